@@ -1,0 +1,22 @@
+//! The words of this project: plain types and their invariants.
+//!
+//! Nothing here knows JSON, YAML, HTTP or an async runtime. Wire formats are converted at the edge (`elements::wire`),
+//! labels are rendered at the other (`exposition`).
+
+mod failure;
+mod ids;
+mod product;
+mod quantity;
+mod seats;
+mod subscription;
+mod target;
+mod tenant_type;
+
+pub use failure::FailureReason;
+pub use ids::{CustomerId, PartnerName, TenantId};
+pub use product::{ProductType, Service};
+pub use quantity::Quantity;
+pub use seats::{Answer, Seats, TenantSeats};
+pub use subscription::{ListedCustomer, Subscription, SubscriptionKind};
+pub use target::{Collector, Question, Target};
+pub use tenant_type::TenantType;

@@ -1,0 +1,3 @@
+//! The binary: arguments, logs, exit codes.
+
+fn main() {}
