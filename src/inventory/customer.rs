@@ -1,0 +1,207 @@
+//! One customer: who it is, its subscriptions, and every question that is asked about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::is_older;
+use super::subscription_ids::{self, KnownSubscription};
+use crate::config::ListedSettings;
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Subscription};
+
+/// What is known of a customer.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    /// Its id.
+    pub id: CustomerId,
+    /// From the configuration, else the service list's `organization`; empty while nameless.
+    pub name: Arc<str>,
+    /// The configured labels, ordered by name.
+    pub labels: Arc<[(String, String)]>,
+    /// In `customers.list`: it never leaves by itself.
+    pub configured: bool,
+    /// What the service list last said; `None` before it first named the customer.
+    pub services: Option<Services>,
+    /// What is asked about the customer and what came of it, ordered by question.
+    pub targets: Vec<(Question, Known)>,
+    named_by_configuration: bool,
+}
+
+/// The customer's row of the service list.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// When it was seen.
+    pub seen: Timestamp,
+    /// Ordered by id; ids are distinct.
+    pub subscriptions: Arc<[KnownSubscription]>,
+}
+
+/// What is known of the answer to one question.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// When a poll last ended, in whatever way.
+    pub polled: Option<Timestamp>,
+    /// The last answer and when it was seen.
+    pub answer: Option<(Timestamp, Answer)>,
+    /// Why the last poll failed, if it did.
+    pub failure: Option<FailureReason>,
+    /// Whether the API says that there is no such thing.
+    pub absence: Absence,
+}
+
+/// Whether the API says that the customer has no such tenant or product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absence {
+    /// It does not.
+    #[default]
+    None,
+    /// It said so once, of something that had values until then.
+    Suspected,
+    /// It said so of something that never had values, or twice.
+    Confirmed,
+}
+
+/// The state of a target, the label `state`; each target is in exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// Has a value, the last poll succeeded, and the value is younger than `max_age`.
+    Fresh,
+    /// Has a value that is older than `max_age`.
+    Stale,
+    /// The last poll failed and there is no stale value.
+    Failing,
+    /// No poll has finished.
+    Pending,
+    /// The customer has no such thing.
+    Absent,
+}
+
+impl Condition {
+    /// Every condition, in the order of declaration.
+    pub const ALL: [Self; 5] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent];
+
+    /// The label and the word on the status page.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Failing => "failing",
+            Self::Pending => "pending",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+impl Known {
+    /// The state that the target is in.
+    #[must_use]
+    pub fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
+        if self.absence == Absence::Confirmed {
+            Condition::Absent
+        } else if self.polled.is_none() && self.answer.is_none() {
+            Condition::Pending
+        } else if self.answer.as_ref().is_some_and(|&(seen, _)| is_older(seen, max_age, now)) {
+            Condition::Stale
+        } else if self.failure.is_some() {
+            Condition::Failing
+        } else {
+            Condition::Fresh
+        }
+    }
+
+    /// The answer and when it was seen, unless it is older than `max_age`.
+    #[must_use]
+    pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Answer)> {
+        let (seen, answer) = self.answer.as_ref()?;
+        (!is_older(*seen, max_age, now)).then_some((*seen, answer))
+    }
+
+    pub(super) fn succeed(&mut self, answer: Answer, now: Timestamp) {
+        *self = Self { polled: Some(now), answer: Some((now, answer)), failure: None, absence: Absence::None };
+    }
+
+    pub(super) fn fail(&mut self, reason: FailureReason, now: Timestamp) {
+        self.polled = Some(now);
+        self.failure = Some(reason);
+    }
+
+    pub(super) fn miss(&mut self, now: Timestamp) -> Absence {
+        self.polled = Some(now);
+        self.failure = None;
+        self.absence = match self.absence {
+            Absence::None if self.answer.is_some() => Absence::Suspected,
+            _ => Absence::Confirmed,
+        };
+        if self.absence == Absence::Confirmed {
+            self.answer = None;
+        }
+        self.absence
+    }
+}
+
+impl Customer {
+    pub(super) fn discovered(id: CustomerId) -> Self {
+        Self {
+            id,
+            name: "".into(),
+            labels: Arc::default(),
+            configured: false,
+            services: None,
+            targets: Vec::new(),
+            named_by_configuration: false,
+        }
+    }
+
+    pub(super) fn configured(listed: &ListedSettings) -> Self {
+        Self {
+            name: listed.name.as_deref().unwrap_or_default().into(),
+            labels: listed.labels.clone().into(),
+            configured: true,
+            named_by_configuration: listed.name.is_some(),
+            ..Self::discovered(listed.id.clone())
+        }
+    }
+
+    /// A nameless row does not take away a name that was known: names must not flap.
+    pub(super) fn observe(&mut self, name: Option<Arc<str>>, subscriptions: Vec<Subscription>, now: Timestamp) {
+        if let Some(name) = name.filter(|_| !self.named_by_configuration) {
+            self.name = name;
+        }
+        let known = self.services.take().map(|services| services.subscriptions).unwrap_or_default();
+        let subscriptions = subscription_ids::assign(&known, subscriptions);
+        // An unchanged list keeps its memory.
+        let subscriptions = if *known == *subscriptions { known } else { subscriptions.into() };
+        self.services = Some(Services { seen: now, subscriptions });
+    }
+
+    pub(super) fn plan(&mut self, questions: &[Question]) -> (Vec<Question>, Vec<Question>) {
+        let mut before = std::mem::take(&mut self.targets);
+        let mut added = Vec::new();
+        for &question in questions {
+            let known = if let Some(index) = before.iter().position(|&(known, _)| known == question) {
+                before.swap_remove(index).1
+            } else {
+                added.push(question);
+                Known::default()
+            };
+            self.targets.push((question, known));
+        }
+        self.targets.sort_by_key(|&(question, _)| question);
+        (added, before.into_iter().map(|(question, _)| question).collect())
+    }
+
+    /// The oldest last success among the customer's targets of a collector that are not absent; `None` if none succeeded.
+    #[must_use]
+    pub fn last_success(&self, collector: Collector) -> Option<Timestamp> {
+        if collector == Collector::Services {
+            return self.services.as_ref().map(|services| services.seen);
+        }
+        let targets = self.targets.iter().filter(|(question, _)| question.collector() == collector);
+        targets
+            .filter(|(_, known)| known.absence != Absence::Confirmed)
+            .filter_map(|(_, known)| known.answer.as_ref().map(|&(seen, _)| seen))
+            .min()
+    }
+}

@@ -1,0 +1,116 @@
+//! Ids for the rows of a service list, which has none of its own.
+//!
+//! An id is a hash of what identifies the row. Rows that are equal in all of that are told apart by `-2`, `-3`, ...; a
+//! row keeps its suffix while it is present, however the answer is ordered: it is matched with what was known before by
+//! expiration date and seats, then by date, then by seats. What remains takes the suffixes that remain.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::domain::{Quantity, Subscription, SubscriptionKind};
+
+/// The label `subscription_id`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(Arc<str>);
+
+impl SubscriptionId {
+    fn new(hash: u64, suffix: u32) -> Self {
+        let hash = hash >> 16;
+        match suffix {
+            1 => Self(format!("{hash:012x}").into()),
+            n => Self(format!("{hash:012x}-{n}").into()),
+        }
+    }
+
+    /// As the label has it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn suffix(&self) -> u32 {
+        self.0.split_once('-').and_then(|(_, suffix)| suffix.parse().ok()).unwrap_or(1)
+    }
+
+    fn base(&self) -> &str {
+        self.0.split_once('-').map_or(&*self.0, |(base, _)| base)
+    }
+}
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A row of the service list with the id that it has been given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownSubscription {
+    /// Distinct within the customer.
+    pub id: SubscriptionId,
+    /// The row.
+    pub subscription: Subscription,
+}
+
+/// Gives every row its id, in the light of the rows known before. The result is ordered by id.
+pub(super) fn assign(known: &[KnownSubscription], rows: Vec<Subscription>) -> Vec<KnownSubscription> {
+    let mut groups: BTreeMap<u64, Vec<Subscription>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(hash(&row.kind)).or_default().push(row);
+    }
+    let mut assigned: Vec<_> = groups.into_iter().flat_map(|(hash, rows)| assign_group(known, hash, rows)).collect();
+    assigned.sort_by(|a, b| a.id.cmp(&b.id));
+    assigned
+}
+
+fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscription>) -> Vec<KnownSubscription> {
+    let base = SubscriptionId::new(hash, 1);
+    let mut before: Vec<_> = known.iter().filter(|known| known.id.base() == base.as_str()).collect();
+    before.sort_by_key(|known| known.id.suffix());
+    // Whatever order the answer had, the first assignment is the same.
+    rows.sort_by(|a, b| {
+        let key =
+            |row: &Subscription| (row.expires, row.contract_ends, row.seats_purchased.map(bits), row.seats_change);
+        key(a).cmp(&key(b)).then_with(|| a.retention.cmp(&b.retention))
+    });
+
+    let mut assigned = Vec::with_capacity(rows.len());
+    let same: [fn(&Subscription, &Subscription) -> bool; 4] = [
+        |a, b| a.expires == b.expires && a.seats_purchased == b.seats_purchased,
+        |a, b| a.expires == b.expires,
+        |a, b| a.seats_purchased == b.seats_purchased,
+        |_, _| true,
+    ];
+    for same in same {
+        rows.retain(|row| match before.iter().position(|known| same(&known.subscription, row)) {
+            Some(index) => {
+                let id = before.remove(index).id.clone();
+                assigned.push(KnownSubscription { id, subscription: row.clone() });
+                false
+            }
+            None => true,
+        });
+    }
+    let mut taken: Vec<u32> = assigned.iter().map(|known: &KnownSubscription| known.id.suffix()).collect();
+    for subscription in rows {
+        let suffix = (1..=u32::MAX).find(|suffix| !taken.contains(suffix)).unwrap_or(u32::MAX);
+        taken.push(suffix);
+        assigned.push(KnownSubscription { id: SubscriptionId::new(hash, suffix), subscription });
+    }
+    assigned
+}
+
+/// The bits of a number that is not negative order as the number does.
+fn bits(quantity: Quantity) -> u64 {
+    quantity.get().to_bits()
+}
+
+/// FNV-1a over the texts, each closed by a byte that no UTF-8 text holds. It must never change: dashboards and alert
+/// silences hold these ids.
+fn hash(kind: &SubscriptionKind) -> u64 {
+    let SubscriptionKind { service, model, source, payment_type, storage, name, package } = kind;
+    let texts = [service, model, source, payment_type, storage, name, package];
+    let bytes = texts.into_iter().flat_map(|text| text.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}

@@ -1,0 +1,191 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::subscription_ids::assign;
+use super::*;
+use crate::config::{Schedule, Selection};
+use crate::domain::{Quantity, Seats, Subscription, SubscriptionKind, TenantType};
+
+const HOUR: Duration = Duration::from_hours(1);
+const SEATS: Question = Question::CustomerSeats(TenantType::Microsoft365);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn collectors() -> Arc<CollectorSettings> {
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
+    Arc::new(CollectorSettings {
+        services: schedule,
+        tenant_seats: (schedule, Selection::Auto),
+        customer_seats: (schedule, Selection::Auto),
+        products_purchased: (schedule, Selection::Auto),
+        products_available: (schedule, Selection::Auto),
+    })
+}
+
+fn inventory() -> Inventory {
+    Inventory::new("main".into(), collectors(), true, &[])
+}
+
+fn row(service: &str, seats: u32, expires: i64) -> Subscription {
+    Subscription {
+        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
+        retention: "".into(),
+        seats_purchased: Some(seats.into()),
+        units_purchased: None,
+        licenses_assigned: None,
+        licenses_available: None,
+        capacity_purchased: None,
+        capacity_used: None,
+        capacity_protected: None,
+        storage_consumed: None,
+        seats_change: None,
+        expires: Some(at(expires)),
+        contract_ends: None,
+    }
+}
+
+fn listed(id: &str, name: Option<&str>) -> ListedCustomer {
+    ListedCustomer { id: id.into(), name: name.map(Into::into), subscriptions: vec![] }
+}
+
+fn answer(assigned: u32) -> Answer {
+    Answer::CustomerSeats(Seats { assigned: Some(assigned.into()), available: Some(Quantity::ZERO) })
+}
+
+fn known(inventory: &Inventory) -> &Known {
+    &inventory.customers[&"a".into()].targets[0].1
+}
+
+/// One customer `a` with one question.
+fn planned() -> Inventory {
+    let mut inventory = inventory();
+    inventory.observe(listed("a", Some("A")), at(0));
+    assert_eq!(inventory.plan(&"a".into(), &[SEATS]), (vec![SEATS], vec![]));
+    inventory
+}
+
+#[test]
+fn a_target_is_in_one_condition_at_a_time() {
+    let mut inventory = planned();
+    let condition = |inventory: &Inventory, now| known(inventory).condition(at(now), HOUR);
+    assert_eq!(condition(&inventory, 0), Condition::Pending);
+    inventory.fail(&"a".into(), SEATS, FailureReason::Timeout, at(1));
+    assert_eq!(condition(&inventory, 1), Condition::Failing);
+    inventory.succeed(&"a".into(), SEATS, answer(5), at(2));
+    assert_eq!(condition(&inventory, 2), Condition::Fresh);
+    inventory.fail(&"a".into(), SEATS, FailureReason::Timeout, at(3));
+    assert_eq!(condition(&inventory, 3), Condition::Failing);
+    assert_eq!(known(&inventory).current(at(3601), HOUR), Some((at(2), &answer(5))), "a failure takes nothing away");
+    assert_eq!(condition(&inventory, 3602), Condition::Stale);
+    assert_eq!(known(&inventory).current(at(3602), HOUR), None);
+    assert_eq!(inventory.customers[&"a".into()].last_success(Collector::CustomerSeats), Some(at(2)));
+    let counts = inventory.targets(Collector::CustomerSeats, at(3602));
+    assert_eq!(counts[&Condition::Stale], 1);
+    assert_eq!(counts.values().sum::<u64>(), 1);
+}
+
+#[test]
+fn what_has_had_values_is_absent_only_after_two_misses() {
+    let mut inventory = planned();
+    assert_eq!(inventory.miss(&"a".into(), SEATS, at(0)), Absence::Confirmed, "it never had values");
+    inventory.succeed(&"a".into(), SEATS, answer(5), at(1));
+    assert_eq!(inventory.miss(&"a".into(), SEATS, at(2)), Absence::Suspected);
+    assert!(known(&inventory).current(at(3), HOUR).is_some(), "one miss takes nothing away");
+    inventory.fail(&"a".into(), SEATS, FailureReason::Connect, at(3));
+    assert_eq!(inventory.miss(&"a".into(), SEATS, at(4)), Absence::Confirmed);
+    assert_eq!(known(&inventory).condition(at(4), HOUR), Condition::Absent);
+    assert_eq!(inventory.customers[&"a".into()].last_success(Collector::CustomerSeats), None);
+}
+
+#[test]
+fn customers_leave_only_by_a_complete_listing() {
+    let listed_settings = ListedSettings { id: "c".into(), name: Some("C".into()), labels: vec![] };
+    let mut inventory = Inventory::new("main".into(), collectors(), true, &[listed_settings]);
+    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.observe(listed("b", None), at(0));
+    inventory.observe(listed("c", Some("other")), at(0));
+    inventory.fail_listing(FailureReason::Malformed, at(1));
+    assert_eq!(inventory.customers.len(), 3);
+    assert_eq!(inventory.listing.condition(at(1), HOUR), Condition::Failing);
+    let gone = inventory.complete_listing(&HashSet::from(["b".into()]), at(2));
+    assert_eq!(gone.iter().map(|customer| customer.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(inventory.customers.keys().map(CustomerId::as_str).collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!(&*inventory.customers[&"c".into()].name, "C", "the configured name wins");
+    assert_eq!(inventory.listing.condition(at(2), HOUR), Condition::Fresh);
+}
+
+#[test]
+fn a_name_once_known_does_not_flap() {
+    let mut inventory = planned();
+    inventory.observe(listed("a", None), at(1));
+    assert_eq!(&*inventory.customers[&"a".into()].name, "A");
+    inventory.observe(listed("a", Some("B")), at(2));
+    assert_eq!(&*inventory.customers[&"a".into()].name, "B");
+}
+
+#[test]
+fn a_new_plan_keeps_the_answers_of_what_is_still_asked() {
+    let mut inventory = planned();
+    inventory.succeed(&"a".into(), SEATS, answer(5), at(1));
+    let other = Question::TenantSeats(TenantType::Google);
+    assert_eq!(inventory.plan(&"a".into(), &[SEATS, other]), (vec![other], vec![]));
+    assert_eq!(inventory.plan(&"a".into(), &[other]), (vec![], vec![SEATS]));
+    assert_eq!(inventory.plan(&"nobody".into(), &[other]), (vec![], vec![]));
+    inventory.succeed(&"a".into(), SEATS, answer(6), at(2));
+    assert_eq!(inventory.customers[&"a".into()].targets.len(), 1, "an answer that nobody asked for is dropped");
+}
+
+#[test]
+fn an_id_does_not_depend_on_numbers_dates_or_order() {
+    let first = assign(&[], vec![row("Opus", 5, 100), row("Opus", 9, 50), row("Fly", 1, 1)]);
+    let ids: Vec<_> = first.iter().map(|known| known.id.as_str().to_owned()).collect();
+    assert_eq!(
+        ids,
+        assign(&[], vec![row("Fly", 1, 1), row("Opus", 9, 50), row("Opus", 5, 100)])
+            .iter()
+            .map(|known| known.id.as_str().to_owned())
+            .collect::<Vec<_>>()
+    );
+    let opus = |known: &[KnownSubscription], expires| {
+        known.iter().find(|known| known.subscription.expires == Some(at(expires))).unwrap().id.clone()
+    };
+    let (early, late) = (opus(&first, 50), opus(&first, 100));
+    assert_eq!(format!("{early}-2"), late.as_str(), "the first assignment goes by date");
+
+    let renewed = assign(&first, vec![row("Opus", 5, 100), row("Opus", 9, 500), row("Fly", 1, 1)]);
+    assert_eq!((opus(&renewed, 500), opus(&renewed, 100)), (early.clone(), late.clone()), "matched by seats");
+    let left = assign(&renewed, vec![row("Opus", 5, 100)]);
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].id, late, "the one that stays keeps its suffix");
+    let back = assign(&left, vec![row("Opus", 7, 20), row("Opus", 5, 100)]);
+    assert_eq!((opus(&back, 20), opus(&back, 100)), (early, late));
+}
+
+/// The id of a known row, so that it can never change unnoticed.
+#[test]
+fn ids_are_stable_for_ever() {
+    assert_eq!(assign(&[], vec![row("Opus", 5, 100)])[0].id.as_str(), "13476eca0b08");
+}
+
+proptest! {
+    #[test]
+    fn ids_are_distinct_and_kept(
+        rows in prop::collection::vec((0..3_u8, 0..4_u32, 0..4_i64), 0..12),
+        order in any::<u64>(),
+    ) {
+        let rows: Vec<_> = rows.into_iter().map(|(s, seats, day)| row(&format!("s{s}"), seats, day)).collect();
+        let first = assign(&[], rows.clone());
+        let ids: HashSet<_> = first.iter().map(|known| known.id.clone()).collect();
+        prop_assert_eq!(ids.len(), rows.len());
+        let mut shuffled = rows;
+        fastrand::Rng::with_seed(order).shuffle(&mut shuffled);
+        prop_assert_eq!(&assign(&first, shuffled.clone()), &first, "the same rows in another order change nothing");
+        prop_assert_eq!(&assign(&[], shuffled), &first);
+    }
+}
