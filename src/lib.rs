@@ -4,8 +4,13 @@
 //! fresh it is, `exposition` turns that into text, `web` serves it. `app` wires them; ARCHITECTURE.md is the map.
 
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod elements;
 pub mod inventory;
+pub mod logging;
+pub mod polling;
+/// v
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

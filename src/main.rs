@@ -1,3 +1,1 @@
-//! The binary: arguments, logs, exit codes.
-
 fn main() {}

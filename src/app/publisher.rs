@@ -1,0 +1,56 @@
+//! Renders the inventories when they changed or when a value is about to be too old, at most about once a second.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tracing::error;
+
+use crate::clock::Clock;
+use crate::exposition::{Exposition, Published};
+use crate::inventory::{Inventory, Shared};
+
+/// Between two renders: changes that come closer together are published together.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Publishes until it is dropped.
+pub(super) async fn publish(
+    inventories: Arc<[Shared]>,
+    customer_name_label: bool,
+    published: Published,
+    mut changed: watch::Receiver<()>,
+    clock: Clock,
+) {
+    loop {
+        let earliest_next = Instant::now() + PAUSE;
+        changed.mark_unchanged();
+        let inventories = inventories.clone();
+        let render = move || {
+            let snapshots: Vec<Inventory> = inventories.iter().map(Shared::snapshot).collect();
+            Exposition::render(&snapshots, customer_name_label, clock.now())
+        };
+        let next_expiry = match tokio::task::spawn_blocking(render).await {
+            Ok(exposition) => {
+                let next_expiry = exposition.next_expiry();
+                published.publish(exposition);
+                next_expiry
+            }
+            Err(error) => {
+                error!("rendering ended abnormally, the last exposition stays: {error}");
+                None
+            }
+        };
+        let expiry = async {
+            match next_expiry {
+                Some(at) => sleep_until(clock.instant(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok(()) = changed.changed() => {}
+            () = expiry => {}
+        }
+        sleep_until(earliest_next).await;
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line, in Prometheus' own flag style.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
+
+/// Polls the seat and service endpoints of AvePoint Elements and serves them to Prometheus.
+#[derive(Debug, Parser)]
+#[command(name = "avepoint_exporter", version = crate::VERSION, max_term_width = 120)]
+pub struct Cli {
+    /// Without a command, the daemon runs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags, before or after the command.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// What to do instead of running the daemon.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon against a simulated partner: no configuration, no credentials, no network
+    Demo(World),
+    /// Poll everything once, print it and exit; exit code 0 only if all was read
+    Once {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = OnceFormat::Prometheus)]
+        format: OnceFormat,
+    },
+    /// Validate the configuration and print what polling costs against the budget
+    Check {
+        /// Also get a token and list the customers of every partner
+        #[arg(long)]
+        online: bool,
+    },
+    /// List the customers that the app registrations see, as YAML to paste under customers.list
+    Discover,
+    /// Run only the simulated Elements API, on --web.listen-address
+    Simulate(World),
+}
+
+/// The simulated world of `demo` and `simulate`.
+#[derive(Clone, Debug, Args)]
+pub struct World {
+    /// Customers of the simulated partner; without it, a small believable one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub customers: Option<u32>,
+    /// The same seed makes the same customers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// What goes wrong
+    #[arg(long, value_name = "PROFILE", default_value = "none")]
+    pub faults: String,
+}
+
+/// Output of `once`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnceFormat {
+    /// Prometheus' text format 0.0.4
+    Prometheus,
+    /// `OpenMetrics` 1.0.0
+    Openmetrics,
+    /// One JSON document
+    Json,
+    /// For people
+    Table,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// The configuration
+    #[arg(long = "config.file", global = true, value_name = "PATH", default_value = "config.yaml")]
+    pub config_file: PathBuf,
+    /// Where to listen, as host:port or :port for every address; repeatable
+    #[arg(long = "web.listen-address", global = true, value_name = "ADDRESS", default_value = ":10120")]
+    pub listen_addresses: Vec<String>,
+    /// The path of the metrics
+    #[arg(long = "web.telemetry-path", global = true, value_name = "PATH", default_value = "/metrics")]
+    pub telemetry_path: String,
+    /// Log lines of this level and above
+    #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
+    pub log_level: LogLevel,
+    /// How log lines are written, to standard error
+    #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
+    pub log_format: LogFormat,
+}
+
+/// The least severe level that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what makes the exporter useless
+    Error,
+    /// And what somebody should look at
+    Warn,
+    /// And what changed
+    Info,
+    /// And what happens all the time
+    Debug,
+    /// And the libraries' own
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// key=value
+    Logfmt,
+    /// One JSON object a line
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli =
+            Cli::try_parse_from(["avepoint_exporter", "once", "--format=json", "--config.file", "x.yaml"]).unwrap();
+        assert_eq!(cli.flags.config_file, PathBuf::from("x.yaml"));
+        let cli =
+            Cli::try_parse_from(["avepoint_exporter", "--web.listen-address=a:1", "--web.listen-address=b:2"]).unwrap();
+        assert_eq!(cli.flags.listen_addresses, ["a:1", "b:2"]);
+    }
+}

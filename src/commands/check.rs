@@ -1,0 +1,124 @@
+//! `check`: is the configuration valid, and can the budget keep its intervals?
+
+use std::fmt::Write;
+
+use super::{Failure, discover, output};
+use crate::cli::Flags;
+use crate::clock::Clock;
+use crate::config::{Config, PartnerSettings};
+use crate::domain::Collector;
+use crate::inventory::Inventory;
+use crate::polling::{CustomerFilter, plan};
+
+pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
+    let config = Config::load(&flags.config_file)?;
+    let mut report = format!("{}: valid\n", flags.config_file.display());
+    for warning in &config.warnings {
+        let _ = writeln!(report, "warning: {warning}");
+    }
+    output::answer(&report);
+    let mut failed = None;
+    for settings in &config.partners {
+        let cost = if online {
+            match planned(settings, &config).await {
+                Ok(cost) => cost,
+                Err(failure) => {
+                    failed = Some(failure);
+                    continue;
+                }
+            }
+        } else {
+            Cost::typical(settings, &config)
+        };
+        output::answer(&cost.describe(settings, &config));
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// What a partner's polls cost.
+struct Cost {
+    /// Of what the figures speak.
+    basis: String,
+    /// Requests an hour.
+    per_collector: Vec<(Collector, f64)>,
+    customers: usize,
+}
+
+impl Cost {
+    /// Before anything was asked: customers that are listed, each with what a customer typically has.
+    fn typical(settings: &PartnerSettings, config: &Config) -> Self {
+        let customers = settings.customers.list.len();
+        let whom = if settings.customers.discover { "; discovered ones come on top" } else { "" };
+        Self {
+            basis: format!("{customers} listed customers, each taken as {}{whom}", plan::TYPICAL),
+            per_collector: plan::typical_requests_per_hour(customers, &config.collectors),
+            customers,
+        }
+    }
+
+    fn describe(&self, settings: &PartnerSettings, config: &Config) -> String {
+        let budget = settings.budget.requests_per_second * 3600.0;
+        let total: f64 = self.per_collector.iter().map(|&(_, cost)| cost).sum();
+        let mut text = format!("\npartner {}: requests per hour ({})\n", settings.name, self.basis);
+        for (collector, cost) in &self.per_collector {
+            let _ = writeln!(text, "  {:<20}{cost:>12.1}", collector.as_str());
+        }
+        let _ = writeln!(text, "  {:<20}{total:>12.1}", "total");
+        let _ = writeln!(text, "  {:<20}{budget:>12.1}   {} requests per second", "budget", settings.budget.requests_per_second);
+        if total > budget {
+            let _ = writeln!(
+                text,
+                "warning: the budget cannot keep the intervals: {total:.1} of {budget:.1} requests per hour; values will come \
+                 {:.1} times as seldom as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
+                 lengthen collectors.*.interval.",
+                total / budget,
+                total / 3600.0
+            );
+            return text;
+        }
+        // A page of the listing is shared by a hundred customers.
+        let hundred: f64 = plan::typical_requests_per_hour(100, &config.collectors).iter().map(|&(_, cost)| cost).sum();
+        let affordable = self.customers as f64 + ((budget - total) / hundred * 100.0).floor();
+        if affordable < 1.0 {
+            let _ = writeln!(
+                text,
+                "warning: the budget cannot keep the intervals of a single customer. Raise \
+                 partners[].budget.requests_per_second or lengthen collectors.*.interval."
+            );
+        } else {
+            let _ = writeln!(
+                text,
+                "  the budget keeps the intervals for about {affordable} customers ({}: {:.1} requests per hour each)",
+                plan::TYPICAL,
+                hundred / 100.0
+            );
+        }
+        text
+    }
+}
+
+/// Gets a token, lists the customers, and plans them.
+async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Failure> {
+    let clock = Clock::start();
+    let seen = discover::customers(settings, clock).await?;
+    let filter = CustomerFilter::new(&settings.customers);
+    let collectors = std::sync::Arc::new(config.collectors.clone());
+    let mut inventory = Inventory::new(settings.name.clone(), collectors, true, &settings.customers.list);
+    let visible = seen.len();
+    for customer in seen.into_iter().filter(|customer| filter.admits(customer)) {
+        inventory.observe(customer, clock.now());
+    }
+    let customers = inventory.customers.len();
+    let never_seen: Vec<_> =
+        inventory.customers.values().filter(|customer| customer.services.is_none()).map(|customer| customer.id.as_str()).collect();
+    if !never_seen.is_empty() {
+        output::answer(&format!(
+            "warning: partner {}: the service list does not have these customers of customers.list: {}\n",
+            settings.name,
+            never_seen.join(", ")
+        ));
+    }
+    let per_collector = plan::requests_per_hour(inventory.customers.values().map(|customer| &**customer), &config.collectors);
+    let basis = format!("{customers} customers of {visible} that the app registration sees");
+    Ok(Cost { basis, per_collector, customers })
+}

@@ -1,0 +1,107 @@
+//! What the binary does: the daemon, and the commands beside it. Each is a short file over the same rooms.
+//!
+//! Exit codes: 0 done, 1 failed at run time, 2 bad usage or configuration.
+
+mod check;
+mod demo;
+mod discover;
+mod once;
+mod output;
+mod simulate;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+use tracing::error;
+
+use crate::app;
+use crate::cli::{Cli, Command, Flags};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigErrors};
+use crate::web;
+
+/// Why a command ended without having done its work.
+#[derive(Debug)]
+enum Failure {
+    /// Bad configuration: every problem, a line each.
+    Config(ConfigErrors),
+    /// Bad usage.
+    Usage(String),
+    /// Something failed at run time.
+    Run(String),
+    /// It is all said already.
+    Said,
+}
+
+impl Failure {
+    fn run(error: impl fmt::Display) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Config(errors)
+    }
+}
+
+/// Runs what the command line asks for.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!("starting the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Cli { command, flags } = cli;
+    let result = runtime.block_on(async {
+        match command {
+            None => daemon(&flags).await,
+            Some(Command::Demo(world)) => demo::run(&flags, &world).await,
+            Some(Command::Once { format }) => once::run(&flags, format).await,
+            Some(Command::Check { online }) => check::run(&flags, online).await,
+            Some(Command::Discover) => discover::run(&flags).await,
+            Some(Command::Simulate(world)) => simulate::run(&flags, &world).await,
+        }
+    });
+    // A name that is being resolved, or a render, does not hold up the end.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Said) => ExitCode::FAILURE,
+        Err(Failure::Run(message)) => {
+            error!("{message}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Usage(message)) => {
+            output::complain(&message);
+            ExitCode::from(2)
+        }
+        Err(Failure::Config(errors)) => {
+            output::complain(&errors.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn daemon(flags: &Flags) -> Result<(), Failure> {
+    let config = Config::load(&flags.config_file)?;
+    let listeners = listen(&flags.listen_addresses)?;
+    serve(config, listeners, flags).await
+}
+
+/// The daemon on listeners that stand already.
+async fn serve(config: Config, listeners: Vec<TcpListener>, flags: &Flags) -> Result<(), Failure> {
+    let shutdown = app::termination().map_err(Failure::run)?;
+    app::run(config, listeners, &flags.telemetry_path, Clock::start(), shutdown).await.map_err(Failure::run)
+}
+
+fn listen(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
+    let bind = |address: &String| {
+        web::bind(address).map_err(|error| Failure::Run(format!("--web.listen-address={address}: {error}")))
+    };
+    addresses.iter().map(bind).collect()
+}

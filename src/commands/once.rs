@@ -1,0 +1,109 @@
+//! `once`: every target polled one time, printed.
+
+mod json;
+mod table;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinSet;
+
+use super::{Failure, output};
+use crate::app::{Partner, Partners};
+use crate::cli::{Flags, OnceFormat};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::Collector;
+use crate::exposition::{self, Exposition, Format};
+use crate::inventory::{Condition, Inventory};
+
+/// How often the bar is drawn.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure> {
+    let config = Config::load(&flags.config_file)?;
+    let clock = Clock::start();
+    let Partners { partners, pollers, mut changed } = Partners::new(&config, clock).map_err(Failure::run)?;
+    let mut polls = JoinSet::new();
+    for poller in pollers {
+        polls.spawn(poller.run(std::future::pending()));
+    }
+
+    let bar = progress_bar();
+    loop {
+        changed.mark_unchanged();
+        let (done, all) = partners.iter().map(progress).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        bar.set_length(all);
+        bar.set_position(done);
+        if done == all {
+            break;
+        }
+        // Looking costs a walk over all targets, so changes are not looked at one by one.
+        tokio::time::sleep(DRAW_EVERY).await;
+        if changed.changed().await.is_err() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    polls.shutdown().await;
+
+    let inventories: Vec<Inventory> = partners.iter().map(|partner| partner.inventory.snapshot()).collect();
+    output::answer(&match format {
+        OnceFormat::Prometheus => text(&inventories, &partners, &config, clock, Format::Text),
+        OnceFormat::Openmetrics => text(&inventories, &partners, &config, clock, Format::OpenMetrics),
+        OnceFormat::Json => json::render(&inventories).map_err(Failure::run)?,
+        OnceFormat::Table => table::render(&inventories, clock.now()),
+    });
+    let unread = unread(&inventories, clock);
+    if unread.is_empty() { Ok(()) } else { Err(Failure::Run(format!("not everything was read: {}", unread.join(", ")))) }
+}
+
+fn progress_bar() -> ProgressBar {
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target);
+    if let Ok(style) = ProgressStyle::with_template("polling {wide_bar} {pos}/{len} targets, {elapsed} of about {duration}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Targets that were polled, and all that are known by now; the listing may add to them until it is done.
+fn progress(partner: &Partner) -> (u64, u64) {
+    partner.inventory.read(|inventory| {
+        let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
+        let (mut done, mut all) = (0, 0);
+        for (_, known) in targets {
+            all += 1;
+            done += u64::from(known.polled.is_some());
+        }
+        if inventory.listing.wanted {
+            all += 1;
+            done += u64::from(inventory.listing.polled.is_some());
+        }
+        (done, all)
+    })
+}
+
+fn text(inventories: &[Inventory], partners: &[Partner], config: &Config, clock: Clock, format: Format) -> String {
+    let own = exposition::merge(partners.iter().flat_map(Partner::gather).collect());
+    let exposition = Exposition::render(inventories, config.customer_name_label, clock.now());
+    let scrape = exposition.scrape(format, false, &own);
+    scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
+}
+
+/// What is neither read nor known to be absent, one phrase for each collector.
+fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
+    let mut phrases = Vec::new();
+    for inventory in inventories {
+        for collector in Collector::ALL {
+            for (condition, count) in inventory.targets(collector, clock.now()) {
+                if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {
+                    phrases.push(format!("{} {}: {count} {}", inventory.partner, collector.as_str(), condition.as_str()));
+                }
+            }
+        }
+    }
+    phrases
+}

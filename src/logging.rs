@@ -1,0 +1,35 @@
+//! Log set-up: one line per event on standard error, as logfmt or JSON.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::{LogFormat, LogLevel};
+
+/// Starts logging for the rest of the process.
+pub fn start(level: LogLevel, format: LogFormat) {
+    let ours = LevelFilter::from(level);
+    // Libraries speak up only at trace; what they log below that is theirs, not an operator's.
+    let theirs = if level == LogLevel::Trace { LevelFilter::TRACE } else { LevelFilter::ERROR.min(ours) };
+    let filter = Targets::new().with_target("avepoint_exporter", ours).with_default(theirs);
+    let layer = match format {
+        LogFormat::Logfmt => tracing_logfmt::builder()
+            .with_target(false)
+            .layer()
+            .with_writer(std::io::stderr)
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(std::io::stderr)
+            .with_filter(filter)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(layer).init();
+}

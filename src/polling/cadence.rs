@@ -1,0 +1,64 @@
+//! When a target that was polled is due again. Pure; chance is an argument.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The pause after a first failure; it doubles with every further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(15);
+/// How much of an interval chance may add or take, so that targets that started together drift apart.
+const JITTER: f64 = 0.05;
+/// Between two questions about what the customer does not have.
+pub const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
+
+/// What came of a poll, as far as its next one is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// An answer, or a first "no such thing" of what has had values.
+    Answered,
+    /// There is no such thing.
+    Absent,
+    /// It failed, after this many failures in a row before.
+    Failed(u32),
+}
+
+/// When to poll again what was polled at `now`. `chance` is uniform in [0, 1).
+#[must_use]
+pub fn next_due(now: Timestamp, outcome: Outcome, interval: Duration, chance: f64) -> Timestamp {
+    let pause = match outcome {
+        Outcome::Answered => jittered(interval, chance),
+        Outcome::Absent => jittered(ABSENCE_INTERVAL.max(interval), chance),
+        Outcome::Failed(before) => {
+            let ceiling = FIRST_BACKOFF.saturating_mul(1 << before.min(20)).min(interval);
+            // Equal jitter: never at once, never longer than the ceiling.
+            ceiling.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+        }
+    };
+    now.saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+}
+
+fn jittered(interval: Duration, chance: f64) -> Duration {
+    interval.mul_f64(1.0 + JITTER * (2.0 * chance.clamp(0.0, 1.0) - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn intervals_are_kept_within_the_jitter(seconds in 1..100_000_u64, chance in 0.0..1.0_f64, before in 0..50_u32) {
+            let interval = Duration::from_secs(seconds);
+            let now = Timestamp::UNIX_EPOCH;
+            let pause = |outcome| next_due(now, outcome, interval, chance).duration_since(now).as_secs_f64();
+            let interval = interval.as_secs_f64();
+            prop_assert!((pause(Outcome::Answered) - interval).abs() <= interval * JITTER + 1e-6);
+            prop_assert!(pause(Outcome::Absent) >= 86_400.0 * (1.0 - JITTER) - 1e-6);
+            let failed = pause(Outcome::Failed(before));
+            prop_assert!(failed > 0.0 && failed <= interval, "never longer than the interval");
+            prop_assert!(failed <= pause(Outcome::Failed(before + 1)) + 1e-6, "grows with every failure");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the poller counts about itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use prometheus::proto::MetricFamily;
+use prometheus::{Gauge, IntCounterVec, Opts, Registry};
+
+use crate::catalog::{self, Family};
+use crate::domain::{Collector, FailureReason, PartnerName};
+
+/// Nothing is waiting.
+const NOTHING_DUE: i64 = i64::MAX;
+
+/// Counters of one partner, in a registry of their own: they go when the partner goes. Clones count together.
+#[derive(Clone, Debug)]
+pub struct PollCounters {
+    registry: Registry,
+    polls: IntCounterVec,
+    failures: IntCounterVec,
+    lag: Gauge,
+    /// When the head of the agenda is or was due, milliseconds of Unix time.
+    head_due: Arc<AtomicI64>,
+    partner: PartnerName,
+}
+
+impl PollCounters {
+    /// Every combination of labels exists from the start.
+    pub fn new(partner: &PartnerName, enabled: impl IntoIterator<Item = Collector>) -> prometheus::Result<Self> {
+        let counters = Self {
+            registry: Registry::new(),
+            polls: IntCounterVec::new(opts(&catalog::COLLECTOR_POLLS), catalog::COLLECTOR_POLLS.labels)?,
+            failures: IntCounterVec::new(
+                opts(&catalog::COLLECTOR_POLL_FAILURES),
+                catalog::COLLECTOR_POLL_FAILURES.labels,
+            )?,
+            lag: Gauge::with_opts(opts(&catalog::AGENDA_LAG).const_label("partner", partner.as_str()))?,
+            head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
+            partner: partner.clone(),
+        };
+        counters.registry.register(Box::new(counters.polls.clone()))?;
+        counters.registry.register(Box::new(counters.failures.clone()))?;
+        counters.registry.register(Box::new(counters.lag.clone()))?;
+        for collector in enabled {
+            counters.polls.with_label_values(&[partner.as_str(), collector.as_str()]);
+            for reason in FailureReason::ALL {
+                counters.failures.with_label_values(&[partner.as_str(), collector.as_str(), reason.as_str()]);
+            }
+        }
+        Ok(counters)
+    }
+
+    /// The families as they are at `now`.
+    #[must_use]
+    pub fn gather(&self, now: Timestamp) -> Vec<MetricFamily> {
+        let head_due = self.head_due.load(Ordering::Relaxed);
+        let late = if head_due == NOTHING_DUE { 0 } else { now.as_millisecond().saturating_sub(head_due).max(0) };
+        self.lag.set(late as f64 / 1000.0);
+        self.registry.gather()
+    }
+
+    pub(super) fn poll(&self, collector: Collector, failure: Option<FailureReason>) {
+        let partner = self.partner.as_str();
+        self.polls.with_label_values(&[partner, collector.as_str()]).inc();
+        if let Some(reason) = failure {
+            self.failures.with_label_values(&[partner, collector.as_str(), reason.as_str()]).inc();
+        }
+    }
+
+    pub(super) fn head_due(&self, due: Option<Timestamp>) {
+        self.head_due.store(due.map_or(NOTHING_DUE, Timestamp::as_millisecond), Ordering::Relaxed);
+    }
+}
+
+fn opts(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
+}

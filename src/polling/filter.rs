@@ -1,0 +1,85 @@
+//! Which of the customers that a listing names are polled.
+
+use std::collections::HashSet;
+
+use wildmatch::WildMatch;
+
+use crate::config::CustomerSettings;
+use crate::domain::{CustomerId, ListedCustomer};
+
+/// `customers.include`, `customers.exclude` and `customers.list` of a partner.
+#[derive(Debug)]
+pub struct CustomerFilter {
+    discover: bool,
+    include: Vec<WildMatch>,
+    exclude: Vec<WildMatch>,
+    list: HashSet<CustomerId>,
+}
+
+impl CustomerFilter {
+    /// The filter that the settings describe.
+    #[must_use]
+    pub fn new(settings: &CustomerSettings) -> Self {
+        let globs = |texts: &[String]| texts.iter().map(|text| WildMatch::new_case_insensitive(text)).collect();
+        Self {
+            discover: settings.discover,
+            include: globs(&settings.include),
+            exclude: globs(&settings.exclude),
+            list: settings.list.iter().map(|listed| listed.id.clone()).collect(),
+        }
+    }
+
+    /// Whether the customer is polled. One of `list` always is: an entry of its own is more than a pattern.
+    #[must_use]
+    pub fn admits(&self, customer: &ListedCustomer) -> bool {
+        let matches = |glob: &WildMatch| {
+            glob.matches(customer.id.as_str()) || customer.name.as_ref().is_some_and(|name| glob.matches(name))
+        };
+        self.list.contains(&customer.id)
+            || self.discover && self.include.iter().any(matches) && !self.exclude.iter().any(matches)
+    }
+
+    /// The ids of `list`.
+    pub fn listed(&self) -> impl Iterator<Item = &CustomerId> {
+        self.list.iter()
+    }
+
+    /// Whether the listing is asked for everybody, or for those of `list` only.
+    #[must_use]
+    pub fn discovers(&self) -> bool {
+        self.discover
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ListedSettings;
+
+    fn settings(include: &[&str], exclude: &[&str]) -> CustomerSettings {
+        let texts = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
+        CustomerSettings {
+            discover: true,
+            include: texts(include),
+            exclude: texts(exclude),
+            list: vec![ListedSettings { id: "listed".into(), name: None, labels: vec![] }],
+        }
+    }
+
+    fn admits(settings: &CustomerSettings, id: &str, name: &str) -> bool {
+        let customer = ListedCustomer { id: id.into(), name: Some(name.into()), subscriptions: vec![] };
+        CustomerFilter::new(settings).admits(&customer)
+    }
+
+    #[test]
+    fn globs_are_matched_with_id_or_name_in_any_case() {
+        let all = settings(&["*"], &["*test*", "1c1?"]);
+        assert!(admits(&all, "a", "Contoso"));
+        assert!(!admits(&all, "a", "Contoso TEST"));
+        assert!(!admits(&all, "1C10", "Contoso"));
+        assert!(admits(&all, "listed", "test"), "an entry of the list is more than a pattern");
+        let some = settings(&["con*", "x"], &[]);
+        assert!(admits(&some, "a", "Contoso") && admits(&some, "x", "y") && !admits(&some, "a", "Fabrikam"));
+        assert!(!admits(&CustomerSettings { discover: false, ..all }, "a", "Contoso"));
+    }
+}

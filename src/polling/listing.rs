@@ -1,0 +1,60 @@
+//! One poll of the service list: every page, and a second look at those who are missing.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::CustomerFilter;
+use crate::domain::{CustomerId, ListedCustomer};
+use crate::elements::{Admission, Client, Failure, Listing};
+use crate::inventory::Shared;
+
+/// Lists the customers, handing over each page's that pass the filter as it comes, so that the first customers are
+/// polled before the last page is in. Returns who is there; a failure says nothing about who is not.
+pub(super) async fn list(
+    client: Client,
+    filter: Arc<CustomerFilter>,
+    inventory: Shared,
+    pages: mpsc::Sender<Vec<ListedCustomer>>,
+    admission: Admission,
+) -> Result<HashSet<CustomerId>, Failure> {
+    let mut round = Round { filter: &filter, pages, named: HashSet::new(), admitted: HashSet::new() };
+    let listed: Vec<CustomerId> = filter.listed().cloned().collect();
+    if !filter.discovers() {
+        round.read(client.listing(Some(&listed)), admission).await?;
+        return Ok(round.admitted);
+    }
+    round.read(client.listing(None), admission).await?;
+    // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
+    let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
+    let missing: Vec<CustomerId> =
+        known.into_iter().chain(listed).filter(|id| !round.named.contains(id)).collect::<BTreeSet<_>>().into_iter().collect();
+    if !missing.is_empty() {
+        let admission = client.admit().await;
+        round.read(client.listing(Some(&missing)), admission).await?;
+    }
+    Ok(round.admitted)
+}
+
+struct Round<'a> {
+    filter: &'a CustomerFilter,
+    pages: mpsc::Sender<Vec<ListedCustomer>>,
+    /// Everybody whom the answers named, polled or not.
+    named: HashSet<CustomerId>,
+    admitted: HashSet<CustomerId>,
+}
+
+impl Round<'_> {
+    async fn read(&mut self, mut listing: Listing, admission: Admission) -> Result<(), Failure> {
+        let mut admission = Some(admission);
+        while let Some(page) = listing.next_page(admission.take()).await? {
+            self.named.extend(page.iter().map(|customer| customer.id.clone()));
+            let page: Vec<_> = page.into_iter().filter(|customer| self.filter.admits(customer)).collect();
+            self.admitted.extend(page.iter().map(|customer| customer.id.clone()));
+            // The poller is gone only when the daemon ends, and then nobody asks for the result.
+            let _ = self.pages.send(page).await;
+        }
+        Ok(())
+    }
+}

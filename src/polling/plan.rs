@@ -1,0 +1,239 @@
+//! Which questions are worth asking about a customer. Pure.
+//!
+//! `auto` asks what the service list implies, and nothing before it is known. A configured list of types is asked as it
+//! is, with one exception: endpoint 2 is a leftover that knows one product, so its list only narrows what the customer
+//! holds, as far as the service list can tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{CollectorSettings, Schedule, Selection};
+use crate::domain::{Collector, ProductType, Question, Service, TenantType};
+use crate::inventory::Customer;
+
+/// What a customer's service list implies.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// The products that its services belong to.
+    pub products: BTreeSet<ProductType>,
+    /// The kinds of tenant that its services protect.
+    pub tenant_types: BTreeSet<TenantType>,
+    /// Whether the list is known and every service belongs to a product that has a name, so that what it does not
+    /// show is not held.
+    pub complete: bool,
+}
+
+impl Holdings {
+    /// Reads the services that a customer is known to have.
+    #[must_use]
+    pub fn of(customer: &Customer) -> Self {
+        let Some(services) = &customer.services else { return Self::default() };
+        let mut holdings = Self { complete: true, ..Self::default() };
+        for known in services.subscriptions.iter() {
+            let service = Service::from_name(&known.subscription.kind.service);
+            holdings.complete &= service.product.is_some();
+            holdings.products.extend(service.product);
+            holdings.tenant_types.extend(service.tenant_type);
+        }
+        holdings
+    }
+
+    /// Whether the customer may hold the product: the list shows it, or cannot tell.
+    #[must_use]
+    pub fn may_hold(&self, product: ProductType) -> bool {
+        self.products.contains(&product) || !self.complete
+    }
+}
+
+/// The questions to ask about a customer, in their order.
+#[must_use]
+pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Question> {
+    let holdings = Holdings::of(customer);
+    let mut questions = Vec::new();
+    let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available } =
+        collectors;
+    questions.extend(selected(tenant_seats, &holdings.tenant_types).into_iter().map(Question::TenantSeats));
+    questions.extend(selected(customer_seats, &holdings.tenant_types).into_iter().map(Question::CustomerSeats));
+    questions.extend(selected(products_purchased, &holdings.products).into_iter().map(Question::ProductPurchased));
+    let available = selected(products_available, &holdings.products).into_iter();
+    // A list that is still to come is waited for; one that never comes cannot tell.
+    let may_hold = |product| match customer.services {
+        Some(_) => holdings.may_hold(product),
+        None => !services.enabled,
+    };
+    questions.extend(available.filter(|&product| may_hold(product)).map(Question::ProductAvailable));
+    questions.sort_unstable();
+    questions
+}
+
+fn selected<T: Copy + Ord>((schedule, selection): &(Schedule, Selection<T>), implied: &BTreeSet<T>) -> BTreeSet<T> {
+    match selection {
+        _ if !schedule.enabled => BTreeSet::new(),
+        Selection::Auto => implied.clone(),
+        Selection::Only(types) => types.iter().copied().collect(),
+    }
+}
+
+/// What a partner costs in requests an hour, by collector that asks: polls of the plan over their intervals and pages of
+/// the listing. Retries and tokens come on top; what turns out to be absent is asked only daily and costs less.
+#[must_use]
+pub fn requests_per_hour<'a>(
+    customers: impl IntoIterator<Item = &'a Customer>,
+    collectors: &CollectorSettings,
+) -> Vec<(Collector, f64)> {
+    let (mut polls, mut listed) = (BTreeMap::new(), 0.0);
+    for customer in customers {
+        listed += 1.0;
+        for question in questions(customer, collectors) {
+            *polls.entry(question.collector()).or_insert(0.0) += 1.0;
+        }
+    }
+    let polls = |collector| polls.get(&collector).copied().unwrap_or_default();
+    an_hour(collectors, |collector| if collector == Collector::Services { pages(listed) } else { polls(collector) })
+}
+
+/// What a typical customer has, for estimates before anything was asked.
+pub const TYPICAL: &str = "a customer with 1.3 tenant types and 2 products";
+
+/// The same for customers of whom nothing is known, each taken as [`TYPICAL`] where types are `auto`.
+#[must_use]
+pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSettings) -> Vec<(Collector, f64)> {
+    fn count<T>(selection: &Selection<T>, typical: f64) -> f64 {
+        match selection {
+            Selection::Auto => typical,
+            Selection::Only(types) => types.len() as f64,
+        }
+    }
+    let customers = customers as f64;
+    an_hour(collectors, |collector| match collector {
+        Collector::Services => pages(customers),
+        Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
+        Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
+        Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
+        // Of the products that endpoint 2 knows, a customer holds one or none.
+        Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
+    })
+}
+
+/// A listing ends at a page that is not full.
+fn pages(customers: f64) -> f64 {
+    (customers / 100.0).floor() + 1.0
+}
+
+fn an_hour(collectors: &CollectorSettings, polls: impl Fn(Collector) -> f64) -> Vec<(Collector, f64)> {
+    let cost =
+        |collector| (collector, polls(collector) * 3600.0 / collectors.schedule(collector).interval.as_secs_f64());
+    collectors.enabled().map(cost).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{ListedCustomer, Subscription, SubscriptionKind};
+    use crate::inventory::Inventory;
+
+    const M365: ProductType = ProductType::CLOUD_BACKUP_M365;
+
+    fn schedule(minutes: u64) -> Schedule {
+        let interval = Duration::from_mins(minutes);
+        Schedule { enabled: true, interval, max_age: interval * 4 }
+    }
+
+    fn defaults() -> CollectorSettings {
+        CollectorSettings {
+            services: schedule(15),
+            tenant_seats: (schedule(15), Selection::Auto),
+            customer_seats: (schedule(15), Selection::Auto),
+            products_purchased: (schedule(60), Selection::Auto),
+            products_available: (schedule(60), Selection::Only(vec![M365])),
+        }
+    }
+
+    fn customer(services: &[&str]) -> Customer {
+        let row = |service: &&str| Subscription {
+            kind: SubscriptionKind { service: (*service).into(), ..SubscriptionKind::default() },
+            retention: "".into(),
+            seats_purchased: None,
+            units_purchased: None,
+            licenses_assigned: None,
+            licenses_available: None,
+            capacity_purchased: None,
+            capacity_used: None,
+            capacity_protected: None,
+            storage_consumed: None,
+            seats_change: None,
+            expires: None,
+            contract_ends: None,
+        };
+        let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);
+        let subscriptions = services.iter().map(row).collect();
+        inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions }, Timestamp::UNIX_EPOCH);
+        Customer::clone(&inventory.customers[&"a".into()])
+    }
+
+    #[test]
+    fn auto_asks_what_the_service_list_implies_and_nothing_before_it() {
+        let mut unknown = customer(&[]);
+        unknown.services = None;
+        assert_eq!(questions(&unknown, &defaults()), []);
+        let mut unlisted = defaults();
+        unlisted.services.enabled = false;
+        assert_eq!(questions(&unknown, &unlisted), [Question::ProductAvailable(M365)], "nobody will ever tell");
+        assert_eq!(questions(&customer(&[]), &defaults()), [], "the list is known and empty");
+        let planned = questions(
+            &customer(&["Cloud Backup for Microsoft 365 - x", "cloud backup for Salesforce", "Fly", "Fly Aviator"]),
+            &defaults(),
+        );
+        assert_eq!(
+            planned,
+            [
+                Question::TenantSeats(TenantType::Microsoft365),
+                Question::TenantSeats(TenantType::Salesforce),
+                Question::CustomerSeats(TenantType::Microsoft365),
+                Question::CustomerSeats(TenantType::Salesforce),
+                Question::ProductPurchased(ProductType(32)),
+                Question::ProductPurchased(M365),
+                Question::ProductPurchased(ProductType(16_777_216)),
+                Question::ProductAvailable(M365),
+            ]
+        );
+    }
+
+    #[test]
+    fn endpoint_2_is_asked_of_those_who_hold_the_product_or_may() {
+        let asks =
+            |services: &[&str]| questions(&customer(services), &defaults()).contains(&Question::ProductAvailable(M365));
+        assert!(asks(&["Cloud Backup for Microsoft 365"]));
+        assert!(!asks(&["Opus"]));
+        assert!(asks(&["Opus", "Something new"]), "the list cannot tell what something new is");
+    }
+
+    #[test]
+    fn a_configured_list_is_asked_as_it_is_and_a_disabled_collector_never() {
+        let mut collectors = defaults();
+        collectors.tenant_seats.1 = Selection::Only(vec![TenantType::Other(7), TenantType::Google]);
+        collectors.customer_seats.0.enabled = false;
+        collectors.products_available.0.enabled = false;
+        assert_eq!(
+            questions(&customer(&["Cloud Backup for IaaS + PaaS"]), &collectors),
+            [
+                Question::TenantSeats(TenantType::Google),
+                Question::TenantSeats(TenantType::Other(7)),
+                Question::ProductPurchased(ProductType(1_073_741_824)),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_cost_counts_polls_over_intervals_and_pages_of_the_list() {
+        let customers = vec![customer(&["Cloud Backup for Microsoft 365"]); 250];
+        let cost = requests_per_hour(&customers, &defaults());
+        let expected =
+            [(Collector::Services, 12.0), (Collector::TenantSeats, 1000.0), (Collector::CustomerSeats, 1000.0)];
+        assert_eq!(cost[..3], expected);
+        assert_eq!(cost[3..], [(Collector::ProductsPurchased, 250.0), (Collector::ProductsAvailable, 250.0)]);
+    }
+}

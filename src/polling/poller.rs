@@ -1,0 +1,351 @@
+//! The one async loop of a partner: take what is due, ask, tell the inventory, put back.
+//!
+//! A target is taken only when its first request may go out at once, so what waits is the queue, in its order, and not
+//! a crowd of tasks. A poll that pauses between retries holds no slot. Nothing here waits without being told when to
+//! go on: by a due time, by an admission, by a poll that finished, or by the end.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::{debug, error, info, warn};
+
+use super::cadence::{self, Outcome};
+use super::plan::{self, Holdings};
+use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
+use crate::clock::Clock;
+use crate::config::{CollectorSettings, PartnerSettings};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
+use crate::elements::{Admission, AskError, Client, Failure};
+use crate::inventory::{Absence, Shared};
+
+/// Polls that may be between two of their requests; those under way are bounded by the budget's concurrency.
+const MOST_PAUSING: usize = 64;
+/// Pages of the service list that wait for the poller.
+const PAGES_AHEAD: usize = 2;
+
+/// Polls one partner until it is told to stop.
+#[derive(Debug)]
+pub struct Poller {
+    client: Client,
+    inventory: Shared,
+    collectors: Arc<CollectorSettings>,
+    filter: Arc<CustomerFilter>,
+    agenda: Agenda<Target>,
+    legacy: HashMap<Collector, LegacyEndpoint>,
+    counters: PollCounters,
+    clock: Clock,
+    partner: String,
+    polls: JoinSet<Done>,
+    under_way: HashMap<Id, Target>,
+    most_under_way: usize,
+    pages: (mpsc::Sender<Vec<ListedCustomer>>, mpsc::Receiver<Vec<ListedCustomer>>),
+}
+
+/// What a finished poll reports.
+#[derive(Debug)]
+enum Done {
+    Listed(Result<std::collections::HashSet<CustomerId>, Failure>),
+    Asked(CustomerId, Question, Result<Answer, AskError>),
+}
+
+impl Poller {
+    /// A poller for what the inventory knows; what was polled before (and restored) is due when its interval says.
+    #[must_use]
+    pub fn new(
+        settings: &PartnerSettings,
+        collectors: Arc<CollectorSettings>,
+        client: Client,
+        inventory: Shared,
+        counters: PollCounters,
+        clock: Clock,
+    ) -> Self {
+        let mut poller = Self {
+            client,
+            inventory,
+            collectors,
+            filter: Arc::new(CustomerFilter::new(&settings.customers)),
+            agenda: Agenda::default(),
+            legacy: [Collector::CustomerSeats, Collector::ProductsAvailable].map(|c| (c, LegacyEndpoint::default())).into(),
+            counters,
+            clock,
+            partner: settings.name.to_string(),
+            polls: JoinSet::new(),
+            under_way: HashMap::new(),
+            most_under_way: MOST_PAUSING + settings.budget.concurrency as usize,
+            pages: mpsc::channel(PAGES_AHEAD),
+        };
+        poller.fill_agenda();
+        poller
+    }
+
+    /// Runs until `shutdown`; polls under way are dropped then, their answers are not waited for.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        loop {
+            self.counters.head_due(self.agenda.next_due());
+            let may_start = self.polls.len() < self.most_under_way;
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(page) = self.pages.1.recv() => self.observe(page),
+                Some(done) = self.polls.join_next_with_id() => self.finish(done),
+                admission = admission(&self.client, self.clock, self.agenda.next_due()), if may_start => self.start(admission),
+            }
+        }
+    }
+
+    /// The inventory's targets, each at its due time.
+    fn fill_agenda(&mut self) {
+        let now = self.clock.now();
+        let (listing, customers) = self.inventory.read(|inventory| {
+            (inventory.listing.clone(), inventory.customers.keys().cloned().collect::<Vec<_>>())
+        });
+        if listing.wanted {
+            let due = self.due_again(Collector::Services, listing.polled, now);
+            self.agenda.add(Target::Services, due);
+        }
+        self.plan(&customers);
+        let polled: Vec<_> = self.inventory.read(|inventory| {
+            let customers = inventory.customers.values();
+            customers
+                .flat_map(|customer| customer.targets.iter().map(|(question, known)| (customer.id.clone(), *question, known.polled)))
+                .collect()
+        });
+        for (customer, question, polled) in polled {
+            let due = self.due_again(question.collector(), polled, now);
+            self.agenda.add(Target::Customer(customer, question), due);
+        }
+    }
+
+    fn due_again(&self, collector: Collector, polled: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        let interval = self.collectors.schedule(collector).interval;
+        polled.and_then(|polled| polled.saturating_add(interval).ok()).unwrap_or(now)
+    }
+
+    /// Starts the poll that is due longest, if anything still is.
+    fn start(&mut self, admission: Admission) {
+        let now = self.clock.now();
+        while let Some(target) = self.agenda.take_due(now) {
+            let collector = target.collector();
+            if let (Some(endpoint), Target::Customer(customer, question)) = (self.legacy.get_mut(&collector), &target)
+                && !endpoint.is_worth_asking(now)
+            {
+                self.inventory.update(|inventory| inventory.miss(customer, *question, now));
+                self.put_back(target, Outcome::Absent);
+                continue;
+            }
+            let client = self.client.clone();
+            let handle = match target.clone() {
+                Target::Services => {
+                    let (filter, inventory, pages) = (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
+                    self.polls.spawn(async move {
+                        Done::Listed(listing::list(client, filter, inventory, pages, admission).await)
+                    })
+                }
+                Target::Customer(customer, question) => self.polls.spawn(async move {
+                    let answer = client.ask(&customer, question, admission).await;
+                    Done::Asked(customer, question, answer)
+                }),
+            };
+            self.under_way.insert(handle.id(), target);
+            return;
+        }
+    }
+
+    /// Customers of a page of the listing: known from now on, planned and due at once.
+    fn observe(&mut self, page: Vec<ListedCustomer>) {
+        let now = self.clock.now();
+        let ids: Vec<_> = page.iter().map(|customer| customer.id.clone()).collect();
+        self.inventory.update(|inventory| page.into_iter().for_each(|customer| inventory.observe(customer, now)));
+        self.plan(&ids);
+    }
+
+    fn plan(&mut self, customers: &[CustomerId]) {
+        let now = self.clock.now();
+        let collectors = self.collectors.clone();
+        let changes: Vec<_> = self.inventory.update(|inventory| {
+            let plan = |id: &CustomerId| {
+                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
+                Some((id.clone(), inventory.plan(id, &questions)))
+            };
+            customers.iter().filter_map(plan).collect()
+        });
+        for (customer, (added, dropped)) in changes {
+            for question in dropped {
+                self.agenda.remove(&Target::Customer(customer.clone(), question));
+            }
+            for question in added {
+                self.agenda.add(Target::Customer(customer.clone(), question), now);
+            }
+        }
+    }
+
+    fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
+        match done {
+            Ok((id, done)) => {
+                let target = self.under_way.remove(&id);
+                match (target, done) {
+                    (Some(target), Done::Listed(result)) => self.listed(target, result),
+                    (Some(target), Done::Asked(customer, question, result)) => self.asked(target, &customer, question, result),
+                    (None, _) => {}
+                }
+            }
+            // A bug of ours: the target must not be lost over it.
+            Err(join_error) => {
+                let Some(target) = self.under_way.remove(&join_error.id()) else { return };
+                error!(partner = self.partner, collector = target.collector().as_str(), "poll ended abnormally: {join_error}");
+                self.failed(target, FailureReason::Malformed);
+            }
+        }
+    }
+
+    fn listed(&mut self, target: Target, result: Result<std::collections::HashSet<CustomerId>, Failure>) {
+        // The task has sent all its pages before it ended.
+        while let Ok(page) = self.pages.1.try_recv() {
+            self.observe(page);
+        }
+        let now = self.clock.now();
+        match result {
+            Ok(seen) => {
+                let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
+                for customer in gone {
+                    info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+                    for &(question, _) in &customer.targets {
+                        self.agenda.remove(&Target::Customer(customer.id.clone(), question));
+                    }
+                }
+                self.succeeded(target);
+            }
+            Err(failure) => {
+                self.log_failure(&target, &failure);
+                self.failed(target, failure.reason);
+            }
+        }
+    }
+
+    fn asked(&mut self, target: Target, customer: &CustomerId, question: Question, result: Result<Answer, AskError>) {
+        let now = self.clock.now();
+        match result {
+            Ok(answer) if self.says_not_held(customer, question, &answer) => {
+                self.endpoint_answered(question.collector(), now);
+                self.missed(target, customer, question);
+            }
+            Ok(answer) => {
+                self.endpoint_answered(question.collector(), now);
+                self.inventory.update(|inventory| inventory.succeed(customer, question, answer, now));
+                self.succeeded(target);
+            }
+            Err(AskError::Absent) => {
+                if self.legacy.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(now)) {
+                    info!(
+                        partner = self.partner,
+                        collector = question.collector().as_str(),
+                        "the API answers 404 to everybody: it does not have this endpoint; trying again in a day"
+                    );
+                }
+                self.missed(target, customer, question);
+            }
+            Err(AskError::Failed(failure)) => {
+                self.log_failure(&target, &failure);
+                self.failed(target, failure.reason);
+            }
+        }
+    }
+
+    /// 0 seats of a product is how the API says that the customer does not hold it; only endpoint 2 may mean what it
+    /// says, if the service list shows the product.
+    fn says_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
+        match (question, answer) {
+            (Question::ProductPurchased(_), Answer::ProductPurchased(Some(seats))) => seats.is_zero(),
+            (Question::ProductAvailable(product), Answer::ProductAvailable(Some(seats))) => {
+                let held = self.inventory.read(|inventory| {
+                    inventory.customers.get(customer).is_some_and(|customer| Holdings::of(customer).products.contains(&product))
+                });
+                seats.is_zero() && !held
+            }
+            _ => false,
+        }
+    }
+
+    /// Once an endpoint that seemed to be missing answers, everybody who was not asked is due.
+    fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
+        if !self.legacy.get_mut(&collector).is_some_and(LegacyEndpoint::answer) {
+            return;
+        }
+        let absent: Vec<_> = self.inventory.read(|inventory| {
+            let targets = inventory.customers.values().flat_map(|c| c.targets.iter().map(move |target| (&c.id, target)));
+            targets
+                .filter(|(_, (question, known))| question.collector() == collector && known.absence == Absence::Confirmed)
+                .map(|(id, (question, _))| Target::Customer(id.clone(), *question))
+                .collect()
+        });
+        for target in absent {
+            self.agenda.postpone(&target, now);
+        }
+    }
+
+    fn missed(&mut self, target: Target, customer: &CustomerId, question: Question) {
+        let now = self.clock.now();
+        self.counters.poll(target.collector(), None);
+        let absence = self.inventory.update(|inventory| inventory.miss(customer, question, now));
+        self.put_back(target, if absence == Absence::Confirmed { Outcome::Absent } else { Outcome::Answered });
+    }
+
+    fn succeeded(&mut self, target: Target) {
+        self.counters.poll(target.collector(), None);
+        let failures = self.agenda.failures(&target);
+        if failures > 0 {
+            let (collector, customer_id) = (target.collector().as_str(), customer_of(&target));
+            info!(partner = self.partner, collector, customer_id, failures, "answers again");
+        }
+        self.put_back(target, Outcome::Answered);
+    }
+
+    fn failed(&mut self, target: Target, reason: FailureReason) {
+        let now = self.clock.now();
+        self.counters.poll(target.collector(), Some(reason));
+        self.inventory.update(|inventory| match &target {
+            Target::Services => inventory.fail_listing(reason, now),
+            Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
+        });
+        let failures = self.agenda.failures(&target);
+        self.put_back(target, Outcome::Failed(failures));
+    }
+
+    fn put_back(&mut self, target: Target, outcome: Outcome) {
+        let interval = self.collectors.schedule(target.collector()).interval;
+        let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
+        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_)));
+    }
+
+    /// The first failure in a row is worth a warning; that it goes on is what the metrics say.
+    fn log_failure(&self, target: &Target, failure: &Failure) {
+        let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
+        let (partner, reason, request_id) = (&self.partner, failure.reason.as_str(), failure.request_id.as_deref());
+        if self.agenda.failures(target) == 0 {
+            warn!(partner, collector, customer_id, reason, request_id, "poll failed: {failure}");
+        } else {
+            debug!(partner, collector, customer_id, reason, request_id, "poll failed again: {failure}");
+        }
+    }
+}
+
+fn customer_of(target: &Target) -> Option<&str> {
+    match target {
+        Target::Services => None,
+        Target::Customer(customer, _) => Some(customer.as_str()),
+    }
+}
+
+/// Ready when something is due and its first request may go out.
+async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Admission {
+    match next_due {
+        Some(due) => tokio::time::sleep_until(clock.instant(due)).await,
+        None => std::future::pending().await,
+    }
+    client.admit().await
+}

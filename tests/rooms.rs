@@ -1,0 +1,97 @@
+//! The direction of dependencies: a room uses only the rooms that ARCHITECTURE.md's table allows it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room, and what it may use. `app`, `commands`, `cli`, `logging` and the binary are the wiring and may use everything.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("catalog", &[]),
+    ("clock", &[]),
+    ("config", &["domain", "catalog"]),
+    ("elements", &["domain", "config", "catalog", "clock"]),
+    ("inventory", &["domain", "config"]),
+    ("polling", &["elements", "inventory", "domain", "config", "catalog", "clock"]),
+    ("exposition", &["inventory", "domain", "catalog"]),
+    ("web", &["exposition", "inventory", "domain", "config", "catalog", "clock"]),
+    ("simulator", &["domain", "clock"]),
+];
+const WIRING: &[&str] = &["app", "commands", "cli", "logging", "lib", "main"];
+
+#[test]
+fn every_arrow_between_rooms_is_one_of_the_table() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut met = BTreeSet::new();
+    for file in rust_files(&source) {
+        let relative = file.strip_prefix(&source).unwrap();
+        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let room = first.trim_end_matches(".rs");
+        met.insert(room.to_owned());
+        if WIRING.contains(&room) {
+            continue;
+        }
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{}: a room that the table does not have", relative.display()));
+            continue;
+        };
+        let text = fs::read_to_string(&file).unwrap();
+        // Unit tests may borrow from anywhere; they are no part of the room.
+        let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+        if relative.ends_with("tests.rs") || relative.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        for used in used_rooms(text) {
+            if used != room && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{}: {room} may not use {used}", relative.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (room, _) in ROOMS {
+        assert!(met.contains(*room), "the table has a room that is not there: {room}");
+    }
+}
+
+/// The `x` of every `crate::x`, grouped imports (`crate::{x, y::z}`) included.
+fn used_rooms(text: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for line in text.split("crate::").skip(1) {
+        if let Some(group) = line.strip_prefix('{') {
+            let group = group.split("};").next().unwrap();
+            let mut depth = 0;
+            let mut item = String::new();
+            for c in group.chars().chain([',']) {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => used.extend(first_word(&std::mem::take(&mut item))),
+                    _ => item.push(c),
+                }
+            }
+        } else {
+            used.extend(first_word(line));
+        }
+    }
+    used.retain(|word| word.chars().next().is_some_and(char::is_lowercase));
+    used
+}
+
+fn first_word(text: &str) -> Option<String> {
+    let word: String = text.trim_start().chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect();
+    (!word.is_empty()).then_some(word)
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
