@@ -7,4 +7,5 @@ pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod exposition;
 pub mod inventory;
