@@ -22,6 +22,7 @@ mod subject;
 mod subscriptions;
 mod syntax;
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -89,11 +90,13 @@ impl Exposition {
     /// Renders what is current at `now`; with `customer_name_label`, every series of a customer carries its name.
     #[must_use]
     pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Self {
-        let subjects: Vec<_> = inventories
+        let mut subjects: Vec<_> = inventories
             .iter()
             .flat_map(|inventory| inventory.customers.values().map(move |customer| (inventory, customer)))
             .map(|(inventory, customer)| Subject::new(inventory, customer, customer_name_label, now))
             .collect();
+        let mut identities = HashSet::with_capacity(subjects.len());
+        subjects.retain(|subject| identities.insert(subject.identity.clone()));
         let lines = seats::render(&subjects)
             .into_iter()
             .chain(subscriptions::render(&subjects))

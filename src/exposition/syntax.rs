@@ -53,7 +53,7 @@ pub(super) fn unix_time(time: Timestamp) -> f64 {
 pub(super) fn bound(value: f64) -> String {
     let mut text = String::new();
     write_number(&mut text, value);
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) {
         text.push_str(".0");
     }
     text
