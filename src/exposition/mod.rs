@@ -22,7 +22,6 @@ mod subject;
 mod subscriptions;
 mod syntax;
 
-use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -87,16 +86,15 @@ pub struct Scrape {
 }
 
 impl Exposition {
-    /// Renders what is current at `now`; with `customer_name_label`, every series of a customer carries its name.
+    /// Renders what is current at `now`, of inventories of distinct partners; with `customer_name_label`, every series
+    /// of a customer carries its name.
     #[must_use]
     pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Self {
-        let mut subjects: Vec<_> = inventories
+        let subjects: Vec<_> = inventories
             .iter()
             .flat_map(|inventory| inventory.customers.values().map(move |customer| (inventory, customer)))
             .map(|(inventory, customer)| Subject::new(inventory, customer, customer_name_label, now))
             .collect();
-        let mut identities = HashSet::with_capacity(subjects.len());
-        subjects.retain(|subject| identities.insert(subject.identity.clone()));
         let lines = seats::render(&subjects)
             .into_iter()
             .chain(subscriptions::render(&subjects))
@@ -131,8 +129,8 @@ impl Exposition {
 
     /// The answer to a scrape: this generation, then `own`, the exporter's own families as [`merge`] gives them.
     ///
-    /// The first compressed scrape of a generation in a format compresses all of it, the others wait for that; tens of
-    /// milliseconds for a thousand customers. `own` is compressed every time.
+    /// The first compressed scrape of a generation in a format compresses all of it, the others wait for that: some
+    /// 10 ms for a thousand customers. `own` is compressed every time.
     #[must_use]
     pub fn scrape(&self, format: Format, gzip: bool, own: &[MetricFamily]) -> Scrape {
         let tail = Bytes::from(self.tail(format, own));

@@ -21,9 +21,6 @@ pub(super) struct Family {
 
 /// Reads an exposition, or says what is wrong with it.
 pub(super) fn parse(text: &str, openmetrics: bool) -> Result<Vec<Family>, String> {
-    if text.contains('\0') {
-        return Err("a NUL".to_owned());
-    }
     let body = if openmetrics { text.strip_suffix("# EOF\n").ok_or("no # EOF")? } else { text };
     if !body.is_empty() && !body.ends_with('\n') {
         return Err("the last line does not end".to_owned());
