@@ -29,13 +29,11 @@ pub struct Family {
     pub labels: &'static [&'static str],
 }
 
-impl Family {
-    /// The unit that the name ends in, if it is one that OpenMetrics knows.
-    #[must_use]
-    pub fn unit(&self) -> Option<&'static str> {
-        let base = self.name.strip_suffix("_total").unwrap_or(self.name);
-        ["seconds", "bytes"].into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
-    }
+/// The unit that a family's name ends in, if it is one that OpenMetrics knows.
+#[must_use]
+pub fn unit_of(name: &str) -> Option<&'static str> {
+    let base = name.strip_suffix("_total").unwrap_or(name);
+    ["seconds", "bytes"].into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
 }
 
 macro_rules! families {
@@ -150,8 +148,8 @@ families! {
         "Answers sent on the telemetry path.";
 }
 
-/// Label names that a customer's configured labels may not take: all of the catalogue's, those that Prometheus sets on
-/// targets or uses inside, and those that users commonly set there.
+/// Label names that a customer's configured labels may not take: all of the catalogue's, and those that Prometheus sets
+/// on targets or uses inside.
 #[must_use]
 pub fn is_taken(label: &str) -> bool {
     const PROMETHEUS: [&str; 5] = ["job", "instance", "le", "quantile", "exported_job"];

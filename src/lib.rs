@@ -9,8 +9,10 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod elements;
+pub mod exposition;
 pub mod inventory;
 pub mod logging;
 pub mod polling;
-/// v
+
+/// The version of this build, as in Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,89 @@
+//! The exporter's own metrics: families of the `prometheus` crate.
+
+use std::collections::{BTreeMap, HashSet};
+
+use prometheus::proto::{Metric, MetricFamily, MetricType};
+
+use super::Format;
+use super::syntax::{bound, write_label, write_metadata, write_value};
+use crate::catalog::{self, Kind};
+
+/// The families of several registries as one: a family per name, no series twice, in the order of the catalogue and
+/// then, what is not in it (`process_*`), by name. Of series that are equal in their labels the first stays.
+#[must_use]
+pub fn merge(families: Vec<Vec<MetricFamily>>) -> Vec<MetricFamily> {
+    let mut merged: BTreeMap<(usize, String), MetricFamily> = BTreeMap::new();
+    for mut family in families.into_iter().flatten() {
+        let position = catalog::ALL.iter().position(|known| known.name == family.name());
+        let metrics = family.take_metric();
+        let key = (position.unwrap_or(usize::MAX), family.name().to_owned());
+        let first = merged.entry(key).or_insert(family);
+        first.mut_metric().extend(metrics);
+    }
+    for family in merged.values_mut() {
+        let mut seen = HashSet::new();
+        family.mut_metric().retain(|metric| seen.insert(labels(metric)));
+    }
+    merged.into_values().collect()
+}
+
+fn labels(metric: &Metric) -> Vec<(String, String)> {
+    let pairs = metric.get_label().iter();
+    let mut labels: Vec<_> = pairs.map(|pair| (pair.name().to_owned(), pair.value().to_owned())).collect();
+    labels.sort();
+    labels
+}
+
+/// Appends a family; nothing if it has no series, or is of a type that no room here counts with (summary, untyped).
+pub(super) fn write_family(out: &mut String, format: Format, family: &MetricFamily) {
+    let name = family.name();
+    let kind = match family.get_field_type() {
+        MetricType::COUNTER => Kind::Counter,
+        MetricType::GAUGE if name.ends_with("_info") => Kind::Info,
+        MetricType::GAUGE => Kind::Gauge,
+        MetricType::HISTOGRAM => Kind::Histogram,
+        MetricType::SUMMARY | MetricType::UNTYPED => return,
+    };
+    if family.get_metric().is_empty() {
+        return;
+    }
+    write_metadata(out, format, name, family.help(), kind);
+    for metric in family.get_metric() {
+        match kind {
+            Kind::Counter => write_sample(out, name, "", metric, None, metric.get_counter().get_value()),
+            Kind::Gauge | Kind::Info => write_sample(out, name, "", metric, None, metric.get_gauge().get_value()),
+            Kind::Histogram => write_histogram(out, name, metric),
+        }
+    }
+}
+
+fn write_histogram(out: &mut String, name: &str, metric: &Metric) {
+    let histogram = metric.get_histogram();
+    let count = histogram.get_sample_count() as f64;
+    for bucket in histogram.get_bucket().iter().filter(|bucket| bucket.upper_bound().is_finite()) {
+        let le = bound(bucket.upper_bound());
+        write_sample(out, name, "_bucket", metric, Some(&le), bucket.cumulative_count() as f64);
+    }
+    write_sample(out, name, "_bucket", metric, Some("+Inf"), count);
+    write_sample(out, name, "_sum", metric, None, histogram.get_sample_sum());
+    write_sample(out, name, "_count", metric, None, count);
+}
+
+fn write_sample(out: &mut String, name: &str, suffix: &str, metric: &Metric, le: Option<&str>, value: f64) {
+    let mut labels = String::new();
+    for pair in metric.get_label() {
+        write_label(&mut labels, pair.name(), pair.value());
+    }
+    if let Some(le) = le {
+        write_label(&mut labels, "le", le);
+    }
+    out.push_str(name);
+    out.push_str(suffix);
+    if !labels.is_empty() {
+        out.push('{');
+        out.push_str(&labels);
+        out.push('}');
+    }
+    out.push(' ');
+    write_value(out, value);
+}

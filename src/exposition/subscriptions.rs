@@ -1,0 +1,48 @@
+//! The subscriptions: one info and a gauge for every number and date of a row.
+
+use super::lines::Lines;
+use super::subject::Subject;
+use super::syntax::unix_time;
+use crate::catalog::{self, Family};
+use crate::domain::{Quantity, Subscription, SubscriptionKind};
+
+/// What a gauge is read from.
+type Value = fn(&Subscription) -> Option<f64>;
+
+/// The gauges, in the order of the catalogue. All have the same labels.
+const GAUGES: [(&Family, Value); 11] = [
+    (&catalog::SUBSCRIPTION_SEATS_PURCHASED, |row| row.seats_purchased.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_UNITS_PURCHASED, |row| row.units_purchased.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_LICENSES_ASSIGNED, |row| row.licenses_assigned.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_LICENSES_AVAILABLE, |row| row.licenses_available.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_CAPACITY_PURCHASED, |row| row.capacity_purchased.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_CAPACITY_USED, |row| row.capacity_used.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, |row| row.capacity_protected.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, |row| row.storage_consumed.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_SEATS_CHANGE, |row| row.seats_change.map(|change| change as f64)),
+    (&catalog::SUBSCRIPTION_EXPIRATION, |row| row.expires.map(unix_time)),
+    (&catalog::SUBSCRIPTION_CONTRACT_END, |row| row.contract_ends.map(unix_time)),
+];
+
+/// The families of the subscriptions.
+pub(super) fn render(subjects: &[Subject<'_>]) -> Vec<Lines> {
+    let mut info = Lines::new(&catalog::SUBSCRIPTION_INFO);
+    let mut gauges = GAUGES.map(|(family, value)| (Lines::new(family), value));
+    for subject in subjects {
+        for known in &subject.subscriptions {
+            let row = &known.subscription;
+            let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &row.kind;
+            let labels =
+                [known.id.as_str(), service, model, storage, &row.retention, source, payment_type, name, package];
+            info.push_of(subject, &info.labels(&labels), Some(1.0));
+            let labels =
+                gauges.first().map(|(lines, _)| lines.labels(&[known.id.as_str(), service])).unwrap_or_default();
+            for (lines, value) in &mut gauges {
+                lines.push_of(subject, &labels, value(row));
+            }
+        }
+    }
+    let mut families = vec![info];
+    families.extend(gauges.map(|(lines, _)| lines));
+    families
+}

@@ -1,0 +1,99 @@
+//! The syntax of the two formats: labels and numbers, which are the same in both, and metadata, which are not.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::Format;
+use crate::catalog::{self, Kind};
+
+/// Appends `name="value"`, after a comma unless it is the first.
+pub(super) fn write_label(out: &mut String, name: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    write_pair(out, name, value);
+}
+
+/// Appends `name="value"`.
+pub(super) fn write_pair(out: &mut String, name: &str, value: &str) {
+    out.push_str(name);
+    out.push_str("=\"");
+    escape(out, value, true);
+    out.push('"');
+}
+
+/// Appends the number and ends the line. Whole numbers have neither point nor exponent, others the fewest digits that
+/// give the same number again.
+pub(super) fn write_value(out: &mut String, value: f64) {
+    write_number(out, value);
+    out.push('\n');
+}
+
+fn write_number(out: &mut String, value: f64) {
+    let magnitude = value.abs();
+    // Writing to a string does not fail.
+    let _ = if value.is_nan() {
+        out.write_str("NaN")
+    } else if magnitude.is_infinite() {
+        out.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
+    } else if value == 0.0 || (1e-5..1e21).contains(&magnitude) {
+        write!(out, "{value}")
+    } else {
+        write!(out, "{value:e}")
+    };
+}
+
+/// A time as the formats have it: seconds since 1970. Milliseconds are as fine as Prometheus reads times.
+pub(super) fn unix_time(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
+}
+
+/// The label `le`: as a number, but `1.0` for 1, which is how OpenMetrics has it and Prometheus 3 stores it.
+pub(super) fn bound(value: f64) -> String {
+    let mut text = String::new();
+    write_number(&mut text, value);
+    if text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) {
+        text.push_str(".0");
+    }
+    text
+}
+
+/// Appends the lines before a family's samples. `name` is the full one, `_total` and `_info` included.
+pub(super) fn write_metadata(out: &mut String, format: Format, name: &str, help: &str, kind: Kind) {
+    let (name, word) = match (format, kind) {
+        (Format::OpenMetrics, Kind::Info) => (name.strip_suffix("_info").unwrap_or(name), "info"),
+        (Format::OpenMetrics, Kind::Counter) => (name.strip_suffix("_total").unwrap_or(name), "counter"),
+        (Format::Text, Kind::Counter) => (name, "counter"),
+        (_, Kind::Histogram) => (name, "histogram"),
+        (_, Kind::Gauge) | (Format::Text, Kind::Info) => (name, "gauge"),
+    };
+    out.push_str("# HELP ");
+    out.push_str(name);
+    out.push(' ');
+    escape(out, help, format == Format::OpenMetrics);
+    let _ = write!(out, "\n# TYPE {name} {word}\n");
+    if format == Format::OpenMetrics
+        && let Some(unit) = catalog::unit_of(name)
+    {
+        let _ = writeln!(out, "# UNIT {name} {unit}");
+    }
+}
+
+/// Appends the text so that it stays within its line and, if it stands in quotes, within them. Every other character
+/// may stand for itself, NUL and carriage return too.
+fn escape(out: &mut String, text: &str, quotes: bool) {
+    let mut rest = text;
+    let special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
+    while let Some((clean, found)) = rest.bytes().position(special).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(clean);
+        let mut found = found.chars();
+        match found.next() {
+            Some('\n') => out.push_str("\\n"),
+            Some(special) => out.extend(['\\', special]),
+            None => {}
+        }
+        rest = found.as_str();
+    }
+    out.push_str(rest);
+}
