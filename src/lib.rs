@@ -13,6 +13,7 @@ pub mod exposition;
 pub mod inventory;
 pub mod logging;
 pub mod polling;
+pub mod simulator;
 
 /// The version of this build, as in Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,52 @@
+//! `simulate`: only the simulator, to try a configuration or alert rules against.
+
+use std::fmt::Write;
+
+use super::{Failure, listen, output};
+use crate::app;
+use crate::cli::{Flags, World};
+use crate::simulator::{PROFILES, Settings, Simulator, profile};
+
+pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
+    let settings = settings(world)?;
+    let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
+    let [address] = flags.listen_addresses.as_slice() else {
+        return Err(Failure::Usage("simulate listens on one --web.listen-address".to_owned()));
+    };
+    let listener = listen(std::slice::from_ref(address))?.remove(0);
+    let shutdown = app::termination().map_err(Failure::run)?;
+    let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
+    let config = config(&simulator, &registrations, "");
+    output::answer(&format!("# A simulated Elements API. A configuration for it:\n{config}"));
+    shutdown.await;
+    simulator.stop().await;
+    Ok(())
+}
+
+/// The simulated world that the command line asks for.
+pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
+    let faults = profile(&world.faults).ok_or_else(|| {
+        Failure::Usage(format!("--faults={}: there is no such profile; there are {}", world.faults, PROFILES.join(", ")))
+    })?;
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let settings = match world.customers {
+        Some(customers) => Settings { time_scale: 60, ..Settings::of_size(customers, world.seed, today) },
+        None => Settings::demo(today),
+    };
+    Ok(Settings { faults, ..settings })
+}
+
+/// A configuration that polls the simulator; its secrets are no secrets.
+pub(super) fn config(simulator: &Simulator, registrations: &[String], rest: &str) -> String {
+    let mut yaml = "partners:\n".to_owned();
+    for (name, (client_id, secret)) in registrations.iter().zip([Settings::CLIENT, Settings::SECOND_CLIENT]) {
+        let _ = write!(
+            yaml,
+            "  - name: {name}\n    api_url: {}\n    token_url: {}\n    auth: {{ client_id: {client_id}, client_secret: {secret} }}\n    \
+             budget: {{ requests_per_second: 50, burst: 50, concurrency: 8 }}\n",
+            simulator.api_url(),
+            simulator.token_url(),
+        );
+    }
+    yaml + rest
+}

@@ -1,0 +1,292 @@
+//! The bodies of the five endpoints, in the dialect that is asked for.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+use hyper::StatusCode;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::faults::{Fault, TotalCount};
+use super::path::Route;
+use super::settings::{AbsentTenants, Dialect};
+use super::shown::grouped;
+use super::world::{SimCustomer, SimTenant, World};
+use crate::domain::{Collector, ProductType, TenantType};
+
+/// A status and a message, or a body.
+pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;
+
+/// A registration's world with its customers by id.
+#[derive(Debug)]
+pub(super) struct Indexed {
+    pub(super) world: World,
+    by_id: HashMap<String, usize>,
+}
+
+/// What all answers of a simulator have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    pub(super) dialect: Dialect,
+    pub(super) legacy_endpoints: bool,
+    pub(super) absent_tenants: AbsentTenants,
+}
+
+/// One request to the API whose token was good.
+pub(super) struct Asked<'a> {
+    pub(super) route: &'a Route,
+    pub(super) query: &'a str,
+    pub(super) body: &'a [u8],
+    /// Minutes that seats have moved for.
+    pub(super) minutes: u64,
+    /// Those that befall a listing are looked for here.
+    pub(super) faults: &'a [Fault],
+}
+
+const NO_SUCH: (StatusCode, &str) = (StatusCode::NOT_FOUND, "Not found.");
+
+impl Indexed {
+    pub(super) fn new(world: World) -> Self {
+        let mut indexed = Self { world, by_id: HashMap::new() };
+        indexed.renew();
+        indexed
+    }
+
+    /// To be called after every change of the world.
+    pub(super) fn renew(&mut self) {
+        let ids = self.world.customers.iter().enumerate();
+        self.by_id = ids.map(|(place, customer)| (customer.id.clone(), place)).collect();
+    }
+
+    fn customer(&self, asked: &Asked<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
+        let id = &asked.route.customer;
+        if self.world.out_of_scope.contains(id) {
+            return Err((StatusCode::FORBIDDEN, "The customer is out of the scope of the app."));
+        }
+        let customer = self.by_id.get(id).and_then(|&place| self.world.customers.get(place));
+        Ok(customer.ok_or((StatusCode::NOT_FOUND, "There is no such customer."))?.at(asked.minutes))
+    }
+
+    /// Answers an endpoint.
+    pub(super) fn answer(&self, collector: Collector, asked: &Asked<'_>, manners: Manners) -> Answered {
+        let kind = |message| asked.route.kind.parse::<u64>().map_err(|_| (StatusCode::BAD_REQUEST, message));
+        let tenant_type = || {
+            let message = "The tenant type must be a number.";
+            let number = u32::try_from(kind(message)?).map_err(|_| (StatusCode::BAD_REQUEST, message))?;
+            Ok(TenantType::from_number(number))
+        };
+        let product = || kind("The product type must be a number.").map(ProductType);
+        let older = manners.dialect == Dialect::Older;
+        let number = |number: u32| if older { Value::from(grouped(number)) } else { Value::from(number) };
+        let legacy = matches!(collector, Collector::CustomerSeats | Collector::ProductsAvailable);
+        if legacy && !manners.legacy_endpoints {
+            return Err(NO_SUCH);
+        }
+        let body = match collector {
+            Collector::Services => return self.services(asked, manners.dialect),
+            Collector::TenantSeats => {
+                return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, manners);
+            }
+            Collector::CustomerSeats => {
+                let tenant_type = tenant_type()?;
+                let (assigned, available) = self.customer(asked)?.seats(tenant_type).ok_or(NO_SUCH)?;
+                json!({
+                    "type": tenant_type.number(),
+                    "availableUserSeat": number(available),
+                    "assignedUserSeat": number(assigned),
+                })
+            }
+            Collector::ProductsPurchased => {
+                let product = product()?;
+                let seats = number(self.customer(asked)?.purchased.get(&product).copied().unwrap_or(0));
+                match manners.dialect {
+                    Dialect::Live => json!({"productType": product.0, "purchasedUserSeat": seats}),
+                    Dialect::Documented => {
+                        json!({"productType": product.0.to_string(), "purchasedUserSeat": seats})
+                    }
+                    Dialect::Older => json!({"productType": product.0, "availableUserSeat": seats}),
+                }
+            }
+            Collector::ProductsAvailable => {
+                let product = product()?;
+                let seats = number(self.customer(asked)?.available.get(&product).copied().ok_or(NO_SUCH)?);
+                let field = if older { "purchasedUserSeat" } else { "availableUserSeat" };
+                json!({"productType": product.0, field: seats})
+            }
+        };
+        Ok(body.to_string().into_bytes())
+    }
+
+    fn services(&self, asked: &Asked<'_>, dialect: Dialect) -> Answered {
+        let wanted = filter(asked.body, "customerIds", "customerId")?;
+        let page = Page::of(asked)?;
+        let newcomer = SimCustomer::new("9e3c5a70-0000-4000-8000-00000000c0de", "Newcomer");
+        let mut listed: Vec<&SimCustomer> = match &wanted {
+            None => self.world.customers.iter().collect(),
+            Some(ids) => self.world.customers.iter().filter(|customer| ids.contains(&customer.id)).collect(),
+        };
+        if page.index > 1 && wanted.is_none() {
+            if asked.faults.contains(&Fault::CustomerLeaves) && !listed.is_empty() {
+                listed.remove(0);
+            }
+            if asked.faults.contains(&Fault::CustomerJoins) {
+                listed.insert(0, &newcomer);
+            }
+        }
+        let rows = listed.get(page.range(listed.len())).unwrap_or_default();
+        let rows: Vec<_> = rows.iter().map(|customer| Listed(customer.at(asked.minutes), dialect)).collect();
+        Ok(page.envelope(&rows, listed.len(), asked.faults))
+    }
+}
+
+/// Endpoint 3.
+fn tenants(customer: &SimCustomer, tenant_type: TenantType, asked: &Asked<'_>, manners: Manners) -> Answered {
+    let wanted = filter(asked.body, "tenantIds", "")?;
+    let page = Page::of(asked)?;
+    let of_type: Vec<_> = customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).collect();
+    if of_type.is_empty() && manners.absent_tenants == AbsentTenants::NotFound {
+        return Err(NO_SUCH);
+    }
+    let listed: Vec<_> =
+        of_type.into_iter().filter(|tenant| wanted.as_ref().is_none_or(|ids| ids.contains(&tenant.id))).collect();
+    let older = manners.dialect == Dialect::Older;
+    let rows: Vec<_> = listed
+        .get(page.range(listed.len()))
+        .unwrap_or_default()
+        .iter()
+        .map(|tenant| if older { older_tenant(tenant) } else { live_tenant(tenant) })
+        .collect();
+    Ok(if older {
+        Value::from(rows).to_string().into_bytes()
+    } else {
+        page.envelope(&rows, listed.len(), asked.faults)
+    })
+}
+
+fn live_tenant(tenant: &SimTenant) -> Value {
+    json!({
+        "type": tenant.tenant_type.number(),
+        "tenantId": tenant.id,
+        "tenantName": tenant.name,
+        "availableUserSeat": tenant.available,
+        "assignedUserSeat": tenant.assigned,
+    })
+}
+
+fn older_tenant(tenant: &SimTenant) -> Value {
+    json!({
+        "id": tenant.id,
+        "name": tenant.name,
+        "availableUserSeat": grouped(tenant.available),
+        "assignedUserSeat": grouped(tenant.assigned),
+    })
+}
+
+/// A customer of the service list.
+struct Listed<'a>(Cow<'a, SimCustomer>, Dialect);
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(customer, dialect) = self;
+        let rows: Vec<_> = customer.rows.iter().map(|row| Fields(row.fields(), *dialect)).collect();
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("customerId", &customer.id)?;
+        map.serialize_entry("organization", &customer.organization)?;
+        map.serialize_entry("customer", &customer.email)?;
+        map.serialize_entry("products", &rows)?;
+        map.end()
+    }
+}
+
+/// One of its rows.
+struct Fields<'a>([(&'static str, Option<&'a str>); 18], Dialect);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(fields, dialect) = self;
+        let mut map = serializer.serialize_map(None)?;
+        for (key, text) in fields.iter().filter_map(|&(key, text)| Some((key, text?))) {
+            match dialect {
+                Dialect::Older => map.serialize_entry(&capitalized(key), text)?,
+                _ => map.serialize_entry(key, text)?,
+            }
+        }
+        map.end()
+    }
+}
+
+fn capitalized(key: &str) -> String {
+    let mut letters = key.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+/// The ids that a body asks for; `None` if it does not filter. `single` is an older name for just one.
+fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<String>>, (StatusCode, &'static str)> {
+    let bad = |message| (StatusCode::BAD_REQUEST, message);
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
+        return Err(bad("The body must be a JSON object."));
+    };
+    match (body.get(several), body.get(single)) {
+        (None | Some(Value::Null), None | Some(Value::Null)) => Ok(None),
+        (None, Some(Value::String(id))) => Ok(Some([id.clone()].into())),
+        (Some(Value::Array(ids)), None) => {
+            let ids: Option<BTreeSet<_>> = ids.iter().map(|id| id.as_str().map(ToOwned::to_owned)).collect();
+            // No ids is no filter.
+            Ok(Some(ids.ok_or_else(|| bad("Ids must be strings."))?).filter(|ids| !ids.is_empty()))
+        }
+        _ => Err(bad("The filter must be a list of ids.")),
+    }
+}
+
+/// `pageIndex` and `pageSize`.
+struct Page {
+    index: usize,
+    size: usize,
+    /// Which page is shown, whatever was asked for.
+    shown: usize,
+}
+
+impl Page {
+    fn of(asked: &Asked<'_>) -> Result<Self, (StatusCode, &'static str)> {
+        let number = |name: &str, default: usize| {
+            let given = form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name);
+            given.map_or(Some(default), |(_, value)| value.parse().ok()).filter(|&number| number >= 1)
+        };
+        let index = number("pageIndex", 1).ok_or((StatusCode::BAD_REQUEST, "pageIndex must be 1 or more."))?;
+        let size = number("pageSize", 50)
+            .filter(|&size| size <= 100)
+            .ok_or((StatusCode::BAD_REQUEST, "pageSize must be from 1 to 100."))?;
+        let shown = if asked.faults.contains(&Fault::RepeatPage) { 1 } else { index };
+        Ok(Self { index, size, shown })
+    }
+
+    /// Which of so many rows are on the page.
+    fn range(&self, rows: usize) -> Range<usize> {
+        let from = (self.shown - 1).saturating_mul(self.size).min(rows);
+        from..from.saturating_add(self.size).min(rows)
+    }
+
+    fn envelope<T: Serialize>(&self, data: &[T], total: usize, faults: &[Fault]) -> Vec<u8> {
+        #[derive(serde::Serialize)]
+        struct Envelope<'a, T> {
+            data: &'a [T],
+            metadata: Value,
+        }
+        let mut count = Some(total);
+        for fault in faults {
+            count = match fault {
+                Fault::WrongTotal(TotalCount::Absent) => None,
+                Fault::WrongTotal(TotalCount::More(more)) => Some(total.saturating_add(*more)),
+                Fault::WrongTotal(TotalCount::Fewer(fewer)) => Some(total.saturating_sub(*fewer)),
+                _ => count,
+            };
+        }
+        let metadata = match count {
+            Some(count) => json!({"pageIndex": self.index, "pageSize": self.size, "totalCount": count}),
+            None => json!({"pageIndex": self.index, "pageSize": self.size}),
+        };
+        serde_json::to_vec(&Envelope { data, metadata }).unwrap_or_default()
+    }
+}

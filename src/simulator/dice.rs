@@ -1,0 +1,79 @@
+//! Numbers that look random and follow from a seed: splitmix64, without any state of its own between uses.
+
+/// A stream of numbers; the same parts give the same stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    /// A stream of its own for every list of parts.
+    pub(super) fn of(parts: &[u64]) -> Self {
+        let mut dice = Self(0x5EED);
+        for &part in parts {
+            dice.0 ^= part;
+            dice.0 = dice.roll();
+        }
+        dice
+    }
+
+    /// The next number.
+    pub(super) const fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// One of `low..=high`.
+    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
+        let width = u64::from(high.saturating_sub(low)) + 1;
+        low.saturating_add(u32::try_from(self.roll() % width).unwrap_or(0))
+    }
+
+    /// Yes in `share` of all cases, 0 to 1.
+    pub(super) fn chance(&mut self, share: f64) -> bool {
+        // 53 bits are what an f64 holds exactly.
+        ((self.roll() >> 11) as f64) < share * (1_u64 << 53) as f64
+    }
+
+    /// One of a list; the default of an empty one.
+    pub(super) fn pick<T: Copy + Default>(&mut self, from: &[T]) -> T {
+        let last = u32::try_from(from.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        from.get(self.between(0, last) as usize).copied().unwrap_or_default()
+    }
+
+    /// What looks like a GUID.
+    pub(super) fn guid(&mut self) -> String {
+        let (a, b) = (self.roll(), self.roll());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xFFFF,
+            a & 0xFFF,
+            b >> 48 & 0x3FFF | 0x8000,
+            b & 0xFFFF_FFFF_FFFF
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_parts_give_the_same_numbers() {
+        assert_eq!(Dice::of(&[1, 2]).roll(), Dice::of(&[1, 2]).roll());
+        assert_ne!(Dice::of(&[1, 2]).roll(), Dice::of(&[2, 1]).roll());
+        assert_eq!(Dice::of(&[7]).guid().len(), 36);
+    }
+
+    #[test]
+    fn bounds_and_shares_hold() {
+        let mut dice = Dice::of(&[3]);
+        assert!((0..1000).all(|_| (5..=7).contains(&dice.between(5, 7))));
+        assert!((0..1000).all(|_| !dice.chance(0.0) && dice.chance(1.0)));
+        let hits = (0..10_000).filter(|_| dice.chance(0.1)).count();
+        assert!((800..1200).contains(&hits), "{hits}");
+        assert_eq!(dice.pick::<u8>(&[]), 0);
+    }
+}

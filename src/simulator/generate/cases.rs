@@ -1,0 +1,249 @@
+//! The special cases: each of them is what one of the first customers of a seed is about.
+
+use jiff::civil::Date;
+
+use super::Draft;
+use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
+use crate::domain::TenantType;
+use crate::simulator::dice::Dice;
+use crate::simulator::shown::{DateForm, Shown};
+use crate::simulator::world::{Motion, SimRow};
+
+/// What a customer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// Nothing to worry about.
+    Healthy,
+    /// A tenant with seats assigned and none available.
+    Exhausted,
+    /// A tenant with more than 90 % of its seats assigned, and growing.
+    Low90,
+    /// A tenant with at least 97 % of its seats assigned.
+    Low97,
+    /// More licences assigned than seats purchased.
+    OverAssigned,
+    /// A subscription that expires in 2 days.
+    ExpiresIn2,
+    /// A subscription that expires in 10 days.
+    ExpiresIn10,
+    /// A subscription that expires in 25 days.
+    ExpiresIn25,
+    /// The only row of a service expired 5 days ago.
+    Expired5,
+    /// A row expired 5 days ago, another row of the same service runs.
+    Renewed,
+    /// A row expired 90 days ago.
+    Expired90,
+    /// A contract that ends in 40 days.
+    ContractEnds,
+    /// A capacity used to 95 %.
+    Capacity95,
+    /// A capacity used beyond what was purchased.
+    CapacityOver,
+    /// Plans without a limit, one of which still shows seats.
+    Unlimited,
+    /// Pooled subscriptions with a change, one of them negative.
+    Pooled,
+    /// No rows, no tenants.
+    NoProducts,
+    /// Rows that are equal, some of them in everything.
+    EqualRows,
+    /// A row in which nothing but the service applies, and a tenant of 0 seats.
+    NotApplicable,
+    /// A service and a product that nobody has heard of.
+    Unknown,
+    /// Google only.
+    Google,
+    /// Microsoft 365 and Salesforce.
+    Salesforce,
+    /// Microsoft 365 and Dynamics 365.
+    Dynamics,
+    /// IaaS + PaaS only, which implies no tenant.
+    Iaas,
+}
+
+impl Case {
+    /// Every case; the customer at a place is about the case at this place.
+    pub const ALL: [Self; 24] = [
+        Self::Healthy,
+        Self::Exhausted,
+        Self::Low90,
+        Self::Low97,
+        Self::OverAssigned,
+        Self::ExpiresIn2,
+        Self::ExpiresIn10,
+        Self::ExpiresIn25,
+        Self::Expired5,
+        Self::Renewed,
+        Self::Expired90,
+        Self::ContractEnds,
+        Self::Capacity95,
+        Self::CapacityOver,
+        Self::Unlimited,
+        Self::Pooled,
+        Self::NoProducts,
+        Self::EqualRows,
+        Self::NotApplicable,
+        Self::Unknown,
+        Self::Google,
+        Self::Salesforce,
+        Self::Dynamics,
+        Self::Iaas,
+    ];
+
+    /// The ones that somebody should see to; they befall a few of the customers without a case of their own.
+    pub(super) const TROUBLE: [Self; 13] = [
+        Self::Exhausted,
+        Self::Low90,
+        Self::Low97,
+        Self::OverAssigned,
+        Self::ExpiresIn2,
+        Self::ExpiresIn10,
+        Self::ExpiresIn25,
+        Self::Expired5,
+        Self::Renewed,
+        Self::Expired90,
+        Self::ContractEnds,
+        Self::Capacity95,
+        Self::CapacityOver,
+    ];
+
+    /// The place of the customer that is about this case, in a world with special cases.
+    #[must_use]
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|&case| case == self).unwrap_or(0)
+    }
+
+    /// Makes a customer that has nothing yet into this case.
+    pub(super) fn build(self, draft: &mut Draft, today: Date, dice: &mut Dice) {
+        // Enough of them that 98 % leave at least one.
+        let seats = dice.between(50, 320);
+        match self {
+            Self::NoProducts => {}
+            Self::Google => draft.buy_with_tenant(GOOGLE, TenantType::Google, seats, seats * 7 / 10, dice),
+            Self::Iaas => draft.buy(IAAS, dice.between(1, 20), dice),
+            Self::NotApplicable => {
+                draft.tenant(TenantType::Microsoft365, 0, 0, dice);
+                draft.buy(BACKUP, 0, dice);
+                if let Some(holding) = draft.holdings.first_mut() {
+                    holding.row = SimRow {
+                        licenses_assigned: Shown::not_applicable(),
+                        licenses_available: Shown::not_applicable(),
+                        ..SimRow::new(BACKUP.service)
+                    };
+                }
+            }
+            _ => {
+                draft.buy_with_tenant(BACKUP, TenantType::Microsoft365, seats, self.assigned(seats, dice), dice);
+                self.mark(draft, seats, today, dice);
+            }
+        }
+    }
+
+    /// How many of the seats are assigned.
+    fn assigned(self, seats: u32, dice: &mut Dice) -> u32 {
+        let percent = match self {
+            Self::Exhausted => 100,
+            Self::Low90 => 92,
+            Self::Low97 => 98,
+            Self::OverAssigned => 114,
+            _ => dice.between(50, 78),
+        };
+        (seats * percent).div_ceil(100)
+    }
+
+    /// What sets this case apart from a healthy customer with a Microsoft 365 tenant and a backup of it.
+    fn mark(self, draft: &mut Draft, seats: u32, today: Date, dice: &mut Dice) {
+        let extra = |place: usize| EXTRAS.get(place).copied().unwrap_or(BACKUP);
+        let days = match self {
+            Self::ExpiresIn2 => 2,
+            Self::ExpiresIn10 => 10,
+            Self::ExpiresIn25 => 25,
+            Self::Expired5 | Self::Renewed => -5,
+            Self::Expired90 => -90,
+            _ => i64::from(dice.between(120, 500)),
+        };
+        if self == Self::Renewed {
+            draft.holdings.extend(draft.holdings.first().cloned());
+        }
+        if let Some(holding) = draft.holdings.first_mut() {
+            holding.expire(today, days, DateForm::Live);
+            if self == Self::Low90 {
+                draft.move_tenants(Motion::Growing { per_day: 2 });
+            }
+        }
+        match self {
+            Self::Healthy => {
+                draft.buy(extra(0), seats, dice);
+                draft.buy(extra(2), seats, dice);
+                draft.move_tenants(Motion::Growing { per_day: 1 });
+            }
+            Self::ContractEnds => draft.change_rows(|_, row| {
+                row.contract_end_date = Shown::date(later(today, 40), DateForm::Live);
+            }),
+            Self::Capacity95 => draft.buy_capacity(97_300, 102_400, dice),
+            Self::CapacityOver => draft.buy_capacity(54_000, 51_200, dice),
+            Self::Unlimited => {
+                draft.buy(extra(0), 20, dice);
+                draft.change_rows(|place, row| match place {
+                    0 => row.subscription_model = Some("Unlimited organizations".into()),
+                    _ => row.purchased_user_seats = Shown::unlimited(),
+                });
+            }
+            Self::Pooled => {
+                draft.buy(extra(1), seats, dice);
+                draft.change_rows(|place, row| {
+                    row.source = Some("AvePoint pooled subscription".into());
+                    row.change = Shown::change(if place == 0 { 5 } else { -3 });
+                });
+            }
+            Self::EqualRows => {
+                let first = draft.holdings.first().cloned();
+                draft.holdings.extend(first.iter().cloned().chain(first.clone()));
+                if let Some(last) = draft.holdings.last_mut() {
+                    last.count = 5;
+                    last.row.purchased_user_seats = Shown::count(5);
+                    last.expire(today, 120, DateForm::Live);
+                }
+            }
+            Self::Unknown => draft.buy(UNKNOWN, seats, dice),
+            Self::Salesforce => draft.buy_with_tenant(SALESFORCE, TenantType::Salesforce, 50, 30, dice),
+            Self::Dynamics => draft.buy_with_tenant(DYNAMICS, TenantType::Dynamics365, 40, 25, dice),
+            _ => {}
+        }
+    }
+}
+
+impl Draft {
+    /// Buys an offer together with a tenant of `seats`, so many of which are assigned.
+    pub(super) fn buy_with_tenant(
+        &mut self,
+        offer: Offer,
+        tenant_type: TenantType,
+        seats: u32,
+        assigned: u32,
+        dice: &mut Dice,
+    ) {
+        self.tenant(tenant_type, assigned, seats.saturating_sub(assigned), dice);
+        self.buy(offer, seats, dice);
+    }
+
+    fn buy_capacity(&mut self, used: u32, purchased: u32, dice: &mut Dice) {
+        self.buy(IAAS, 1, dice);
+        if let Some(holding) = self.holdings.last_mut() {
+            set_capacity(&mut holding.row, used, purchased);
+        }
+    }
+
+    fn change_rows(&mut self, mut change: impl FnMut(usize, &mut SimRow)) {
+        for (place, holding) in self.holdings.iter_mut().enumerate() {
+            change(place, &mut holding.row);
+        }
+    }
+
+    fn move_tenants(&mut self, motion: Motion) {
+        for tenant in &mut self.customer.tenants {
+            tenant.motion = motion;
+        }
+    }
+}

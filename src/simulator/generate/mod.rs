@@ -1,0 +1,215 @@
+//! Worlds made from a seed: a pure function of (settings, index), so that any customer is cheap and always the same.
+//!
+//! The first customers of a seed are the special cases, one each ([`Case::ALL`]); the others are healthy, a few in
+//! trouble. What a customer's rows say agrees with its tenants and the products it holds.
+
+mod cases;
+mod names;
+mod offers;
+
+use jiff::civil::Date;
+
+pub use self::cases::Case;
+use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
+use super::dice::Dice;
+use super::world::{Motion, SimCustomer, SimTenant, World};
+use crate::domain::{ProductType, TenantType};
+
+/// What to generate.
+#[derive(Clone, Copy, Debug)]
+pub struct Generator {
+    /// Decides everything that the other fields leave open.
+    pub seed: u64,
+    /// How many customers.
+    pub customers: u32,
+    /// The day that expiration dates are counted from.
+    pub today: Date,
+    /// What they hold.
+    pub mix: Mix,
+    /// Whether two of the first four customers have names that attack: one HTML, one with a line break.
+    pub hostile_names: bool,
+}
+
+/// What the customers of a world hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// As a partner's customers do; the first ones are [`Case::ALL`].
+    Believable,
+    /// As a partner's customers do, without special cases in front.
+    Ordinary,
+    /// Healthy customers whose numbers add up exactly, one row a product, one tenant a tenant type. The service names
+    /// imply exactly these products and tenant types. Each is a sum over all customers, spread evenly; there must be
+    /// at least one tenant type a customer, no customer can have more than 4, and each needs a product of its own.
+    Exact {
+        /// Tenant types, summed over the customers.
+        tenant_types: u32,
+        /// Products held, summed over the customers.
+        products: u32,
+        /// Customers that hold product 2048.
+        cloud_backup_m365: u32,
+    },
+}
+
+/// A customer in the making.
+#[derive(Debug)]
+struct Draft {
+    customer: SimCustomer,
+    holdings: Vec<Holding>,
+    today: Date,
+}
+
+impl Generator {
+    /// A world of so many customers, special cases in front.
+    #[must_use]
+    pub const fn new(seed: u64, customers: u32, today: Date) -> Self {
+        Self { seed, customers, today, mix: Mix::Believable, hostile_names: false }
+    }
+
+    /// All of its customers; one more is out of scope.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World {
+            customers: (0..self.customers).map(|index| self.customer(index)).collect(),
+            out_of_scope: [Dice::of(&[self.seed, 0x0075]).guid()].into(),
+        }
+    }
+
+    /// One customer.
+    #[must_use]
+    pub fn customer(&self, index: u32) -> SimCustomer {
+        let mut dice = Dice::of(&[self.seed, 1, index.into()]);
+        let cases = self.mix == Mix::Believable;
+        let mut customer = SimCustomer::new(dice.guid(), names::company(self.seed, index, cases, self.hostile_names));
+        customer.email = format!("admin@{}.example", names::short(&customer.organization).to_lowercase());
+        let mut draft = Draft { customer, holdings: Vec::new(), today: self.today };
+        match self.mix {
+            Mix::Exact { tenant_types, products, cloud_backup_m365 } => draft.fill_exactly(
+                self.share(tenant_types, index),
+                self.share(products, index),
+                self.share(cloud_backup_m365, index) > 0,
+                &mut dice,
+            ),
+            Mix::Believable | Mix::Ordinary => {
+                let case = Case::ALL.get(index as usize).copied().filter(|_| cases);
+                let befallen = || Some(dice.pick(&Case::TROUBLE.map(Some))?).filter(|_| dice.chance(0.06));
+                match case.or_else(befallen) {
+                    Some(case) => case.build(&mut draft, self.today, &mut dice),
+                    None => draft.fill(&mut dice),
+                }
+            }
+        }
+        draft.finish()
+    }
+
+    /// The part of a sum that falls to one customer, when it is spread evenly.
+    fn share(&self, sum: u32, index: u32) -> u32 {
+        let up_to = |index: u64| index * u64::from(sum) / u64::from(self.customers.max(1));
+        u32::try_from(up_to(u64::from(index) + 1) - up_to(index.into())).unwrap_or(0)
+    }
+}
+
+impl Draft {
+    /// A healthy customer as they come.
+    fn fill(&mut self, dice: &mut Dice) {
+        let (low, high) = dice.pick(&[(5, 15), (10, 40), (20, 90), (60, 250), (250, 1500)]);
+        let seats = dice.between(low, high);
+        let used = |dice: &mut Dice, seats: u32| seats * dice.between(45, 80) / 100;
+        if dice.chance(0.08) {
+            let assigned = used(dice, seats);
+            return self.buy_with_tenant(GOOGLE, TenantType::Google, seats, assigned, dice);
+        }
+        if dice.chance(0.15) {
+            let (here, there) = (seats.div_ceil(2), seats / 2);
+            let assigned = used(dice, there);
+            self.tenant(TenantType::Microsoft365, assigned, there - assigned, dice);
+            let assigned = used(dice, here);
+            self.tenant(TenantType::Microsoft365, assigned, here - assigned, dice);
+        } else {
+            let assigned = used(dice, seats);
+            self.tenant(TenantType::Microsoft365, assigned, seats - assigned, dice);
+        }
+        if dice.chance(0.85) {
+            self.buy(BACKUP, seats, dice);
+        }
+        let extras = if self.holdings.is_empty() { 1 } else { dice.between(0, 2) };
+        self.buy_extras(extras, seats, dice);
+        let part = seats.div_ceil(3);
+        for (offer, tenant_type) in
+            [(SALESFORCE, TenantType::Salesforce), (DYNAMICS, TenantType::Dynamics365), (GOOGLE, TenantType::Google)]
+        {
+            if dice.chance(0.04) {
+                let assigned = used(dice, part);
+                self.buy_with_tenant(offer, tenant_type, part, assigned, dice);
+            }
+        }
+        if dice.chance(0.06) {
+            self.buy(IAAS, dice.between(1, 20), dice);
+        }
+        for tenant in &mut self.customer.tenants {
+            let swing = tenant.available.min(tenant.assigned) / 4;
+            tenant.motion = if dice.chance(0.05) {
+                Motion::Growing { per_day: 1 + tenant.available / 30 }
+            } else {
+                Motion::Walk { seed: dice.roll(), swing }
+            };
+        }
+    }
+
+    /// Exactly so many tenant types and products; the products of the other tenant types count.
+    fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool, dice: &mut Dice) {
+        let others =
+            [(SALESFORCE, TenantType::Salesforce), (GOOGLE, TenantType::Google), (DYNAMICS, TenantType::Dynamics365)];
+        let others = others.iter().cycle().skip(dice.between(0, 2) as usize).take(3);
+        let others = others.take(tenant_types.saturating_sub(1) as usize);
+        let seats = dice.between(10, 200);
+        let assigned = seats * 6 / 10;
+        self.tenant(TenantType::Microsoft365, assigned, seats - assigned, dice);
+        if backup {
+            self.buy(BACKUP, seats, dice);
+        }
+        for &(offer, tenant_type) in others {
+            self.buy_with_tenant(offer, tenant_type, seats, assigned, dice);
+        }
+        let missing = products.saturating_sub(u32::try_from(self.holdings.len()).unwrap_or(u32::MAX));
+        self.buy_extras(missing, seats, dice);
+    }
+
+    fn tenant(&mut self, tenant_type: TenantType, assigned: u32, available: u32, dice: &mut Dice) {
+        let place = self.customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).count();
+        let name = names::short(&self.customer.organization);
+        let name = if place == 0 { name } else { format!("{name}{}", place + 1) };
+        self.customer.tenants.push(SimTenant::new(tenant_type, dice.guid(), name, assigned, available));
+    }
+
+    fn buy(&mut self, offer: Offer, count: u32, dice: &mut Dice) {
+        self.holdings.push(offer.holding(count, self.today, dice));
+    }
+
+    /// Some extras, each of them once.
+    fn buy_extras(&mut self, number: u32, seats: u32, dice: &mut Dice) {
+        let first = dice.between(0, u32::try_from(EXTRAS.len()).unwrap_or(1) - 1) as usize;
+        let number = (number as usize).min(EXTRAS.len());
+        for &offer in EXTRAS.iter().cycle().skip(first).take(number) {
+            let count = if offer.sold_by == offers::SoldBy::Unit { dice.between(1, 5) } else { seats };
+            self.buy(offer, count, dice);
+        }
+    }
+
+    /// The customer with what its rows say it holds.
+    fn finish(self) -> SimCustomer {
+        let mut customer = self.customer;
+        for holding in self.holdings {
+            if !holding.expired && holding.count > 0 {
+                *customer.purchased.entry(holding.product).or_default() += holding.count;
+            }
+            customer.rows.push(holding.row);
+        }
+        let backup = customer.purchased.get(&ProductType::CLOUD_BACKUP_M365).copied();
+        customer.available = backup.map(|seats| (ProductType::CLOUD_BACKUP_M365, seats)).into_iter().collect();
+        customer.follow();
+        customer
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! Company names as a managed service provider's customers have them, every one of them only once.
+
+use std::borrow::Cow;
+
+use crate::simulator::dice::Dice;
+use crate::simulator::shown::Text;
+
+/// Towns and families, some of them with letters beyond ASCII.
+const FIRST: &[&str] = &[
+    "Riverton",
+    "Ashford",
+    "Müller",
+    "Lakeside",
+    "Harrow",
+    "Grünwald",
+    "Kingsley",
+    "Brookhaven",
+    "Peña",
+    "Whitfield",
+    "Stonebridge",
+    "Åkerlund",
+    "Marlow",
+    "Fairview",
+    "Delacroix",
+    "Norwood",
+    "Westbury",
+    "Łukasik",
+    "Hollister",
+    "Elmwood",
+    "Fontaine",
+    "Bayview",
+    "Redcliff",
+    "Sørensen",
+    "Thornton",
+    "Maple Grove",
+    "Castellano",
+    "Eastgate",
+    "Winslow",
+    "Köhler",
+    "Summit",
+    "Ferndale",
+    "Okafor",
+    "Granite Bay",
+    "Langley",
+    "Béranger",
+    "Oakridge",
+    "Pembroke",
+    "Tanaka",
+    "Clearwater",
+    "Rosenthal",
+    "Millbrook",
+    "Vogel",
+    "Highland",
+    "Nakamura",
+    "Cedar Falls",
+    "Jørgensen",
+    "Ravenswood",
+    "Sinclair",
+    "Weiß",
+    "Greenfield",
+    "Barrett",
+    "Old Harbour",
+    "Moreau",
+    "Wexford",
+    "Schäfer",
+    "Northgate",
+    "Calloway",
+    "Silverton",
+    "Novák",
+    "Bridgewater",
+    "Holt",
+    "Larkspur",
+    "O'Brien",
+    "Kaya",
+    "Windermere",
+    "Petrov",
+    "Arden",
+    "Copper Hill",
+    "Lindqvist",
+    "Foxborough",
+    "D'Angelo",
+    "Sterling",
+    "Hawthorne",
+    "Zielinski",
+    "Meadowbrook",
+    "Garnier",
+    "Underhill",
+    "Sandoval",
+    "Brandt",
+    "Valley Forge",
+    "Quigley",
+    "Ostermann",
+    "Willow Creek",
+    "Haddad",
+    "Crestline",
+    "Bellamy",
+    "Tremblay",
+    "Iron Gate",
+    "Fischer",
+    "Dunmore",
+    "Yamada",
+    "Port Ellis",
+    "Abernathy",
+    "Kowalski",
+    "Glenwood",
+];
+
+/// Trades.
+const TRADE: &[&str] = &[
+    "Dental Care",
+    "Law Partners",
+    "Primary School",
+    "Manufacturing",
+    "Family Clinic",
+    "Accountants",
+    "Logistics",
+    "Architects",
+    "Veterinary Hospital",
+    "Precision Tools",
+    "Credit Union",
+    "Community College",
+    "Plumbing & Heating",
+    "Insurance Brokers",
+    "Physiotherapy",
+    "Packaging",
+    "Real Estate",
+    "Orthodontics",
+    "Construction",
+    "Foods",
+    "Museum",
+    "Tax Advisers",
+    "Timber",
+    "Pharmacy",
+    "Engineering",
+    "Legal",
+    "Academy",
+    "Printing",
+    "Opticians",
+    "Electric",
+    "Housing Association",
+    "Freight",
+    "Surgical Centre",
+    "Wealth Management",
+    "Textiles",
+    "Hotel Group",
+    "Recycling",
+    "Notaries",
+    "Steelworks",
+    "Kindergarten",
+    "Brewery",
+    "Auto Parts",
+    "Radiology",
+    "Surveyors",
+    "Garden Centres",
+    "Media",
+    "Water Works",
+    "Theatre",
+    "Plastics",
+    "Care Homes",
+    "Roofing",
+    "Consulting Engineers",
+    "Bakery",
+    "Robotics",
+    "Travel",
+    "Farm Supplies",
+    "Ophthalmology",
+    "Glass",
+    "Charity Trust",
+    "Furniture",
+    "Laboratories",
+    "Cold Storage",
+    "Marina",
+    "Cycle Works",
+];
+
+/// What makes a name new once every first name has met every trade.
+const LAST: &[&str] = &["", " Group", " North", " & Co", " International", " South", " West", " East", " Holding"];
+
+/// Names that have to be escaped somewhere, for customers whose place is known.
+const AWKWARD: &[(u32, &str)] =
+    &[(5, "Ludwig \"Lou\" Becker & Söhne"), (11, "Back\\slash Studios"), (17, "O'Neill, Núñez & Żak")];
+
+/// Names that attack a page or a line format.
+const HOSTILE: &[(u32, &str)] = &[(2, "<script>alert(1)</script>"), (3, "Line one\nLine two")];
+
+/// The name of a customer; `hostile` adds the two that attack.
+pub(super) fn company(seed: u64, index: u32, awkward: bool, hostile: bool) -> Text {
+    let special = |list: &[(u32, &'static str)]| list.iter().find(|&&(at, _)| at == index).map(|&(_, name)| name);
+    if let Some(name) = special(HOSTILE).filter(|_| hostile).or_else(|| special(AWKWARD).filter(|_| awkward)) {
+        return Cow::Borrowed(name);
+    }
+    let (firsts, trades) = (FIRST.len() as u64, TRADE.len() as u64);
+    let pairs = firsts * trades;
+    // 7919 is a prime and no factor of the number of pairs: every pair comes once before any comes twice.
+    let start = Dice::of(&[seed, 0x4E41_4D45]).roll() % pairs;
+    let pair = (start + u64::from(index) * 7919) % pairs;
+    let entry = |list: &[&'static str], place: u64| usize::try_from(place).ok().and_then(|at| list.get(at).copied());
+    let (first, trade) = (entry(FIRST, pair / trades), entry(TRADE, pair % trades));
+    let round = u64::from(index) / pairs;
+    let last = entry(LAST, round).map_or_else(|| Cow::Owned(format!(" {round}")), Cow::Borrowed);
+    Cow::Owned(format!("{} {}{last}", first.unwrap_or_default(), trade.unwrap_or_default()))
+}
+
+/// A name's ASCII letters and digits, for tenants and email addresses.
+pub(super) fn short(company: &str) -> String {
+    company.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_come_once() {
+        let names: BTreeSet<_> = (0..80_000).map(|index| company(9, index, true, true)).collect();
+        assert_eq!(names.len(), 80_000);
+    }
+
+    #[test]
+    fn a_seed_decides() {
+        assert_eq!(company(1, 40, true, false), company(1, 40, false, true));
+        assert_ne!(company(1, 40, true, false), company(2, 40, true, false));
+        assert_eq!(company(1, 2, true, true), "<script>alert(1)</script>");
+    }
+}

@@ -1,0 +1,185 @@
+//! What AvePoint sells, and the row of the service list that a customer who bought it has.
+
+use jiff::civil::Date;
+
+use crate::domain::{ProductType, TenantType};
+use crate::simulator::dice::Dice;
+use crate::simulator::shown::{DateForm, Shown, Text};
+use crate::simulator::world::SimRow;
+
+/// A product as it is sold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Offer {
+    pub(super) product: ProductType,
+    /// The name in the service list.
+    pub(super) service: &'static str,
+    pub(super) sold_by: SoldBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SoldBy {
+    Seat,
+    Unit,
+    Capacity,
+}
+
+const fn offer(product: u64, service: &'static str, sold_by: SoldBy) -> Offer {
+    Offer { product: ProductType(product), service, sold_by }
+}
+
+/// Cloud Backup for Microsoft 365, what most customers have.
+pub(super) const BACKUP: Offer = offer(2048, "Cloud Backup for Microsoft 365 - Microsoft 365 services", SoldBy::Seat);
+pub(super) const SALESFORCE: Offer = offer(32, "Cloud Backup for Salesforce", SoldBy::Seat);
+pub(super) const GOOGLE: Offer = offer(33_554_432, "Cloud Backup for Google Workspace", SoldBy::Seat);
+pub(super) const DYNAMICS: Offer = offer(131_072, "Cloud Backup for Dynamics 365", SoldBy::Seat);
+pub(super) const IAAS: Offer = offer(1_073_741_824, "Cloud Backup for IaaS + PaaS - Unit", SoldBy::Capacity);
+/// By no name that is documented.
+pub(super) const UNKNOWN: Offer = offer(536_870_912, "Quantum Vault for Microsoft 365", SoldBy::Seat);
+
+/// What a customer with a Microsoft 365 tenant adds; one offer a product.
+pub(super) const EXTRAS: &[Offer] = &[
+    offer(4, "Cloud Governance", SoldBy::Seat),
+    offer(65536, "Opus - Information Lifecycle for Microsoft 365", SoldBy::Seat),
+    offer(4_194_304, "Insights for Microsoft 365", SoldBy::Seat),
+    offer(8_388_608, "Policies for Microsoft 365", SoldBy::Seat),
+    offer(49, "User and device management", SoldBy::Seat),
+    offer(40, "Baseline management", SoldBy::Unit),
+    offer(42, "Workspace management", SoldBy::Seat),
+    offer(41, "Risk management", SoldBy::Seat),
+    offer(16_777_216, "Fly Migration to Google", SoldBy::Seat),
+    offer(257, "tyGraph - Copilot", SoldBy::Seat),
+    offer(134_217_728, "EnPower", SoldBy::Seat),
+    offer(60, "MyHub", SoldBy::Seat),
+    offer(65, "Workspace management - Storage optimization", SoldBy::Seat),
+    offer(8192, "Cloud Archiving", SoldBy::Seat),
+    offer(4096, "Cloud Management", SoldBy::Seat),
+    offer(67_108_864, "Cense", SoldBy::Seat),
+    offer(1, "DocAve Online", SoldBy::Seat),
+];
+
+/// A row with the product and the number that stand behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Holding {
+    pub(super) row: SimRow,
+    pub(super) product: ProductType,
+    /// Seats or units, as endpoint 4 counts them while the row runs.
+    pub(super) count: u32,
+    /// The row's date is past.
+    pub(super) expired: bool,
+}
+
+impl Offer {
+    /// The row of a customer who bought `count` of it, with nothing to worry about.
+    pub(super) fn holding(self, count: u32, today: Date, dice: &mut Dice) -> Holding {
+        let mut row = SimRow::new(self.service);
+        match self.sold_by {
+            SoldBy::Seat => {
+                let grouped = count > 999 && dice.chance(0.5);
+                row.purchased_user_seats = if grouped { Shown::grouped(count) } else { Shown::count(count) };
+            }
+            SoldBy::Unit => row.purchased_units = Shown::count(count),
+            SoldBy::Capacity => {
+                let purchased = dice.pick(&[51_200, 102_400, 204_800, 307_200]);
+                set_capacity(&mut row, purchased / 100 * dice.between(20, 80), purchased);
+            }
+        }
+        row.payment_type = Some("Prepaid".into());
+        row.source = Some(dice.pick(&["AvePoint subscription", "AvePoint pooled subscription"]).into());
+        self.dress(&mut row, count, dice);
+        if dice.chance(0.03) {
+            (row.subscription_name, row.package) = (None, None);
+        }
+        let mut holding = Holding { row, product: self.product, count, expired: false };
+        holding.expire(today, i64::from(dice.between(60, 700)), form(dice));
+        holding
+    }
+
+    /// What only some products have.
+    fn dress(self, row: &mut SimRow, count: u32, dice: &mut Dice) {
+        let text = |text: &'static str| Some(Text::Borrowed(text));
+        row.follows = Some(TenantType::Microsoft365);
+        match self.product.0 {
+            2048 => {
+                row.subscription_model = text(dice.pick(&["Standard", "Enterprise"]));
+                row.storage = text(dice.pick(&[
+                    "AvePoint storage (Microsoft Azure Blob)",
+                    "AvePoint storage",
+                    "Bring your own storage",
+                ]));
+                row.retention =
+                    text(dice.pick(&["Unlimited retention", "Retain data for 1 month", "Retain data for 1 years"]));
+                row.consumed_storage = Shown::size(count.saturating_mul(dice.between(80, 900)));
+                row.package = text(dice.pick(&["Standard", "Core", "Flex"]));
+            }
+            65536 => {
+                row.subscription_model = text("Action and store");
+                row.storage = text("AvePoint storage");
+                row.purchased_capacity = Shown::purchased(104_400);
+            }
+            32 => {
+                row.subscription_model = text("1 GB/User/Year");
+                row.purchased_capacity = Shown::purchased(count.saturating_mul(100));
+                row.follows = None;
+            }
+            33_554_432 | 131_072 => {
+                row.storage = text("AvePoint storage");
+                row.follows = None;
+            }
+            16_777_216 => row.subscription_name = text("Migration project"),
+            1_073_741_824 => row.follows = None,
+            _ => {}
+        }
+    }
+}
+
+impl Holding {
+    /// Lets the row expire some days after today; before it, if negative.
+    pub(super) fn expire(&mut self, today: Date, days: i64, form: DateForm) {
+        self.row.expiration_date = Shown::date(later(today, days), form);
+        self.expired = days < 0;
+    }
+}
+
+/// A row sold by capacity, hundredths of a GB.
+pub(super) fn set_capacity(row: &mut SimRow, used: u32, purchased: u32) {
+    row.purchased_capacity = Shown::used_of(used, purchased);
+    row.protected_capacity = Shown::size(used);
+    row.storage = Some("Bring your own storage".into());
+}
+
+/// Mostly the form of the live answers.
+pub(super) fn form(dice: &mut Dice) -> DateForm {
+    if dice.chance(0.8) {
+        return DateForm::Live;
+    }
+    dice.pick(&[DateForm::Iso, DateForm::IsoDate, DateForm::Slashes, DateForm::MonthFirst])
+}
+
+/// Some days after today; before it, if negative.
+pub(super) fn later(today: Date, days: i64) -> Date {
+    today.saturating_add(jiff::SignedDuration::from_hours(days.saturating_mul(24)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Service;
+
+    #[test]
+    fn names_lead_back_to_their_products() {
+        for offer in EXTRAS.iter().chain(&[BACKUP, SALESFORCE, GOOGLE, DYNAMICS, IAAS]) {
+            assert_eq!(Service::from_name(offer.service).product, Some(offer.product), "{}", offer.service);
+        }
+        assert_eq!(Service::from_name(UNKNOWN.service).product, None);
+        for offer in EXTRAS {
+            assert_eq!(Service::from_name(offer.service).tenant_type, Some(TenantType::Microsoft365));
+        }
+    }
+
+    #[test]
+    fn days_are_counted_from_today() {
+        let today = jiff::civil::date(2026, 3, 1);
+        assert_eq!(later(today, -1), jiff::civil::date(2026, 2, 28));
+        assert_eq!(later(today, 40), jiff::civil::date(2026, 4, 10));
+    }
+}

@@ -1,0 +1,167 @@
+use std::collections::BTreeSet;
+
+use jiff::civil::date;
+
+use super::*;
+use crate::domain::{Quantity, Service};
+use crate::simulator::{SimRow, Totals};
+
+const TODAY: Date = date(2026, 2, 10);
+
+fn world(customers: u32) -> World {
+    Generator::new(7, customers, TODAY).world()
+}
+
+fn customer(case: Case) -> SimCustomer {
+    world(24).customers.swap_remove(case.index())
+}
+
+/// Days from today to a row's expiration.
+fn days(row: &SimRow) -> Option<i64> {
+    let start = jiff::tz::TimeZone::UTC.to_timestamp(TODAY.at(0, 0, 0, 0)).unwrap();
+    Some(row.expiration_date.value?.duration_since(start).as_hours() / 24)
+}
+
+#[test]
+fn a_world_follows_from_its_seed() {
+    assert_eq!(world(60), world(60));
+    assert_eq!(world(60).customers[..30], world(30).customers);
+    assert_ne!(Generator::new(8, 60, TODAY).world(), world(60));
+}
+
+#[test]
+fn ids_and_names_are_unique() {
+    let world = world(3000);
+    let ids: BTreeSet<_> = world.customers.iter().map(|customer| &customer.id).collect();
+    let names: BTreeSet<_> = world.customers.iter().map(|customer| &customer.organization).collect();
+    assert_eq!((ids.len(), names.len()), (3000, 3000));
+}
+
+#[test]
+fn what_rows_say_agrees_with_tenants_and_products() {
+    for customer in world(2000).customers {
+        let name = &customer.organization;
+        let implied: BTreeSet<_> = customer
+            .rows
+            .iter()
+            .filter_map(|row| Service::from_name(row.service.as_deref().unwrap()).tenant_type)
+            .collect();
+        let held: BTreeSet<_> = customer.tenants.iter().map(|tenant| tenant.tenant_type).collect();
+        assert_eq!(implied, held, "{name}");
+        for row in customer.rows.iter().filter(|row| days(row).is_some_and(|days| days >= 0)) {
+            let product = Service::from_name(row.service.as_deref().unwrap()).product;
+            assert!(product.is_none_or(|product| customer.purchased.contains_key(&product)), "{name} {row:?}");
+        }
+        for row in &customer.rows {
+            if let Some((assigned, available)) = row.follows.and_then(|followed| customer.seats(followed)) {
+                assert_eq!(row.licenses_assigned.value, Some(assigned.into()));
+                assert_eq!(row.licenses_available.value, Some(available.into()));
+            }
+        }
+    }
+}
+
+#[test]
+fn tenants_run_out() {
+    let seats = |case| customer(case).seats(TenantType::Microsoft365).unwrap();
+    let used = |(assigned, available): (u32, u32)| assigned * 100 / (assigned + available);
+    assert_eq!(used(seats(Case::Exhausted)), 100);
+    assert_eq!(seats(Case::Exhausted).1, 0);
+    assert!((92..95).contains(&used(seats(Case::Low90))));
+    assert!((98..100).contains(&used(seats(Case::Low97))));
+    assert_eq!(seats(Case::NotApplicable), (0, 0));
+    let over = customer(Case::OverAssigned);
+    assert!(over.rows[0].licenses_assigned.value > over.rows[0].purchased_user_seats.value);
+}
+
+#[test]
+fn subscriptions_expire() {
+    for (case, expected) in [
+        (Case::ExpiresIn2, 2),
+        (Case::ExpiresIn10, 10),
+        (Case::ExpiresIn25, 25),
+        (Case::Expired5, -5),
+        (Case::Renewed, -5),
+        (Case::Expired90, -90),
+    ] {
+        assert_eq!(days(&customer(case).rows[0]), Some(expected), "{case:?}");
+    }
+    assert!(customer(Case::Expired5).purchased.is_empty());
+    let renewed = customer(Case::Renewed);
+    assert_eq!(renewed.rows[0].service, renewed.rows[1].service);
+    assert!(days(&renewed.rows[1]) > Some(30));
+    assert!(customer(Case::ContractEnds).rows[0].contract_end_date.value.is_some());
+}
+
+#[test]
+fn capacities_fill_and_limits_fall() {
+    let used = |case| {
+        let capacity = customer(case).rows[1].purchased_capacity.value.unwrap();
+        capacity.used.unwrap().get() / capacity.purchased.get()
+    };
+    assert!((0.95..1.0).contains(&used(Case::Capacity95)));
+    assert!(used(Case::CapacityOver) > 1.0);
+    let unlimited = customer(Case::Unlimited);
+    assert_eq!(unlimited.rows[0].subscription_model.as_deref(), Some("Unlimited organizations"));
+    assert!(unlimited.rows[0].purchased_user_seats.value.is_some_and(|seats| !seats.is_unlimited()));
+    assert_eq!(unlimited.rows[1].purchased_user_seats.value, Some(Quantity::UNLIMITED));
+}
+
+#[test]
+fn rows_can_be_odd() {
+    let pooled = customer(Case::Pooled);
+    assert_eq!(pooled.rows.iter().filter_map(|row| row.change.value).collect::<Vec<_>>(), [5, -3]);
+    let none = customer(Case::NoProducts);
+    assert!(none.rows.is_empty() && none.tenants.is_empty() && none.purchased.is_empty());
+    let equal = customer(Case::EqualRows);
+    assert_eq!(equal.rows[0], equal.rows[1]);
+    assert_eq!(equal.rows[0].truth().kind, equal.rows[2].truth().kind);
+    assert_ne!(equal.rows[0], equal.rows[2]);
+    let applicable = customer(Case::NotApplicable);
+    assert_eq!(applicable.rows[0].fields().iter().filter(|(_, text)| *text == Some("N/A")).count(), 17);
+    assert!(Service::from_name(customer(Case::Unknown).rows[1].service.as_deref().unwrap()).product.is_none());
+}
+
+#[test]
+fn every_kind_of_tenant_is_there() {
+    let types = |case| customer(case).tenants.iter().map(|tenant| tenant.tenant_type).collect::<Vec<_>>();
+    assert_eq!(types(Case::Google), [TenantType::Google]);
+    assert_eq!(types(Case::Salesforce), [TenantType::Microsoft365, TenantType::Salesforce]);
+    assert_eq!(types(Case::Dynamics), [TenantType::Microsoft365, TenantType::Dynamics365]);
+    assert_eq!(types(Case::Iaas), []);
+}
+
+#[test]
+fn most_customers_are_well() {
+    let world = Generator { mix: Mix::Ordinary, ..Generator::new(7, 1000, TODAY) }.world();
+    let soon = world.customers.iter().filter(|c| c.rows.iter().any(|row| days(row).is_some_and(|days| days < 30)));
+    let exhausted = world.customers.iter().filter(|c| c.tenants.iter().any(|t| t.assigned > 0 && t.available == 0));
+    let (soon, exhausted) = (soon.count(), exhausted.count());
+    assert!((5..80).contains(&soon) && (1..40).contains(&exhausted), "{soon} {exhausted}");
+}
+
+#[test]
+fn averages_can_be_exact() {
+    for with_backup in [0, 1, 700, 1000] {
+        let mix = Mix::Exact { tenant_types: 1300, products: 2000, cloud_backup_m365: with_backup };
+        let totals = Generator { mix, ..Generator::new(3, 1000, TODAY) }.world().totals();
+        let expected = Totals {
+            customers: 1000,
+            rows: 2000,
+            tenant_types: 1300,
+            implied_tenant_types: 1300,
+            tenants: 1300,
+            implied_products: 2000,
+            products: 2000,
+            cloud_backup_m365: with_backup as usize,
+        };
+        assert_eq!(totals, expected);
+    }
+}
+
+#[test]
+fn twenty_thousand_customers_are_no_effort() {
+    let world = world(20_000);
+    assert_eq!(world.customers.len(), 20_000);
+    assert!(world.totals().rows > 20_000);
+}

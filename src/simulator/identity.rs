@@ -1,0 +1,181 @@
+//! The identity service: OAuth 2.0 client credentials, and the tokens it issued.
+//!
+//! A wrong secret is answered 401 and a wrong assertion 400, both `invalid_client`, since either occurs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use hyper::StatusCode;
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use url::form_urlencoded;
+
+use super::assertion;
+use super::dice::Dice;
+use super::settings::SimCredential;
+
+/// The scope of the five endpoints.
+pub const LICENSE_SCOPE: &str = "elements.license.read.all";
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Longer scope strings were seen to fail.
+const LONGEST_SCOPE: usize = 300;
+/// Beyond so many tokens, those that are no longer good are forgotten.
+const TOKENS: usize = 10_000;
+
+/// Who may ask for a token.
+pub(super) struct Client<'a> {
+    pub(super) id: &'a str,
+    pub(super) credential: &'a SimCredential,
+    pub(super) scopes: &'a [String],
+}
+
+/// What a token request is judged by, besides itself.
+pub(super) struct Circumstances<'a> {
+    /// What `aud` of an assertion may be.
+    pub(super) audiences: &'a [String],
+    /// By the wall clock.
+    pub(super) now: Timestamp,
+    /// Since the start of the simulator.
+    pub(super) since_start: Duration,
+}
+
+/// A refusal: status, `error`, `error_description`.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) &'static str, pub(super) &'static str);
+
+/// Whose token it is, and what it is good for.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) client_id: String,
+    pub(super) issued: Duration,
+    pub(super) scopes: Vec<String>,
+    pub(super) revoked: bool,
+}
+
+pub(super) struct Identity {
+    seed: u64,
+    lifetime: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    issued: u64,
+    tokens: HashMap<String, Token>,
+    used_assertions: HashSet<String>,
+}
+
+impl State {
+    /// Whether an assertion was not used before; so many are remembered.
+    fn is_new(&mut self, jti: String) -> bool {
+        if self.used_assertions.len() >= TOKENS {
+            self.used_assertions.clear();
+        }
+        self.used_assertions.insert(jti)
+    }
+}
+
+impl Identity {
+    pub(super) fn new(seed: u64, lifetime: Duration) -> Self {
+        Self { seed, lifetime, state: Mutex::default() }
+    }
+
+    /// Answers a form with a token, or refuses it.
+    pub(super) fn grant<'a>(
+        &self,
+        form: &[u8],
+        clients: impl Iterator<Item = Client<'a>>,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<serde_json::Value, Refusal> {
+        let bad = |error, description| Refusal(StatusCode::BAD_REQUEST, error, description);
+        let mut fields = HashMap::new();
+        for (name, value) in form_urlencoded::parse(form) {
+            if fields.insert(name, value).is_some() {
+                return Err(bad("invalid_request", "a parameter is repeated"));
+            }
+        }
+        let field = |name: &str| fields.get(name).map(AsRef::<str>::as_ref).filter(|value| !value.is_empty());
+        match field("grant_type") {
+            None => return Err(bad("invalid_request", "grant_type is missing")),
+            Some("client_credentials") => {}
+            Some(_) => return Err(bad("unsupported_grant_type", "grant_type must be client_credentials")),
+        }
+        let unauthorized = |description| Refusal(StatusCode::UNAUTHORIZED, "invalid_client", description);
+        let client_id = field("client_id").ok_or_else(|| bad("invalid_request", "client_id is missing"))?;
+        let mut clients = clients;
+        let client = clients
+            .find(|client| client.id == client_id)
+            .ok_or_else(|| unauthorized("no app registration has this client id"))?;
+        match (client.credential, field("client_secret"), field("client_assertion")) {
+            (_, Some(_), Some(_)) => return Err(bad("invalid_request", "a secret or an assertion, not both")),
+            (SimCredential::Secret(secret), Some(given), None) if secret.expose_secret() == given => {}
+            (SimCredential::Secret(_), ..) => return Err(unauthorized("the client secret is missing or wrong")),
+            (SimCredential::Certificate(certificate), None, Some(given)) => {
+                if field("client_assertion_type") != Some(ASSERTION_TYPE) {
+                    return Err(bad("invalid_client", "client_assertion_type must be that of a JWT bearer"));
+                }
+                let jti = assertion::verify(given, certificate, client_id, circumstances.audiences, circumstances.now)
+                    .map_err(|description| bad("invalid_client", description))?;
+                if !self.lock().is_new(jti) {
+                    return Err(bad("invalid_client", "jti was used before"));
+                }
+            }
+            (SimCredential::Certificate(_), ..) => {
+                return Err(bad("invalid_client", "the client assertion is missing"));
+            }
+        }
+        let scope = field("scope").unwrap_or_default();
+        let scopes: Vec<_> = scope.split(' ').map(ToOwned::to_owned).collect();
+        if scope.len() > LONGEST_SCOPE || !scopes.iter().all(|scope| client.scopes.contains(scope)) {
+            return Err(bad("invalid_scope", "the app registration does not have this scope"));
+        }
+        let token = self.issue(client_id, scopes, circumstances.since_start);
+        let lifetime = self.lifetime.as_secs();
+        Ok(json!({"access_token": token, "expires_in": lifetime, "token_type": "Bearer", "scope": scope}))
+    }
+
+    /// Whose token it is, expired and revoked ones included; `None` if it was never issued.
+    pub(super) fn token(&self, token: &str) -> Option<Token> {
+        self.lock().tokens.get(token).cloned()
+    }
+
+    /// Whether a token is still good, as far as its age goes.
+    pub(super) fn is_fresh(&self, token: &Token, since_start: Duration) -> bool {
+        !token.revoked && since_start.saturating_sub(token.issued) < self.lifetime
+    }
+
+    /// Revokes the tokens of one client, or all of them.
+    pub(super) fn revoke(&self, client_id: Option<&str>) {
+        for token in self.lock().tokens.values_mut() {
+            token.revoked |= client_id.is_none_or(|client_id| token.client_id == client_id);
+        }
+    }
+
+    fn issue(&self, client_id: &str, scopes: Vec<String>, issued: Duration) -> String {
+        let mut state = self.lock();
+        state.issued += 1;
+        let mut dice = Dice::of(&[self.seed, 0x544B, state.issued]);
+        let bytes: Vec<u8> = (0..6).flat_map(|_| dice.roll().to_le_bytes()).collect();
+        let text = BASE64URL.encode(bytes);
+        if state.tokens.len() >= TOKENS {
+            state.tokens.retain(|_, token| self.is_fresh(token, issued));
+        }
+        state.tokens.insert(text.clone(), Token { client_id: client_id.to_owned(), issued, scopes, revoked: false });
+        text
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `client_id` of a form, to count by; empty if there is none.
+pub(super) fn client_id(form: &[u8]) -> String {
+    form_urlencoded::parse(form)
+        .find(|(name, _)| name == "client_id")
+        .map_or_else(String::new, |(_, value)| value.into_owned())
+}

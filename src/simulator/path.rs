@@ -1,0 +1,158 @@
+//! Paths, and what is asked by them.
+
+use std::fmt;
+
+use hyper::Method;
+use url::form_urlencoded;
+
+use crate::domain::Collector;
+
+/// What every path of the API starts with.
+pub const BASE_PATH: &str = "/partner/external/v3/general";
+/// The path of the identity service.
+pub const TOKEN_PATH: &str = "/connect/token";
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// A token.
+    Token,
+    /// One of the five endpoints.
+    Api(Collector),
+    /// A path that nobody serves.
+    Unknown,
+}
+
+impl Operation {
+    /// The endpoint's name in this project, `token` or `unknown`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Api(collector) => collector.as_str(),
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The only method it is asked with.
+    pub(super) fn method(self) -> Method {
+        match self {
+            Self::Api(Collector::CustomerSeats | Collector::ProductsAvailable | Collector::ProductsPurchased) => {
+                Method::GET
+            }
+            _ => Method::POST,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A path taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) operation: Operation,
+    /// `{customerId}`, decoded; empty where there is none.
+    pub(super) customer: String,
+    /// `{type}` or `{productType}`, decoded; empty where there is none.
+    pub(super) kind: String,
+}
+
+impl Route {
+    /// Letter case counts, and so does every slash.
+    pub(super) fn of(path: &str) -> Self {
+        if path == TOKEN_PATH {
+            return Self::new(Operation::Token, "", "");
+        }
+        let segments: Vec<&str> =
+            path.strip_prefix(BASE_PATH).and_then(|rest| rest.strip_prefix('/')).unwrap_or("").split('/').collect();
+        let (collector, customer, kind) = match *segments.as_slice() {
+            ["customers", "services", "batch"] => (Collector::Services, "", ""),
+            ["customers", customer, "3rd-party-products", "type", kind, "overview"] => {
+                (Collector::CustomerSeats, customer, kind)
+            }
+            ["customers", customer, "avpt-products", "overview", "type", kind] => {
+                (Collector::ProductsAvailable, customer, kind)
+            }
+            ["customers", customer, "3rd-party-products", "type", kind, "tenants", "batch"] => {
+                (Collector::TenantSeats, customer, kind)
+            }
+            ["customers", customer, "avpt-products", "type", kind, "overview"] => {
+                (Collector::ProductsPurchased, customer, kind)
+            }
+            _ => return Self::new(Operation::Unknown, "", ""),
+        };
+        Self::new(Operation::Api(collector), customer, kind)
+    }
+
+    fn new(operation: Operation, customer: &str, kind: &str) -> Self {
+        Self { operation, customer: decoded(customer), kind: decoded(kind) }
+    }
+}
+
+/// A path segment without its percent escapes, by way of the form decoder, whose own characters are escaped before.
+fn decoded(segment: &str) -> String {
+    let escaped = segment.replace('+', "%2B").replace('=', "%3D").replace('&', "%26");
+    form_urlencoded::parse(escaped.as_bytes()).next().map_or_else(String::new, |(text, _)| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_five_endpoints_and_the_token_have_their_paths() {
+        for (path, operation, customer, kind) in [
+            ("/connect/token", Operation::Token, "", ""),
+            ("/partner/external/v3/general/customers/services/batch", Operation::Api(Collector::Services), "", ""),
+            (
+                "/partner/external/v3/general/customers/a%20b+c%2Fd=&/3rd-party-products/type/0/overview",
+                Operation::Api(Collector::CustomerSeats),
+                "a b+c/d=&",
+                "0",
+            ),
+            (
+                "/partner/external/v3/general/customers/c/avpt-products/overview/type/2048",
+                Operation::Api(Collector::ProductsAvailable),
+                "c",
+                "2048",
+            ),
+            (
+                "/partner/external/v3/general/customers/c/3rd-party-products/type/2/tenants/batch",
+                Operation::Api(Collector::TenantSeats),
+                "c",
+                "2",
+            ),
+            (
+                "/partner/external/v3/general/customers/c/avpt-products/type/4/overview",
+                Operation::Api(Collector::ProductsPurchased),
+                "c",
+                "4",
+            ),
+        ] {
+            let route = Route { operation, customer: customer.to_owned(), kind: kind.to_owned() };
+            assert_eq!(Route::of(path), route);
+        }
+    }
+
+    #[test]
+    fn what_is_almost_a_path_is_none() {
+        for path in [
+            "/",
+            "",
+            "/connect/token/",
+            "/partner/external/v3/general",
+            "/partner/external/v3/general/customers/services/batch/",
+            "/partner/external/v3/general/customers//services/batch",
+            "/partner/external/v3/general//customers/services/batch",
+            "/partner/external/v3/general/customers/batch",
+            "/partner/external/v3/generalcustomers/services/batch",
+            "/Partner/External/v3/general/customers/services/batch",
+        ] {
+            assert_eq!(Route::of(path).operation, Operation::Unknown, "{path}");
+        }
+    }
+}

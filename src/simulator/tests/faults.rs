@@ -1,0 +1,144 @@
+//! Every fault, as it looks from outside.
+
+use std::time::Duration;
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+
+const PURCHASED: &str = "/customers/a/avpt-products/type/2048/overview";
+
+async fn with(fault: Fault) -> Api {
+    with_rule(Rule::new(fault)).await
+}
+
+async fn with_rule(rule: Rule) -> Api {
+    let api = Api::start(by_hand(&["a", "b"])).await;
+    api.simulator.faults().add(rule);
+    api
+}
+
+#[tokio::test]
+async fn throttling_says_when_to_come_back_in_every_form() {
+    let api = Api::start(by_hand(&["a"])).await;
+    let retry_after = async |form| {
+        api.simulator.faults().set(vec![Rule::new(Fault::Throttle(form))]);
+        let answer = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(answer.status(), 429);
+        answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(retry_after(RetryAfter::Absent).await, None);
+    assert_eq!(retry_after(RetryAfter::Seconds(7)).await.as_deref(), Some("7"));
+    assert_eq!(retry_after(RetryAfter::Garbage).await.as_deref(), Some("in a while"));
+    let date = retry_after(RetryAfter::Date(3600)).await.unwrap();
+    assert!(date.ends_with(" GMT"));
+    let ahead = DateTimeParser::new().parse_timestamp(&date).unwrap().duration_since(jiff::Timestamp::now());
+    assert!((3000..=3600).contains(&ahead.as_secs()), "{date}");
+}
+
+#[tokio::test]
+async fn statuses_come_on_demand() {
+    for code in [500, 503, 403, 400] {
+        let api = with(Fault::Status(code)).await;
+        let answer = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(answer.status(), code);
+        assert!(json(answer).await["message"].is_string());
+        assert_eq!(api.simulator.requests().with_status(code), 1);
+    }
+    let answer = with(Fault::Status(204)).await.get(PURCHASED).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    assert!(answer.bytes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn bodies_are_cut() {
+    for (fault, announced) in [(Fault::Truncated, true), (Fault::CutChunked, false)] {
+        let api = with(fault).await;
+        let answer = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers().contains_key("content-length"), announced);
+        assert!(answer.bytes().await.is_err());
+        api.simulator.faults().clear();
+        assert_eq!(status(api.get(PURCHASED)).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_wrong() {
+    let text = async |fault| {
+        let api = with(fault).await;
+        let answer = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap())
+    };
+    let (_, malformed) = text(Fault::MalformedJson).await;
+    assert!(!malformed.is_empty() && serde_json::from_str::<Value>(&malformed).is_err());
+    let (_, shape) = text(Fault::WrongShape).await;
+    assert!(serde_json::from_str::<Value>(&shape).unwrap()["data"].is_object());
+    let (kind, html) = text(Fault::Html).await;
+    assert!(kind.starts_with("text/html") && html.starts_with("<!doctype html>"));
+    // Long enough to be compressed on its way.
+    let (_, oversized) = text(Fault::Oversized(1_000_000)).await;
+    assert!(oversized.len() > 1_000_000 && serde_json::from_str::<Value>(&oversized).is_ok());
+}
+
+#[tokio::test]
+async fn connections_hang() {
+    let api = with_rule(Rule::new(Fault::Hang).of_customer("a")).await;
+    assert!(timeout(Duration::from_millis(100), api.get(PURCHASED).send()).await.is_err());
+    assert_eq!(status(api.get("/customers/b/avpt-products/type/2048/overview")).await, 200);
+    assert_eq!(api.simulator.requests().of(Operation::Api(Collector::ProductsPurchased)), 2);
+    assert_eq!(api.simulator.requests().by_answer.len(), 1);
+}
+
+#[tokio::test]
+async fn connections_are_reset() {
+    let api = with(Fault::Reset).await;
+    assert!(api.get(PURCHASED).send().await.is_err());
+    api.simulator.faults().clear();
+    assert_eq!(status(api.get(PURCHASED)).await, 200);
+}
+
+#[tokio::test]
+async fn answers_come_late() {
+    let late = Duration::from_millis(60);
+    let api = with(Fault::Latency { fixed: late, jitter: Duration::ZERO }).await;
+    let asked = Instant::now();
+    assert_eq!(status(api.get(PURCHASED)).await, 200);
+    assert!(asked.elapsed() >= late);
+}
+
+#[tokio::test]
+async fn tokens_are_revoked_again_and_again() {
+    let mut api = with(Fault::RevokeTokens { every: Duration::from_millis(400) }).await;
+    for _ in 0..2 {
+        while status(api.get(PURCHASED)).await != 401 {}
+        api.token = api.new_token(Settings::CLIENT).await;
+    }
+}
+
+#[tokio::test]
+async fn the_token_endpoint_has_faults_of_its_own() {
+    let api = Api::start(by_hand(&["a"])).await;
+    let (client_id, secret) = Settings::CLIENT;
+    api.simulator.faults().add(Rule::new(Fault::Status(503)).on(Operation::Token).first(1));
+    assert_eq!(status(api.get(PURCHASED)).await, 200);
+    assert_eq!(api.ask_token(&credentials(client_id, secret)).await.status(), 503);
+    assert_eq!(api.ask_token(&credentials(client_id, secret)).await.status(), 200);
+    api.simulator.faults().set(vec![Rule::new(Fault::WrongShape).on(Operation::Token)]);
+    let garbage = json(api.ask_token(&credentials(client_id, secret)).await).await;
+    assert!(garbage.get("access_token").is_none());
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_are_counted() {
+    let api = with(Fault::Hang).await;
+    let asking: Vec<_> = (0..5).map(|_| tokio::spawn(api.get(PURCHASED).send())).collect();
+    while api.simulator.requests().total() < 5 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(api.simulator.requests().max_concurrent[Settings::CLIENT.0], 5);
+    asking.iter().for_each(tokio::task::JoinHandle::abort);
+}

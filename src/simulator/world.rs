@@ -1,0 +1,320 @@
+//! The customers of one app registration, as plain data: written by hand in a test, or generated.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::dice::Dice;
+use super::shown::{Capacity, Shown, Text};
+use crate::domain::{ProductType, Quantity, TenantType};
+
+/// Everything that one app registration sees, and what it must not see.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// In the order of the service list; ids are distinct.
+    pub customers: Vec<SimCustomer>,
+    /// Ids of customers that exist and are outside the app's scope: 403, and never listed.
+    pub out_of_scope: BTreeSet<String>,
+}
+
+/// One customer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SimCustomer {
+    /// `customerId`
+    pub id: String,
+    /// `organization`; `N/A` means that there is no name.
+    pub organization: Text,
+    /// `customer`, an email address that no exporter may show.
+    pub email: String,
+    /// Its tenants, in the order of endpoint 3.
+    pub tenants: Vec<SimTenant>,
+    /// What endpoint 4 says, by product; a product that is not in here answers 0.
+    pub purchased: BTreeMap<ProductType, u32>,
+    /// What endpoint 2 says, by product; a product that is not in here answers 404.
+    pub available: BTreeMap<ProductType, u32>,
+    /// Its rows of endpoint 5.
+    pub rows: Vec<SimRow>,
+}
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimTenant {
+    /// `type`
+    pub tenant_type: TenantType,
+    /// `tenantId`
+    pub id: String,
+    /// `tenantName`
+    pub name: String,
+    /// `assignedUserSeat` at the start.
+    pub assigned: u32,
+    /// `availableUserSeat` at the start: what is left.
+    pub available: u32,
+    /// How the seats move from there; the sum of assigned and available never changes.
+    pub motion: Motion,
+}
+
+/// How the assigned seats of a tenant move, as a pure function of the time since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Motion {
+    /// Not at all.
+    #[default]
+    Still,
+    /// A slow walk, never further than `swing` from the start.
+    Walk {
+        /// Of this tenant's own walk.
+        seed: u64,
+        /// Seats.
+        swing: u32,
+    },
+    /// A steady growth until none are left.
+    Growing {
+        /// Seats a day.
+        per_day: u32,
+    },
+}
+
+/// One row of `products` of endpoint 5: every field as the wire has it, beside what it means.
+///
+/// A text that is `None` leaves its key out of the answer; one that is `N/A` means nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimRow {
+    /// `service`
+    pub service: Option<Text>,
+    /// `subscriptionModel`
+    pub subscription_model: Option<Text>,
+    /// `purchasedUserSeats`
+    pub purchased_user_seats: Shown<Quantity>,
+    /// `purchasedUnits`
+    pub purchased_units: Shown<Quantity>,
+    /// `microsoftLicenseAssigned`
+    pub licenses_assigned: Shown<Quantity>,
+    /// `microsoftLicenseAvailable`
+    pub licenses_available: Shown<Quantity>,
+    /// `purchasedCapacity`
+    pub purchased_capacity: Shown<Capacity>,
+    /// `protectedCapacity`
+    pub protected_capacity: Shown<Quantity>,
+    /// `storage`
+    pub storage: Option<Text>,
+    /// `retention`
+    pub retention: Option<Text>,
+    /// `consumedStorage`
+    pub consumed_storage: Shown<Quantity>,
+    /// `expirationDate`
+    pub expiration_date: Shown<Timestamp>,
+    /// `change`
+    pub change: Shown<i64>,
+    /// `source`
+    pub source: Option<Text>,
+    /// `paymentType`
+    pub payment_type: Option<Text>,
+    /// `subscriptionName`
+    pub subscription_name: Option<Text>,
+    /// `package`
+    pub package: Option<Text>,
+    /// `contractEndDate`
+    pub contract_end_date: Shown<Timestamp>,
+    /// The licence fields are those of the customer's tenants of this type, summed up, and move with them.
+    pub follows: Option<TenantType>,
+}
+
+impl World {
+    /// The customer with an id.
+    #[must_use]
+    pub fn customer(&self, id: &str) -> Option<&SimCustomer> {
+        self.customers.iter().find(|customer| customer.id == id)
+    }
+
+    /// The customer with an id, to change it.
+    pub fn customer_mut(&mut self, id: &str) -> Option<&mut SimCustomer> {
+        self.customers.iter_mut().find(|customer| customer.id == id)
+    }
+
+    /// Takes a customer away; from now on its id is unknown.
+    pub fn remove(&mut self, id: &str) -> Option<SimCustomer> {
+        let place = self.customers.iter().position(|customer| customer.id == id)?;
+        Some(self.customers.remove(place))
+    }
+}
+
+impl SimCustomer {
+    /// A customer without anything.
+    #[must_use]
+    pub fn new(id: impl Into<String>, organization: impl Into<Text>) -> Self {
+        let id = id.into();
+        Self { email: format!("admin@{id}.example"), id, organization: organization.into(), ..Self::default() }
+    }
+
+    /// The seats of all tenants of a type, assigned and available; `None` without such a tenant.
+    #[must_use]
+    pub fn seats(&self, tenant_type: TenantType) -> Option<(u32, u32)> {
+        let tenants = self.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type);
+        tenants.map(|tenant| (tenant.assigned, tenant.available)).reduce(|a, b| (a.0 + b.0, a.1 + b.1))
+    }
+
+    /// The customer some minutes after the start: tenants moved, and the rows that follow them.
+    #[must_use]
+    pub fn at(&self, minutes: u64) -> Cow<'_, Self> {
+        let still = self.tenants.iter().all(|tenant| tenant.motion == Motion::Still);
+        if minutes == 0 || still {
+            return Cow::Borrowed(self);
+        }
+        let mut moved = self.clone();
+        for tenant in &mut moved.tenants {
+            (tenant.assigned, tenant.available) = tenant.seats_at(minutes);
+        }
+        moved.follow();
+        Cow::Owned(moved)
+    }
+
+    /// Makes every row that follows a tenant type show its seats; for use after a tenant was changed by hand.
+    pub fn follow(&mut self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        for row in &mut rows {
+            if let Some((assigned, available)) = row.follows.and_then(|tenant_type| self.seats(tenant_type)) {
+                row.licenses_assigned = Shown::count(assigned);
+                row.licenses_available = Shown::count(available);
+            }
+        }
+        self.rows = rows;
+    }
+}
+
+impl SimTenant {
+    /// A tenant whose seats do not move.
+    #[must_use]
+    pub fn new(
+        tenant_type: TenantType,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        assigned: u32,
+        available: u32,
+    ) -> Self {
+        Self { tenant_type, id: id.into(), name: name.into(), assigned, available, motion: Motion::Still }
+    }
+
+    /// Assigned and available some minutes after the start.
+    #[must_use]
+    pub fn seats_at(&self, minutes: u64) -> (u32, u32) {
+        let total = self.assigned.saturating_add(self.available);
+        let offset = match self.motion {
+            Motion::Still => 0,
+            Motion::Walk { seed, swing } => walk(seed, swing, minutes),
+            Motion::Growing { per_day } => i64::try_from(u64::from(per_day) * minutes / 1440).unwrap_or(i64::MAX),
+        };
+        let assigned = i64::from(self.assigned).saturating_add(offset).clamp(0, total.into());
+        let assigned = u32::try_from(assigned).unwrap_or(total);
+        (assigned, total - assigned)
+    }
+}
+
+/// Straight lines between knots six hours apart, each within `swing` of 0; the first knot is 0.
+fn walk(seed: u64, swing: u32, minutes: u64) -> i64 {
+    const KNOTS: u64 = 360;
+    let knot = |index: u64| match index {
+        0 => 0,
+        _ => i64::from(Dice::of(&[seed, index]).between(0, swing * 2)) - i64::from(swing),
+    };
+    let (from, to) = (knot(minutes / KNOTS), knot(minutes / KNOTS + 1));
+    from + (to - from) * i64::try_from(minutes % KNOTS).unwrap_or(0) / i64::try_from(KNOTS).unwrap_or(1)
+}
+
+impl SimRow {
+    /// A row of a service in which nothing else applies, its 0 licences included.
+    #[must_use]
+    pub fn new(service: impl Into<Text>) -> Self {
+        let none = || Some(Text::Borrowed("N/A"));
+        Self {
+            service: Some(service.into()),
+            subscription_model: none(),
+            purchased_user_seats: Shown::not_applicable(),
+            purchased_units: Shown::not_applicable(),
+            licenses_assigned: Shown::count(0),
+            licenses_available: Shown::count(0),
+            purchased_capacity: Shown::not_applicable(),
+            protected_capacity: Shown::not_applicable(),
+            storage: none(),
+            retention: none(),
+            consumed_storage: Shown::not_applicable(),
+            expiration_date: Shown::not_applicable(),
+            change: Shown::not_applicable(),
+            source: none(),
+            payment_type: none(),
+            subscription_name: none(),
+            package: none(),
+            contract_end_date: Shown::not_applicable(),
+            follows: None,
+        }
+    }
+
+    /// Every key in the order of the documentation, with its string; `None` is left out of the answer.
+    #[must_use]
+    pub fn fields(&self) -> [(&'static str, Option<&str>); 18] {
+        [
+            ("service", self.service.as_deref()),
+            ("subscriptionModel", self.subscription_model.as_deref()),
+            ("purchasedUserSeats", self.purchased_user_seats.text.as_deref()),
+            ("purchasedUnits", self.purchased_units.text.as_deref()),
+            ("microsoftLicenseAssigned", self.licenses_assigned.text.as_deref()),
+            ("microsoftLicenseAvailable", self.licenses_available.text.as_deref()),
+            ("purchasedCapacity", self.purchased_capacity.text.as_deref()),
+            ("protectedCapacity", self.protected_capacity.text.as_deref()),
+            ("storage", self.storage.as_deref()),
+            ("retention", self.retention.as_deref()),
+            ("consumedStorage", self.consumed_storage.text.as_deref()),
+            ("expirationDate", self.expiration_date.text.as_deref()),
+            ("change", self.change.text.as_deref()),
+            ("source", self.source.as_deref()),
+            ("paymentType", self.payment_type.as_deref()),
+            ("subscriptionName", self.subscription_name.as_deref()),
+            ("package", self.package.as_deref()),
+            ("contractEndDate", self.contract_end_date.text.as_deref()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(motion: Motion) -> SimTenant {
+        SimTenant { motion, ..SimTenant::new(TenantType::Microsoft365, "t", "T", 40, 20) }
+    }
+
+    #[test]
+    fn seats_move_from_where_they_start_and_their_sum_stays() {
+        for motion in [Motion::Still, Motion::Walk { seed: 1, swing: 8 }, Motion::Growing { per_day: 3 }] {
+            let tenant = tenant(motion);
+            assert_eq!(tenant.seats_at(0), (40, 20));
+            assert!((0..100_000).step_by(97).all(|minutes| {
+                let (assigned, available) = tenant.seats_at(minutes);
+                assigned + available == 60
+            }));
+        }
+    }
+
+    #[test]
+    fn a_walk_is_slow_and_bounded_and_growth_steady() {
+        let walking = tenant(Motion::Walk { seed: 1, swing: 8 });
+        let seats: Vec<_> = (0..20_000).map(|minute| walking.seats_at(minute).0).collect();
+        assert!(seats.iter().all(|assigned| (32..=48).contains(assigned)));
+        assert!(seats.windows(2).all(|pair| pair[0].abs_diff(pair[1]) <= 1));
+        assert!(seats.iter().any(|&assigned| assigned != 40));
+        let growing = tenant(Motion::Growing { per_day: 3 });
+        assert_eq!(growing.seats_at(1440 * 2), (46, 14));
+        assert_eq!(growing.seats_at(1440 * 365), (60, 0));
+    }
+
+    #[test]
+    fn rows_follow_their_tenants() {
+        let mut customer = SimCustomer::new("c", "C");
+        customer.tenants = vec![tenant(Motion::Growing { per_day: 3 }), tenant(Motion::Still)];
+        customer.rows = vec![SimRow { follows: Some(TenantType::Microsoft365), ..SimRow::new("Opus") }];
+        let moved = customer.at(1440);
+        assert_eq!(moved.seats(TenantType::Microsoft365), Some((83, 37)));
+        assert_eq!(moved.rows[0].licenses_assigned, Shown::count(83));
+        assert_eq!(moved.rows[0].licenses_available, Shown::count(37));
+        assert_eq!(moved.seats(TenantType::Google), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! What the end-to-end tests share: a configuration for a simulator, the binary as a process, and a strict reader of
+//! what it serves.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::simulator::{Settings, Simulator};
+
+/// Series by their name and labels as they are written, labels in order.
+pub type Samples = BTreeMap<String, f64>;
+
+/// How long a test waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A configuration of one partner `main` for a simulator's first registration; `more` is added to the partner,
+/// `rest` to the document.
+pub fn config(simulator: &Simulator, more: &str, rest: &str) -> String {
+    let (client_id, secret) = Settings::CLIENT;
+    format!(
+        "partners:\n  - name: main\n    api_url: {}\n    token_url: {}\n    auth: {{ client_id: {client_id}, client_secret: {secret} }}\n{}\n{rest}\n",
+        simulator.api_url(),
+        simulator.token_url(),
+        indent(more),
+    )
+}
+
+fn indent(lines: &str) -> String {
+    lines.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+/// A running process of the binary, killed when it is dropped.
+pub struct Exporter {
+    pub child: Child,
+    pub url: String,
+    lines: mpsc::Receiver<String>,
+    log: String,
+}
+
+impl Exporter {
+    /// Starts the binary on a free port of loopback and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+            .args(arguments)
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let mut exporter = Self { child, url: String::new(), lines, log: String::new() };
+        let line = exporter.wait_for_line("listening");
+        let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+        exporter.url = format!("http://{}", address.trim_matches('"'));
+        exporter
+    }
+
+    /// Starts the daemon with a configuration.
+    pub fn with_config(folder: &Path, yaml: &str) -> Self {
+        let file = folder.join("config.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        Self::start(&["--config.file", file.to_str().unwrap()])
+    }
+
+    /// The next log line that holds a text.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.log.push_str(&line);
+                    self.log.push('\n');
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no line with {text:?} ({error}) in\n{}", self.log),
+            }
+        }
+    }
+
+    /// Everything logged so far.
+    pub fn log(&mut self) -> &str {
+        while let Ok(line) = self.lines.try_recv() {
+            self.log.push_str(&line);
+            self.log.push('\n');
+        }
+        &self.log
+    }
+
+    /// Status and body of a path.
+    pub fn get(&self, path: &str) -> (u16, String) {
+        get(&format!("{}{path}", self.url), &[])
+    }
+
+    /// The samples on `/metrics`, each of which must be well-formed and there once.
+    pub fn samples(&self) -> Samples {
+        let (status, text) = self.get("/metrics");
+        assert_eq!(status, 200);
+        samples(&text)
+    }
+
+    /// Waits until the samples are as wanted and returns them.
+    pub fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Samples) -> bool) -> Samples {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let samples = self.samples();
+            if wanted(&samples) {
+                return samples;
+            }
+            assert!(Instant::now() < end, "never came: {what}\n{}", self.get("/metrics").1);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(&mut self) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        let status = self.child.wait().unwrap();
+        (status.code(), start.elapsed())
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command printed, and its exit code.
+pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter")).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A GET by the plainest client there is, so that the answer is seen as it is.
+pub fn get(url: &str, headers: &[&str]) -> (u16, String) {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--max-time", "30", "--noproxy", "*", "--write-out", "\n%{http_code}"]);
+    for header in headers {
+        command.args(["--header", header]);
+    }
+    let output = command.arg(url).output().expect("curl runs");
+    assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// The samples of a text exposition.
+pub fn samples(text: &str) -> Samples {
+    let mut samples = Samples::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
+        let value = value.replace("+Inf", "inf").parse().unwrap_or_else(|_| panic!("no number: {line}"));
+        let name = series.split('{').next().unwrap();
+        assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':'), "no name: {line}");
+        assert!(series.find('{').is_none() || series.ends_with('}'), "labels do not end: {line}");
+        assert!(samples.insert(series.to_owned(), value).is_none(), "twice: {series}");
+    }
+    samples
+}
+
+/// The samples of the metrics whose names start with a text.
+pub fn of<'a>(samples: &'a Samples, name: &str) -> impl Iterator<Item = (&'a String, f64)> {
+    samples.iter().filter(move |(series, _)| series.starts_with(name)).map(|(series, &value)| (series, value))
+}
+
+/// One sample; the labels as they are written.
+pub fn value(samples: &Samples, series: &str) -> Option<f64> {
+    samples.get(series).copied()
+}
+
+/// Feeds a text to a program and returns whether it was content, and what it said.
+pub fn feed(program: &str, arguments: &[&str], text: &str) -> (bool, String) {
+    use std::io::Write;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} does not run ({error}): tests/run installs what the tests need"));
+    let mut stdin = child.stdin.take().unwrap();
+    let text = text.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    writer.join().unwrap().unwrap();
+    (child.wait().unwrap().success(), said)
+}
