@@ -1,0 +1,67 @@
+//! The API's fields that a value is read from.
+
+use std::fmt;
+
+macro_rules! fields {
+    ($($variant:ident $name:literal)*) => {
+        /// A field of the API, by its own name: the label `field` of the counter of unreadable values.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        impl Field {
+            /// Every field, in the order of declaration.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The API's name for it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    // Endpoints 1 to 4.
+    AssignedUserSeat "assignedUserSeat"
+    AvailableUserSeat "availableUserSeat"
+    PurchasedUserSeat "purchasedUserSeat"
+    TenantId "tenantId"
+    TenantName "tenantName"
+    // Endpoint 5, a customer.
+    CustomerId "customerId"
+    Organization "organization"
+    Products "products"
+    // Endpoint 5, a row of products.
+    Service "service"
+    SubscriptionModel "subscriptionModel"
+    PurchasedUserSeats "purchasedUserSeats"
+    PurchasedUnits "purchasedUnits"
+    MicrosoftLicenseAssigned "microsoftLicenseAssigned"
+    MicrosoftLicenseAvailable "microsoftLicenseAvailable"
+    PurchasedCapacity "purchasedCapacity"
+    ProtectedCapacity "protectedCapacity"
+    ConsumedStorage "consumedStorage"
+    Storage "storage"
+    Retention "retention"
+    ExpirationDate "expirationDate"
+    ContractEndDate "contractEndDate"
+    Change "change"
+    Source "source"
+    PaymentType "paymentType"
+    SubscriptionName "subscriptionName"
+    Package "package"
+    // The metadata of pages.
+    TotalCount "totalCount"
+    PageSize "pageSize"
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,94 @@
+//! The bodies of the API's answers, decoded into domain types.
+//!
+//! Liberal in form: field names in any letter case, absent keys, unknown fields, numbers as texts and texts as numbers.
+//! Strict in meaning: `N/A`, `-`, an empty text, null and an absent key are "not applicable" and become `None` or the
+//! empty text; what cannot be read is left out and accounted for in [`Decoded::unreadable`]. Nothing becomes 0 that does
+//! not read as 0. A body that is not what its endpoint answers is [`Malformed`], so that what was known stays.
+//!
+//! Email addresses and tokens appear in no error.
+
+mod date;
+mod field;
+mod json;
+mod number;
+mod page;
+mod reading;
+mod seats;
+mod services;
+mod size;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use field::Field;
+pub use seats::{customer_seats, product_seats, tenant_seats};
+pub use services::services;
+pub use token::{Token, error_message, token};
+
+/// An answer, and what of it could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded<T> {
+    /// The answer.
+    pub value: T,
+    /// What was left out.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A value that could not be read, or a row that could not be identified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where it stood; for a row, the field that identifies it.
+    pub field: Field,
+    /// What stood there, at most 64 characters of it, control characters escaped; `a list`, `an object` and the like
+    /// for what is no text or number; empty for an id that is missing.
+    pub text: String,
+}
+
+/// A page of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The rows that could be identified, in the order of the answer, duplicates included.
+    pub rows: Vec<T>,
+    /// How many rows came. If more than [`Self::rows`] holds, the listing is not complete.
+    pub received: usize,
+    /// `metadata.totalCount`
+    pub total_count: Option<u64>,
+    /// `metadata.pageSize`; 0 is left out.
+    pub page_size: Option<u32>,
+    /// Whether there is a `nextLink`.
+    pub has_next_link: bool,
+}
+
+/// A body that is not what the endpoint answers: what was expected and what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    message: String,
+    /// What could not be read in it.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Malformed {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), unreadable: Vec::new() }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// The first characters of a text, control characters escaped.
+fn excerpt(text: &str, length: usize) -> String {
+    let mut excerpt = String::new();
+    for c in text.chars().take(length) {
+        if c.is_control() { excerpt.extend(c.escape_default()) } else { excerpt.push(c) }
+    }
+    excerpt
+}

@@ -1,0 +1,159 @@
+//! Reading one field after the other, with the account of what could not be read.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::json::{Json, Row};
+use super::{Decoded, Field, Malformed, Unreadable, excerpt};
+
+/// What a field says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reading<T> {
+    /// No such key, or null.
+    Absent,
+    /// `N/A`, `-` or nothing but spaces.
+    NotApplicable,
+    /// A value.
+    Value(T),
+    /// Something else: counted, never guessed.
+    Unreadable,
+}
+
+impl<T> Reading<T> {
+    /// The value, if that is what it is.
+    pub(super) fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether the API said something that is understood.
+    pub(super) const fn is_answer(&self) -> bool {
+        matches!(self, Self::Value(_) | Self::NotApplicable)
+    }
+}
+
+impl<T> From<Option<T>> for Reading<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Unreadable, Self::Value)
+    }
+}
+
+/// Reads the fields of one answer.
+#[derive(Default)]
+pub(super) struct Reader {
+    unreadable: Vec<Unreadable>,
+    /// The same names repeat in nearly every row of a page: each is kept once.
+    texts: HashSet<Arc<str>>,
+    empty: Arc<str>,
+}
+
+impl Reader {
+    /// Reads a field; `convert` sees neither null nor `N/A`.
+    pub(super) fn read<'a, T>(
+        &mut self,
+        row: Row<'a>,
+        field: Field,
+        convert: impl FnOnce(&'a Json<'a>) -> Reading<T>,
+    ) -> Reading<T> {
+        self.read_named(row, field, field.as_str(), convert)
+    }
+
+    /// Reads a field that stands there under another name.
+    pub(super) fn read_named<'a, T>(
+        &mut self,
+        row: Row<'a>,
+        field: Field,
+        name: &str,
+        convert: impl FnOnce(&'a Json<'a>) -> Reading<T>,
+    ) -> Reading<T> {
+        let found = row.get(name);
+        let reading = match found {
+            Json::Null => Reading::Absent,
+            Json::Text(text) if is_not_applicable(text) => Reading::NotApplicable,
+            _ => convert(found),
+        };
+        if matches!(reading, Reading::Unreadable) {
+            let text = match found {
+                Json::Text(text) => excerpt(text, 64),
+                Json::Number(number) => number.to_string(),
+                Json::Bool(value) => value.to_string(),
+                other => other.kind().to_owned(),
+            };
+            self.leave_out(field, text);
+        }
+        reading
+    }
+
+    /// Counts something that is left out of the result.
+    pub(super) fn leave_out(&mut self, field: Field, text: impl Into<String>) {
+        self.unreadable.push(Unreadable { field, text: text.into() });
+    }
+
+    /// A text field; empty where there is none.
+    pub(super) fn text(&mut self, row: Row<'_>, field: Field) -> Arc<str> {
+        let reading = self.read(row, field, text);
+        self.intern(reading.value())
+    }
+
+    /// The id of a row, by the field's name or by its `old_name`. A row without one is counted.
+    pub(super) fn read_id(&mut self, row: Row<'_>, field: Field, old_name: &str) -> Option<String> {
+        let mut reading = self.read(row, field, id);
+        if reading == Reading::Absent {
+            reading = self.read_named(row, field, old_name, id);
+        }
+        match reading {
+            Reading::Value(id) => Some(id.into_owned()),
+            Reading::Unreadable => None,
+            Reading::Absent | Reading::NotApplicable => {
+                self.leave_out(field, "");
+                None
+            }
+        }
+    }
+
+    /// The shared copy of a text.
+    pub(super) fn intern(&mut self, text: Option<Cow<'_, str>>) -> Arc<str> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Arc::clone(&self.empty) };
+        if let Some(known) = self.texts.get(&*text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
+        new
+    }
+
+    /// The result, with the account.
+    pub(super) fn finish<T>(self, value: T) -> Decoded<T> {
+        Decoded { value, unreadable: self.unreadable }
+    }
+
+    /// The failure, with the account.
+    pub(super) fn fail(self, message: impl Into<String>) -> Malformed {
+        Malformed { unreadable: self.unreadable, ..Malformed::new(message) }
+    }
+}
+
+/// A text; a number in its place becomes one.
+pub(super) fn text<'a>(json: &'a Json<'a>) -> Reading<Cow<'a, str>> {
+    match json {
+        Json::Text(text) => Reading::Value(text.trim().into()),
+        Json::Number(number) => Reading::Value(number.to_string().into()),
+        _ => Reading::Unreadable,
+    }
+}
+
+/// An opaque identifier. A fraction, or a number so large that it lost digits, identifies nothing.
+fn id<'a>(json: &'a Json<'a>) -> Reading<Cow<'a, str>> {
+    match json {
+        Json::Number(number) if number.is_f64() => Reading::Unreadable,
+        other => text(other),
+    }
+}
+
+fn is_not_applicable(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text == "-" || text.eq_ignore_ascii_case("n/a")
+}

@@ -1,0 +1,70 @@
+//! Endpoints 1 to 4.
+
+use super::json::{self, Json, Row};
+use super::reading::{self, Reader, Reading};
+use super::{Decoded, Field, Malformed, Page, number, page};
+use crate::domain::{Quantity, Seats, TenantSeats};
+
+/// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`. An answer has at least one of the two numbers, or says
+/// of one that it is not applicable.
+pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
+    const FIELDS: [Field; 2] = [Field::AssignedUserSeat, Field::AvailableUserSeat];
+    let text = json::text(body);
+    let json = json::parse(&text)?;
+    let row = object(&json, FIELDS)?;
+    let mut reader = Reader::default();
+    let [assigned, available] = FIELDS.map(|field| reader.read(row, field, number::quantity));
+    if assigned.is_answer() || available.is_answer() {
+        Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
+    } else {
+        Err(none_of(reader, FIELDS))
+    }
+}
+
+/// Endpoints 2 and 4: `{productType, purchasedUserSeat}` or `{productType, availableUserSeat}`, on either path. The
+/// first is taken if both stand there; `None` is "not applicable".
+pub fn product_seats(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
+    const FIELDS: [Field; 2] = [Field::PurchasedUserSeat, Field::AvailableUserSeat];
+    let text = json::text(body);
+    let json = json::parse(&text)?;
+    let row = object(&json, FIELDS)?;
+    let mut reader = Reader::default();
+    for field in FIELDS {
+        let reading = reader.read(row, field, number::quantity);
+        if reading.is_answer() {
+            return Ok(reader.finish(reading.value()));
+        }
+    }
+    Err(none_of(reader, FIELDS))
+}
+
+/// Endpoint 3: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of
+/// `{id, name, ...}` of an older revision. Rows without an id are left out.
+pub fn tenant_seats(body: &[u8]) -> Result<Decoded<Page<TenantSeats>>, Malformed> {
+    let text = json::text(body);
+    page::read(&json::parse(&text)?, page::Shape::EnvelopeOrList, Field::TenantId, tenant)
+}
+
+fn tenant(reader: &mut Reader, row: Row<'_>) -> Option<TenantSeats> {
+    let id = reader.read_id(row, Field::TenantId, "id")?;
+    let name = match reader.read(row, Field::TenantName, reading::text) {
+        Reading::Absent => reader.read_named(row, Field::TenantName, "name", reading::text),
+        current => current,
+    };
+    Some(TenantSeats {
+        id: id.into(),
+        name: reader.intern(name.value()),
+        seats: Seats {
+            assigned: reader.read(row, Field::AssignedUserSeat, number::quantity).value(),
+            available: reader.read(row, Field::AvailableUserSeat, number::quantity).value(),
+        },
+    })
+}
+
+fn object<'a>(json: &'a Json<'a>, [a, b]: [Field; 2]) -> Result<Row<'a>, Malformed> {
+    json.row().ok_or_else(|| Malformed::new(format!("expected an object with \"{a}\" or \"{b}\", got {}", json.kind())))
+}
+
+fn none_of(reader: Reader, [a, b]: [Field; 2]) -> Malformed {
+    reader.fail(format!("expected an object with \"{a}\" or \"{b}\", got one without a readable value in either"))
+}

@@ -1,0 +1,67 @@
+//! Endpoint 5, the service list.
+
+use super::json::{self, Json, Row};
+use super::reading::Reader;
+use super::{Decoded, Field, Malformed, Page, date, number, page, size};
+use crate::domain::{ListedCustomer, Subscription, SubscriptionKind};
+
+/// Endpoint 5: a page of customers with their products. Customers without an id are left out; their email addresses
+/// are not read at all.
+pub fn services(body: &[u8]) -> Result<Decoded<Page<ListedCustomer>>, Malformed> {
+    let text = json::text(body);
+    page::read(&json::parse(&text)?, page::Shape::Envelope, Field::CustomerId, customer)
+}
+
+fn customer(reader: &mut Reader, row: Row<'_>) -> Option<ListedCustomer> {
+    let id = reader.read_id(row, Field::CustomerId, Field::CustomerId.as_str())?;
+    let name = reader.text(row, Field::Organization);
+    Some(ListedCustomer {
+        id: id.into(),
+        name: (!name.is_empty()).then_some(name),
+        subscriptions: subscriptions(reader, row),
+    })
+}
+
+/// A customer without a list of products has none; if something else stands there it is counted.
+fn subscriptions(reader: &mut Reader, row: Row<'_>) -> Vec<Subscription> {
+    let list = reader.read(row, Field::Products, |json| match json {
+        Json::List(list) => Some(list).into(),
+        _ => None.into(),
+    });
+    let mut subscriptions = Vec::new();
+    for json in list.value().into_iter().flatten() {
+        match json.row() {
+            Some(row) => subscriptions.push(subscription(reader, row)),
+            None => reader.leave_out(Field::Products, json.kind()),
+        }
+    }
+    subscriptions
+}
+
+fn subscription(reader: &mut Reader, row: Row<'_>) -> Subscription {
+    let kind = SubscriptionKind {
+        service: reader.text(row, Field::Service),
+        model: reader.text(row, Field::SubscriptionModel),
+        source: reader.text(row, Field::Source),
+        payment_type: reader.text(row, Field::PaymentType),
+        storage: reader.text(row, Field::Storage),
+        name: reader.text(row, Field::SubscriptionName),
+        package: reader.text(row, Field::Package),
+    };
+    let capacity = reader.read(row, Field::PurchasedCapacity, size::capacity).value();
+    Subscription {
+        kind,
+        retention: reader.text(row, Field::Retention),
+        seats_purchased: reader.read(row, Field::PurchasedUserSeats, number::quantity).value(),
+        units_purchased: reader.read(row, Field::PurchasedUnits, number::quantity).value(),
+        licenses_assigned: reader.read(row, Field::MicrosoftLicenseAssigned, number::quantity).value(),
+        licenses_available: reader.read(row, Field::MicrosoftLicenseAvailable, number::quantity).value(),
+        capacity_purchased: capacity.map(|capacity| capacity.purchased),
+        capacity_used: capacity.and_then(|capacity| capacity.used),
+        capacity_protected: reader.read(row, Field::ProtectedCapacity, size::bytes).value(),
+        storage_consumed: reader.read(row, Field::ConsumedStorage, size::bytes).value(),
+        seats_change: reader.read(row, Field::Change, number::integer).value(),
+        expires: reader.read(row, Field::ExpirationDate, date::timestamp).value(),
+        contract_ends: reader.read(row, Field::ContractEndDate, date::timestamp).value(),
+    }
+}
