@@ -80,3 +80,125 @@ fn ungrouped(text: &str) -> Option<Cow<'_, str>> {
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::elements::wire::json;
+
+    fn read<T>(value: &serde_json::Value, convert: impl Fn(&Json<'_>) -> Reading<T>) -> Option<T> {
+        convert(&json::parse(&value.to_string()).unwrap()).value()
+    }
+
+    #[test]
+    fn quantities_come_as_numbers_and_as_texts() {
+        for (value, expected) in [
+            (json!(25), 25.0),
+            (json!(0), 0.0),
+            (json!(-0.0), 0.0),
+            (json!(20.0), 20.0),
+            (json!("20"), 20.0),
+            (json!(" 20\u{a0}"), 20.0),
+            (json!("20.0"), 20.0),
+            (json!("1,024"), 1024.0),
+            (json!("12,345,678.5"), 12_345_678.5),
+            (json!("007"), 7.0),
+            (json!("UNLIMITED"), f64::INFINITY),
+            (json!(" unlimited "), f64::INFINITY),
+            (json!(u64::MAX), 18_446_744_073_709_551_615.0),
+        ] {
+            assert_eq!(read(&value, quantity), Quantity::new(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_none() {
+        let endless = "9".repeat(400);
+        for value in [
+            json!(-1),
+            json!("-1"),
+            json!("NaN"),
+            json!("Infinity"),
+            json!("inf"),
+            json!("1e3"),
+            json!("1,5"),
+            json!("1,0245"),
+            json!("1234,567"),
+            json!("0,024"),
+            json!(",024"),
+            json!("1,024,"),
+            json!("1.024,5"),
+            json!("1.2.3"),
+            json!("20."),
+            json!(".5"),
+            json!("20 seats"),
+            json!("٢٠"),
+            json!(endless),
+            json!(true),
+            json!([20]),
+            json!({"value": 20}),
+        ] {
+            assert_eq!(read(&value, quantity), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn integers_have_signs_and_no_fractions() {
+        for (value, expected) in [
+            (json!("+3"), Some(3)),
+            (json!("-2"), Some(-2)),
+            (json!(3), Some(3)),
+            (json!(-3.0), Some(-3)),
+            (json!("-1,024"), Some(-1024)),
+            (json!("3.00"), Some(3)),
+            (json!("0"), Some(0)),
+            (json!("3.5"), None),
+            (json!(3.5), None),
+            (json!(1e300), None),
+            (json!(u64::MAX), None),
+            (json!("+-3"), None),
+            (json!("- 3"), None),
+            (json!("+"), None),
+            (json!("Unlimited"), None),
+        ] {
+            assert_eq!(read(&value, integer), expected, "{value}");
+        }
+        assert_eq!(read(&json!("1,024"), count), Some(1024));
+        assert_eq!(read(&json!(-1), count), None);
+    }
+
+    fn grouped(number: u64) -> String {
+        let digits = number.to_string();
+        let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap()).collect();
+        groups.join(",")
+    }
+
+    proptest! {
+        #[test]
+        fn separators_change_nothing(number in 0_u64..1 << 53) {
+            let expected = Quantity::new(number as f64);
+            prop_assert_eq!(read(&json!(number), quantity), expected);
+            prop_assert_eq!(read(&json!(number.to_string()), quantity), expected);
+            prop_assert_eq!(read(&json!(grouped(number)), quantity), expected);
+            prop_assert_eq!(read(&json!(format!("{}.00", grouped(number))), quantity), expected);
+            prop_assert_eq!(read(&json!(grouped(number)), count), Some(number));
+        }
+
+        #[test]
+        fn signs_survive(number: i32) {
+            prop_assert_eq!(read(&json!(number), integer), Some(number.into()));
+            prop_assert_eq!(read(&json!(format!("{number:+}")), integer), Some(number.into()));
+            prop_assert_eq!(read(&json!(f64::from(number)), integer), Some(number.into()));
+        }
+
+        #[test]
+        fn a_text_is_0_only_if_all_its_digits_are(text in "[-+0-9.,eE/ infa]{0,8}|\\PC{0,8}") {
+            if read(&json!(text), quantity) == Some(Quantity::ZERO) || read(&json!(text), integer) == Some(0) {
+                prop_assert!(text.contains('0') && !text.contains(|c: char| c != '0' && c.is_alphanumeric()), "{}", text);
+            }
+        }
+    }
+}

@@ -79,3 +79,75 @@ fn message_of(row: Row<'_>) -> Option<String> {
         .or_else(|| both("error", "error_description"))
         .or_else(|| both("title", "detail"))
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_token_and_its_life() {
+        let sample = token(include_bytes!("samples/token.json")).unwrap();
+        assert_eq!(sample.access_token.expose_secret(), "eyJhbGciOiJSUzI1NiJ9.example");
+        assert_eq!(sample.expires_in, Duration::from_hours(1));
+        assert!(!format!("{sample:?}").contains("eyJ"));
+        for (rest, seconds) in [
+            ("", 3600),
+            (r#","expires_in":1800"#, 1800),
+            (r#","expires_in":"1800","token_type":"bearer""#, 1800),
+            (r#","Expires_In":1800.0,"Token_Type":"BEARER""#, 1800),
+            (r#","expires_in":99999999999999999999"#, 3600),
+            (r#","expires_in":99999999"#, 86400),
+            (r#","expires_in":0"#, 3600),
+            (r#","expires_in":-1,"token_type":null"#, 3600),
+            (r#","expires_in":"soon""#, 3600),
+        ] {
+            let body = format!(r#"{{"access_token":"abc"{rest}}}"#);
+            assert_eq!(token(body.as_bytes()).unwrap().expires_in.as_secs(), seconds, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_says_so_without_quoting_it() {
+        for (body, message) in [
+            ("access_token=abc", "expected a token, got something that is not JSON"),
+            ("[]", "expected an object with \"access_token\", got a list"),
+            ("{}", "expected \"access_token\" to be a string, got null"),
+            (r#"{"access_token":5}"#, "expected \"access_token\" to be a string, got a number"),
+            (r#"{"access_token":""}"#, "expected \"access_token\" to be visible ASCII, got something else"),
+            (r#"{"access_token":"abc\r\nx: y"}"#, "expected \"access_token\" to be visible ASCII, got something else"),
+            (r#"{"access_token":"abc","token_type":"MAC"}"#, "expected \"token_type\" to be Bearer, got \"MAC\""),
+            (r#"{"access_token":"abc","token_type":[]}"#, "expected \"token_type\" to be Bearer, got a list"),
+        ] {
+            assert_eq!(token(body.as_bytes()).unwrap_err().to_string(), message, "{body}");
+        }
+    }
+
+    #[test]
+    fn error_bodies_say_what_went_wrong() {
+        for (body, message) in [
+            (r#"{"message":"Invalid  type.\n\u0007"}"#, Some("Invalid type.")),
+            (r#"{"Message":"No"}"#, Some("No")),
+            (r#"{"error":"invalid_client"}"#, Some("invalid_client")),
+            (r#"{"error":"invalid_client","error_description":"Unknown"}"#, Some("invalid_client: Unknown")),
+            (r#"{"error":{"code":"x","message":"Denied"}}"#, Some("Denied")),
+            (r#"{"type":"about:blank","title":"Bad","detail":"pageSize","status":400}"#, Some("Bad: pageSize")),
+            (r#"{"title":"Bad"}"#, Some("Bad")),
+            (r#""Customer not found""#, Some("Customer not found")),
+            (r#""<html>""#, None),
+            (r#"{"message":" "}"#, None),
+            (r#"{"message":{}}"#, None),
+            ("<html><body>503</body></html>", None),
+            ("upstream timed out", None),
+            ("[]", None),
+            ("{}", None),
+            ("null", None),
+            ("", None),
+        ] {
+            assert_eq!(error_message(body.as_bytes()).as_deref(), message, "{body}");
+        }
+        let long = format!(r#"{{"message":"{}"}}"#, "ä".repeat(999));
+        assert_eq!(error_message(long.as_bytes()).unwrap().chars().count(), 200);
+    }
+}
