@@ -23,11 +23,11 @@ mod tests;
 const FLOOR: f64 = 0.1;
 const REGAIN_PER_SECOND: f64 = 0.05;
 /// A closure without `Retry-After` lasts up to 1 s, then 2 s, 4 s and so on, no longer than this.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 /// No closure is shorter, whatever the jitter or `Retry-After` say.
 pub(super) const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// No `Retry-After` is believed beyond this.
-pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// A pause after the `consecutive`-th failure (from 1): the ceiling doubles from 1 s up to `longest`, `jitter` (0 to 1)
 /// says where between [`SHORTEST_PAUSE`] and the ceiling it lies.
