@@ -1,3 +1,24 @@
 //! The client of the AvePoint Elements API: what it asks and how its answers become domain types.
+//!
+//! [`Client::ask`] answers one question about one customer, [`Client::listing`] streams the service list. Every
+//! request passes the partner's budget, carries a token, has a deadline and a limit on its answer, is counted, and is
+//! repeated where that helps. What fails, fails with a [`Failure`]; it is logged by whoever asked.
 
+mod auth;
+mod budget;
+mod client;
+mod counters;
+mod error;
+mod http;
+mod listing;
+mod paging;
+mod request;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use budget::Admission;
+pub use client::{ApiStatus, Client, ClientError};
+pub use error::{AskError, Failure};
+pub use listing::Listing;

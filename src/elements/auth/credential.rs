@@ -1,0 +1,107 @@
+//! What proves to the identity service who asks: a client secret, or an assertion signed with a certificate's key.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::rsa::KeyPair;
+use ring::{digest, signature};
+use rustls_pki_types::PrivateKeyDer;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::config::{Certificate, Credential};
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+
+/// The credential as it was last read.
+#[derive(Debug)]
+pub(super) enum Proof {
+    Secret { secret: SecretString, expires: Option<Timestamp> },
+    Certificate(Certificate),
+}
+
+impl Proof {
+    pub(super) fn new(credential: &Credential) -> Self {
+        match credential {
+            Credential::ClientSecret { secret, expires, .. } => {
+                Self::Secret { secret: secret.clone(), expires: *expires }
+            }
+            Credential::Certificate { certificate, .. } => Self::Certificate(Certificate {
+                certificate: certificate.certificate.clone(),
+                key: certificate.key.clone_key(),
+                not_after: certificate.not_after,
+            }),
+        }
+    }
+
+    /// The label `credential` and when it expires, where that is known.
+    pub(super) fn expiration(&self) -> (&'static str, Option<Timestamp>) {
+        match self {
+            Self::Secret { expires, .. } => ("client_secret", *expires),
+            Self::Certificate(certificate) => ("certificate", Some(certificate.not_after)),
+        }
+    }
+
+    /// The fields of a token request that this credential adds, the last one being the secret.
+    pub(super) fn fields(
+        &self,
+        client_id: &str,
+        token_url: &str,
+        now: Timestamp,
+    ) -> Result<Vec<(&'static str, String)>, &'static str> {
+        match self {
+            Self::Secret { secret, .. } => Ok(vec![("client_secret", secret.expose_secret().to_owned())]),
+            Self::Certificate(certificate) => Ok(vec![
+                ("client_assertion_type", ASSERTION_TYPE.to_owned()),
+                ("client_assertion", assertion(certificate, client_id, token_url, now)?),
+            ]),
+        }
+    }
+}
+
+/// A JWT as RFC 7523 has it, signed RS256.
+fn assertion(
+    certificate: &Certificate,
+    client_id: &str,
+    token_url: &str,
+    now: Timestamp,
+) -> Result<String, &'static str> {
+    let key = match &certificate.key {
+        PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
+        PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
+        _ => return Err("the certificate's key is no RSA key"),
+    };
+    let key = key.map_err(|_| "the certificate's key is no usable RSA key")?;
+    let random = SystemRandom::new();
+    let mut id = [0; 16];
+    random.fill(&mut id).map_err(|_| "the system has no random numbers")?;
+
+    let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &certificate.certificate);
+    let header = json!({
+        "alg": "RS256",
+        "typ": "JWT",
+        "x5t": BASE64_URL_SAFE_NO_PAD.encode(thumbprint.as_ref()),
+        "kid": hex(thumbprint.as_ref()),
+    });
+    let claims = json!({
+        "iss": client_id,
+        "sub": client_id,
+        "aud": token_url,
+        "jti": hex(&id),
+        "nbf": now.as_second(),
+        "iat": now.as_second(),
+        "exp": now.as_second().saturating_add(LIFETIME.as_secs()),
+    });
+    let encode = |part: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
+    let message = format!("{}.{}", encode(&header), encode(&claims));
+    let mut signed = vec![0; key.public().modulus_len()];
+    key.sign(&signature::RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signed)
+        .map_err(|_| "the certificate's key cannot sign")?;
+    Ok(format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signed)))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
+}

@@ -1,0 +1,293 @@
+//! The client of one partner: its questions, its pages of tenants, and what is to be seen of it from outside.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus::Registry;
+use prometheus::proto::MetricFamily;
+use reqwest::Method;
+use url::Url;
+
+use super::auth::Auth;
+use super::budget::{Admission, Gate};
+use super::counters::{Counters, Gauges};
+use super::error::{AskError, Failure};
+use super::http;
+use super::listing::Listing;
+use super::paging::{Cursor, LARGEST_PAGE};
+use super::request::Call;
+use super::wire::{self, Decoded};
+use crate::clock::Clock;
+use crate::config::PartnerSettings;
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, PartnerName, Question, TenantSeats, TenantType};
+
+/// Asks the API on behalf of one app registration. Cheap to clone; every clone shares budget, token and counters.
+#[derive(Clone)]
+pub struct Client(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) partner: PartnerName,
+    pub(super) http: reqwest::Client,
+    pub(super) api: Url,
+    pub(super) timeout: Duration,
+    pub(super) clock: Clock,
+    pub(super) gate: Gate,
+    pub(super) auth: Auth,
+    pub(super) counters: Arc<Counters>,
+    pub(super) registry: Registry,
+    /// The page size that works for the service list.
+    pub(super) listing_size: AtomicU32,
+}
+
+/// Why there is no client.
+#[derive(Debug)]
+pub enum ClientError {
+    /// `ca_file` cannot be used.
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS or the proxy cannot be set up.
+    Http(String),
+    /// The catalogue does not fit the counters.
+    Counters(prometheus::Error),
+}
+
+/// What the status page and readiness want to know.
+#[derive(Clone, Debug)]
+pub struct ApiStatus {
+    /// Until when the gate is closed after a 429, if it is.
+    pub throttled_until: Option<Timestamp>,
+    /// Requests per second that are allowed now.
+    pub rate: f64,
+    /// When the last token expires or expired.
+    pub token_expires: Option<Timestamp>,
+    /// No token will be asked for before, and there is none.
+    pub paused_until: Option<Timestamp>,
+    /// Why the last token could not be had, or was refused by the API; `None` while all is well.
+    pub auth_failure: Option<Failure>,
+    /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing will work until
+    /// somebody looks at it.
+    pub refused: bool,
+}
+
+impl Client {
+    /// A client with a full budget and no token.
+    pub fn new(settings: &PartnerSettings, clock: Clock) -> Result<Self, ClientError> {
+        let (http, token_http) = http::clients(settings)?;
+        let registry = Registry::new();
+        let counters = Arc::new(Counters::new(&settings.name, &registry).map_err(ClientError::Counters)?);
+        let gate = Gate::new(settings.budget);
+        let auth = Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters));
+        Gauges::new(&settings.name, gate.clone(), auth.clone())
+            .and_then(|gauges| registry.register(Box::new(gauges)))
+            .map_err(ClientError::Counters)?;
+        Ok(Self(Arc::new(Inner {
+            partner: settings.name.clone(),
+            http,
+            api: settings.api_url.clone(),
+            timeout: settings.budget.timeout,
+            clock,
+            gate,
+            auth,
+            counters,
+            registry,
+            listing_size: AtomicU32::new(LARGEST_PAGE),
+        })))
+    }
+
+    /// Waits until something may be asked: a pause after failed token requests is over, there is a place in the budget.
+    /// The future may be dropped.
+    pub async fn admit(&self) -> Admission {
+        self.0.auth.rest().await;
+        // A failure is met again by whoever asks.
+        let _ = self.0.auth.token().await;
+        self.0.gate.admit().await
+    }
+
+    /// Asks about one customer. The admission is for the first request; further ones get their own.
+    pub async fn ask(
+        &self,
+        customer: &CustomerId,
+        question: Question,
+        admission: Admission,
+    ) -> Result<Answer, AskError> {
+        let get = |url| Call {
+            collector: question.collector(),
+            method: Method::GET,
+            url,
+            body: None,
+            limit: http::USUAL_BODY,
+            may_be_absent: true,
+            repeats_timeouts: true,
+        };
+        let first = Some(admission);
+        let path = |segments: [&str; 4]| self.customer_url(customer, &segments).map(get);
+        match question {
+            Question::CustomerSeats(kind) => {
+                let call = path(["3rd-party-products", "type", &kind.number().to_string(), "overview"])?;
+                let (seats, _) = self.request(&call, first, wire::customer_seats).await?;
+                Ok(Answer::CustomerSeats(seats))
+            }
+            Question::TenantSeats(kind) => self.tenant_seats(customer, kind, first).await.map(Answer::TenantSeats),
+            Question::ProductPurchased(product) => {
+                let call = path(["avpt-products", "type", &product.0.to_string(), "overview"])?;
+                let (seats, _) = self.request(&call, first, wire::product_seats).await?;
+                Ok(Answer::ProductPurchased(seats))
+            }
+            Question::ProductAvailable(product) => {
+                let call = path(["avpt-products", "overview", "type", &product.0.to_string()])?;
+                let (seats, _) = self.request(&call, first, wire::product_seats).await?;
+                Ok(Answer::ProductAvailable(seats))
+            }
+        }
+    }
+
+    /// The service list, page by page: of every customer that the registration sees, or of these.
+    #[must_use]
+    pub fn listing(&self, ids: Option<&[CustomerId]>) -> Listing {
+        Listing::new(self.clone(), ids)
+    }
+
+    /// The counters and gauges of this client.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The counters and gauges of this client, as of now.
+    #[must_use]
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.0.registry.gather()
+    }
+
+    /// What the status page and readiness want to know, as of now.
+    #[must_use]
+    pub fn status(&self) -> ApiStatus {
+        let (throttle, auth) = (self.0.gate.state(), self.0.auth.status());
+        let ahead = |wait| self.0.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        ApiStatus {
+            throttled_until: throttle.closed_for.map(ahead),
+            rate: throttle.rate,
+            token_expires: auth.token_expires,
+            paused_until: auth.paused_until,
+            auth_failure: auth.failure,
+            refused: auth.refused,
+        }
+    }
+
+    /// Endpoint 3: every page, distinct by tenant id (the last row wins), ordered by id.
+    async fn tenant_seats(
+        &self,
+        customer: &CustomerId,
+        kind: TenantType,
+        mut admission: Option<Admission>,
+    ) -> Result<Arc<[TenantSeats]>, AskError> {
+        let kind = kind.number().to_string();
+        let base = self.customer_url(customer, &["3rd-party-products", "type", &kind, "tenants", "batch"])?;
+        let malformed = |problem| Failure::new(FailureReason::Malformed, format!("tenants: {problem}"));
+        let mut cursor = Cursor::new(LARGEST_PAGE);
+        let mut tenants = BTreeMap::new();
+        while let Some((index, size)) = cursor.next() {
+            let call = Call {
+                collector: Collector::TenantSeats,
+                method: Method::POST,
+                url: page_url(base.clone(), index, size),
+                body: Some("{}".to_owned()),
+                limit: http::USUAL_BODY,
+                may_be_absent: index == 1,
+                repeats_timeouts: true,
+            };
+            let decode = |body: &[u8]| {
+                let listed = body.trim_ascii_start().first() == Some(&b'[');
+                let decoded = wire::tenant_seats(body)?;
+                Ok(Decoded { value: (decoded.value, listed), unreadable: decoded.unreadable })
+            };
+            let ((page, listed), _) = self.request(&call, admission.take(), decode).await?;
+            for row in &page.rows {
+                tenants.insert(row.id.clone(), row.clone());
+            }
+            cursor.take(page, |row| row.id.as_str()).map_err(malformed)?;
+            // The bare list of an older revision knows no pages.
+            if listed {
+                break;
+            }
+        }
+        cursor.finish().map_err(malformed)?;
+        Ok(tenants.into_values().collect())
+    }
+
+    /// The remembered size of a page of the service list.
+    pub(super) fn listing_size(&self) -> u32 {
+        self.0.listing_size.load(Ordering::Relaxed)
+    }
+
+    /// Remembers it.
+    pub(super) fn set_listing_size(&self, size: u32) {
+        self.0.listing_size.store(size, Ordering::Relaxed);
+    }
+
+    /// The deadline of one request.
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    /// A URL under the customers of the API.
+    pub(super) fn customers_url(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.api.clone();
+        // An http URL can always have a path.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["partner", "external", "v3", "general", "customers"]).extend(segments);
+        }
+        url
+    }
+
+    /// Ids are opaque, but a path has no room for all texts: dots are steps in it, control characters vanish.
+    fn customer_url(&self, customer: &CustomerId, segments: &[&str]) -> Result<Url, Failure> {
+        let id = customer.as_str();
+        if ["", ".", ".."].contains(&id) || id.chars().any(char::is_control) {
+            let message = format!("the customer id {id:?} cannot be part of a URL");
+            return Err(Failure::new(FailureReason::BadRequest, message));
+        }
+        Ok(self.customers_url(&[&[id], segments].concat()))
+    }
+}
+
+/// Adds the place in a listing.
+pub(super) fn page_url(mut url: Url, index: u64, size: u32) -> Url {
+    url.query_pairs_mut().append_pair("pageIndex", &index.to_string()).append_pair("pageSize", &size.to_string());
+    url
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("api", &self.0.api.host_str()).finish_non_exhaustive()
+    }
+}
+
+impl ClientError {
+    pub(super) fn http(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        Self::Http(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CaFile { path, problem } => write!(f, "ca_file {}: {problem}", path.display()),
+            Self::Http(problem) => write!(f, "no HTTP client could be set up: {problem}"),
+            Self::Counters(problem) => write!(f, "no counters could be set up: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}

@@ -1,0 +1,218 @@
+//! What a partner's client counts, and the gauges that a scrape reads.
+//!
+//! Every known combination of labels is there from the start. The gauges take their values when they are collected, so
+//! nothing has to keep them up to date.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus::core::{Collector as Collect, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use tracing::{debug, warn};
+
+use super::auth::Auth;
+use super::budget::Gate;
+use super::wire::{Field, Unreadable};
+use crate::catalog::{self, Family};
+use crate::domain::{Collector, FailureReason, PartnerName};
+
+/// Seconds; a page of the service list can take minutes.
+const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+/// The label `operation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// A request to the identity service.
+    Token,
+    /// A request to one of the five endpoints.
+    Ask(Collector),
+}
+
+impl Operation {
+    fn all() -> impl Iterator<Item = Self> {
+        Collector::ALL.into_iter().map(Self::Ask).chain([Self::Token])
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Ask(collector) => collector.as_str(),
+        }
+    }
+}
+
+/// The counters of one partner.
+#[derive(Debug)]
+pub(super) struct Counters {
+    partner: PartnerName,
+    requests: IntCounterVec,
+    failures: IntCounterVec,
+    durations: HistogramVec,
+    retries: IntCounterVec,
+    token_requests: IntCounterVec,
+    token_failures: IntCounterVec,
+    unreadable: IntCounterVec,
+    /// Fields that were warned about.
+    warned: Mutex<BTreeSet<Field>>,
+}
+
+impl Counters {
+    /// All at 0, and registered.
+    pub(super) fn new(partner: &PartnerName, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |family: &Family| {
+            let vec = IntCounterVec::new(opts(family, partner), variable_labels(family))?;
+            registry.register(Box::new(vec.clone()))?;
+            Ok::<_, prometheus::Error>(vec)
+        };
+        let durations = HistogramOpts::from(opts(&catalog::API_REQUEST_DURATION, partner)).buckets(BUCKETS.to_vec());
+        let durations = HistogramVec::new(durations, variable_labels(&catalog::API_REQUEST_DURATION))?;
+        registry.register(Box::new(durations.clone()))?;
+        let new = Self {
+            partner: partner.clone(),
+            requests: counters(&catalog::API_REQUESTS)?,
+            failures: counters(&catalog::API_REQUEST_FAILURES)?,
+            durations,
+            retries: counters(&catalog::API_RETRIES)?,
+            token_requests: counters(&catalog::AUTH_TOKEN_REQUESTS)?,
+            token_failures: counters(&catalog::AUTH_TOKEN_REQUEST_FAILURES)?,
+            unreadable: counters(&catalog::UNREADABLE_VALUES)?,
+            warned: Mutex::default(),
+        };
+        new.token_requests.with_label_values::<&str>(&[]);
+        for operation in Operation::all().map(Operation::as_str) {
+            new.requests.with_label_values(&[operation]);
+            new.durations.with_label_values(&[operation]);
+            new.retries.with_label_values(&[operation]);
+            for reason in FailureReason::ALL {
+                new.failures.with_label_values(&[operation, reason.as_str()]);
+            }
+        }
+        for reason in FailureReason::ALL {
+            new.token_failures.with_label_values(&[reason.as_str()]);
+        }
+        for field in Field::ALL {
+            new.unreadable.with_label_values(&[field.as_str()]);
+        }
+        Ok(new)
+    }
+
+    /// A request goes out.
+    pub(super) fn sent(&self, operation: Operation) {
+        self.requests.with_label_values(&[operation.as_str()]).inc();
+        if operation == Operation::Token {
+            self.token_requests.with_label_values::<&str>(&[]).inc();
+        }
+    }
+
+    /// It was answered, or it failed.
+    pub(super) fn answered(&self, operation: Operation, took: Duration, failed: Option<FailureReason>) {
+        self.durations.with_label_values(&[operation.as_str()]).observe(took.as_secs_f64());
+        if let Some(reason) = failed {
+            self.failures.with_label_values(&[operation.as_str(), reason.as_str()]).inc();
+            if operation == Operation::Token {
+                self.token_failures.with_label_values(&[reason.as_str()]).inc();
+            }
+        }
+    }
+
+    /// A request repeats one that failed.
+    pub(super) fn retried(&self, operation: Operation) {
+        self.retries.with_label_values(&[operation.as_str()]).inc();
+    }
+
+    /// Values of an answer were left out. The first of a field is a warning.
+    pub(super) fn left_out(&self, operation: Operation, unreadable: &[Unreadable]) {
+        for Unreadable { field, text } in unreadable {
+            self.unreadable.with_label_values(&[field.as_str()]).inc();
+            let first = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*field);
+            let (partner, collector) = (&self.partner, operation.as_str());
+            // An id that is missing is the only one without a text; a text with an address stays here.
+            let text = if text.contains('@') { "<address>" } else { text };
+            if first {
+                warn!(%partner, collector, %field, text, "a value of the API cannot be read and is left out");
+            } else {
+                debug!(%partner, collector, %field, text, "a value of the API cannot be read and is left out");
+            }
+        }
+    }
+}
+
+/// The gauges of one partner, read when they are collected.
+pub(super) struct Gauges {
+    gate: Gate,
+    auth: Auth,
+    throttled: Gauge,
+    rate: Gauge,
+    /// Locked while it is brought up to date.
+    throttled_seconds: Mutex<Counter>,
+    token_expiration: GaugeVec,
+    credential_expiration: GaugeVec,
+    descriptions: Vec<Desc>,
+}
+
+impl Gauges {
+    pub(super) fn new(partner: &PartnerName, gate: Gate, auth: Auth) -> Result<Self, prometheus::Error> {
+        let vec = |family: &Family| GaugeVec::new(opts(family, partner), variable_labels(family));
+        let throttled = Gauge::with_opts(opts(&catalog::API_THROTTLED, partner))?;
+        let rate = Gauge::with_opts(opts(&catalog::API_RATE_LIMIT, partner))?;
+        let throttled_seconds = Counter::with_opts(opts(&catalog::API_THROTTLED_SECONDS, partner))?;
+        let token_expiration = vec(&catalog::AUTH_TOKEN_EXPIRATION)?;
+        let credential_expiration = vec(&catalog::AUTH_CREDENTIAL_EXPIRATION)?;
+        let collectors: [&dyn Collect; 5] =
+            [&throttled, &rate, &throttled_seconds, &token_expiration, &credential_expiration];
+        let descriptions = collectors.iter().flat_map(|collector| collector.desc()).cloned().collect();
+        let throttled_seconds = Mutex::new(throttled_seconds);
+        Ok(Self {
+            gate,
+            auth,
+            throttled,
+            rate,
+            throttled_seconds,
+            token_expiration,
+            credential_expiration,
+            descriptions,
+        })
+    }
+}
+
+impl Collect for Gauges {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let seconds = self.throttled_seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.gate.state();
+        self.throttled.set(if state.closed_for.is_some() { 1.0 } else { 0.0 });
+        self.rate.set(state.rate);
+        seconds.inc_by((state.throttled.as_secs_f64() - seconds.get()).max(0.0));
+        if let Some(expires) = self.auth.status().token_expires {
+            self.token_expiration.with_label_values::<&str>(&[]).set(unix_seconds(expires));
+        }
+        if let (credential, Some(expires)) = self.auth.credential_expiration() {
+            self.credential_expiration.with_label_values(&[credential]).set(unix_seconds(expires));
+        }
+        let gauges = [self.throttled.collect(), self.rate.collect(), seconds.collect()];
+        let vecs = [self.token_expiration.collect(), self.credential_expiration.collect()];
+        gauges.into_iter().chain(vecs).flatten().filter(|family| !family.get_metric().is_empty()).collect()
+    }
+}
+
+fn unix_seconds(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+/// The catalogue's family, with the partner as a label that never changes.
+fn opts(family: &Family, partner: &PartnerName) -> Opts {
+    Opts::new(family.name, family.help).const_label("partner", partner.as_str())
+}
+
+fn variable_labels(family: &Family) -> &'static [&'static str] {
+    match family.labels {
+        ["partner", rest @ ..] => rest,
+        labels => labels,
+    }
+}

@@ -1,0 +1,200 @@
+//! What fails, by what the caller does next.
+//!
+//! A message is one line without secrets, email addresses and bodies; its reason is the label of the counters.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use reqwest::StatusCode;
+
+use super::wire;
+use crate::domain::FailureReason;
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskError {
+    /// 404: the customer has no such tenant or product, or the environment no longer has the endpoint. Not a failure.
+    Absent,
+    /// Failed after all retries: keep what is known, ask again later.
+    Failed(Failure),
+}
+
+/// A request, or a whole listing, that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of it.
+    pub reason: FailureReason,
+    /// One line for logs and the status page.
+    pub message: String,
+    /// The id that the answer carried, which AvePoint's support asks for.
+    pub request_id: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(reason: FailureReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), request_id: None }
+    }
+
+    /// Whether the same request may well succeed when it is repeated soon.
+    pub(super) const fn is_transient(&self) -> bool {
+        use FailureReason as R;
+        match self.reason {
+            R::Timeout | R::Connect | R::Throttled | R::ServerError | R::Malformed => true,
+            R::Tls | R::Unauthorized | R::Forbidden | R::NotFound | R::BadRequest | R::TooLarge => false,
+        }
+    }
+
+    /// The message without these texts, should the other side have echoed them.
+    pub(super) fn without(mut self, secrets: &[&str]) -> Self {
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            if self.message.contains(secret) {
+                self.message = self.message.replace(secret, "<secret>");
+            }
+        }
+        self
+    }
+
+    /// An answer with a status that is no success. `who` answered; `redirect` is where a 3xx points, as a host.
+    pub(super) fn from_status(who: &str, status: StatusCode, redirect: Option<&str>, body: &[u8]) -> Self {
+        let code = status.as_u16();
+        let reason = match code {
+            401 => FailureReason::Unauthorized,
+            403 => FailureReason::Forbidden,
+            404 => FailureReason::NotFound,
+            429 => FailureReason::Throttled,
+            300..=499 => FailureReason::BadRequest,
+            500..=599 => FailureReason::ServerError,
+            _ => FailureReason::Malformed,
+        };
+        if status.is_redirection() {
+            let to = redirect.map(|host| format!(" to {host}")).unwrap_or_default();
+            return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
+        }
+        let said = wire::error_message(body).map(|said| format!(": {}", without_addresses(&said)));
+        Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
+    }
+
+    /// A request that could not be sent, or has no answer.
+    pub(super) fn from_sending(who: &str, error: &reqwest::Error) -> Self {
+        let (reason, what) = if is_tls(error) {
+            (FailureReason::Tls, "no TLS connection to")
+        } else if error.is_connect() {
+            (FailureReason::Connect, "no connection to")
+        } else if error.is_timeout() {
+            (FailureReason::Timeout, "no answer in time from")
+        } else if error.is_builder() {
+            (FailureReason::BadRequest, "no request could be made for")
+        } else if causes(error).any(is_unparsable) {
+            (FailureReason::Malformed, "no HTTP came from")
+        } else {
+            (FailureReason::Connect, "connection lost to")
+        };
+        Self::new(reason, format!("{what} {who}: {}", root_cause(error)))
+    }
+
+    /// An answer whose body broke off or cannot be decompressed.
+    pub(super) fn from_body(who: &str, error: &reqwest::Error) -> Self {
+        let reason = if is_tls(error) {
+            FailureReason::Tls
+        } else if error.is_timeout() {
+            FailureReason::Timeout
+        } else if causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(is_reset) {
+            FailureReason::Connect
+        } else {
+            FailureReason::Malformed
+        };
+        Self::new(reason, format!("the answer of {who} broke off: {}", root_cause(error)))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("the customer has no such thing"),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl Error for AskError {}
+
+impl From<Failure> for AskError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// The error and what caused it; an I/O error hides another one that it was made of.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+}
+
+fn is_tls(error: &reqwest::Error) -> bool {
+    causes(error).any(<dyn Error>::is::<rustls::Error>)
+}
+
+fn is_unparsable(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(error.kind(), K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::NotConnected)
+}
+
+/// The last cause alone: the ones around it say where, which the caller knows, and may hold a URL.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    without_addresses(&line)
+}
+
+fn without_addresses(text: &str) -> String {
+    let words: Vec<_> = text.split(' ').map(|word| if word.contains('@') { "<address>" } else { word }).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_a_reason() {
+        for (status, reason, transient) in [
+            (302, FailureReason::BadRequest, false),
+            (400, FailureReason::BadRequest, false),
+            (401, FailureReason::Unauthorized, false),
+            (403, FailureReason::Forbidden, false),
+            (404, FailureReason::NotFound, false),
+            (409, FailureReason::BadRequest, false),
+            (429, FailureReason::Throttled, true),
+            (500, FailureReason::ServerError, true),
+            (503, FailureReason::ServerError, true),
+        ] {
+            let failure = Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"");
+            assert_eq!((failure.reason, failure.is_transient()), (reason, transient), "{status}");
+            assert!(failure.message.contains(&status.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_message_says_what_the_other_side_said_without_addresses_and_secrets() {
+        let body = br#"{"message": "no access for\n anna@example.com with hunter2"}"#;
+        let failure = Failure::from_status("the API", StatusCode::FORBIDDEN, None, body).without(&["hunter2", ""]);
+        assert_eq!(failure.message, "the API answered 403: no access for <address> with <secret>");
+        let redirect = Failure::from_status("the API", StatusCode::FOUND, Some("login.example.com"), b"<html>");
+        assert_eq!(redirect.message, "the API answered 302, a redirect to login.example.com, which is not followed");
+    }
+}

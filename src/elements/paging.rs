@@ -1,0 +1,185 @@
+//! Pages: what to ask for next, when a listing ends, and whether it is complete. Pure.
+//!
+//! A listing ends at a page that is short or empty. It is not complete if it brought fewer distinct ids than the last
+//! `totalCount`, or a row without an id. A page that should be followed by another and brings nothing new would go on
+//! for ever: that ends it as a failure.
+
+use std::collections::HashSet;
+
+use super::wire::Page;
+
+/// The API's largest page.
+pub(super) const LARGEST_PAGE: u32 = 100;
+/// No listing is longer; the largest page size times a thousand pages.
+const MOST_ROWS: usize = 100_000;
+
+/// The place in a listing.
+#[derive(Debug)]
+pub(super) struct Cursor {
+    size: u32,
+    /// Rows before this one were asked for.
+    offset: u64,
+    seen: HashSet<String>,
+    total: Option<u64>,
+    unidentified: usize,
+    ended: bool,
+}
+
+impl Cursor {
+    /// At the start of a listing in pages of this size.
+    pub(super) fn new(size: u32) -> Self {
+        let size = size.clamp(1, LARGEST_PAGE);
+        Self { size, offset: 0, seen: HashSet::new(), total: None, unidentified: 0, ended: false }
+    }
+
+    /// `pageIndex` and `pageSize` to ask for; `None` at the end. After a change of size the page may overlap with
+    /// what was there before.
+    pub(super) fn next(&self) -> Option<(u64, u32)> {
+        (!self.ended).then(|| (self.offset / u64::from(self.size) + 1, self.size))
+    }
+
+    /// Takes the page that was asked for; what is left are the rows that are new.
+    pub(super) fn take<T>(&mut self, page: Page<T>, id: impl Fn(&T) -> &str) -> Result<Vec<T>, String> {
+        self.total = page.total_count.or(self.total);
+        self.unidentified += page.received.saturating_sub(page.rows.len());
+        let (index, _) = self.next().unwrap_or((1, self.size));
+        // The other side may not grant pages of the size that was asked for, and counts in its own.
+        if let Some(granted) = page.page_size {
+            self.size = self.size.min(granted.max(1));
+        }
+        let follows = page.has_next_link || page.received >= usize::try_from(self.size).unwrap_or(usize::MAX);
+        self.ended = page.received == 0 || !follows;
+        self.offset = index * u64::from(self.size);
+        let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
+        if !self.ended && rows.is_empty() {
+            return Err(format!("page {index} repeats what came before instead of going on"));
+        }
+        if self.seen.len() > MOST_ROWS {
+            return Err(format!("there are more than {MOST_ROWS} rows"));
+        }
+        Ok(rows)
+    }
+
+    /// The page took too long: asks for half of it. False if there is no smaller page.
+    pub(super) fn halve(&mut self) -> bool {
+        let smaller = self.size > 1;
+        self.size = (self.size / 2).max(1);
+        smaller
+    }
+
+    /// At the end: whether everything came.
+    pub(super) fn finish(&self) -> Result<(), String> {
+        match self.total {
+            Some(total) if (self.seen.len() as u64) < total => {
+                Err(format!("{} of {total} came, the list is not complete", self.seen.len()))
+            }
+            _ if self.unidentified > 0 => {
+                Err(format!("{} rows have no id, the list is not complete", self.unidentified))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn page(ids: Range<u32>, total: Option<u64>) -> Page<String> {
+        let rows: Vec<_> = ids.map(|id| id.to_string()).collect();
+        Page { received: rows.len(), rows, total_count: total, page_size: None, has_next_link: false }
+    }
+
+    fn take(cursor: &mut Cursor, page: Page<String>) -> Result<usize, String> {
+        cursor.take(page, |id| id).map(|rows| rows.len())
+    }
+
+    #[test]
+    fn it_ends_at_a_short_or_an_empty_page() {
+        let mut cursor = Cursor::new(100);
+        assert_eq!(cursor.next(), Some((1, 100)));
+        assert_eq!(take(&mut cursor, page(0..100, Some(130))), Ok(100));
+        assert_eq!(cursor.next(), Some((2, 100)));
+        assert_eq!(take(&mut cursor, page(100..130, Some(130))), Ok(30));
+        assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+
+        let mut cursor = Cursor::new(100);
+        assert_eq!(take(&mut cursor, page(0..100, None)), Ok(100));
+        assert_eq!(take(&mut cursor, page(0..0, None)), Ok(0));
+        assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+    }
+
+    #[test]
+    fn fewer_than_the_last_total_is_not_complete() {
+        let mut cursor = Cursor::new(100);
+        take(&mut cursor, page(0..100, Some(200))).unwrap();
+        take(&mut cursor, page(90..140, Some(141))).unwrap();
+        assert!(cursor.finish().unwrap_err().contains("140 of 141"));
+        let mut cursor = Cursor::new(100);
+        take(&mut cursor, Page { received: 3, ..page(0..2, None) }).unwrap();
+        assert!(cursor.finish().unwrap_err().contains("no id"));
+    }
+
+    #[test]
+    fn a_page_that_brings_nothing_new_is_a_failure() {
+        let mut cursor = Cursor::new(2);
+        take(&mut cursor, page(0..2, None)).unwrap();
+        assert!(take(&mut cursor, page(0..2, None)).is_err());
+        let mut cursor = Cursor::new(100);
+        let linked = || Page { has_next_link: true, ..page(0..2, None) };
+        assert_eq!(take(&mut cursor, linked()), Ok(2));
+        assert_eq!(cursor.next(), Some((2, 100)), "a link says that there is more");
+        assert!(take(&mut cursor, linked()).is_err());
+    }
+
+    #[test]
+    fn a_smaller_page_than_asked_for_is_respected() {
+        let mut cursor = Cursor::new(100);
+        assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, None) }), Ok(50));
+        assert_eq!(cursor.next(), Some((2, 50)));
+        assert_eq!(take(&mut cursor, Page { page_size: Some(100), ..page(50..60, None) }), Ok(10));
+        assert_eq!(cursor.next(), None);
+    }
+
+    #[test]
+    fn halving_goes_down_to_one() {
+        let mut cursor = Cursor::new(100);
+        let mut sizes = vec![];
+        while cursor.halve() {
+            sizes.push(cursor.next().unwrap().1);
+        }
+        assert_eq!(sizes, [50, 25, 12, 6, 3, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_comes_once_whatever_the_sizes(
+            rows in 0..400_u32,
+            start in 1..=100_u32,
+            granted in 1..=100_u32,
+            mut slow in prop::collection::vec(any::<bool>(), 40),
+        ) {
+            let mut cursor = Cursor::new(start);
+            let mut got = Vec::new();
+            let mut asked = 0;
+            while let Some((index, size)) = cursor.next() {
+                asked += 1;
+                prop_assert!(asked < 1000);
+                if slow.pop().unwrap_or(false) && cursor.halve() {
+                    continue;
+                }
+                let size = size.min(granted);
+                let from = (u32::try_from(index).unwrap() - 1) * size;
+                let page = page(from.min(rows)..(from + size).min(rows), Some(rows.into()));
+                let page = Page { page_size: Some(size), ..page };
+                got.extend(cursor.take(page, |id| id).unwrap());
+            }
+            prop_assert_eq!(cursor.finish(), Ok(()));
+            prop_assert_eq!(got.len(), rows as usize);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One question until there is an answer: token, place in the budget, request, judgement, and again where that helps.
+//!
+//! A request takes the token first and its place in the budget second, and holds neither while it waits for anything
+//! else. What is transient is repeated after a pause with full jitter, not before `Retry-After`, three times at most and
+//! within four timeouts (at most two minutes, at least one timeout). A 429 is repeated as often as that time allows: the
+//! gate that it closes is the pause.
+
+use std::time::Duration;
+
+use backoff::{BackoffBuilder, ExponentialBuilder};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+use url::Url;
+
+use super::auth::AccessToken;
+use super::budget::Admission;
+use super::client::Client;
+use super::counters::Operation;
+use super::error::{AskError, Failure};
+use super::http;
+use super::wire::{Decoded, Malformed};
+use crate::domain::{Collector, FailureReason};
+
+const WHO: &str = "the API";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Pauses between the requests of one question: random, up to 0.5 s, 1 s, 2 s.
+const PAUSES: ExponentialBuilder =
+    ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(2.0).with_max_times(3);
+const LONGEST_EFFORT: Duration = Duration::from_mins(2);
+
+/// A request that can be repeated.
+pub(super) struct Call {
+    pub(super) collector: Collector,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// Sent as JSON.
+    pub(super) body: Option<String>,
+    /// The largest answer, in bytes.
+    pub(super) limit: usize,
+    /// 404 is an answer.
+    pub(super) may_be_absent: bool,
+    /// Whether what timed out is worth the same request again.
+    pub(super) repeats_timeouts: bool,
+}
+
+/// Why a call has no answer.
+pub(super) enum Unanswered {
+    /// 404, where that is an answer.
+    Absent,
+    /// The call itself took too long, not the way to it; it was not repeated.
+    Late(Failure),
+    /// Anything else, after all repetitions.
+    Failed(Failure),
+}
+
+impl From<Unanswered> for AskError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Absent => Self::Absent,
+            Unanswered::Late(failure) | Unanswered::Failed(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+/// What one request came to.
+enum Outcome<T> {
+    Answered(T, Duration),
+    Absent,
+    /// The token was refused; a new one may help.
+    Unauthorized,
+    Failed {
+        failure: Failure,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Client {
+    /// Sends the call, and sends it again where that helps, until there is an answer; says how long that one took.
+    pub(super) async fn request<T>(
+        &self,
+        call: &Call,
+        mut admission: Option<Admission>,
+        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed>,
+    ) -> Result<(T, Duration), Unanswered> {
+        let timeout = self.0.timeout;
+        let effort = timeout.saturating_mul(4).min(LONGEST_EFFORT).max(timeout);
+        let mut give_up = None;
+        let mut pauses = PAUSES.build();
+        let mut repeated = false;
+        let mut renewed = false;
+        loop {
+            let ready = match self.ready_until(admission.take(), give_up, effort).await {
+                Ok((token, admission)) => {
+                    if std::mem::replace(&mut repeated, true) {
+                        self.0.counters.retried(Operation::Ask(call.collector));
+                    }
+                    Ok((token, admission))
+                }
+                Err(failure) => Err(failure),
+            };
+            // The way to the first request may be as long as the budget makes it.
+            let until = *give_up.get_or_insert_with(|| Instant::now() + effort);
+            let sent = ready.is_ok();
+            let outcome = match ready {
+                Ok((token, admission)) => {
+                    let deadline = until.min(Instant::now() + timeout);
+                    self.send(call, &token, admission, deadline, renewed, &decode).await
+                }
+                Err(failure) => Outcome::Failed { failure, retry_after: self.auth_pause() },
+            };
+            let (failure, retry_after) = match outcome {
+                Outcome::Answered(value, took) => return Ok((value, took)),
+                Outcome::Absent => return Err(Unanswered::Absent),
+                Outcome::Unauthorized => {
+                    renewed = true;
+                    continue;
+                }
+                Outcome::Failed { failure, retry_after } => (failure, retry_after),
+            };
+            if sent && failure.reason == FailureReason::Timeout && !call.repeats_timeouts {
+                return Err(Unanswered::Late(failure));
+            }
+            let pause = match failure.reason {
+                _ if !failure.is_transient() => None,
+                FailureReason::Throttled if sent => self.0.gate.state().closed_for.or(Some(Duration::ZERO)),
+                _ => pauses
+                    .next()
+                    .map(|ceiling| ceiling.mul_f64(1.0 - fastrand::f64()).max(retry_after.unwrap_or_default())),
+            };
+            let Some(pause) = pause.filter(|&pause| pause < until.saturating_duration_since(Instant::now())) else {
+                return Err(Unanswered::Failed(failure));
+            };
+            let (operation, request_id) = (call.collector.as_str(), failure.request_id.as_deref());
+            debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "asking again");
+            // The gate is closed for everybody, and opens by itself.
+            if !(sent && failure.reason == FailureReason::Throttled) {
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+
+    /// [`Self::ready`], unless that takes until `give_up`, or the gate is closed for longer than the whole `effort`.
+    async fn ready_until(
+        &self,
+        admission: Option<Admission>,
+        give_up: Option<Instant>,
+        effort: Duration,
+    ) -> Result<(AccessToken, Admission), Failure> {
+        let left = give_up.map_or(effort, |until| until.saturating_duration_since(Instant::now()));
+        let closed = |least| self.0.gate.state().closed_for.filter(|&wait| wait > least);
+        let throttled = |wait: Duration| {
+            Failure::new(FailureReason::Throttled, format!("{WHO} answered 429, no request for another {wait:.0?}"))
+        };
+        if let Some(wait) = closed(left) {
+            return Err(throttled(wait));
+        }
+        let Some(until) = give_up else { return self.ready(admission).await };
+        timeout_at(until, self.ready(admission)).await.unwrap_or_else(|_| {
+            Err(closed(Duration::ZERO).map_or_else(
+                || Failure::new(FailureReason::Timeout, "there was no room in the budget to ask again in time"),
+                throttled,
+            ))
+        })
+    }
+
+    /// A token, and an admission that may be used at once. Never waits for one while it holds the other's place.
+    async fn ready(&self, mut held: Option<Admission>) -> Result<(AccessToken, Admission), Failure> {
+        loop {
+            let token = if let Some(token) = self.0.auth.at_hand() {
+                token
+            } else {
+                held = None;
+                self.0.auth.token().await?
+            };
+            let mut admission = match held.take() {
+                Some(admission) => admission,
+                None => self.0.gate.admit().await,
+            };
+            // It may have taken long: there may be a newer token, and the gate may have closed.
+            let token = self.0.auth.at_hand().unwrap_or(token);
+            if admission.send() {
+                return Ok((token, admission));
+            }
+        }
+    }
+
+    fn auth_pause(&self) -> Option<Duration> {
+        let until = self.0.auth.status().paused_until?;
+        until.duration_since(self.0.clock.now()).try_into().ok()
+    }
+
+    /// Sends one request and judges its answer.
+    async fn send<T>(
+        &self,
+        call: &Call,
+        token: &AccessToken,
+        admission: Admission,
+        deadline: Instant,
+        renewed: bool,
+        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed>,
+    ) -> Outcome<T> {
+        let operation = Operation::Ask(call.collector);
+        let mut request = Request::new(call.method.clone(), call.url.clone());
+        request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(&token.header));
+        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        request.headers_mut().insert(ACCEPT, JSON);
+        *request.body_mut() = call.body.clone().map(Into::into);
+
+        let started = Instant::now();
+        self.0.counters.sent(operation);
+        let reply = http::exchange(WHO, &self.0.http, request, deadline, call.limit, self.0.clock.now()).await;
+        let took = started.elapsed();
+        let mut retry_after = None;
+        let outcome = reply.and_then(|reply| {
+            let status = reply.status;
+            match status {
+                StatusCode::TOO_MANY_REQUESTS => self.0.gate.throttled(&admission, reply.retry_after),
+                _ if !status.is_server_error() => self.0.gate.succeeded(&admission),
+                _ => retry_after = reply.retry_after,
+            }
+            let failed = if status.is_success() {
+                self.0.auth.proven(token);
+                match decode(&reply.body) {
+                    Ok(Decoded { value, unreadable }) => {
+                        self.0.counters.left_out(operation, &unreadable);
+                        return Ok(Some(value));
+                    }
+                    Err(malformed) => {
+                        self.0.counters.left_out(operation, &malformed.unreadable);
+                        let message = format!("{WHO} answered {}: {malformed}", status.as_u16());
+                        Failure::new(FailureReason::Malformed, message)
+                    }
+                }
+            } else if status == StatusCode::NOT_FOUND && call.may_be_absent {
+                return Ok(None);
+            } else {
+                Failure::from_status(WHO, status, reply.redirect.as_deref(), &reply.body)
+            };
+            Err(Failure { request_id: reply.request_id, ..failed })
+        });
+        drop(admission);
+        let failed = outcome.as_ref().err().map(|failure| failure.reason);
+        self.0.counters.answered(operation, took, failed);
+        match outcome {
+            Ok(Some(value)) => Outcome::Answered(value, took),
+            Ok(None) => Outcome::Absent,
+            Err(failure) => {
+                let failure = failure.without(&[token.expose()]);
+                if failure.reason == FailureReason::Unauthorized
+                    && self.0.auth.refused(token, renewed, &failure)
+                    && !renewed
+                {
+                    return Outcome::Unauthorized;
+                }
+                Outcome::Failed { failure, retry_after }
+            }
+        }
+    }
+}
