@@ -22,7 +22,7 @@ pub use signals::termination;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::elements::BuildError;
+use crate::elements::ClientError;
 use crate::exposition::{self, Published};
 use crate::inventory::Shared;
 use crate::polling::Poller;
@@ -33,7 +33,7 @@ use counters::AppCounters;
 #[derive(Debug)]
 pub enum Error {
     /// A partner's client could not be built.
-    Client(BuildError),
+    Client(ClientError),
     /// A counter could not be registered: a bug.
     Counters(prometheus::Error),
     /// The pages could not be laid out.
@@ -67,7 +67,7 @@ pub struct Partners {
 
 impl Partners {
     /// Wires the partners of a configuration. Nothing is asked yet.
-    pub fn new(config: &Config, clock: Clock) -> Result<Self, BuildError> {
+    pub fn new(config: &Config, clock: Clock) -> Result<Self, ClientError> {
         let collectors = Arc::new(config.collectors.clone());
         let (tell, changed) = watch::channel(());
         let (mut partners, mut pollers) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::elements::{BuildError, Client};
+use crate::elements::{ClientError, Client};
 use crate::inventory::{Inventory, Shared};
 use crate::polling::{PollCounters, Poller};
 
@@ -28,7 +28,7 @@ impl Partner {
         collectors: &Arc<CollectorSettings>,
         changed: watch::Sender<()>,
         clock: Clock,
-    ) -> Result<(Self, Poller), BuildError> {
+    ) -> Result<(Self, Poller), ClientError> {
         let client = Client::new(settings, clock)?;
         let lists = settings.customers.discover || collectors.services.enabled;
         let inventory =

@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+
 use super::{Failure, listen, output};
 use crate::app;
 use crate::cli::{Flags, World};
@@ -28,7 +32,7 @@ pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
     let faults = profile(&world.faults).ok_or_else(|| {
         Failure::Usage(format!("--faults={}: there is no such profile; there are {}", world.faults, PROFILES.join(", ")))
     })?;
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = today();
     let settings = match world.customers {
         Some(customers) => Settings { time_scale: 60, ..Settings::of_size(customers, world.seed, today) },
         None => Settings::demo(today),
@@ -36,13 +40,20 @@ pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
     Ok(Settings { faults, ..settings })
 }
 
-/// A configuration that polls the simulator; its secrets are no secrets.
+fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// A configuration that polls the simulator. Its secrets are no secrets; they expire so that there is something to see.
 pub(super) fn config(simulator: &Simulator, registrations: &[String], rest: &str) -> String {
     let mut yaml = "partners:\n".to_owned();
-    for (name, (client_id, secret)) in registrations.iter().zip([Settings::CLIENT, Settings::SECOND_CLIENT]) {
+    let known = [(Settings::CLIENT, 200), (Settings::SECOND_CLIENT, 21)];
+    for (name, ((client_id, secret), days)) in registrations.iter().zip(known) {
+        let expires = today().saturating_add(Span::new().days(days));
         let _ = write!(
             yaml,
-            "  - name: {name}\n    api_url: {}\n    token_url: {}\n    auth: {{ client_id: {client_id}, client_secret: {secret} }}\n    \
+            "  - name: {name}\n    api_url: {}\n    token_url: {}\n    \
+             auth: {{ client_id: {client_id}, client_secret: {secret}, client_secret_expires: {expires} }}\n    \
              budget: {{ requests_per_second: 50, burst: 50, concurrency: 8 }}\n",
             simulator.api_url(),
             simulator.token_url(),

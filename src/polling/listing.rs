@@ -28,8 +28,13 @@ pub(super) async fn list(
     round.read(client.listing(None), admission).await?;
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
-    let missing: Vec<CustomerId> =
-        known.into_iter().chain(listed).filter(|id| !round.named.contains(id)).collect::<BTreeSet<_>>().into_iter().collect();
+    let missing: Vec<CustomerId> = known
+        .into_iter()
+        .chain(listed)
+        .filter(|id| !round.named.contains(id))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     if !missing.is_empty() {
         let admission = client.admit().await;
         round.read(client.listing(Some(&missing)), admission).await?;

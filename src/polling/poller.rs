@@ -70,7 +70,9 @@ impl Poller {
             collectors,
             filter: Arc::new(CustomerFilter::new(&settings.customers)),
             agenda: Agenda::default(),
-            legacy: [Collector::CustomerSeats, Collector::ProductsAvailable].map(|c| (c, LegacyEndpoint::default())).into(),
+            legacy: [Collector::CustomerSeats, Collector::ProductsAvailable]
+                .map(|c| (c, LegacyEndpoint::default()))
+                .into(),
             counters,
             clock,
             partner: settings.name.to_string(),
@@ -101,9 +103,9 @@ impl Poller {
     /// The inventory's targets, each at its due time.
     fn fill_agenda(&mut self) {
         let now = self.clock.now();
-        let (listing, customers) = self.inventory.read(|inventory| {
-            (inventory.listing.clone(), inventory.customers.keys().cloned().collect::<Vec<_>>())
-        });
+        let (listing, customers) = self
+            .inventory
+            .read(|inventory| (inventory.listing.clone(), inventory.customers.keys().cloned().collect::<Vec<_>>()));
         if listing.wanted {
             let due = self.due_again(Collector::Services, listing.polled, now);
             self.agenda.add(Target::Services, due);
@@ -112,7 +114,9 @@ impl Poller {
         let polled: Vec<_> = self.inventory.read(|inventory| {
             let customers = inventory.customers.values();
             customers
-                .flat_map(|customer| customer.targets.iter().map(|(question, known)| (customer.id.clone(), *question, known.polled)))
+                .flat_map(|customer| {
+                    customer.targets.iter().map(|(question, known)| (customer.id.clone(), *question, known.polled))
+                })
                 .collect()
         });
         for (customer, question, polled) in polled {
@@ -141,7 +145,8 @@ impl Poller {
             let client = self.client.clone();
             let handle = match target.clone() {
                 Target::Services => {
-                    let (filter, inventory, pages) = (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
+                    let (filter, inventory, pages) =
+                        (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
                     self.polls.spawn(async move {
                         Done::Listed(listing::list(client, filter, inventory, pages, admission).await)
                     })
@@ -190,14 +195,20 @@ impl Poller {
                 let target = self.under_way.remove(&id);
                 match (target, done) {
                     (Some(target), Done::Listed(result)) => self.listed(target, result),
-                    (Some(target), Done::Asked(customer, question, result)) => self.asked(target, &customer, question, result),
+                    (Some(target), Done::Asked(customer, question, result)) => {
+                        self.asked(target, &customer, question, result)
+                    }
                     (None, _) => {}
                 }
             }
             // A bug of ours: the target must not be lost over it.
             Err(join_error) => {
                 let Some(target) = self.under_way.remove(&join_error.id()) else { return };
-                error!(partner = self.partner, collector = target.collector().as_str(), "poll ended abnormally: {join_error}");
+                error!(
+                    partner = self.partner,
+                    collector = target.collector().as_str(),
+                    "poll ended abnormally: {join_error}"
+                );
                 self.failed(target, FailureReason::Malformed);
             }
         }
@@ -263,7 +274,10 @@ impl Poller {
             (Question::ProductPurchased(_), Answer::ProductPurchased(Some(seats))) => seats.is_zero(),
             (Question::ProductAvailable(product), Answer::ProductAvailable(Some(seats))) => {
                 let held = self.inventory.read(|inventory| {
-                    inventory.customers.get(customer).is_some_and(|customer| Holdings::of(customer).products.contains(&product))
+                    inventory
+                        .customers
+                        .get(customer)
+                        .is_some_and(|customer| Holdings::of(customer).products.contains(&product))
                 });
                 seats.is_zero() && !held
             }
@@ -277,9 +291,12 @@ impl Poller {
             return;
         }
         let absent: Vec<_> = self.inventory.read(|inventory| {
-            let targets = inventory.customers.values().flat_map(|c| c.targets.iter().map(move |target| (&c.id, target)));
+            let targets =
+                inventory.customers.values().flat_map(|c| c.targets.iter().map(move |target| (&c.id, target)));
             targets
-                .filter(|(_, (question, known))| question.collector() == collector && known.absence == Absence::Confirmed)
+                .filter(|(_, (question, known))| {
+                    question.collector() == collector && known.absence == Absence::Confirmed
+                })
                 .map(|(id, (question, _))| Target::Customer(id.clone(), *question))
                 .collect()
         });

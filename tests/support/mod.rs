@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod expected;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -200,4 +202,38 @@ pub fn feed(program: &str, arguments: &[&str], text: &str) -> (bool, String) {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     writer.join().unwrap().unwrap();
     (child.wait().unwrap().success(), said)
+}
+
+/// A simulator on a runtime of its own, so that plain tests can use it.
+pub struct Simulated {
+    runtime: tokio::runtime::Runtime,
+    simulator: Option<Simulator>,
+}
+
+impl Simulated {
+    pub fn start(settings: Settings) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let simulator = runtime.block_on(Simulator::on_loopback(settings)).unwrap();
+        Self { runtime, simulator: Some(simulator) }
+    }
+
+    /// From now on nobody answers at its address.
+    pub fn stop(&mut self) {
+        if let Some(simulator) = self.simulator.take() {
+            self.runtime.block_on(simulator.stop());
+        }
+    }
+}
+
+impl std::ops::Deref for Simulated {
+    type Target = Simulator;
+
+    fn deref(&self) -> &Simulator {
+        self.simulator.as_ref().expect("it was not stopped")
+    }
+}
+
+/// Today, for worlds whose dates are near.
+pub fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -1,0 +1,135 @@
+//! The series that a correct exporter serves of a simulated world, made from the simulator's truth and not from any
+//! code of the exporter but its list of names.
+
+use std::collections::{BTreeMap, HashSet};
+
+use avepoint_exporter::domain::{ProductType, Quantity, Seats, Subscription};
+use avepoint_exporter::simulator::{SimCustomer, Truth, World};
+
+use super::Samples;
+
+/// All series "From the API" of a partner, under the default configuration, by their series. A subscription has no id
+/// of its own, so `subscription_id` is left out of its labels; rows that are then alike are listed by their values.
+pub fn api_series(partner: &str, world: &World, minutes: u64) -> BTreeMap<String, Vec<f64>> {
+    let mut series = BTreeMap::new();
+    for customer in &world.customers {
+        customer_series(partner, &customer.at(minutes), &mut series);
+    }
+    series.values_mut().for_each(|values: &mut Vec<f64>| values.sort_by(f64::total_cmp));
+    series
+}
+
+/// What was served of the same families, in the same shape.
+pub fn served(samples: &Samples, partner: &str) -> BTreeMap<String, Vec<f64>> {
+    let mut series: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mine = format!("{{partner=\"{partner}\",");
+    for (name, &value) in samples {
+        let family = name.split('{').next().unwrap();
+        let from_the_api = ["avepoint_customer_", "avepoint_tenant_", "avepoint_product_", "avepoint_subscription_"];
+        if from_the_api.iter().any(|prefix| family.starts_with(prefix)) && name.contains(&mine) {
+            series.entry(without_subscription_id(name)).or_default().push(value);
+        }
+    }
+    series.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
+    series
+}
+
+fn without_subscription_id(series: &str) -> String {
+    match series.split_once("subscription_id=\"") {
+        Some((before, rest)) => format!("{before}{}", rest.split_once("\",").unwrap().1),
+        None => series.to_owned(),
+    }
+}
+
+fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<String, Vec<f64>>) {
+    let Truth { listed, customer_seats, tenant_seats, purchased, available } = customer.truth();
+    let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
+        let Some(value) = value else { return };
+        let labels: String = labels.iter().map(|(label, value)| format!(",{label}=\"{}\"", escaped(value))).collect();
+        let series_name =
+            format!("avepoint_{name}{{partner=\"{partner}\",customer_id=\"{}\"{labels}}}", escaped(&customer.id));
+        series.entry(series_name).or_default().push(value);
+    };
+    // What the service list implies is asked; what is not asked is not served.
+    let (products, tenant_types) = implied(&listed.subscriptions);
+    add("customer_info", &[("customer_name", listed.name.as_deref().unwrap_or_default())], Some(1.0));
+    for (tenant_type, Seats { assigned, available }) in customer_seats {
+        if tenant_types.contains(&tenant_type) {
+            let labels = [("tenant_type", &*tenant_type.label())];
+            add("customer_seats_assigned", &labels, assigned.map(Quantity::get));
+            add("customer_seats_available", &labels, available.map(Quantity::get));
+        }
+    }
+    for (tenant_type, tenants) in tenant_seats {
+        for tenant in tenants.iter().filter(|_| tenant_types.contains(&tenant_type)) {
+            let label = tenant_type.label();
+            let labels = [("tenant_type", &*label), ("tenant_id", tenant.id.as_str())];
+            add("tenant_info", &[labels[0], labels[1], ("tenant_name", &tenant.name)], Some(1.0));
+            add("tenant_seats_assigned", &labels, tenant.seats.assigned.map(Quantity::get));
+            add("tenant_seats_available", &labels, tenant.seats.available.map(Quantity::get));
+        }
+    }
+    for (product, seats) in purchased.iter().filter(|(product, _)| products.contains(product)) {
+        let labels = [("product_type", &*product.0.to_string()), ("product", product.name())];
+        add("product_seats_purchased", &labels, Some(seats.get()));
+    }
+    let unknown = listed.subscriptions.iter().any(|row| service(row).product.is_none());
+    for (product, seats) in available {
+        let held = products.contains(&product);
+        if product == ProductType::CLOUD_BACKUP_M365 && (held || unknown && !seats.is_zero()) {
+            let labels = [("product_type", &*product.0.to_string()), ("product", product.name())];
+            add("product_seats_available", &labels, Some(seats.get()));
+        }
+    }
+    for row in &listed.subscriptions {
+        let kind = &row.kind;
+        let service = ("service_name", &*kind.service);
+        let info = [
+            service,
+            ("subscription_model", &*kind.model),
+            ("storage", &*kind.storage),
+            ("retention", &*row.retention),
+            ("source", &*kind.source),
+            ("payment_type", &*kind.payment_type),
+            ("subscription_name", &*kind.name),
+            ("package", &*kind.package),
+        ];
+        add("subscription_info", &info, Some(1.0));
+        let quantities = [
+            ("seats_purchased", row.seats_purchased),
+            ("units_purchased", row.units_purchased),
+            ("microsoft_licenses_assigned", row.licenses_assigned),
+            ("microsoft_licenses_available", row.licenses_available),
+            ("capacity_purchased_bytes", row.capacity_purchased),
+            ("capacity_used_bytes", row.capacity_used),
+            ("capacity_protected_bytes", row.capacity_protected),
+            ("storage_consumed_bytes", row.storage_consumed),
+        ];
+        for (name, quantity) in quantities {
+            add(&format!("subscription_{name}"), &[service], quantity.map(Quantity::get));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "dates and seat changes are far below 2^53")]
+        for (name, number) in [
+            ("seats_change", row.seats_change),
+            ("expiration_timestamp_seconds", row.expires.map(jiff::Timestamp::as_second)),
+            ("contract_end_timestamp_seconds", row.contract_ends.map(jiff::Timestamp::as_second)),
+        ] {
+            add(&format!("subscription_{name}"), &[service], number.map(|number| number as f64));
+        }
+    }
+}
+
+fn service(row: &Subscription) -> avepoint_exporter::domain::Service {
+    avepoint_exporter::domain::Service::from_name(&row.kind.service)
+}
+
+fn implied(rows: &[Subscription]) -> (HashSet<ProductType>, HashSet<avepoint_exporter::domain::TenantType>) {
+    (
+        rows.iter().filter_map(|row| service(row).product).collect(),
+        rows.iter().filter_map(|row| service(row).tenant_type).collect(),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
