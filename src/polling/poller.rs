@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -196,7 +195,7 @@ impl Poller {
                 match (target, done) {
                     (Some(target), Done::Listed(result)) => self.listed(target, result),
                     (Some(target), Done::Asked(customer, question, result)) => {
-                        self.asked(target, &customer, question, result)
+                        self.asked(target, &customer, question, result);
                     }
                     (None, _) => {}
                 }

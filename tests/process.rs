@@ -1,0 +1,101 @@
+//! The binary as a process: exit codes, signals, and what it prints.
+
+mod support;
+
+use std::time::Duration;
+
+use avepoint_exporter::simulator::{Fault, Rule, Settings};
+use support::{Exporter, Simulated, config, run, today};
+
+#[test]
+fn sigterm_during_a_poll_ends_it_within_five_seconds() {
+    let simulator = Simulated::start(Settings::of_size(50, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, "", ""));
+    exporter.wait_for("the first customers", |samples| support::of(samples, "avepoint_tenant_info").count() > 0);
+    simulator.faults().set(vec![Rule::new(Fault::Hang)]);
+    std::thread::sleep(Duration::from_secs(1));
+    let (code, took) = exporter.terminate();
+    assert_eq!(code, Some(0), "{}", exporter.log());
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn only_auth_is_needed() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let (client_id, secret) = Settings::CLIENT;
+    std::fs::write(folder.path().join("secret"), format!("{secret}\n")).unwrap();
+    // The URLs are the simulator's; nobody can reach the real ones.
+    let yaml = format!(
+        "partners:\n  - auth: {{ client_id: {client_id}, client_secret_file: secret }}\n    api_url: {}\n    token_url: {}\n",
+        simulator.api_url(),
+        simulator.token_url()
+    );
+    let exporter = Exporter::with_config(folder.path(), &yaml);
+    exporter.wait_for("customers", |samples| samples.get("avepoint_customers{partner=\"main\"}") == Some(&5.0));
+    let (status, text) = exporter.get("/config");
+    assert_eq!(status, 200);
+    assert!(text.contains("interval: 15m") && !text.contains(secret), "{text}");
+}
+
+#[test]
+fn exit_codes_tell_usage_and_configuration_from_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let path = file.to_str().unwrap();
+    let (code, _, said) = run(&["--config.file", path]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(path), "{said}");
+    std::fs::write(&file, "partners: []\n").unwrap();
+    for command in [&["check"][..], &["once"], &["discover"], &[]] {
+        let (code, _, said) = run(&[command, &["--config.file", path]].concat());
+        assert_eq!(code, Some(2), "{command:?}: {said}");
+        assert!(said.contains("partners"), "{said}");
+    }
+    assert_eq!(run(&["--no-such-flag"]).0, Some(2));
+    assert_eq!(run(&["simulate", "--faults=none-such"]).0, Some(2));
+    let (code, printed, _) = run(&["--version"]);
+    assert_eq!((code, printed.contains(env!("CARGO_PKG_VERSION"))), (Some(0), true));
+    assert_eq!(run(&["--help"]).0, Some(0));
+
+    let mut simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    std::fs::write(&file, config(&simulator, "", "")).unwrap();
+    simulator.stop();
+    assert_eq!(run(&["check", "--config.file", path]).0, Some(0), "without a network");
+    for command in [&["check", "--online"][..], &["once"], &["discover"]] {
+        let (code, _, said) = run(&[command, &["--config.file", path]].concat());
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+    }
+}
+
+#[test]
+fn commands_answer_on_standard_output() {
+    let simulator = Simulated::start(Settings::of_size(30, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, config(&simulator, "budget: { requests_per_second: 500, burst: 100 }", "")).unwrap();
+
+    let (code, printed, said) = run(&["discover", "--config.file", path]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(printed.matches("- id: ").count(), 30, "{printed}");
+
+    let (code, printed, said) = run(&["check", "--online", "--config.file", path]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.contains("30 customers") && printed.contains("products_purchased"), "{printed}");
+
+    let (code, printed, said) = run(&["once", "--format=table", "--config.file", path]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.contains("Customer") && printed.contains("Expires"), "{printed}");
+
+    let (code, printed, said) = run(&["once", "--format=openmetrics", "--config.file", path]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.ends_with("# EOF\n"));
+
+    let slow = config(&simulator, "budget: { requests_per_second: 0.001 }", "");
+    std::fs::write(&file, slow).unwrap();
+    let (code, printed, said) = run(&["check", "--config.file", path]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.contains("cannot keep the intervals"), "{printed}");
+}
