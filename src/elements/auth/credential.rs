@@ -105,3 +105,77 @@ fn assertion(
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use rustls_pki_types::PrivatePkcs1KeyDer;
+    use serde_json::Value;
+
+    use super::*;
+
+    // Made for these tests with openssl; it is good for nothing else.
+    const CERTIFICATE: &[u8] = include_bytes!("fixtures/certificate.der");
+    const PKCS1: &[u8] = include_bytes!("fixtures/key.pkcs1.der");
+    const PKCS8: &[u8] = include_bytes!("fixtures/key.pkcs8.der");
+
+    fn certificate(key: PrivateKeyDer<'static>) -> Certificate {
+        Certificate { certificate: CERTIFICATE.into(), key, not_after: Timestamp::MAX }
+    }
+
+    fn decode(part: &str) -> Value {
+        serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_assertion_is_what_the_identity_service_wants() {
+        let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let pkcs1 = || PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(PKCS1));
+        let mut ids = Vec::new();
+        for key in [pkcs1(), PrivateKeyDer::Pkcs8(PKCS8.into()), pkcs1()] {
+            let proof = Proof::Certificate(certificate(key));
+            let fields = proof.fields("app", "https://id.example.com/connect/token", now).unwrap();
+            assert_eq!(fields[0], ("client_assertion_type", ASSERTION_TYPE.to_owned()));
+            let (name, jwt) = &fields[1];
+            assert_eq!(*name, "client_assertion");
+            let parts: Vec<&str> = jwt.split('.').collect();
+            assert_eq!(
+                decode(parts[0]),
+                json!({
+                    "alg": "RS256",
+                    "typ": "JWT",
+                    "x5t": "-YPyG9rsPCGe0e1McQ3GQtEUf1w",
+                    "kid": "F983F21BDAEC3C219ED1ED4C710DC642D1147F5C",
+                })
+            );
+            let mut claims = decode(parts[1]);
+            ids.push(claims.as_object_mut().unwrap().remove("jti").unwrap().as_str().unwrap().to_owned());
+            let at = now.as_second();
+            assert_eq!(
+                claims,
+                json!({
+                    "iss": "app",
+                    "sub": "app",
+                    "aud": "https://id.example.com/connect/token",
+                    "nbf": at,
+                    "iat": at,
+                    "exp": at + 300,
+                })
+            );
+            let key = KeyPair::from_pkcs8(PKCS8).unwrap();
+            let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public());
+            let signed = format!("{}.{}", parts[0], parts[1]);
+            public.verify(signed.as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap()).unwrap();
+        }
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 3, "no id is used twice");
+        assert!(!format!("{:?}", Proof::Certificate(certificate(pkcs1()))).contains("48, 130"));
+    }
+
+    #[test]
+    fn a_key_that_cannot_sign_is_said() {
+        let broken = certificate(PrivateKeyDer::Pkcs8(vec![1, 2, 3].into()));
+        assert!(Proof::Certificate(broken).fields("app", "https://x/", Timestamp::MIN).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! The service list over the wire.
+
+use super::server::{say, say_with};
+use super::*;
+use crate::domain::{CustomerId, FailureReason};
+
+/// `customers` customers, served in pages; slow beyond `fast` rows a page.
+fn service_list(seen: &Seen, customers: u64, fast: u64) -> Say {
+    let (index, size) = (seen.query("pageIndex"), seen.query("pageSize"));
+    if size > fast {
+        return Say::Nothing;
+    }
+    let ids: Vec<String> = if seen.body == "{}" {
+        ((index - 1) * size..customers.min(index * size)).map(|id| format!("c{id}")).collect()
+    } else {
+        let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
+        let ids = body["customerIds"].as_array().unwrap().iter();
+        let known = ids.map(|id| id.as_str().unwrap().to_owned()).filter(|id| id.starts_with('c'));
+        known.skip(usize::try_from((index - 1) * size).unwrap()).take(usize::try_from(size).unwrap()).collect()
+    };
+    let total = if seen.body == "{}" { customers } else { seen.body.matches("\"c").count() as u64 - 1 };
+    page(&ids, total)
+}
+
+fn page(ids: &[String], total: u64) -> Say {
+    let rows: Vec<_> = ids.iter().map(|id| format!(r#"{{"customerId": "{id}", "products": []}}"#)).collect();
+    say(200, format!(r#"{{"data": [{}], "metadata": {{"totalCount": {total}}}}}"#, rows.join(",")))
+}
+
+async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>, Failure> {
+    let mut listing = client.listing(ids);
+    let mut all = Vec::new();
+    let mut admission = Some(client.admit().await);
+    while let Some(page) = listing.next_page(admission.take()).await? {
+        assert!(!page.is_empty());
+        all.extend(page.into_iter().map(|customer| customer.id.to_string()));
+    }
+    assert_eq!(listing.next_page(None).await, Ok(None));
+    Ok(all)
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_to_a_short_or_empty_page() {
+    for (customers, requests) in [(0, 1), (30, 1), (100, 2), (230, 3)] {
+        let server = server(move |seen| service_list(seen, customers, 100)).await;
+        let client = client(&settings(&server));
+        assert_eq!(list(&client, None).await.unwrap().len() as u64, customers);
+        let seen = server.seen_on("/partner/external/v3/general/customers/services/batch");
+        assert_eq!(seen.len(), requests);
+        assert!(seen.iter().all(|seen| seen.method == "POST" && seen.body == "{}"));
+    }
+}
+
+#[tokio::test]
+async fn the_first_page_is_there_before_the_last() {
+    let server = server(|seen| service_list(seen, 150, 100)).await;
+    let client = client(&settings(&server));
+    let mut listing = client.listing(None);
+    let first = listing.next_page(None).await.unwrap().unwrap();
+    assert_eq!((first.len(), server.seen_on("batch").len()), (100, 1));
+}
+
+#[tokio::test]
+async fn fewer_than_the_total_is_a_failure_that_stays() {
+    let server = server(|_| page(&["c1".to_owned(), "c1".to_owned()], 2)).await;
+    let client = client(&settings(&server));
+    let mut listing = client.listing(None);
+    assert_eq!(listing.next_page(None).await.unwrap().unwrap().len(), 1);
+    let failure = listing.next_page(None).await.unwrap_err();
+    assert_eq!(failure.reason, FailureReason::Malformed);
+    assert_eq!(listing.next_page(None).await, Err(failure), "never complete");
+}
+
+#[tokio::test]
+async fn pages_that_repeat_themselves_end_it() {
+    let server = server(|_| page(&(0..100).map(|id| format!("c{id}")).collect::<Vec<_>>(), 500)).await;
+    let client = client(&settings(&server));
+    let failure = list(&client, None).await.unwrap_err();
+    assert_eq!(failure.reason, FailureReason::Malformed);
+    assert_eq!(server.seen_on("batch").len(), 2);
+}
+
+#[tokio::test]
+async fn a_missing_service_list_is_a_failure() {
+    let server = server(|_| say(404, "")).await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap_err().reason, FailureReason::NotFound);
+    assert_eq!(failures(&client, "services", "not_found"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
+    let server = server(|seen| service_list(seen, 40, 25)).await;
+    let mut settings = settings(&server);
+    settings.budget.timeout = Duration::from_secs(1);
+    let client = client(&settings);
+    assert_eq!(list(&client, None).await.unwrap().len(), 40);
+    let sizes = || server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect::<Vec<_>>();
+    assert_eq!(sizes(), [100, 50, 25, 25]);
+    assert_eq!(failures(&client, "services", "timeout"), Some(2.0));
+    // It was quick, so the next one tries twice as much, and no more.
+    assert_eq!(client.listing_size(), 50);
+    assert_eq!(list(&client, None).await.unwrap().len(), 40);
+    assert_eq!(sizes()[4..], [50, 25, 25]);
+}
+
+#[tokio::test]
+async fn customers_can_be_asked_for_by_id() {
+    let server = server(|seen| service_list(seen, 0, 100)).await;
+    let client = client(&settings(&server));
+    let mut ids: Vec<CustomerId> = (0..130).map(|id| format!("c{id:03}").into()).collect();
+    ids.push("gone".into());
+    ids.push("c000".into());
+    let mut found = list(&client, Some(&ids)).await.unwrap();
+    found.sort();
+    assert_eq!(found.len(), 130);
+    let asked: Vec<usize> = server.seen_on("batch").iter().map(|seen| seen.body.matches("\",\"").count() + 1).collect();
+    assert_eq!(asked, [100, 100, 31], "a full page is followed by another");
+    let before = server.seen().len();
+    assert_eq!(list(&client, Some(&[])).await, Ok(vec![]));
+    assert_eq!(server.seen().len(), before);
+}
+
+#[tokio::test]
+async fn customers_that_were_not_asked_for_are_left_out() {
+    let server = server(|_| page(&["c1".to_owned(), "stranger".to_owned()], 2)).await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, Some(&["c1".into(), "c2".into()])).await.unwrap(), ["c1"]);
+}
+
+#[tokio::test]
+async fn an_identity_service_that_hangs_does_not_halve_the_pages() {
+    let server = Server::start(|seen| match (seen.path(), seen.before) {
+        ("/connect/token", 0) => Say::Nothing,
+        ("/connect/token", _) => token(1),
+        _ => service_list(seen, 3, 100),
+    })
+    .await;
+    let mut settings = settings(&server);
+    settings.budget.timeout = Duration::from_secs(1);
+    let client = client(&settings);
+    assert_eq!(client.listing(None).next_page(None).await.unwrap().unwrap().len(), 3);
+    assert_eq!(server.seen_on("batch")[0].query("pageSize"), 100);
+}
+
+#[tokio::test]
+async fn a_transient_failure_repeats_the_page() {
+    let server = server(|seen| match seen.before {
+        0 => say_with(503, &[("retry-after", "0")], ""),
+        _ => service_list(seen, 3, 100),
+    })
+    .await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap().len(), 3);
+}

@@ -1,0 +1,80 @@
+//! The gate at work.
+
+use super::server::{say, say_with};
+use super::*;
+use crate::domain::FailureReason;
+
+#[tokio::test]
+async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {
+    let server = server(|seen| match seen.before {
+        0 => say_with(429, &[("retry-after", "1")], ""),
+        _ => say(200, SEATS_BODY),
+    })
+    .await;
+    let client = client(&settings(&server));
+    let first = {
+        let client = client.clone();
+        tokio::spawn(async move { ask(&client, SEATS).await })
+    };
+    while client.status().throttled_until.is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(metric(&client, "avepoint_api_throttled", &[]), Some(1.0));
+    assert!(client.status().rate < 510.0);
+    let until = client.status().throttled_until.unwrap();
+    assert!(ask(&client, SEATS).await.is_ok());
+    assert!(client.0.clock.now().saturating_add(Duration::from_millis(5)).unwrap() >= until);
+    assert!(first.await.unwrap().is_ok());
+    assert_eq!(metric(&client, "avepoint_api_throttled", &[]), Some(0.0));
+    assert!(metric(&client, "avepoint_api_throttled_seconds_total", &[]) >= Some(0.9));
+    assert!(metric(&client, "avepoint_api_rate_limit_requests_per_second", &[]) >= Some(500.0));
+    assert_eq!(failures(&client, "customer_seats", "throttled"), Some(1.0));
+}
+
+#[tokio::test]
+async fn a_gate_that_stays_closed_fails_what_is_asked() {
+    let server = server(|_| say_with(429, &[("retry-after", "3000")], "")).await;
+    let client = client(&settings(&server));
+    let held = client.admit().await;
+    assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Throttled);
+    // Admitted before the gate closed: it does not go out, and does not wait for an hour either.
+    assert_eq!(failure(client.ask(&"c".into(), SEATS, held).await).reason, FailureReason::Throttled);
+    assert_eq!(server.seen_on("overview").len(), 1);
+}
+
+#[tokio::test]
+async fn no_more_are_under_way_than_the_concurrency() {
+    let server = server(|_| say(200, SEATS_BODY)).await;
+    let mut settings = settings(&server);
+    settings.budget.concurrency = 2;
+    let client = client(&settings);
+    let first = client.admit().await;
+    let second = client.admit().await;
+    let third = tokio::time::timeout(Duration::from_millis(20), client.admit()).await;
+    assert!(third.is_err());
+    drop(first);
+    assert!(ask(&client, SEATS).await.is_ok());
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_question_that_waits_to_be_repeated_holds_no_slot() {
+    let server = server(|seen| match (seen.path().contains("type/0"), seen.before) {
+        (true, 0) => say_with(503, &[("retry-after", "2")], ""),
+        _ => say(200, SEATS_BODY),
+    })
+    .await;
+    let mut settings = settings(&server);
+    settings.budget.concurrency = 1;
+    let client = client(&settings);
+    let waiting = {
+        let client = client.clone();
+        tokio::spawn(async move { ask(&client, Question::CustomerSeats(TenantType::Microsoft365)).await })
+    };
+    while server.seen_on("type/0/overview").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(ask(&client, SEATS).await.is_ok());
+    assert!(!waiting.is_finished());
+    assert!(waiting.await.unwrap().is_ok());
+}
