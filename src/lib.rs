@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod logging;
 pub mod polling;
 pub mod simulator;
+pub mod web;
 
 /// The version of this build, as in Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -37,7 +37,7 @@ pub enum Error {
     /// A counter could not be registered: a bug.
     Counters(prometheus::Error),
     /// The pages could not be laid out.
-    Site(web::SiteError),
+    Site(web::Error),
     /// A server ended.
     Server(io::Error),
 }
@@ -115,7 +115,7 @@ pub async fn run(
         exposition: published,
         own: Arc::new(own),
         inventories: Arc::new(move || inventories.iter().map(Shared::snapshot).collect()),
-        now: clock,
+        clock,
         config_yaml: Arc::new(move || config_yaml.clone()),
         telemetry_path: telemetry_path.to_owned(),
     };

@@ -1,0 +1,26 @@
+//! Tells the program which commit and compiler it was built from; never fails.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+fn main() {
+    // A package that is built outside of git can name its revision itself.
+    println!("cargo::rerun-if-env-changed=AVEPOINT_EXPORTER_REVISION");
+    println!("cargo::rerun-if-changed=build.rs");
+    let revision = env::var("AVEPOINT_EXPORTER_REVISION").ok().or_else(|| answer("git", &["rev-parse", "HEAD"]));
+    let compiler = env::var("RUSTC").ok().and_then(|rustc| answer(&rustc, &["--version"]));
+    // Changes with every commit and checkout. A path that does not exist would rebuild every time.
+    if let Some(log) = answer("git", &["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo::rerun-if-changed={log}");
+    }
+    println!("cargo::rustc-env=AVEPOINT_EXPORTER_REVISION={}", revision.as_deref().unwrap_or("unknown"));
+    println!("cargo::rustc-env=AVEPOINT_EXPORTER_RUSTC={}", compiler.as_deref().unwrap_or("unknown"));
+}
+
+/// The first line that a command prints, if it succeeds and prints one.
+fn answer(command: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(command).args(arguments).output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+}

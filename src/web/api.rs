@@ -1,0 +1,79 @@
+//! The JSON behind the status page.
+//!
+//! What is absent is `null`, never 0. A quantity without a limit is the string `"unlimited"`. Times are RFC 3339 in
+//! UTC. Fields may be added; those that are there keep their meaning.
+//!
+//! `GET /api/v1/customers`: customers in the order of the page, what runs out first at the top. Parameters:
+//! `q` (part of a name or id), `partner`, `state` (a [`finding`](super::finding::Finding) or `ok`), `page` (from 1),
+//! `per_page` (1 to 1000, 50 without). One that is wrong is answered with 400 and `{"error": "..."}`.
+//!
+//! ```text
+//! {"total": 213, "page": 1, "pages": 5, "per_page": 50, "customers": [{
+//!   "partner": "main", "customer_id": "1c10...", "customer_name": "Contoso", "labels": {"tier": "gold"},
+//!   "findings": ["exhausted", "expiring"],
+//!   "tightest": {"kind": "tenant" | "tenant_type" | "subscription_seats" | "capacity", "name": "contoso",
+//!                "used": 14, "total": 14, "utilization": 1.0} | null,
+//!   "expires": "2027-03-14T00:00:00Z" | null, "expires_service": "Cloud Governance" | null,
+//!   "oldest_data": "2027-01-15T08:00:00Z" | null,
+//!   "seats": [{"tenant_type": "microsoft365", "tenant_id": "..." | null (all tenants), "tenant_name": null,
+//!              "assigned": 14, "available": 0, "utilization": 1.0, "seen": "...", "stale": false}],
+//!   "products": [{"product_type": 2048, "product": "Cloud Backup for Microsoft 365", "purchased": 20,
+//!                 "available": null, "seen": "...", "stale": false}],
+//!   "subscriptions": [{"subscription_id": "13476eca0b08", "service_name": "...", "subscription_model": "", ...,
+//!                      "seats_purchased": "unlimited", "capacity_used_bytes": null, ..., "seats_change": -2,
+//!                      "expires": null, "expiry": "expired" | "expiring" | null, "contract_ends": null,
+//!                      "seen": "...", "stale": false}],
+//!   "targets": [{"collector": "tenant_seats", "about": "microsoft365", "condition": "failing",
+//!                "last_success": null, "last_poll": "...", "failure": "timeout"}]}]}
+//! ```
+//!
+//! `GET /api/v1/status`: the exporter and its partners.
+//!
+//! ```text
+//! {"version": "0.1.0", "revision": "...", "now": "...", "ready": true, "series": 1234, "customers": 213,
+//!  "partners": [{"partner": "main", "ready": true, "state": "ready", "customers": 213, "lists": true,
+//!    "last_listing": "..." | null, "listing_failure": "connect" | null,
+//!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13},
+//!    "collectors": {"services": {"fresh": 1, ...}, ...}, "failures": {"timeout": 2}}]}
+//! ```
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::detail::Detail;
+use super::query::Query;
+use super::view::View;
+
+/// The answer of `/api/v1/customers`.
+#[derive(Debug, Serialize)]
+struct Customers {
+    total: usize,
+    page: usize,
+    pages: usize,
+    per_page: usize,
+    customers: Vec<Detail>,
+}
+
+/// The customers that are asked for.
+#[must_use]
+pub fn customers(view: &View, query: &Query) -> Response {
+    let wanted = view.list(query).wanted;
+    let customers = query.slice(&wanted).iter().filter_map(|row| view.detail(row)).collect();
+    let total = wanted.len();
+    let Query { page, per_page, .. } = *query;
+    Json(Customers { total, page, pages: query.pages(total), per_page, customers }).into_response()
+}
+
+/// How the exporter is doing.
+#[must_use]
+pub fn status(view: &View) -> Response {
+    Json(view.status()).into_response()
+}
+
+/// 400.
+#[must_use]
+pub fn refuse(error: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": error }))).into_response()
+}

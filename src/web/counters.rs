@@ -1,0 +1,46 @@
+//! What this room counts of itself, in a registry of its own.
+
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
+
+use crate::catalog;
+
+/// Scrapes answered, series served, and the build.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    registry: Registry,
+    scrapes: IntCounter,
+    series: IntGauge,
+}
+
+impl Counters {
+    /// All at 0. Fails only if a name of the catalogue is none to Prometheus.
+    pub(super) fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let scrapes = IntCounter::with_opts(opts(&catalog::SCRAPES))?;
+        let series = IntGauge::with_opts(opts(&catalog::SERIES))?;
+        let build = IntGaugeVec::new(opts(&catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
+        let labels = [env!("CARGO_PKG_VERSION"), env!("AVEPOINT_EXPORTER_REVISION"), env!("AVEPOINT_EXPORTER_RUSTC")];
+        build.get_metric_with_label_values(&labels)?.set(1);
+        registry.register(Box::new(scrapes.clone()))?;
+        registry.register(Box::new(series.clone()))?;
+        registry.register(Box::new(build))?;
+        Ok(Self { registry, scrapes, series })
+    }
+
+    /// A scrape is being answered with that many series from the inventory.
+    pub(super) fn scraped(&self, series: u64) {
+        self.scrapes.inc();
+        self.series.set(i64::try_from(series).unwrap_or(i64::MAX));
+    }
+
+    /// As they are now.
+    #[must_use]
+    pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+fn opts(family: &catalog::Family) -> Opts {
+    Opts::new(family.name, family.help)
+}

@@ -1,0 +1,349 @@
+//! Everything known of one customer, as its page shows it and as JSON has it. See [`super::api`] for the shapes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::finding::Finding;
+use super::summary::{self, Row, expiry_finding};
+use super::usage::{Usage, What};
+use crate::domain::{Answer, Collector, FailureReason, Quantity, Question, Seats, Subscription};
+use crate::inventory::{Absence, Condition, Inventory, Known, is_older};
+
+/// A number; "unlimited" where there is no limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Number(pub Quantity);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Up to here, every whole number is exact in an `f64`.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let value = self.0.get();
+        if self.0.is_unlimited() {
+            serializer.serialize_str("unlimited")
+        } else if value.fract() == 0.0 && value < EXACT {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within range")]
+            serializer.serialize_u64(value as u64)
+        } else {
+            serializer.serialize_f64(value)
+        }
+    }
+}
+
+/// One customer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Detail {
+    /// The partner's name.
+    pub partner: String,
+    /// Its id.
+    pub customer_id: String,
+    /// `None` while it is nameless.
+    pub customer_name: Option<Arc<str>>,
+    /// Its configured labels.
+    pub labels: BTreeMap<String, String>,
+    /// The words of [`Finding`].
+    pub findings: Vec<&'static str>,
+    /// What is used most.
+    pub tightest: Option<TightestDetail>,
+    /// The expiration that matters first.
+    pub expires: Option<Timestamp>,
+    /// Whose.
+    pub expires_service: Option<Arc<str>>,
+    /// When the oldest value was seen.
+    pub oldest_data: Option<Timestamp>,
+    /// Of its tenants, and of types whose tenants are not known.
+    pub seats: Vec<SeatsDetail>,
+    /// By product type.
+    pub products: Vec<ProductDetail>,
+    /// Its service list.
+    pub subscriptions: Vec<SubscriptionDetail>,
+    /// What is asked about it.
+    pub targets: Vec<TargetDetail>,
+}
+
+/// The usage with the highest ratio.
+#[derive(Clone, Debug, Serialize)]
+pub struct TightestDetail {
+    /// `tenant`, `tenant_type`, `subscription_seats` or `capacity`.
+    pub kind: &'static str,
+    /// Which.
+    pub name: Arc<str>,
+    /// In use; bytes for a capacity.
+    pub used: Number,
+    /// Of how many.
+    pub total: Number,
+    /// Their ratio.
+    pub utilization: f64,
+}
+
+/// The seats of a tenant, or of all tenants of a type.
+#[derive(Clone, Debug, Serialize)]
+pub struct SeatsDetail {
+    /// The label `tenant_type`.
+    pub tenant_type: String,
+    /// `None`: all tenants of the type.
+    pub tenant_id: Option<String>,
+    /// `None` if it has none, or for all tenants.
+    pub tenant_name: Option<Arc<str>>,
+    /// `assignedUserSeat`
+    pub assigned: Option<Number>,
+    /// `availableUserSeat`
+    pub available: Option<Number>,
+    /// See [`Usage::of_seats`].
+    pub utilization: Option<f64>,
+    /// When it was seen.
+    pub seen: Timestamp,
+    /// Older than its `max_age`.
+    pub stale: bool,
+}
+
+/// The seats of a product.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProductDetail {
+    /// The API's number.
+    pub product_type: u64,
+    /// Its name, `unknown` if it is new.
+    pub product: &'static str,
+    /// `purchasedUserSeat`
+    pub purchased: Option<Number>,
+    /// `availableUserSeat`
+    pub available: Option<Number>,
+    /// When the older of the two was seen.
+    pub seen: Timestamp,
+    /// One of the two is older than its `max_age`.
+    pub stale: bool,
+}
+
+/// A row of the service list. Texts that do not apply are empty.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of domain::Subscription and SubscriptionKind")]
+pub struct SubscriptionDetail {
+    pub subscription_id: String,
+    pub service_name: Arc<str>,
+    pub subscription_model: Arc<str>,
+    pub subscription_name: Arc<str>,
+    pub package: Arc<str>,
+    pub source: Arc<str>,
+    pub payment_type: Arc<str>,
+    pub storage: Arc<str>,
+    pub retention: Arc<str>,
+    pub seats_purchased: Option<Number>,
+    pub units_purchased: Option<Number>,
+    pub licenses_assigned: Option<Number>,
+    pub licenses_available: Option<Number>,
+    pub seats_utilization: Option<f64>,
+    pub capacity_purchased_bytes: Option<Number>,
+    pub capacity_used_bytes: Option<Number>,
+    pub capacity_protected_bytes: Option<Number>,
+    pub storage_consumed_bytes: Option<Number>,
+    pub capacity_utilization: Option<f64>,
+    pub seats_change: Option<i64>,
+    pub expires: Option<Timestamp>,
+    /// `expired` or `expiring`.
+    pub expiry: Option<&'static str>,
+    pub contract_ends: Option<Timestamp>,
+    pub seen: Timestamp,
+    pub stale: bool,
+}
+
+/// One thing that is asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetDetail {
+    /// The collector's name.
+    pub collector: &'static str,
+    /// The tenant type or product type; empty for `services`.
+    pub about: String,
+    /// The word of [`Condition`].
+    pub condition: &'static str,
+    /// When it was last answered.
+    pub last_success: Option<Timestamp>,
+    /// When a poll last ended, in whatever way.
+    pub last_poll: Option<Timestamp>,
+    /// Why the last poll failed, if it did.
+    pub failure: Option<&'static str>,
+}
+
+impl Detail {
+    /// Everything known of the customer of a row.
+    #[must_use]
+    pub fn new(row: &Row, inventory: &Inventory, now: Timestamp) -> Self {
+        let customer = &row.customer;
+        Self {
+            partner: row.partner.to_string(),
+            customer_id: customer.id.to_string(),
+            customer_name: (!customer.name.is_empty()).then(|| Arc::clone(&customer.name)),
+            labels: customer.labels.iter().cloned().collect(),
+            findings: row.findings.iter().map(Finding::as_str).collect(),
+            tightest: row.tightest.as_ref().map(TightestDetail::new),
+            expires: row.expiry.as_ref().map(|expiry| expiry.at),
+            expires_service: row.expiry.as_ref().map(|expiry| Arc::clone(&expiry.service)),
+            oldest_data: row.oldest,
+            seats: seats(row, inventory, now),
+            products: products(row, inventory, now),
+            subscriptions: subscriptions(row, inventory, now),
+            targets: targets(row, inventory, now),
+        }
+    }
+}
+
+impl TightestDetail {
+    fn new(usage: &Usage) -> Self {
+        let (kind, name) = match &usage.what {
+            What::Tenant(name) => ("tenant", Arc::clone(name)),
+            What::TenantType(tenant_type) => ("tenant_type", tenant_type.label().into()),
+            What::SubscriptionSeats(service) => ("subscription_seats", Arc::clone(service)),
+            What::Capacity(service) => ("capacity", Arc::clone(service)),
+        };
+        Self { kind, name, used: Number(usage.used), total: Number(usage.total), utilization: usage.ratio() }
+    }
+}
+
+/// Every answer that is not absent, when it was seen, and whether it is stale.
+fn answers<'a>(
+    row: &'a Row,
+    inventory: &Inventory,
+    now: Timestamp,
+) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> {
+    row.customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
+        move |(question, known)| {
+            let (seen, answer) = known.answer.as_ref()?;
+            Some((*question, answer, *seen, is_older(*seen, inventory.max_age(question.collector()), now)))
+        },
+    )
+}
+
+fn seats(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<SeatsDetail> {
+    let mut details = Vec::new();
+    for (question, answer, seen, stale) in answers(row, inventory, now) {
+        let detail = |tenant_type: String, what, Seats { assigned, available }: Seats| SeatsDetail {
+            tenant_type,
+            tenant_id: None,
+            tenant_name: None,
+            assigned: assigned.map(Number),
+            available: available.map(Number),
+            utilization: Usage::of_seats(what, Seats { assigned, available }).map(|usage| usage.ratio()),
+            seen,
+            stale,
+        };
+        match (question, answer) {
+            (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) => {
+                details.extend(tenants.iter().map(|tenant| SeatsDetail {
+                    tenant_id: Some(tenant.id.to_string()),
+                    tenant_name: (!tenant.name.is_empty()).then(|| Arc::clone(&tenant.name)),
+                    ..detail(tenant_type.label().into(), What::TenantType(tenant_type), tenant.seats)
+                }));
+            }
+            (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats)) => {
+                details.push(detail(tenant_type.label().into(), What::TenantType(tenant_type), *seats));
+            }
+            _ => {}
+        }
+    }
+    details
+}
+
+fn products(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<ProductDetail> {
+    let mut details: BTreeMap<u64, ProductDetail> = BTreeMap::new();
+    for (question, answer, seen, stale) in answers(row, inventory, now) {
+        let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else { continue };
+        let detail = details.entry(product.0).or_insert(ProductDetail {
+            product_type: product.0,
+            product: product.name(),
+            purchased: None,
+            available: None,
+            seen,
+            stale,
+        });
+        match answer {
+            Answer::ProductPurchased(purchased) => detail.purchased = purchased.map(Number),
+            Answer::ProductAvailable(available) => detail.available = available.map(Number),
+            Answer::CustomerSeats(_) | Answer::TenantSeats(_) => {}
+        }
+        detail.seen = detail.seen.min(seen);
+        detail.stale |= stale;
+    }
+    details.into_values().collect()
+}
+
+fn subscriptions(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<SubscriptionDetail> {
+    let Some(services) = &row.customer.services else { return Vec::new() };
+    let stale = is_older(services.seen, inventory.max_age(Collector::Services), now);
+    let detail = |id: String, subscription: &Subscription| {
+        let kind = &subscription.kind;
+        SubscriptionDetail {
+            subscription_id: id,
+            service_name: Arc::clone(&kind.service),
+            subscription_model: Arc::clone(&kind.model),
+            subscription_name: Arc::clone(&kind.name),
+            package: Arc::clone(&kind.package),
+            source: Arc::clone(&kind.source),
+            payment_type: Arc::clone(&kind.payment_type),
+            storage: Arc::clone(&kind.storage),
+            retention: Arc::clone(&subscription.retention),
+            seats_purchased: subscription.seats_purchased.map(Number),
+            units_purchased: subscription.units_purchased.map(Number),
+            licenses_assigned: subscription.licenses_assigned.map(Number),
+            licenses_available: subscription.licenses_available.map(Number),
+            seats_utilization: Usage::of_subscription_seats(subscription).map(|usage| usage.ratio()),
+            capacity_purchased_bytes: subscription.capacity_purchased.map(Number),
+            capacity_used_bytes: subscription.capacity_used.map(Number),
+            capacity_protected_bytes: subscription.capacity_protected.map(Number),
+            storage_consumed_bytes: subscription.storage_consumed.map(Number),
+            capacity_utilization: Usage::of_capacity(subscription).map(|usage| usage.ratio()),
+            seats_change: subscription.seats_change,
+            expires: subscription.expires,
+            expiry: expiry_finding(&row.customer, subscription, now).map(Finding::as_str),
+            contract_ends: subscription.contract_ends,
+            seen: services.seen,
+            stale,
+        }
+    };
+    let mut details: Vec<_> =
+        services.subscriptions.iter().map(|known| detail(known.id.to_string(), &known.subscription)).collect();
+    // What expires first stands first; what has no date, last.
+    details.sort_by_key(|detail| detail.expires.unwrap_or(Timestamp::MAX));
+    details
+}
+
+fn targets(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<TargetDetail> {
+    let services = summary::services_condition(inventory, &row.customer, now).map(|condition| {
+        let last_success = row.customer.last_success(Collector::Services);
+        let failure = inventory.listing.failure.map(FailureReason::as_str);
+        let last_poll = inventory.listing.polled;
+        let collector = Collector::Services.as_str();
+        let detail = TargetDetail {
+            collector,
+            about: String::new(),
+            condition: condition.as_str(),
+            last_success,
+            last_poll,
+            failure,
+        };
+        (condition, detail)
+    });
+    let questions = row.customer.targets.iter().map(|(question, known)| {
+        let condition = known.condition(now, inventory.max_age(question.collector()));
+        (condition, target(*question, known, condition))
+    });
+    let mut targets: Vec<_> = services.into_iter().chain(questions).collect();
+    targets.sort_by_key(|&(condition, _)| summary::attention(condition));
+    targets.into_iter().map(|(_, detail)| detail).collect()
+}
+
+fn target(question: Question, known: &Known, condition: Condition) -> TargetDetail {
+    TargetDetail {
+        collector: question.collector().as_str(),
+        about: match question {
+            Question::TenantSeats(tenant_type) | Question::CustomerSeats(tenant_type) => tenant_type.label().into(),
+            Question::ProductPurchased(product) | Question::ProductAvailable(product) => {
+                format!("{} ({})", product.name(), product.0)
+            }
+        },
+        condition: condition.as_str(),
+        last_success: known.answer.as_ref().map(|&(seen, _)| seen),
+        last_poll: known.polled,
+        failure: known.failure.map(FailureReason::as_str),
+    }
+}

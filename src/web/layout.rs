@@ -1,0 +1,123 @@
+//! The frame of every page, and the marks that pages are made of. Links are relative, so that the pages work behind
+//! any prefix.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::finding::Finding;
+use super::summary::{LOW, Tally};
+use super::wording::{count, percent};
+use crate::inventory::Condition;
+
+/// Seconds after which a page loads itself again.
+const REFRESH: u32 = 60;
+/// In use, of what there is, from which on it is about to be gone.
+const CRITICAL: f64 = 0.97;
+
+/// A page; `root` leads from it to the status page, `telemetry` from there to the metrics.
+#[must_use]
+pub(super) fn page(title: &str, root: &str, telemetry: &str, health: &Markup, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="refresh" content=(REFRESH);
+                title { (title) }
+                link rel="stylesheet" href={ (root) "style.css?v=" (super::VERSION) };
+            }
+            body {
+                header {
+                    a.brand href=(root) { "avepoint_exporter" }
+                    (health)
+                    nav {
+                        a href={ (root) (telemetry.trim_start_matches('/')) } { "Metrics" }
+                        a href={ (root) "api/v1/status" } { "Status" }
+                        a href={ (root) "config" } { "Configuration" }
+                    }
+                }
+                main { (content) }
+                footer {
+                    "avepoint_exporter " (super::VERSION) " · times in UTC · this page renews itself every minute"
+                }
+            }
+        }
+    }
+}
+
+/// How bad something is, as a class of the style sheet.
+#[must_use]
+pub(super) const fn level(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Exhausted | Finding::OverAssigned | Finding::Expired => "critical",
+        Finding::Expiring | Finding::Low | Finding::Stale | Finding::Failing => "warning",
+        Finding::Pending => "quiet",
+    }
+}
+
+/// The class of a target's condition.
+#[must_use]
+pub(super) const fn condition_level(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Fresh => "good",
+        Condition::Stale => "critical",
+        Condition::Failing => "warning",
+        Condition::Pending => "quiet",
+        Condition::Absent => "absent",
+    }
+}
+
+/// A word that stands out.
+#[must_use]
+pub(super) fn badge(level: &str, text: &str) -> Markup {
+    html! { span class={ "badge " (level) } { (text) } }
+}
+
+/// A bar that is as full as something is used, and the percentage.
+#[must_use]
+pub(super) fn bar(ratio: f64) -> Markup {
+    let level = match ratio {
+        ratio if ratio >= CRITICAL => "critical",
+        ratio if ratio >= LOW => "warning",
+        _ => "good",
+    };
+    let width = format!("{:.1}", (ratio * 100.0).clamp(0.0, 100.0));
+    html! {
+        span.usage {
+            svg.bar viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true" {
+                rect class={ "fill " (level) } width=(width) height="1" {}
+            }
+            span.percent { (percent(ratio)) }
+        }
+    }
+}
+
+/// Targets by condition: one bar of all of them, and the numbers.
+#[must_use]
+pub(super) fn tally(targets: &Tally) -> Markup {
+    let total = targets.total().max(1) as f64;
+    let mut start = 0.0;
+    let parts: Vec<_> = targets
+        .iter()
+        .filter(|&(_, number)| number > 0)
+        .map(|(condition, number)| {
+            let width = number as f64 / total * 100.0;
+            start += width;
+            (condition, number, start - width, width)
+        })
+        .collect();
+    html! {
+        svg.bar.targets viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true" {
+            @for (condition, _, start, width) in &parts {
+                rect class={ "fill " (condition_level(*condition)) } x={ (format!("{start:.2}")) }
+                    width={ (format!("{width:.2}")) } height="1" {}
+            }
+        }
+        ul.legend {
+            @for (condition, number, ..) in &parts {
+                li { span class={ "dot " (condition_level(*condition)) } {} (count(*number as f64)) " " (condition.as_str()) }
+            }
+        }
+    }
+}

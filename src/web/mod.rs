@@ -1,0 +1,101 @@
+//! What people and Prometheus see: an HTTP server, the metrics, the status page, and the JSON behind it.
+//!
+//! | path | answers |
+//! | --- | --- |
+//! | the telemetry path | the exposition, in the format and encoding that is asked for |
+//! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
+//! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`] |
+//! | `/-/healthy` | 200 while the process works |
+//! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
+//! | `/config` | the configuration, without secrets |
+//!
+//! HEAD works wherever GET does. A request reads what is known and causes nothing: no call of the API, no change.
+//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm; who may ask at all is not
+//! decided here.
+
+pub mod api;
+pub mod detail;
+pub mod finding;
+pub mod query;
+pub mod readiness;
+pub mod status;
+pub mod summary;
+pub mod usage;
+pub mod view;
+
+mod counters;
+mod customer_page;
+mod head_deadline;
+mod layout;
+mod page;
+mod routes;
+mod server;
+mod wording;
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus::proto::MetricFamily;
+
+pub use routes::router;
+pub use server::{Limits, bind, serve};
+
+use crate::clock::Clock;
+use crate::exposition::Published;
+use crate::inventory::Inventory;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the pages are made from; cheap to clone. The functions are called for every request that needs them, on
+/// threads where they may block for a moment, except `config_yaml`.
+#[derive(Clone)]
+pub struct Site {
+    /// What `/metrics` answers.
+    pub exposition: Published,
+    /// The other rooms' own metrics; this room adds its own.
+    pub own: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
+    /// Snapshots of all partners' inventories, in the order of the configuration.
+    pub inventories: Arc<dyn Fn() -> Vec<Inventory> + Send + Sync>,
+    /// The running configuration, without secrets.
+    pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What ages are reckoned by.
+    pub clock: Clock,
+    /// Where the metrics are: a path like `/metrics`.
+    pub telemetry_path: String,
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("telemetry_path", &self.telemetry_path).finish_non_exhaustive()
+    }
+}
+
+/// Why there are no pages.
+#[derive(Debug)]
+pub enum Error {
+    /// The telemetry path cannot be what it is; why.
+    TelemetryPath(String, &'static str),
+    /// A name of the catalogue is none to Prometheus.
+    Counters(prometheus::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TelemetryPath(path, why) => write!(f, "the telemetry path cannot be {path:?}: {why}"),
+            Self::Counters(_) => f.write_str("the exporter's own metrics cannot be registered"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TelemetryPath(..) => None,
+            Self::Counters(error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

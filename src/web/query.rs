@@ -1,0 +1,231 @@
+//! What a list of customers is asked for: `q`, `partner`, `state`, `page`, `per_page`. Empty values are as if absent.
+
+use url::form_urlencoded;
+
+use super::finding::Finding;
+use super::summary::Row;
+
+/// Customers on a page where nothing else is asked for.
+pub const PER_PAGE: usize = 50;
+/// The most that may be asked for.
+pub const MOST_PER_PAGE: usize = 1000;
+
+/// Which customers, and which page of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Part of a name or an id, in any letter case; empty: all.
+    pub text: String,
+    /// A partner's name; empty: all.
+    pub partner: String,
+    /// What must be notable.
+    pub state: Option<State>,
+    /// From 1.
+    pub page: usize,
+    /// From 1 to [`MOST_PER_PAGE`].
+    pub per_page: usize,
+}
+
+/// The filter by state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Has this finding.
+    Has(Finding),
+    /// Has none at all.
+    Ok,
+}
+
+impl State {
+    /// Every state, in the order of the page.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Finding::ALL.into_iter().map(Self::Has).chain([Self::Ok])
+    }
+
+    /// The value of `state`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Has(finding) => finding.as_str(),
+            Self::Ok => "ok",
+        }
+    }
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self { text: String::new(), partner: String::new(), state: None, page: 1, per_page: PER_PAGE }
+    }
+}
+
+impl Query {
+    /// Reads a query string. Parameters that are not known are ignored; the error says what is wrong and what is allowed.
+    pub fn parse(query: &str) -> Result<Self, String> {
+        let mut parsed = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            match &*key {
+                "q" => value.clone_into(&mut parsed.text),
+                "partner" => value.clone_into(&mut parsed.partner),
+                "state" => parsed.state = Some(state(value)?),
+                "page" => parsed.page = number("page", value, usize::MAX)?,
+                "per_page" => parsed.per_page = number("per_page", value, MOST_PER_PAGE)?,
+                _ => {}
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Whether a customer is asked for, its state aside.
+    #[must_use]
+    pub fn matcher(&self) -> impl Fn(&Row) -> bool + use<'_> {
+        let text = self.text.to_lowercase();
+        move |row| {
+            let customer = &row.customer;
+            (self.partner.is_empty() || self.partner == row.partner.as_str())
+                && (text.is_empty()
+                    || customer.name.to_lowercase().contains(&text)
+                    || customer.id.as_str().to_lowercase().contains(&text))
+        }
+    }
+
+    /// Whether a customer's state is asked for.
+    #[must_use]
+    pub fn wants_state_of(&self, row: &Row) -> bool {
+        match self.state {
+            None => true,
+            Some(State::Ok) => row.findings.is_empty(),
+            Some(State::Has(finding)) => row.findings.contains(finding),
+        }
+    }
+
+    /// The query string that asks for this, `?` included.
+    #[must_use]
+    pub fn to_link(&self) -> String {
+        let mut link = form_urlencoded::Serializer::new(String::new());
+        let texts = [("q", &*self.text), ("partner", &*self.partner), ("state", self.state.map_or("", State::as_str))];
+        link.extend_pairs(texts.into_iter().filter(|(_, value)| !value.is_empty()));
+        for (name, value, default) in [("page", self.page, 1), ("per_page", self.per_page, PER_PAGE)] {
+            if value != default {
+                link.append_pair(name, &value.to_string());
+            }
+        }
+        format!("?{}", link.finish())
+    }
+
+    /// The same from the first page, with another state.
+    #[must_use]
+    pub fn with_state(&self, state: Option<State>) -> Self {
+        Self { state, page: 1, ..self.clone() }
+    }
+
+    /// Another page of the same.
+    #[must_use]
+    pub fn with_page(&self, page: usize) -> Self {
+        Self { page, ..self.clone() }
+    }
+
+    /// The rows of the page that is asked for; none beyond the last page.
+    #[must_use]
+    pub fn slice<'a, T>(&self, rows: &'a [T]) -> &'a [T] {
+        let start = (self.page - 1).saturating_mul(self.per_page).min(rows.len());
+        let end = start.saturating_add(self.per_page).min(rows.len());
+        rows.get(start..end).unwrap_or_default()
+    }
+
+    /// How many pages that many rows make; at least one.
+    #[must_use]
+    pub fn pages(&self, rows: usize) -> usize {
+        rows.div_ceil(self.per_page).max(1)
+    }
+}
+
+fn state(value: &str) -> Result<State, String> {
+    State::all().find(|state| state.as_str() == value).ok_or_else(|| {
+        let allowed: Vec<_> = State::all().map(State::as_str).collect();
+        format!("state {value:?} is not known; it is one of {}", allowed.join(", "))
+    })
+}
+
+fn number(name: &str, value: &str, most: usize) -> Result<usize, String> {
+    value.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| match most {
+        usize::MAX => format!("{name} {value:?} is not a number from 1"),
+        most => format!("{name} {value:?} is not a number from 1 to {most}"),
+    })
+}
+
+/// A text as one segment of a path.
+#[must_use]
+pub fn path_segment(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut segment, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            segment.push(byte.into());
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+        segment
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (query, error) in [
+            ("page=0", "page \"0\" is not a number from 1"),
+            ("page=x", "page \"x\" is not a number from 1"),
+            ("per_page=1001", "per_page \"1001\" is not a number from 1 to 1000"),
+            (
+                "state=bad",
+                "state \"bad\" is not known; it is one of exhausted, over_assigned, expired, expiring, low, stale, failing, pending, ok",
+            ),
+        ] {
+            assert_eq!(Query::parse(query), Err(error.to_owned()), "{query}");
+        }
+        assert_eq!(Query::parse("q=&partner=&state=&page=&other=1&&="), Ok(Query::default()));
+    }
+
+    #[test]
+    fn a_page_is_a_part_of_the_rows() {
+        let rows = [1, 2, 3, 4, 5];
+        let page = |page| Query { page, per_page: 2, ..Query::default() };
+        assert_eq!(page(1).slice(&rows), [1, 2]);
+        assert_eq!(page(3).slice(&rows), [5]);
+        assert!(page(4).slice(&rows).is_empty());
+        assert!(page(usize::MAX).slice(&rows).is_empty());
+        assert_eq!(page(1).pages(5), 3);
+        assert_eq!(page(1).pages(0), 1);
+    }
+
+    #[test]
+    fn a_segment_holds_anything() {
+        assert_eq!(path_segment("a b/ł?#%"), "a%20b%2F%C5%82%3F%23%25");
+    }
+
+    proptest! {
+        #[test]
+        fn a_link_asks_for_the_same(
+            text in "\\PC{0,8}", partner in "\\PC{0,8}", state in 0..9_usize, page in 1..9_usize, per_page in 1..=1000_usize,
+        ) {
+            let query = Query {
+                text: text.trim().to_owned(),
+                partner: partner.trim().to_owned(),
+                state: State::all().nth(state),
+                page,
+                per_page,
+            };
+            prop_assert_eq!(Query::parse(query.to_link().trim_start_matches('?')), Ok(query));
+        }
+
+        #[test]
+        fn any_query_is_read_or_refused(query in "\\PC*") {
+            let _ = Query::parse(&query);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Whether the exporter knows every customer it is to report on: what `/-/ready` answers.
+//!
+//! A partner is complete when a listing of its customers was complete, now or before a restart, and is not older than
+//! the `max_age` of `services`; or when it lists nothing. A partner that is refused for good (401, 403, a credential
+//! that the identity service does not know) is named and does not hold back the others: waiting would not help.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::domain::{Collector, FailureReason, PartnerName};
+use crate::inventory::{Condition, Inventory, is_older};
+
+/// The readiness of all partners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// No partner is waited for, and at least one is complete.
+    pub ready: bool,
+    /// In the order of the inventories.
+    pub partners: Vec<PartnerReadiness>,
+}
+
+/// The readiness of one partner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartnerReadiness {
+    /// The partner.
+    pub partner: PartnerName,
+    /// How far its listing is.
+    pub stage: Stage,
+    /// Customers known.
+    pub customers: usize,
+    /// Targets that have never been polled.
+    pub pending: u64,
+}
+
+/// How far a partner's customer listing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// There is a complete one, or none is wanted.
+    Complete,
+    /// Somebody must change something first.
+    Refused(FailureReason),
+    /// None has been complete so far; why the last attempt failed, if there was one.
+    Waiting(Option<FailureReason>),
+}
+
+/// The readiness of these partners.
+#[must_use]
+pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
+    let partners: Vec<_> = inventories
+        .iter()
+        .map(|inventory| PartnerReadiness {
+            partner: inventory.partner.clone(),
+            stage: stage(inventory, now),
+            customers: inventory.customers.len(),
+            pending: pending(inventory, now),
+        })
+        .collect();
+    let waiting = partners.iter().any(|partner| matches!(partner.stage, Stage::Waiting(_)));
+    let complete = partners.iter().any(|partner| partner.stage == Stage::Complete);
+    Readiness { ready: complete && !waiting, partners }
+}
+
+fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
+    let listing = &inventory.listing;
+    let current = |completed| !is_older(completed, inventory.max_age(Collector::Services), now);
+    if !listing.wanted || listing.completed.is_some_and(current) {
+        return Stage::Complete;
+    }
+    match listing.failure {
+        Some(reason @ (FailureReason::Unauthorized | FailureReason::Forbidden)) => Stage::Refused(reason),
+        reason => Stage::Waiting(reason),
+    }
+}
+
+fn pending(inventory: &Inventory, now: Timestamp) -> u64 {
+    let conditions = Collector::ALL.into_iter().map(|collector| inventory.targets(collector, now));
+    conditions.filter_map(|counts| counts.get(&Condition::Pending).copied()).sum()
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("ready"),
+            Self::Refused(reason) => write!(f, "refused ({reason}): see to its credential and permissions"),
+            Self::Waiting(None) => f.write_str("waiting for the first customer listing"),
+            Self::Waiting(Some(reason)) => write!(f, "waiting for the first customer listing: {reason}"),
+        }
+    }
+}
+
+/// A line per partner, then how many targets are pending in all.
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for PartnerReadiness { partner, stage, customers, pending } in &self.partners {
+            if *stage == Stage::Complete {
+                writeln!(f, "{partner}: {stage}, {customers} customers, {pending} targets pending")?;
+            } else {
+                writeln!(f, "{partner}: {stage}")?;
+            }
+        }
+        let pending: u64 = self.partners.iter().map(|partner| partner.pending).sum();
+        writeln!(f, "{pending} targets pending in all")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::tests::samples::{at, bare};
+
+    fn with_failure(name: &str, reason: FailureReason) -> Inventory {
+        let mut inventory = bare(name);
+        inventory.fail_listing(reason, at(0));
+        inventory
+    }
+
+    fn complete(name: &str) -> Inventory {
+        let mut inventory = bare(name);
+        inventory.complete_listing(&[].into(), at(0));
+        inventory
+    }
+
+    fn ready(inventories: &[Inventory]) -> bool {
+        readiness(inventories, at(1)).ready
+    }
+
+    #[test]
+    fn every_partner_must_have_listed_its_customers() {
+        assert!(!ready(&[bare("a")]));
+        assert!(ready(&[complete("a")]));
+        assert!(!ready(&[complete("a"), bare("b")]));
+        assert!(!ready(&[complete("a"), with_failure("b", FailureReason::Connect)]));
+        assert!(ready(&[complete("a"), complete("b")]));
+        assert!(!ready(&[]), "nothing is known of nobody");
+    }
+
+    #[test]
+    fn one_that_is_refused_does_not_hold_back_the_others() {
+        let refused = || with_failure("b", FailureReason::Unauthorized);
+        assert!(ready(&[complete("a"), refused()]));
+        assert!(ready(&[complete("a"), with_failure("b", FailureReason::Forbidden)]));
+        assert!(!ready(&[refused()]), "but alone it is not ready");
+        assert!(!ready(&[bare("a"), refused()]));
+    }
+
+    #[test]
+    fn one_that_lists_nothing_counts_at_once() {
+        let mut inventory = bare("a");
+        inventory.listing.wanted = false;
+        assert!(ready(&[inventory]));
+    }
+
+    #[test]
+    fn a_listing_from_before_a_restart_counts_until_it_is_too_old() {
+        let inventory = [complete("a")];
+        assert!(readiness(&inventory, at(3599)).ready);
+        assert!(!readiness(&inventory, at(3600)).ready);
+    }
+
+    #[test]
+    fn it_says_what_it_waits_for() {
+        let inventories = [complete("a"), with_failure("b", FailureReason::Connect), bare("c")];
+        let text = readiness(&inventories, at(1)).to_string();
+        assert_eq!(
+            text,
+            "a: ready, 0 customers, 0 targets pending\n\
+             b: waiting for the first customer listing: connect\n\
+             c: waiting for the first customer listing\n\
+             1 targets pending in all\n"
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Which path answers what. Everything that takes CPU time runs off the threads of the runtime.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+
+use super::counters::Counters;
+use super::query::Query;
+use super::readiness::readiness;
+use super::view::View;
+use super::{Error, Site, api, customer_page, page};
+use crate::exposition::{accepts_gzip, merge, negotiate};
+
+const STYLE: &str = include_str!("style.css");
+/// Nothing but the style sheet is loaded, nothing runs, nobody frames it.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const TEXT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
+
+/// What the telemetry path may not be, or lie under.
+const TAKEN: [&str; 5] = ["/-", "/api", "/config", "/customers", "/style.css"];
+
+struct Pages {
+    site: Site,
+    counters: Counters,
+    was_ready: AtomicBool,
+}
+
+type Shared = State<Arc<Pages>>;
+
+/// All routes over a site.
+pub fn router(site: Site) -> Result<Router, Error> {
+    check_telemetry_path(&site.telemetry_path)?;
+    let telemetry_path = site.telemetry_path.clone();
+    let counters = Counters::new().map_err(Error::Counters)?;
+    let pages = Arc::new(Pages { site, counters, was_ready: AtomicBool::new(false) });
+    Ok(Router::new()
+        .route("/", get(status_page))
+        .route(&telemetry_path, get(metrics))
+        .route("/-/healthy", get(async || (TEXT, "healthy\n")))
+        .route("/-/ready", get(ready))
+        .route("/config", get(config))
+        .route("/style.css", get(style))
+        .route("/customers/{partner}/{customer_id}", get(customer))
+        .route("/api/v1/customers", get(api_customers))
+        .route("/api/v1/status", get(api_status))
+        .fallback(async || (StatusCode::NOT_FOUND, TEXT, "not found\n"))
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, TEXT, "method not allowed\n"))
+        .layer(map_response(with_security_headers))
+        .with_state(pages))
+}
+
+fn check_telemetry_path(path: &str) -> Result<(), Error> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~/".contains(c);
+    let lies_under =
+        |taken: &&str| path.strip_prefix(*taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !path.starts_with('/') || !path.chars().all(is_plain) {
+        return Err(Error::TelemetryPath(path.to_owned(), "it is a path like /metrics, of letters, digits and -_.~/"));
+    }
+    if path == "/" || TAKEN.iter().any(|taken| lies_under(&taken)) {
+        return Err(Error::TelemetryPath(path.to_owned(), "another page has that path; choose one like /metrics"));
+    }
+    Ok(())
+}
+
+async fn with_security_headers(mut response: Response) -> Response {
+    for (name, value) in
+        [(CONTENT_SECURITY_POLICY, POLICY), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")]
+    {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    // What is true now is not a minute later.
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Pages {
+    fn view(&self) -> View {
+        let now = self.site.clock.now();
+        let series = self.site.exposition.get().series();
+        let view = View::new((self.site.inventories)(), series, self.was_ready.load(Ordering::Relaxed), now);
+        self.was_ready.fetch_or(view.ready, Ordering::Relaxed);
+        view
+    }
+}
+
+/// Runs `work` where it holds up nobody else.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    // The work panicked, or the runtime is shutting down.
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| (StatusCode::INTERNAL_SERVER_ERROR, TEXT, "this page failed\n").into_response())
+}
+
+async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, Response> {
+    // A header that comes several times is one list (RFC 9110, 5.3).
+    let list = |name| {
+        let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then(|| values.join(","))
+    };
+    let format = negotiate(list(ACCEPT).as_deref());
+    let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
+    let scrape = aside(move || {
+        let exposition = pages.site.exposition.get();
+        pages.counters.scraped(exposition.series());
+        let own = merge(vec![(pages.site.own)(), pages.counters.gather()]);
+        exposition.scrape(format, gzip, &own)
+    })
+    .await?;
+    let mut response = Response::new(Body::new(Chunks::new(scrape.chunks)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(scrape.content_type));
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if scrape.gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(response)
+}
+
+async fn ready(State(pages): Shared) -> Result<Response, Response> {
+    let (ready, text) = aside(move || {
+        let site = &pages.site;
+        let readiness = readiness(&(site.inventories)(), site.clock.now());
+        let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
+        (ready, readiness.to_string())
+    })
+    .await?;
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((code, TEXT, text).into_response())
+}
+
+async fn config(State(pages): Shared) -> Response {
+    ([(CONTENT_TYPE, "text/yaml; charset=utf-8")], (pages.site.config_yaml)()).into_response()
+}
+
+async fn style() -> Response {
+    // Its address changes with the version.
+    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")], STYLE).into_response()
+}
+
+async fn status_page(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
+    let query = Query::parse(&query.unwrap_or_default())
+        .map_err(|error| (StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")).into_response())?;
+    aside(move || Html(page::render(&pages.view(), &query, &pages.site.telemetry_path).into_string()).into_response())
+        .await
+}
+
+async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, String)>) -> Result<Response, Response> {
+    aside(move || {
+        let view = pages.view();
+        let row = view.customer(&partner, &id.into());
+        match row.and_then(|row| customer_page::render(&view, &row, &pages.site.telemetry_path)) {
+            Some(page) => Html(page.into_string()).into_response(),
+            None => (StatusCode::NOT_FOUND, TEXT, "no such customer is known\n").into_response(),
+        }
+    })
+    .await
+}
+
+async fn api_customers(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
+    let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
+    aside(move || api::customers(&pages.view(), &query)).await
+}
+
+async fn api_status(State(pages): Shared) -> Result<Response, Response> {
+    aside(move || api::status(&pages.view())).await
+}
+
+/// A body of pieces that are there already, sent without copying them.
+struct Chunks {
+    chunks: VecDeque<Bytes>,
+    left: u64,
+}
+
+impl Chunks {
+    fn new(chunks: Vec<Bytes>) -> Self {
+        Self { left: chunks.iter().map(|chunk| chunk.len() as u64).sum(), chunks: chunks.into() }
+    }
+}
+
+impl hyper::body::Body for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let chunk = self.chunks.pop_front();
+        self.left -= chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}

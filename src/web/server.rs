@@ -1,0 +1,208 @@
+//! Listening, and connections that cannot harm the daemon.
+//!
+//! HTTP/1.1 and HTTP/2 with prior knowledge on one port. Every wait on a peer has an end: a request's head must be
+//! there within [`Limits::head`] of its first byte (of the connection, for the first one), an answer that nobody takes
+//! is given up after [`Limits::write`], and a connection without requests is closed after [`Limits::idle`]. Over
+//! [`Limits::connections`], new connections wait in the kernel's backlog until one ends. Request bodies are not read
+//! beyond what came with the head. An accept that fails, for want of file descriptors say, is tried again.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use super::head_deadline::{Head, HeadDeadline};
+
+/// The largest head of a request, in bytes.
+const HEAD_SIZE: u32 = 16 * 1024;
+/// Header fields in a request.
+const HEADERS: usize = 64;
+/// Requests under way at the same time on one HTTP/2 connection.
+const STREAMS: u32 = 32;
+/// Connections that the kernel keeps for us while we do not accept.
+const BACKLOG: i32 = 1024;
+
+/// How long peers are waited for, and how many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at the same time.
+    pub connections: usize,
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// Without a byte of an answer taken by the peer.
+    pub write: Duration,
+    /// Between two requests on a connection. Longer than Prometheus keeps one open (5 minutes), so that it is never
+    /// this end that closes a connection just as a scrape is sent on it.
+    pub idle: Duration,
+    /// For requests under way at shutdown.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            head: Duration::from_secs(10),
+            write: Duration::from_secs(30),
+            idle: Duration::from_mins(6),
+            drain: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Listens on an address as the command line writes it: `:10120` is every address, IPv6 and IPv4; `host:port` and
+/// `[::1]:0` are the one named. Must be called in a tokio runtime; a host name is resolved, which blocks.
+pub fn bind(address: &str) -> io::Result<TcpListener> {
+    let explained = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    listen(address).map_err(explained)
+}
+
+fn listen(address: &str) -> io::Result<TcpListener> {
+    if let Some(port) = address.strip_prefix(':') {
+        let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "the port is not a number from 0 to 65535");
+        let port: u16 = port.parse().map_err(invalid)?;
+        return listen_on((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.kind() {
+            // The port is taken or not ours to take: on IPv4 too, and this error says it best.
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+            // IPv6 is off.
+            _ => listen_on((Ipv4Addr::UNSPECIFIED, port).into()),
+        });
+    }
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in address.to_socket_addrs()? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Serves until `shutdown` completes, then stops to listen, lets requests under way finish for at most
+/// [`Limits::drain`], closes what is left, and returns.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let graceful = GracefulShutdown::new();
+    let builder = Arc::new(connection_builder(&limits));
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    // Dropping it ends the connections that are left.
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let (permit, stream) = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        let connection = Connection { stream, permit, watcher: graceful.watcher() };
+        connections.spawn(connection.serve(Arc::clone(&builder), router.clone(), limits));
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        tracing::info!("closing connections whose requests did not finish in time");
+    }
+    Ok(())
+}
+
+/// The next connection, once there is room for it. Fails never: whatever is wrong is waited out.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream) {
+    // Nobody closes the semaphore; if somebody did, there would be no limit.
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
+    let mut pause = Duration::from_millis(50);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (permit, stream),
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // hyper starts this timer when a connection falls idle, not at the first byte of a head: it is the limit on
+        // idling, and HeadDeadline sees to heads.
+        .header_read_timeout(limits.idle)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_SIZE as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // A peer that is gone is noticed, one that is silent is not disturbed.
+        .keep_alive_interval(limits.write)
+        .keep_alive_timeout(limits.write)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_SIZE);
+    builder
+}
+
+/// A connection and what must live as long as it does.
+struct Connection {
+    stream: TcpStream,
+    permit: Option<OwnedSemaphorePermit>,
+    watcher: Watcher,
+}
+
+impl Connection {
+    async fn serve(self, builder: Arc<auto::Builder<TokioExecutor>>, router: Router, limits: Limits) {
+        let Self { stream, permit, watcher } = self;
+        // Without it, the last packet of an answer may wait for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+        let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write));
+        let head = Head::awaited();
+        let stream = HeadDeadline::new(Box::pin(stream), head.clone(), limits.head);
+        let router = TowerToHyperService::new(router);
+        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            head.complete(request.version());
+            router.call(request)
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(error, "connection");
+        }
+        drop(permit);
+    }
+}
