@@ -36,6 +36,13 @@ pub fn unit_of(name: &str) -> Option<&'static str> {
     ["seconds", "bytes"].into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
 }
 
+/// For the counters and gauges that rooms keep on the `prometheus` crate.
+impl From<&Family> for prometheus::Opts {
+    fn from(family: &Family) -> Self {
+        Self::new(family.name, family.help)
+    }
+}
+
 macro_rules! families {
     ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(

@@ -4,7 +4,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntGauge, Opts, Registry};
 
-use crate::catalog::{self, Family};
+use crate::catalog;
 use crate::clock::Clock;
 
 /// In a registry of its own.
@@ -18,10 +18,10 @@ impl AppCounters {
     pub(super) fn new(clock: Clock) -> prometheus::Result<Self> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        let successful = IntGauge::with_opts(opts(&catalog::CONFIG_RELOAD_SUCCESSFUL))?;
+        let successful = IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?;
         successful.set(1);
         registry.register(Box::new(successful))?;
-        let loaded = Gauge::with_opts(opts(&catalog::CONFIG_RELOAD_TIMESTAMP))?;
+        let loaded = Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?;
         loaded.set(clock.now().as_millisecond() as f64 / 1000.0);
         registry.register(Box::new(loaded))?;
         Ok(Self { registry })
@@ -30,8 +30,4 @@ impl AppCounters {
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
-}
-
-fn opts(family: &Family) -> Opts {
-    Opts::new(family.name, family.help)
 }

@@ -207,7 +207,7 @@ fn unix_seconds(time: Timestamp) -> f64 {
 
 /// The catalogue's family, with the partner as a label that never changes.
 fn opts(family: &Family, partner: &PartnerName) -> Opts {
-    Opts::new(family.name, family.help).const_label("partner", partner.as_str())
+    Opts::from(family).const_label("partner", partner.as_str())
 }
 
 fn variable_labels(family: &Family) -> &'static [&'static str] {

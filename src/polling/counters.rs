@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounterVec, Opts, Registry};
 
-use crate::catalog::{self, Family};
+use crate::catalog;
 use crate::domain::{Collector, FailureReason, PartnerName};
 
 /// Nothing is waiting.
@@ -30,12 +30,12 @@ impl PollCounters {
     pub fn new(partner: &PartnerName, enabled: impl IntoIterator<Item = Collector>) -> prometheus::Result<Self> {
         let counters = Self {
             registry: Registry::new(),
-            polls: IntCounterVec::new(opts(&catalog::COLLECTOR_POLLS), catalog::COLLECTOR_POLLS.labels)?,
+            polls: IntCounterVec::new(Opts::from(&catalog::COLLECTOR_POLLS), catalog::COLLECTOR_POLLS.labels)?,
             failures: IntCounterVec::new(
-                opts(&catalog::COLLECTOR_POLL_FAILURES),
+                Opts::from(&catalog::COLLECTOR_POLL_FAILURES),
                 catalog::COLLECTOR_POLL_FAILURES.labels,
             )?,
-            lag: Gauge::with_opts(opts(&catalog::AGENDA_LAG).const_label("partner", partner.as_str()))?,
+            lag: Gauge::with_opts(Opts::from(&catalog::AGENDA_LAG).const_label("partner", partner.as_str()))?,
             head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
             partner: partner.clone(),
         };
@@ -71,8 +71,4 @@ impl PollCounters {
     pub(super) fn head_due(&self, due: Option<Timestamp>) {
         self.head_due.store(due.map_or(NOTHING_DUE, Timestamp::as_millisecond), Ordering::Relaxed);
     }
-}
-
-fn opts(family: &Family) -> Opts {
-    Opts::new(family.name, family.help)
 }

@@ -17,9 +17,9 @@ impl Counters {
     /// All at 0. Fails only if a name of the catalogue is none to Prometheus.
     pub(super) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let scrapes = IntCounter::with_opts(opts(&catalog::SCRAPES))?;
-        let series = IntGauge::with_opts(opts(&catalog::SERIES))?;
-        let build = IntGaugeVec::new(opts(&catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
+        let scrapes = IntCounter::with_opts(Opts::from(&catalog::SCRAPES))?;
+        let series = IntGauge::with_opts(Opts::from(&catalog::SERIES))?;
+        let build = IntGaugeVec::new(Opts::from(&catalog::BUILD_INFO), catalog::BUILD_INFO.labels)?;
         let labels = [env!("CARGO_PKG_VERSION"), env!("AVEPOINT_EXPORTER_REVISION"), env!("AVEPOINT_EXPORTER_RUSTC")];
         build.get_metric_with_label_values(&labels)?.set(1);
         registry.register(Box::new(scrapes.clone()))?;
@@ -39,8 +39,4 @@ impl Counters {
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
-}
-
-fn opts(family: &catalog::Family) -> Opts {
-    Opts::new(family.name, family.help)
 }
