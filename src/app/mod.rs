@@ -101,9 +101,14 @@ pub async fn run(
     }
 
     let published = Published::new();
-    let publisher =
-        publisher::publish(inventories.clone(), config.customer_name_label, published.clone(), changed, clock);
-    let publisher = tasks.spawn(publisher);
+    tasks.spawn(publisher::publish(
+        inventories.clone(),
+        config.customer_name_label,
+        published.clone(),
+        changed,
+        clock,
+        told(stopped.clone()),
+    ));
 
     let counters = AppCounters::new(clock).map_err(Error::Counters)?;
     let own = move || {
@@ -139,7 +144,6 @@ pub async fn run(
         }
     }
     stop.send_replace(true);
-    publisher.abort();
     while let Some(ended) = servers.join_next().await {
         outcome = outcome.and(server_ended(ended));
     }

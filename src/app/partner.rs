@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::elements::{ClientError, Client};
+use crate::elements::{Client, ClientError};
 use crate::inventory::{Inventory, Shared};
 use crate::polling::{PollCounters, Poller};
 
@@ -31,8 +31,10 @@ impl Partner {
     ) -> Result<(Self, Poller), ClientError> {
         let client = Client::new(settings, clock)?;
         let lists = settings.customers.discover || collectors.services.enabled;
-        let inventory =
-            Shared::new(Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list), changed);
+        let inventory = Shared::new(
+            Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list),
+            changed,
+        );
         let counters = PollCounters::new(&settings.name, collectors.enabled())?;
         let poller =
             Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);

@@ -14,14 +14,16 @@ use crate::inventory::{Inventory, Shared};
 /// Between two renders: changes that come closer together are published together.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Publishes until it is dropped.
+/// Publishes until it is told to stop.
 pub(super) async fn publish(
     inventories: Arc<[Shared]>,
     customer_name_label: bool,
     published: Published,
     mut changed: watch::Receiver<()>,
     clock: Clock,
+    shutdown: impl Future<Output = ()>,
 ) {
+    tokio::pin!(shutdown);
     loop {
         let earliest_next = Instant::now() + PAUSE;
         changed.mark_unchanged();
@@ -50,6 +52,7 @@ pub(super) async fn publish(
         tokio::select! {
             Ok(()) = changed.changed() => {}
             () = expiry => {}
+            () = &mut shutdown => return,
         }
         sleep_until(earliest_next).await;
     }

@@ -64,7 +64,11 @@ impl Cost {
             let _ = writeln!(text, "  {:<20}{cost:>12.1}", collector.as_str());
         }
         let _ = writeln!(text, "  {:<20}{total:>12.1}", "total");
-        let _ = writeln!(text, "  {:<20}{budget:>12.1}   {} requests per second", "budget", settings.budget.requests_per_second);
+        let _ = writeln!(
+            text,
+            "  {:<20}{budget:>12.1}   {} requests per second",
+            "budget", settings.budget.requests_per_second
+        );
         if total > budget {
             let _ = writeln!(
                 text,
@@ -109,8 +113,12 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Fa
         inventory.observe(customer, clock.now());
     }
     let customers = inventory.customers.len();
-    let never_seen: Vec<_> =
-        inventory.customers.values().filter(|customer| customer.services.is_none()).map(|customer| customer.id.as_str()).collect();
+    let never_seen: Vec<_> = inventory
+        .customers
+        .values()
+        .filter(|customer| customer.services.is_none())
+        .map(|customer| customer.id.as_str())
+        .collect();
     if !never_seen.is_empty() {
         output::answer(&format!(
             "warning: partner {}: the service list does not have these customers of customers.list: {}\n",
@@ -118,7 +126,8 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Fa
             never_seen.join(", ")
         ));
     }
-    let per_collector = plan::requests_per_hour(inventory.customers.values().map(|customer| &**customer), &config.collectors);
+    let per_collector =
+        plan::requests_per_hour(inventory.customers.values().map(|customer| &**customer), &config.collectors);
     let basis = format!("{customers} customers of {visible} that the app registration sees");
     Ok(Cost { basis, per_collector, customers })
 }

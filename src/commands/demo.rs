@@ -1,5 +1,6 @@
 //! `demo`: the daemon against a simulator in the same process.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use super::{Failure, listen, output, serve, simulate};
@@ -28,8 +29,9 @@ pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
         if address.ip().is_unspecified() {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
-        text += &format!(
-            "  http://{address}/          who runs out of what, and when\n  http://{address}{}   what Prometheus scrapes\n",
+        let _ = writeln!(
+            text,
+            "  http://{address}/          who runs out of what, and when\n  http://{address}{}   what Prometheus scrapes",
             flags.telemetry_path
         );
     }

@@ -21,8 +21,10 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     for settings in &config.partners {
         let mut customers = customers(settings, Clock::start()).await?;
         customers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        let entries: Vec<_> =
-            customers.iter().map(|customer| Entry { id: customer.id.as_str(), name: customer.name.as_deref() }).collect();
+        let entries: Vec<_> = customers
+            .iter()
+            .map(|customer| Entry { id: customer.id.as_str(), name: customer.name.as_deref() })
+            .collect();
         let yaml = serde_yaml::to_string(&entries).map_err(Failure::run)?;
         output::answer(&format!("# partner {}: {} customers\n{yaml}", settings.name, entries.len()));
     }

@@ -30,8 +30,6 @@ enum Failure {
     Usage(String),
     /// Something failed at run time.
     Run(String),
-    /// It is all said already.
-    Said,
 }
 
 impl Failure {
@@ -71,7 +69,6 @@ pub fn run(cli: Cli) -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Said) => ExitCode::FAILURE,
         Err(Failure::Run(message)) => {
             error!("{message}");
             ExitCode::FAILURE

@@ -56,14 +56,20 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         OnceFormat::Table => table::render(&inventories, clock.now()),
     });
     let unread = unread(&inventories, clock);
-    if unread.is_empty() { Ok(()) } else { Err(Failure::Run(format!("not everything was read: {}", unread.join(", ")))) }
+    if unread.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Run(format!("not everything was read: {}", unread.join(", "))))
+    }
 }
 
 fn progress_bar() -> ProgressBar {
     let target =
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
-    if let Ok(style) = ProgressStyle::with_template("polling {wide_bar} {pos}/{len} targets, {elapsed} of about {duration}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("polling {wide_bar} {pos}/{len} targets, {elapsed} of about {duration}")
+    {
         bar.set_style(style);
     }
     bar
@@ -100,7 +106,12 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
         for collector in Collector::ALL {
             for (condition, count) in inventory.targets(collector, clock.now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {
-                    phrases.push(format!("{} {}: {count} {}", inventory.partner, collector.as_str(), condition.as_str()));
+                    phrases.push(format!(
+                        "{} {}: {count} {}",
+                        inventory.partner,
+                        collector.as_str(),
+                        condition.as_str()
+                    ));
                 }
             }
         }

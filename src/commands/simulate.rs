@@ -30,7 +30,11 @@ pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
 /// The simulated world that the command line asks for.
 pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
     let faults = profile(&world.faults).ok_or_else(|| {
-        Failure::Usage(format!("--faults={}: there is no such profile; there are {}", world.faults, PROFILES.join(", ")))
+        Failure::Usage(format!(
+            "--faults={}: there is no such profile; there are {}",
+            world.faults,
+            PROFILES.join(", ")
+        ))
     })?;
     let today = today();
     let settings = match world.customers {

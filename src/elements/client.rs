@@ -78,17 +78,21 @@ pub struct ApiStatus {
     pub refused: bool,
 }
 
+impl From<prometheus::Error> for ClientError {
+    fn from(error: prometheus::Error) -> Self {
+        Self::Counters(error)
+    }
+}
+
 impl Client {
     /// A client with a full budget and no token.
     pub fn new(settings: &PartnerSettings, clock: Clock) -> Result<Self, ClientError> {
         let (http, token_http) = http::clients(settings)?;
         let registry = Registry::new();
-        let counters = Arc::new(Counters::new(&settings.name, &registry).map_err(ClientError::Counters)?);
+        let counters = Arc::new(Counters::new(&settings.name, &registry)?);
         let gate = Gate::new(settings.budget);
         let auth = Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters));
-        Gauges::new(&settings.name, gate.clone(), auth.clone())
-            .and_then(|gauges| registry.register(Box::new(gauges)))
-            .map_err(ClientError::Counters)?;
+        registry.register(Box::new(Gauges::new(&settings.name, gate.clone(), auth.clone())?))?;
         Ok(Self(Arc::new(Inner {
             partner: settings.name.clone(),
             http,

@@ -156,10 +156,12 @@ impl<'a> JsonCustomer<'a> {
                     }));
                 }
                 (Question::ProductPurchased(product), &Answer::ProductPurchased(seats)) => {
-                    products.entry(product).or_insert_with(|| Product::new(product)).seats_purchased = seats.map(Into::into);
+                    products.entry(product).or_insert_with(|| Product::new(product)).seats_purchased =
+                        seats.map(Into::into);
                 }
                 (Question::ProductAvailable(product), &Answer::ProductAvailable(seats)) => {
-                    products.entry(product).or_insert_with(|| Product::new(product)).seats_available = seats.map(Into::into);
+                    products.entry(product).or_insert_with(|| Product::new(product)).seats_available =
+                        seats.map(Into::into);
                 }
                 // An answer to another question cannot be stored under this one.
                 _ => {}

@@ -1,5 +1,7 @@
 //! `once --format table`: what was read, for people: one table of seats, one of subscriptions.
 
+use std::fmt::Write;
+
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
@@ -29,14 +31,14 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     }
     let mut text = format!("{seats}\n\n{subscriptions}\n");
     if !failures.is_empty() {
-        text.push_str(&format!("\nNot read:\n{failures}\n"));
+        let _ = writeln!(text, "\nNot read:\n{failures}");
     }
     text
 }
 
 fn table(header: &[&str], first_number: usize) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     for column in table.column_iter_mut().skip(first_number) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -48,14 +50,26 @@ fn seat_rows(customer: &Customer, table: &mut Table) {
         let Some((_, answer)) = &known.answer else { continue };
         match answer {
             Answer::CustomerSeats(seats) => {
-                table.add_row([name(customer), what(*question), number(seats.assigned), number(seats.available), String::new()]);
+                table.add_row([
+                    name(customer),
+                    what(*question),
+                    number(seats.assigned),
+                    number(seats.available),
+                    String::new(),
+                ]);
             }
             Answer::TenantSeats(tenants) => {
                 for tenant in tenants.iter() {
                     let label = if tenant.name.is_empty() { tenant.id.as_str() } else { &tenant.name };
                     let what = format!("tenant {}", clean(label));
                     let seats = tenant.seats;
-                    table.add_row([name(customer), what, number(seats.assigned), number(seats.available), String::new()]);
+                    table.add_row([
+                        name(customer),
+                        what,
+                        number(seats.assigned),
+                        number(seats.available),
+                        String::new(),
+                    ]);
                 }
             }
             Answer::ProductPurchased(seats) => {
@@ -71,9 +85,16 @@ fn seat_rows(customer: &Customer, table: &mut Table) {
 fn subscription_rows(customer: &Customer, now: Timestamp, table: &mut Table) {
     for known in customer.services.iter().flat_map(|services| services.subscriptions.iter()) {
         let row = &known.subscription;
-        let (date, left) = row.expires.map(|at| (at.strftime("%Y-%m-%d").to_string(), countdown(at, now))).unwrap_or_default();
-        let cells =
-            [name(customer), clean(&row.kind.service), number(row.seats_purchased), number(row.licenses_assigned), date, left];
+        let (date, left) =
+            row.expires.map(|at| (at.strftime("%Y-%m-%d").to_string(), countdown(at, now))).unwrap_or_default();
+        let cells = [
+            name(customer),
+            clean(&row.kind.service),
+            number(row.seats_purchased),
+            number(row.licenses_assigned),
+            date,
+            left,
+        ];
         table.add_row(cells);
     }
 }
