@@ -86,7 +86,8 @@ pub struct Scrape {
 }
 
 impl Exposition {
-    /// Renders what is current at `now`; with `customer_name_label`, every series of a customer carries its name.
+    /// Renders what is current at `now`, of inventories of distinct partners; with `customer_name_label`, every series
+    /// of a customer carries its name.
     #[must_use]
     pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Self {
         let subjects: Vec<_> = inventories
@@ -128,8 +129,8 @@ impl Exposition {
 
     /// The answer to a scrape: this generation, then `own`, the exporter's own families as [`merge`] gives them.
     ///
-    /// The first compressed scrape of a generation in a format compresses all of it, the others wait for that; tens of
-    /// milliseconds for a thousand customers. `own` is compressed every time.
+    /// The first compressed scrape of a generation in a format compresses all of it, the others wait for that: some
+    /// 10 ms for a thousand customers. `own` is compressed every time.
     #[must_use]
     pub fn scrape(&self, format: Format, gzip: bool, own: &[MetricFamily]) -> Scrape {
         let tail = Bytes::from(self.tail(format, own));

@@ -1,7 +1,9 @@
 //! Customers, and the seats of their tenants and products.
 
+use std::collections::BTreeMap;
+
 use super::lines::Lines;
-use super::subject::{Subject, distinct};
+use super::subject::Subject;
 use crate::catalog;
 use crate::domain::{Answer, Quantity, Question};
 
@@ -42,11 +44,13 @@ fn tenants(subjects: &[Subject<'_>]) -> [Lines; 3] {
     for (subject, question, answer) in answers(subjects) {
         if let (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) = (question, answer) {
             let tenant_type = tenant_type.label();
-            for tenant in distinct(tenants, |a, b| a.id.cmp(&b.id)) {
-                info.push_of(subject, &info.labels(&[&tenant_type, tenant.id.as_str(), &tenant.name]), Some(1.0));
-                let labels = assigned.labels(&[&tenant_type, tenant.id.as_str()]);
-                assigned.push_of(subject, &labels, tenant.seats.assigned.map(Quantity::get));
-                available.push_of(subject, &labels, tenant.seats.available.map(Quantity::get));
+            // By what identifies their series: no two rows can give the same.
+            let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
+            for (labels, row) in rows.collect::<BTreeMap<_, _>>() {
+                let name = info.labels(&[&row.name]);
+                info.push_of(subject, &format!("{labels},{name}"), Some(1.0));
+                assigned.push_of(subject, &labels, row.seats.assigned.map(Quantity::get));
+                available.push_of(subject, &labels, row.seats.available.map(Quantity::get));
             }
         }
     }

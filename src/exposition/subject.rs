@@ -76,7 +76,7 @@ impl<'a> Subject<'a> {
 
 /// The rows in order, the first of those that are equal in it. That they are distinct is promised where they come from;
 /// it is made sure here, since one duplicate series makes Prometheus drop the whole scrape.
-pub(super) fn distinct<T>(rows: &[T], order: impl Fn(&T, &T) -> Ordering) -> Vec<&T> {
+fn distinct<T>(rows: &[T], order: impl Fn(&T, &T) -> Ordering) -> Vec<&T> {
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_by(|a, b| order(a, b));
     rows.dedup_by(|a, b| order(a, b) == Ordering::Equal);

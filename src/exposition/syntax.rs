@@ -53,7 +53,7 @@ pub(super) fn unix_time(time: Timestamp) -> f64 {
 pub(super) fn bound(value: f64) -> String {
     let mut text = String::new();
     write_number(&mut text, value);
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) {
         text.push_str(".0");
     }
     text
@@ -80,21 +80,19 @@ pub(super) fn write_metadata(out: &mut String, format: Format, name: &str, help:
     }
 }
 
-/// Appends the text so that it stays within its line and, if it stands in quotes, within them. NUL, at which
-/// Prometheus stops reading, becomes U+FFFD.
+/// Appends the text so that it stays within its line and, if it stands in quotes, within them. Every other character
+/// may stand for itself, NUL and carriage return too.
 fn escape(out: &mut String, text: &str, quotes: bool) {
     let mut rest = text;
-    let special = |byte| matches!(byte, b'\\' | b'\n' | b'\0') || (quotes && byte == b'"');
-    while let Some((clean, found)) = rest.bytes().position(special).and_then(|position| rest.split_at_checked(position))
-    {
+    let special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
+    while let Some((clean, found)) = rest.bytes().position(special).and_then(|at| rest.split_at_checked(at)) {
         out.push_str(clean);
         let mut found = found.chars();
-        out.push_str(match found.next() {
-            Some('\\') => "\\\\",
-            Some('\n') => "\\n",
-            Some('"') => "\\\"",
-            _ => "\u{fffd}",
-        });
+        match found.next() {
+            Some('\n') => out.push_str("\\n"),
+            Some(special) => out.extend(['\\', special]),
+            None => {}
+        }
         rest = found.as_str();
     }
     out.push_str(rest);
