@@ -1,4 +1,4 @@
-"""Writes the dashboards: `python3 dashboards/generate`; with `--check` only says whether the committed ones are the same.
+"""Writes the dashboards: `python3 dashboards/generate`; with `--check` only says whether the committed ones differ.
 
 Needs requirements.txt. Besides the dashboards it writes may_be_empty.json: the queries that may give nothing although
 everything is fine, each with the reason.
@@ -10,9 +10,11 @@ import json
 import pathlib
 import sys
 
-import customer
-import exporter
-import seats
+sys.dont_write_bytecode = True
+
+import customer  # noqa: E402
+import exporter  # noqa: E402
+import seats  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -36,9 +38,14 @@ def main() -> int:
         if committed != text:
             differ += 1
             name = path.relative_to(HERE.parent.parent)
-            sys.stdout.writelines(difflib.unified_diff(
-                committed.splitlines(keepends=True), text.splitlines(keepends=True), f"{name} (committed)",
-                f"{name} (generated)"))
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    committed.splitlines(keepends=True),
+                    text.splitlines(keepends=True),
+                    f"{name} (committed)",
+                    f"{name} (generated)",
+                )
+            )
     if differ:
         print(f"{differ} files are not what the generator makes: run python3 dashboards/generate", file=sys.stderr)
     elif check:

@@ -5,7 +5,8 @@ import panels
 from layout import Board
 from look import WARNING
 from panels import COLORED, GAUGE, Column, Query
-from promql import CUSTOMER, ONE_CUSTOMER as C, SUBSCRIPTION, TENANT, count
+from promql import CUSTOMER, SUBSCRIPTION, TENANT, count
+from promql import ONE_CUSTOMER as C
 
 ASSIGNED = C.recorded_once(TENANT, "avepoint:seats_assigned:last")
 UTILIZATION = C.recorded_once(TENANT, "avepoint:tenant_seats_utilization:ratio")
@@ -16,6 +17,7 @@ EXPIRATION = C.once(SUBSCRIPTION, "avepoint_subscription_expiration_timestamp_se
 CONTRACT_END = C.once(SUBSCRIPTION, "avepoint_subscription_contract_end_timestamp_seconds")
 
 NOT_HELD = "a customer need not have any subscription or product of this kind"
+NO_TENANT = "the API may give a customer's seats only by tenant type"
 YOUNG = "needs samples from an earlier time"
 TENANT_LEGEND = "{{tenant_type}} {{tenant_id}}"
 
@@ -46,22 +48,54 @@ def _at_a_glance(board: Board) -> None:
     dates = {"unit": "dateTimeFromNow"}
     for title, description, expr, more in [
         ("Seats assigned", "Seats assigned in all tenants of this customer.", f"sum({ASSIGNED})", {}),
-        ("Seats left", "Seats left in all tenants of this customer; unlimited if one of them is.", f"sum({C.left()})",
-         {"steps": look.SEATS_LEFT, "mapping": look.UNLIMITED, "links": [look.runbook("AvePointSeatsExhausted")]}),
-        ("Fullest tenant", "The highest share of assigned seats among the tenants.", f"max({UTILIZATION})",
-         {"unit": "percentunit", "steps": look.UTILIZATION, "decimals": 1, "no_value": "nothing counted",
-          "links": [look.runbook("AvePointSeatsLow")]}),
-        ("Subscriptions", "Rows of the customer's service list.",
-         f"count(group by ({SUBSCRIPTION}) ({C.raw('avepoint_subscription_info')}))", {}),
-        ("Next expiry", "When the next subscription expires.", f"min({EXPIRATION} > time()) * 1000",
-         dates | {"no_value": "none", "links": [look.runbook("AvePointSubscriptionExpiring")]}),
-        ("Next contract end", "When the next contract ends.", f"min({CONTRACT_END} > time()) * 1000",
-         dates | {"no_value": "none", "links": [look.runbook("AvePointContractEnding")]}),
-        ("Oldest data", "When the collector that is furthest behind was last read for this customer.",
-         f"min({C.once(f'{CUSTOMER}, collector', LAST_SUCCESS)}) * 1000",
-         dates | {"links": [look.runbook("AvePointDataStale")]}),
-        ("Alerts firing", "Alerts about this customer that are firing, of the rules that come with the exporter.",
-         count(firing, C.raw("avepoint_customer_info")), {"steps": look.any_is(WARNING)}),
+        (
+            "Seats left",
+            "Seats left in all tenants of this customer; unlimited if one of them is.",
+            f"sum({C.left()})",
+            {"steps": look.SEATS_LEFT, "mapping": look.UNLIMITED, "links": [look.runbook("AvePointSeatsExhausted")]},
+        ),
+        (
+            "Fullest tenant",
+            "The highest share of assigned seats among the tenants.",
+            f"max({UTILIZATION})",
+            {
+                "unit": "percentunit",
+                "steps": look.UTILIZATION,
+                "decimals": 1,
+                "no_value": "nothing counted",
+                "links": [look.runbook("AvePointSeatsLow")],
+            },
+        ),
+        (
+            "Subscriptions",
+            "Rows of the customer's service list.",
+            f"count(group by ({SUBSCRIPTION}) ({C.raw('avepoint_subscription_info')}))",
+            {},
+        ),
+        (
+            "Next expiry",
+            "When the next subscription expires.",
+            f"min({EXPIRATION} > time()) * 1000",
+            dates | {"no_value": "none", "links": [look.runbook("AvePointSubscriptionExpiring")]},
+        ),
+        (
+            "Next contract end",
+            "When the next contract ends.",
+            f"min({CONTRACT_END} > time()) * 1000",
+            dates | {"no_value": "none", "links": [look.runbook("AvePointContractEnding")]},
+        ),
+        (
+            "Oldest data",
+            "When the collector that is furthest behind was last read for this customer.",
+            f"min({C.once(f'{CUSTOMER}, collector', LAST_SUCCESS)}) * 1000",
+            dates | {"links": [look.runbook("AvePointDataStale")]},
+        ),
+        (
+            "Alerts firing",
+            "Alerts about this customer that are firing, of the rules that come with the exporter.",
+            count(firing, C.raw("avepoint_customer_info")),
+            {"steps": look.any_is(WARNING)},
+        ),
     ]:
         empty = "a customer need not have an end date ahead" if title.startswith("Next") else ""
         board.add(panels.stat(title, description, [Query(expr, may_be_empty=empty)], **more), 3, 4)
@@ -74,7 +108,7 @@ def _tenants(board: Board) -> None:
             "Tenants",
             "Seats of every tenant. A row without a tenant holds all tenants of a type, where the API gives no more. No "
             "utilization: nothing is counted, or there is no limit.",
-            [Query(ASSIGNED), Query(C.left()), Query(UTILIZATION), Query(C.tenant_names())],
+            [Query(ASSIGNED), Query(C.left()), Query(UTILIZATION), Query(C.tenant_names(), may_be_empty=NO_TENANT)],
             [
                 Column("tenant_name", "Tenant", width=220),
                 Column("tenant_type", "Tenant type", width=120),
@@ -88,7 +122,8 @@ def _tenants(board: Board) -> None:
             no_value="no tenants",
             links=[look.runbook("AvePointSeatsLow"), look.runbook("AvePointSeatsExhausted")],
         ),
-        14, 8,
+        14,
+        8,
     )
     board.add(
         panels.lines(
@@ -101,7 +136,8 @@ def _tenants(board: Board) -> None:
             soft_min=0,
             max=1,
         ),
-        10, 8,
+        10,
+        8,
     )
     left = C.recorded("avepoint:seats_left:last")
     board.add(
@@ -113,7 +149,8 @@ def _tenants(board: Board) -> None:
             steps_after=True,
             soft_min=0,
         ),
-        8, 9,
+        8,
+        9,
     )
     board.add(
         panels.lines(
@@ -121,14 +158,18 @@ def _tenants(board: Board) -> None:
             "Seats left, and what the straight line through the last 7 days gives for 14 days later.",
             [
                 Query(C.left(), f"{TENANT_LEGEND}: left"),
-                Query(f"clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0)",
-                      f"{TENANT_LEGEND}: in 14 days", YOUNG),
+                Query(
+                    f"clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0)",
+                    f"{TENANT_LEGEND}: in 14 days",
+                    YOUNG,
+                ),
             ],
             calcs=("lastNotNull",),
             soft_min=0,
             links=[look.runbook("AvePointSeatsForecastExhausted")],
         ),
-        8, 9,
+        8,
+        9,
     )
     day_before = f"max by ({TENANT}) ({C.recorded('avepoint:seats_assigned:last')} offset 1d)"
     board.add(
@@ -139,7 +180,8 @@ def _tenants(board: Board) -> None:
             steps_after=True,
             no_value="no data from a day before",
         ),
-        8, 9,
+        8,
+        9,
     )
 
 
@@ -190,10 +232,14 @@ def _subscriptions(board: Board) -> None:
             desc=False,
             hide=["partner", "customer_id"],
             no_value="no subscriptions",
-            links=[look.runbook("AvePointSubscriptionExpiring"), look.runbook("AvePointSubscriptionExpired"),
-                   look.runbook("AvePointContractEnding")],
+            links=[
+                look.runbook("AvePointSubscriptionExpiring"),
+                look.runbook("AvePointSubscriptionExpired"),
+                look.runbook("AvePointContractEnding"),
+            ],
         ),
-        24, 9,
+        24,
+        9,
     )
     legend = "{{service_name}} ({{subscription_id}})"
     board.add(
@@ -204,17 +250,24 @@ def _subscriptions(board: Board) -> None:
             steps=look.SUBSCRIPTION_UTILIZATION,
             no_value="no subscription with seats and licences",
         ),
-        8, 9,
+        8,
+        9,
     )
     board.add(
         panels.lines(
             "Licences assigned and seats purchased",
             "Microsoft licences assigned, and seats purchased, of every subscription that has them.",
             [
-                Query(C.once(SUBSCRIPTION, "avepoint_subscription_microsoft_licenses_assigned"), f"{legend}: assigned",
-                      NOT_HELD),
-                Query(f"{C.once(SUBSCRIPTION, 'avepoint_subscription_seats_purchased')} < Inf", f"{legend}: purchased",
-                      NOT_HELD),
+                Query(
+                    C.once(SUBSCRIPTION, "avepoint_subscription_microsoft_licenses_assigned"),
+                    f"{legend}: assigned",
+                    NOT_HELD,
+                ),
+                Query(
+                    f"{C.once(SUBSCRIPTION, 'avepoint_subscription_seats_purchased')} < Inf",
+                    f"{legend}: purchased",
+                    NOT_HELD,
+                ),
             ],
             calcs=("firstNotNull", "lastNotNull"),
             steps_after=True,
@@ -222,7 +275,8 @@ def _subscriptions(board: Board) -> None:
             no_value="no subscription with seats",
             links=[look.runbook("AvePointSubscriptionOverAssigned"), look.runbook("AvePointSubscriptionSeatsLow")],
         ),
-        8, 9,
+        8,
+        9,
     )
     board.add(
         panels.lines(
@@ -233,7 +287,8 @@ def _subscriptions(board: Board) -> None:
             steps_after=True,
             no_value="no pooled licence",
         ),
-        8, 9,
+        8,
+        9,
     )
 
 
@@ -249,14 +304,19 @@ def _capacity(board: Board) -> None:
             "Capacity",
             "Subscriptions sold by capacity. Utilization is the larger of used and protected as a share of what was "
             "purchased; from 90 % it raises AvePointCapacityLow, at 100 % as critical.",
-            [Query(expr, may_be_empty=NOT_HELD) for expr in (purchased, used, protected, consumed, CAPACITY_UTILIZATION)],
+            [
+                Query(expr, may_be_empty=NOT_HELD)
+                for expr in (purchased, used, protected, consumed, CAPACITY_UTILIZATION)
+            ],
             [
                 Column("service_name", "Service", width=280),
                 Column("A", "Purchased", unit="bytes", width=110, mapping=look.UNLIMITED),
                 Column("B", "Used", unit="bytes", width=110),
                 Column("C", "Protected", unit="bytes", width=110),
                 Column("D", "Storage consumed", unit="bytes", width=140),
-                Column("E", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1),
+                Column(
+                    "E", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1
+                ),
                 Column("subscription_id", "Subscription", width=130),
             ],
             sort="Utilization",
@@ -264,7 +324,8 @@ def _capacity(board: Board) -> None:
             no_value="no subscription with a capacity",
             links=[look.runbook("AvePointCapacityLow")],
         ),
-        14, 8,
+        14,
+        8,
     )
     board.add(
         panels.lines(
@@ -278,7 +339,8 @@ def _capacity(board: Board) -> None:
             soft_min=0,
             no_value="no subscription with a capacity",
         ),
-        10, 8,
+        10,
+        8,
     )
 
 
@@ -302,7 +364,8 @@ def _products(board: Board) -> None:
             hide=["partner", "customer_id"],
             no_value="no products",
         ),
-        12, 8,
+        12,
+        8,
     )
     board.add(
         panels.lines(
@@ -313,7 +376,8 @@ def _products(board: Board) -> None:
             steps_after=True,
             soft_min=0,
         ),
-        12, 8,
+        12,
+        8,
     )
 
 
@@ -338,7 +402,8 @@ def _freshness(board: Board) -> None:
             hide=["partner", "customer_id"],
             links=[look.runbook("AvePointDataStale")],
         ),
-        8, 8,
+        8,
+        8,
     )
     board.add(
         panels.lines(
@@ -348,15 +413,20 @@ def _freshness(board: Board) -> None:
             unit="s",
             soft_min=0,
         ),
-        8, 8,
+        8,
+        8,
     )
     firing = C.recorded("ALERTS", 'alertname=~"AvePoint.+", alertstate="firing"')
     board.add(
         panels.table(
             "Alerts",
             "What fires about this customer. Click on an alert for its runbook.",
-            [Query(f"group by (alertname, severity, tenant_type, tenant_id, service_name, subscription_id, collector) ({firing})",
-                   may_be_empty="only what is wrong is listed")],
+            [
+                Query(
+                    f"group by (alertname, severity, tenant_type, tenant_id, service_name, subscription_id, collector) ({firing})",
+                    may_be_empty="only what is wrong is listed",
+                )
+            ],
             [
                 Column("alertname", "Alert", links=look.ROW_TO_RUNBOOK, width=250),
                 Column("severity", "Severity", width=90),
@@ -370,5 +440,6 @@ def _freshness(board: Board) -> None:
             desc=False,
             no_value="none",
         ),
-        8, 8,
+        8,
+        8,
     )

@@ -1,16 +1,17 @@
 """Exporter: whether it is well, what it asks of the API, how fresh its data is, what a scrape costs."""
 
-from grafana_foundation_sdk.models import common
-
+import collection
 import look
 import panels
+from collection import QUIET
+from grafana_foundation_sdk.models import common
 from layout import Board
 from look import CRITICAL, OK, WARNING
 from panels import COLORED, Column, Query
-from promql import PARTNER as P, TARGET as T
+from promql import PARTNER as P
+from promql import RATE
+from promql import TARGET as T
 
-RATE = "[$__rate_interval]"
-QUIET = "no failure of this kind is known yet"
 IDLE = "no request of this kind within the interval"
 NOT_SET = "known only for a certificate, or if the configuration has the secret's date"
 FAILURES = "avepoint_api_request_failures_total"
@@ -28,16 +29,12 @@ def board() -> Board:
     board.link("Seats and subscriptions", look.TO_SEATS)
     board.link("Customer", look.TO_CUSTOMER)
     _at_a_glance(board)
-    _collection(board)
+    collection.add(board)
     _api(board)
     _budget(board)
     _credentials(board)
     _scrapes(board)
     return board
-
-
-def _rate(by: str, metric: str) -> str:
-    return f"sum by ({by}) (rate({P.raw(metric)}{RATE}))"
 
 
 def _at_a_glance(board: Board) -> None:
@@ -47,156 +44,91 @@ def _at_a_glance(board: Board) -> None:
     name = common.BigValueTextMode.NAME
     reload = {"links": [look.runbook("AvePointConfigReloadFailed")]}
     for title, description, expr, legend, empty, more in [
-        ("Up", "Whether Prometheus could scrape the exporter.", T.raw("up"), "{{instance}}", "",
-         {"mapping": look.mapping({"1": ("up", OK), "0": ("down", CRITICAL)}),
-          "links": [look.runbook("AvePointExporterDown")]}),
-        ("Version", "The builds that are running.",
-         f"group by (version, revision) ({T.raw('avepoint_exporter_build_info')})", "{{version}} ({{revision}})", "",
-         {"text_mode": name}),
-        ("Customers", "Customers known, after include, exclude and list.",
-         f"sum(max by (job, partner) ({P.raw('avepoint_customers')}))", "", "", {}),
-        ("Last complete listing", "When the list of customers was last read completely, of the partner that is furthest "
-         "behind.", f"min(max by (job, partner) ({P.raw('avepoint_discovery_last_success_timestamp_seconds')})) * 1000", "", "",
-         seconds_ago),
-        ("Configuration in force", "Whether the last reload of the configuration was successful on all instances.",
-         f"min({T.raw('avepoint_exporter_config_last_reload_successful')})", "", "", yes_no | reload),
-        ("Configuration loaded", "When the configuration was last loaded or reloaded successfully.",
-         f"max({T.raw('avepoint_exporter_config_last_reload_success_timestamp_seconds')}) * 1000", "", "",
-         seconds_ago | reload),
-        ("State saved", "When the state file was last written.",
-         f"min({T.raw('avepoint_exporter_state_last_save_timestamp_seconds')}) * 1000", "",
-         "there need not be a state file",
-         seconds_ago | {"no_value": "no state file", "links": [look.runbook("AvePointStateNotSaved")]}),
-        ("Started", "When the process that runs for the shortest time was started.",
-         f"max({T.raw('process_start_time_seconds')}) * 1000", "", "", seconds_ago),
+        (
+            "Up",
+            "Whether Prometheus could scrape the exporter.",
+            T.raw("up"),
+            "{{instance}}",
+            "",
+            {
+                "mapping": look.mapping({"1": ("up", OK), "0": ("down", CRITICAL)}),
+                "links": [look.runbook("AvePointExporterDown")],
+            },
+        ),
+        (
+            "Version",
+            "The builds that are running.",
+            f"group by (version, revision) ({T.raw('avepoint_exporter_build_info')})",
+            "{{version}} ({{revision}})",
+            "",
+            {"text_mode": name},
+        ),
+        (
+            "Customers",
+            "Customers known, after include, exclude and list.",
+            f"sum(max by (job, partner) ({P.raw('avepoint_customers')}))",
+            "",
+            "",
+            {},
+        ),
+        (
+            "Last complete listing",
+            "When the list of customers was last read completely, of the partner that is furthest " "behind.",
+            f"min(max by (job, partner) ({P.raw('avepoint_discovery_last_success_timestamp_seconds')})) * 1000",
+            "",
+            "",
+            seconds_ago,
+        ),
+        (
+            "Configuration in force",
+            "Whether the last reload of the configuration was successful on all instances.",
+            f"min({T.raw('avepoint_exporter_config_last_reload_successful')})",
+            "",
+            "",
+            yes_no | reload,
+        ),
+        (
+            "Configuration loaded",
+            "When the configuration was last loaded or reloaded successfully.",
+            f"max({T.raw('avepoint_exporter_config_last_reload_success_timestamp_seconds')}) * 1000",
+            "",
+            "",
+            seconds_ago | reload,
+        ),
+        (
+            "State saved",
+            "When the state file was last written.",
+            f"min({T.raw('avepoint_exporter_state_last_save_timestamp_seconds')}) * 1000",
+            "",
+            "there need not be a state file",
+            seconds_ago | {"no_value": "no state file", "links": [look.runbook("AvePointStateNotSaved")]},
+        ),
+        (
+            "Started",
+            "When the process that runs for the shortest time was started.",
+            f"max({T.raw('process_start_time_seconds')}) * 1000",
+            "",
+            "",
+            seconds_ago,
+        ),
     ]:
         board.add(panels.stat(title, description, [Query(expr, legend, empty)], **more), 3, 4)
 
 
-def _collection(board: Board) -> None:
-    board.row("Collection: agenda and freshness")
-    by = "job, partner, collector"
-    interval = f"max by ({by}) ({P.raw('avepoint_collector_interval_seconds')})"
-    max_age = f"max by ({by}) ({P.raw('avepoint_collector_max_age_seconds')})"
-    oldest = (
-        f"time() - min by ({by}) (max by ({by}, customer_id) "
-        f"({P.raw('avepoint_collector_last_success_timestamp_seconds')}))"
-    )
-    targets = [
-        P.once(by, "avepoint_collector_targets", f'state="{state}"')
-        for state in ("fresh", "failing", "stale", "pending", "absent")
-    ]
-    board.add(
-        panels.table(
-            "Collectors",
-            "Targets of every collector by state, the age of the oldest data of a customer, and what is configured. Targets "
-            "that fail or are stale raise AvePointCollectorFailing once none is fresh.",
-            [*map(Query, targets), Query(oldest), Query(f"({oldest}) / {max_age}"), Query(interval), Query(max_age)],
-            [
-                Column("partner", "Partner"),
-                Column("collector", "Collector", width=160),
-                Column("A", "Fresh", width=80),
-                Column("B", "Failing", width=80, thresholds=look.any_is(WARNING), cell=COLORED),
-                Column("C", "Stale", width=80, thresholds=look.any_is(CRITICAL), cell=COLORED),
-                Column("D", "Pending", width=80),
-                Column("E", "Absent", width=80),
-                Column("F", "Oldest data", unit="dtdurations", decimals=0, width=160),
-                Column("G", "Share of max_age", unit="percentunit", decimals=0, width=140, thresholds=look.AGE, cell=COLORED),
-                Column("H", "Interval", unit="dtdurations", decimals=0, width=100),
-                Column("I", "max_age", unit="dtdurations", decimals=0, width=100),
-            ],
-            sort="Share of max_age",
-            links=[look.runbook("AvePointCollectorFailing"), look.runbook("AvePointDataStale")],
-        ),
-        16, 9,
-    )
-    board.add(
-        panels.lines(
-            "Agenda lag",
-            "How late the most overdue target is, and the longest interval: a lag above it raises AvePointAgendaBehind. In a "
-            "first pass everything is late.",
-            [
-                Query(f"max by (instance, partner) ({P.raw('avepoint_agenda_lag_seconds')})", "{{partner}} on {{instance}}"),
-                Query(f"max by (partner) ({P.raw('avepoint_collector_interval_seconds')})", "{{partner}}: longest interval"),
-            ],
-            unit="s",
-            soft_min=0,
-            links=[look.runbook("AvePointAgendaBehind")],
-        ),
-        8, 9,
-    )
-    board.add(
-        panels.lines(
-            "Targets by state",
-            "Targets of all collectors of the selected partners, on every instance.",
-            [Query(f"sum by (instance, state) ({P.raw('avepoint_collector_targets')})", "{{state}} on {{instance}}")],
-            stack=True,
-            steps_after=True,
-        ),
-        8, 8,
-    )
-    board.add(
-        panels.lines(
-            "Polls",
-            "Polls of targets that finished, by collector.",
-            [Query(_rate("partner, collector", "avepoint_collector_polls_total"), "{{partner}} {{collector}}")],
-            unit="ops",
-            soft_min=0,
-        ),
-        8, 8,
-    )
-    board.add(
-        panels.lines(
-            "Failed polls",
-            "Polls of targets that failed after all retries, by collector and reason.",
-            [Query(f"{_rate('partner, collector, reason', 'avepoint_collector_poll_failures_total')} > 0",
-                   "{{partner}} {{collector}}: {{reason}}", QUIET)],
-            unit="ops",
-            soft_min=0,
-            no_value="no failures",
-            links=[look.runbook("AvePointCollectorFailing")],
-        ),
-        8, 8,
-    )
-    board.add(
-        panels.lines(
-            "Age of the oldest data",
-            "Time since the customer that is furthest behind was read, by collector. It rises to the interval and falls back.",
-            [Query(oldest, "{{partner}} {{collector}}")],
-            unit="s",
-            soft_min=0,
-            links=[look.runbook("AvePointDataStale")],
-        ),
-        12, 8,
-    )
-    board.add(
-        panels.lines(
-            "Unreadable values",
-            "Values of the API that could not be read and are missing from the metrics, by field.",
-            [Query(f"sum by (partner, field) (increase({P.raw('avepoint_unreadable_values_total')}{RATE})) > 0",
-                   "{{partner}}: {{field}}", QUIET)],
-            draw_bars=True,
-            soft_min=0,
-            no_value="none",
-            links=[look.runbook("AvePointUnreadableValues")],
-        ),
-        12, 8,
-    )
-
-
 def _api(board: Board) -> None:
     board.row("API")
-    buckets = _rate("operation, le", "avepoint_api_request_duration_seconds_bucket")
+    buckets = P.rate("operation, le", "avepoint_api_request_duration_seconds_bucket")
     board.add(
         panels.lines(
             "Requests",
             "HTTP requests sent, retries included, by operation.",
-            [Query(_rate("partner, operation", REQUESTS), "{{partner}} {{operation}}")],
+            [Query(P.rate("partner, operation", REQUESTS), "{{partner}} {{operation}}")],
             unit="reqps",
             soft_min=0,
             stack=True,
         ),
-        12, 8,
+        12,
+        8,
     )
     by = "partner, operation"
     board.add(
@@ -204,34 +136,43 @@ def _api(board: Board) -> None:
             "Share of failed requests",
             "Requests that failed, retried ones included, as a share of those sent, by operation. A 404 that means absence "
             "is not a failure.",
-            [Query(f"{_rate(by, FAILURES)} / ({_rate(by, REQUESTS)} > 0)", "{{partner}} {{operation}}", IDLE)],
+            [Query(f"{P.rate(by, FAILURES)} / ({P.rate(by, REQUESTS)} > 0)", "{{partner}} {{operation}}", IDLE)],
             unit="percentunit",
             soft_min=0,
             max=1,
             no_value="no failures",
         ),
-        12, 8,
+        12,
+        8,
     )
     board.add(
         panels.lines(
             "Failures by reason",
             "Requests that failed, retried ones included, by reason.",
-            [Query(f"{_rate('partner, operation, reason', FAILURES)} > 0", "{{partner}} {{operation}}: {{reason}}", QUIET)],
+            [
+                Query(
+                    f"{P.rate('partner, operation, reason', FAILURES)} > 0",
+                    "{{partner}} {{operation}}: {{reason}}",
+                    QUIET,
+                )
+            ],
             unit="reqps",
             soft_min=0,
             no_value="no failures",
         ),
-        8, 8,
+        8,
+        8,
     )
     board.add(
         panels.lines(
             "Retries",
             "Requests that repeated a failed one, by operation.",
-            [Query(_rate("partner, operation", "avepoint_api_retries_total"), "{{partner}} {{operation}}")],
+            [Query(P.rate("partner, operation", "avepoint_api_retries_total"), "{{partner}} {{operation}}")],
             unit="reqps",
             soft_min=0,
         ),
-        8, 8,
+        8,
+        8,
     )
     board.add(
         panels.lines(
@@ -246,7 +187,8 @@ def _api(board: Board) -> None:
             soft_min=0,
             no_value="no requests",
         ),
-        8, 8,
+        8,
+        8,
     )
 
 
@@ -267,7 +209,8 @@ def _budget(board: Board) -> None:
             soft_min=0,
             links=[look.runbook("AvePointApiThrottled")],
         ),
-        10, 8,
+        10,
+        8,
     )
     board.add(
         panels.lines(
@@ -280,7 +223,8 @@ def _budget(board: Board) -> None:
             max=1,
             links=[look.runbook("AvePointApiThrottled")],
         ),
-        8, 8,
+        8,
+        8,
     )
     board.add(
         panels.stat(
@@ -290,7 +234,8 @@ def _budget(board: Board) -> None:
             mapping=look.mapping({"1": ("throttled", WARNING), "0": ("no", OK)}),
             links=[look.runbook("AvePointApiThrottled")],
         ),
-        6, 8,
+        6,
+        8,
     )
 
 
@@ -310,15 +255,23 @@ def _credentials(board: Board) -> None:
                 Column("partner", "Partner"),
                 Column("credential", "Credential", width=130),
                 Column("A", "Expires", unit="dateTimeAsIso", width=170),
-                Column("B", "In", unit="dtdurations", decimals=0, width=190, thresholds=look.CREDENTIAL_SECONDS_LEFT,
-                       cell=COLORED),
+                Column(
+                    "B",
+                    "In",
+                    unit="dtdurations",
+                    decimals=0,
+                    width=190,
+                    thresholds=look.CREDENTIAL_SECONDS_LEFT,
+                    cell=COLORED,
+                ),
             ],
             sort="In",
             desc=False,
             no_value="no date known",
             links=[look.runbook("AvePointCredentialExpiring")],
         ),
-        8, 8,
+        8,
+        8,
     )
     token = f"min by (partner, instance) ({P.raw('avepoint_auth_token_expiration_timestamp_seconds')})"
     board.add(
@@ -331,7 +284,8 @@ def _credentials(board: Board) -> None:
             no_value="no token yet",
             links=[look.runbook("AvePointTokenRefused")],
         ),
-        8, 8,
+        8,
+        8,
     )
     failures = P.raw("avepoint_auth_token_request_failures_total")
     board.add(
@@ -339,36 +293,69 @@ def _credentials(board: Board) -> None:
             "Token requests",
             "Requests for an access token, and those that failed by reason.",
             [
-                Query(f"sum by (partner) (increase({P.raw('avepoint_auth_token_requests_total')}{RATE}))",
-                      "{{partner}}: requests"),
+                Query(
+                    f"sum by (partner) (increase({P.raw('avepoint_auth_token_requests_total')}{RATE}))",
+                    "{{partner}}: requests",
+                ),
                 Query(f"sum by (partner, reason) (increase({failures}{RATE})) > 0", "{{partner}}: {{reason}}", QUIET),
             ],
             draw_bars=True,
             soft_min=0,
             links=[look.runbook("AvePointTokenRefused")],
         ),
-        8, 8,
+        8,
+        8,
     )
 
 
 def _scrapes(board: Board) -> None:
     board.row("Cost of scrapes and process")
     for title, description, queries, unit, more in [
-        ("Scrape duration", "What a scrape takes, as Prometheus sees it.",
-         [(T.raw("scrape_duration_seconds"), "{{instance}}")], "s", {}),
-        ("Samples of a scrape", "Samples that a scrape gives, and the series among them that come from the inventory.",
-         [(T.raw("scrape_samples_scraped"), "{{instance}}: samples"),
-          (T.raw("avepoint_exporter_series"), "{{instance}}: series of the inventory")], "short", {}),
-        ("Scrapes", "Answers sent on the telemetry path, whoever asks.",
-         [(f"sum by (instance) (rate({T.raw('avepoint_exporter_scrapes_total')}{RATE}))", "{{instance}}")], "reqps", {}),
-        ("CPU", "Processor time used, in seconds per second: 1 is a whole core.",
-         [(f"sum by (instance) (rate({T.raw('process_cpu_seconds_total')}{RATE}))", "{{instance}}")], "short",
-         {"decimals": 3}),
-        ("Memory", "Resident memory of the process.",
-         [(T.raw("process_resident_memory_bytes"), "{{instance}}")], "bytes", {}),
-        ("File descriptors", "Open files and sockets, and how many there may be.",
-         [(T.raw("process_open_fds"), "{{instance}}: open"), (T.raw("process_max_fds"), "{{instance}}: limit")], "short",
-         {}),
+        (
+            "Scrape duration",
+            "What a scrape takes, as Prometheus sees it.",
+            [(T.raw("scrape_duration_seconds"), "{{instance}}")],
+            "s",
+            {},
+        ),
+        (
+            "Samples of a scrape",
+            "Samples that a scrape gives, and the series among them that come from the inventory.",
+            [
+                (T.raw("scrape_samples_scraped"), "{{instance}}: samples"),
+                (T.raw("avepoint_exporter_series"), "{{instance}}: series of the inventory"),
+            ],
+            "short",
+            {},
+        ),
+        (
+            "Scrapes",
+            "Answers sent on the telemetry path, whoever asks.",
+            [(f"sum by (instance) (rate({T.raw('avepoint_exporter_scrapes_total')}{RATE}))", "{{instance}}")],
+            "reqps",
+            {},
+        ),
+        (
+            "CPU",
+            "Processor time used, in seconds per second: 1 is a whole core.",
+            [(f"sum by (instance) (rate({T.raw('process_cpu_seconds_total')}{RATE}))", "{{instance}}")],
+            "short",
+            {"decimals": 3},
+        ),
+        (
+            "Memory",
+            "Resident memory of the process.",
+            [(T.raw("process_resident_memory_bytes"), "{{instance}}")],
+            "bytes",
+            {},
+        ),
+        (
+            "File descriptors",
+            "Open files and sockets, and how many there may be.",
+            [(T.raw("process_open_fds"), "{{instance}}: open"), (T.raw("process_max_fds"), "{{instance}}: limit")],
+            "short",
+            {},
+        ),
     ]:
         board.add(
             panels.lines(title, description, [Query(*query) for query in queries], unit=unit, soft_min=0, **more), 8, 7

@@ -2,15 +2,16 @@
 
 import json
 
+import look
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common, dashboard
 
-import look
-
 WIDTH = 24
 # The schema of Grafana 11.0; later versions bring it up to theirs when they load it.
 SCHEMA = 39
+# What is selected in a fresh import. Nothing: Grafana then takes the default data source, or the first customer.
+NONE: dict = {}
 ALL = dashboard.VariableOption(selected=True, text="All", value="$__all")
 CUSTOMER_OF_RESULT = '/customer_id="(?<value>[^"]+)|customer_name="(?<text>[^"]+)/g'
 
@@ -41,9 +42,13 @@ class Board:
                 .hide(True)
                 .icon_color("rgba(0, 211, 255, 1)")
                 .type("dashboard")
+                .placement(None)
             )
             .with_variable(
-                builders.DatasourceVariable("datasource").label("Data source").type("prometheus")
+                builders.DatasourceVariable("datasource")
+                .label("Data source")
+                .type("prometheus")
+                .current(NONE)
                 .description("The Prometheus that scrapes avepoint_exporter and loads its rules.")
             )
             .with_variable(_values("job", "label_values(avepoint_exporter_build_info, job)"))
@@ -58,7 +63,9 @@ class Board:
         known = 'avepoint_customer_info{job=~"$job", instance=~"$instance", partner=~"$partner"}'
         variable = _query("customer", f"query_result(group by (customer_id, customer_name) ({known}))", 3)
         variable = variable.regex(CUSTOMER_OF_RESULT)
-        if not single:
+        if single:
+            variable = variable.current(NONE)
+        else:
             variable = variable.multi(True).include_all(True).all_value(".+").current(ALL)
         self._board = self._board.with_variable(variable)
 

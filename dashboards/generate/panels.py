@@ -2,19 +2,26 @@
 
 import dataclasses
 
+import look
 from grafana_foundation_sdk.builders import (
     barchart,
     bargauge,
-    common as common_builders,
     prometheus,
+)
+from grafana_foundation_sdk.builders import (
+    common as common_builders,
+)
+from grafana_foundation_sdk.builders import (
     stat as stat_builder,
+)
+from grafana_foundation_sdk.builders import (
     table as table_builder,
+)
+from grafana_foundation_sdk.builders import (
     timeseries as timeseries_builder,
 )
 from grafana_foundation_sdk.builders.dashboard import FieldColor
 from grafana_foundation_sdk.models import common, dashboard
-
-import look
 
 
 @dataclasses.dataclass
@@ -84,14 +91,20 @@ def chart(title, description, query, *, category, category_title, value_title, s
         .fill_opacity(80)
         .decimals(0)
         .min(0)
-        .legend(common_builders.VizLegendOptions().show_legend(False).display_mode(common.LegendDisplayMode.LIST)
-                .placement(common.LegendPlacement.BOTTOM).calcs([]))
-        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE)
-                 .sort(common.SortOrder.NONE))
-        .transformations([
-            _organize([category, "Value"], {category: category_title, "Value": value_title}, ["Time"]),
-            dashboard.DataTransformerConfig("sortBy", options={"fields": {}, "sort": [{"field": category_title}]}),
-        ])
+        .legend(
+            common_builders.VizLegendOptions()
+            .show_legend(False)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+            .calcs([])
+        )
+        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE).sort(common.SortOrder.NONE))
+        .transformations(
+            [
+                _organize([category, "Value"], {category: category_title, "Value": value_title}, ["Time"]),
+                dashboard.DataTransformerConfig("sortBy", options={"fields": {}, "sort": [{"field": category_title}]}),
+            ]
+        )
     )
 
 
@@ -99,13 +112,20 @@ def lines(title, description, queries, *, unit="short", steps=None, no_value="no
     """Lines over time. Thresholds, if given, are drawn as dashed lines. `more`: as for `stat`, and `stack`, `steps_after`,
     `soft_min`, `max`, `draw_bars`, `link`."""
     panel = _common(
-        timeseries_builder.Panel(), title, description, queries, unit, steps or [(None, look.OK)], no_value,
+        timeseries_builder.Panel(),
+        title,
+        description,
+        queries,
+        unit,
+        steps or [(None, look.OK)],
+        no_value,
         instant=False,
     )
     panel = (
         panel.legend(look.legend(*calcs))
-        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI)
-                 .sort(common.SortOrder.DESCENDING))
+        .tooltip(
+            common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+        )
         .color_scheme(FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
         .draw_style(common.GraphDrawStyle.BARS if more.get("draw_bars") else common.GraphDrawStyle.LINE)
         .line_width(1)
@@ -115,10 +135,16 @@ def lines(title, description, queries, *, unit="short", steps=None, no_value="no
             common.LineInterpolation.STEP_AFTER if more.get("steps_after") else common.LineInterpolation.LINEAR
         )
         .span_nulls(False)
-        .stacking(common_builders.StackingConfig().group("A").mode(
-            common.StackingMode.NORMAL if more.get("stack") else common.StackingMode.NONE))
-        .thresholds_style(common_builders.GraphThresholdsStyleConfig().mode(
-            common.GraphThresholdsStyleMode.DASHED if steps else common.GraphThresholdsStyleMode.OFF))
+        .stacking(
+            common_builders.StackingConfig()
+            .group("A")
+            .mode(common.StackingMode.NORMAL if more.get("stack") else common.StackingMode.NONE)
+        )
+        .thresholds_style(
+            common_builders.GraphThresholdsStyleConfig().mode(
+                common.GraphThresholdsStyleMode.DASHED if steps else common.GraphThresholdsStyleMode.OFF
+            )
+        )
     )
     if "soft_min" in more:
         panel = panel.axis_soft_min(more["soft_min"])
@@ -133,8 +159,9 @@ def lines(title, description, queries, *, unit="short", steps=None, no_value="no
 def table(title, description, queries, columns, *, sort, desc=True, hide=(), no_value="no data", **more):
     """One row for each thing: the answers are merged on the labels that all of them have. `hide` names labels that are
     needed for that, but not shown."""
-    panel = _common(table_builder.Panel(), title, description, queries, "short", look.PLAIN, no_value, instant=True,
-                    table=True)
+    panel = _common(
+        table_builder.Panel(), title, description, queries, "short", look.PLAIN, no_value, instant=True, table=True
+    )
     values = {ref: f"Value #{ref}" if len(queries) > 1 else "Value" for ref in _refs(queries)}
     fields = [values.get(column.field, column.field) for column in columns]
     rename = {field: column.title for field, column in zip(fields, columns, strict=True)}

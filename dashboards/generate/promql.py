@@ -14,6 +14,7 @@ CUSTOMER = "job, partner, customer_id"
 SUBSCRIPTION = f"{CUSTOMER}, subscription_id, service_name"
 TENANT = f"{CUSTOMER}, tenant_type, tenant_id"
 
+RATE = "[$__rate_interval]"
 JOB = 'job=~"$job"'
 EXPORTER = f'{JOB}, instance=~"$instance"'
 
@@ -33,6 +34,10 @@ class Scope:
     def once(self, by: str, metric: str, matchers: str = "") -> str:
         """A raw gauge, once, however many exporters serve it."""
         return f"max by ({by}) ({self.raw(metric, matchers)})"
+
+    def rate(self, by: str, counter: str) -> str:
+        """A counter's increase a second, of all exporters together: each counts what it does itself."""
+        return f"sum by ({by}) (rate({self.raw(counter)}{RATE}))"
 
     def names(self) -> str:
         """One series per customer with its name; of a nameless customer its id. Two exporters may know two names for a

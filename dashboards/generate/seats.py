@@ -5,7 +5,8 @@ import panels
 from layout import Board
 from look import CRITICAL, INFO, WARNING
 from panels import COLORED, GAUGE, Column, Query
-from promql import CUSTOMER, CUSTOMERS as C, SUBSCRIPTION, TENANT, count
+from promql import CUSTOMER, SUBSCRIPTION, TENANT, count
+from promql import CUSTOMERS as C
 
 UTILIZATION = C.recorded_once(TENANT, "avepoint:tenant_seats_utilization:ratio")
 SUBSCRIPTION_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_seats_utilization:ratio")
@@ -19,7 +20,10 @@ FIRING = C.recorded("ALERTS", 'alertname=~"AvePoint.+", alertstate="firing"')
 
 NOTHING_WRONG = "only what is wrong is listed"
 CUSTOMER_COLUMN = Column("customer_name", "Customer", links=look.ROW_TO_CUSTOMER, width=220)
-IDS = [Column("partner", "Partner", width=120), Column("customer_id", "Customer ID", width=300)]
+IDS = [
+    Column("partner", "Partner", width=120),
+    Column("customer_id", "Customer ID", width=300, links=look.ROW_TO_CUSTOMER),
+]
 
 
 def board() -> Board:
@@ -45,27 +49,68 @@ def board() -> Board:
 def _at_a_glance(board: Board) -> None:
     board.row("At a glance")
     counts = [
-        ("Customers", "Customers known to the exporter, of those selected above.",
-         f"count(group by ({CUSTOMER}) ({C.raw('avepoint_customer_info')}))", look.PLAIN, None),
-        ("No seat left", "Tenants with assigned seats and none left: the next user is not covered. Where the API gives "
-         "no tenants, a customer and tenant type counts as one.",
-         count(f"({ASSIGNED} > 0 < Inf) and {C.left()} <= 0", ASSIGNED), look.any_is(WARNING), "AvePointSeatsExhausted"),
-        ("Tenants ≥ 90 %", "Tenants with at least 90 % of their seats assigned and some left.",
-         count(f"{UTILIZATION} >= 0.90 and {C.left()} > 0", UTILIZATION), look.any_is(WARNING), "AvePointSeatsLow"),
-        ("Over-assigned", "Subscriptions with more Microsoft licences assigned than seats purchased. AvePoint bills by "
-         "assigned licences.",
-         count(f"{SUBSCRIPTION_UTILIZATION} > 1", SUBSCRIPTION_UTILIZATION), look.any_is(CRITICAL),
-         "AvePointSubscriptionOverAssigned"),
-        ("Expire in 30 days", "Subscriptions that expire within 30 days.",
-         count(f"{EXPIRATION} - time() > 0 <= 30 * 86400", EXPIRATION), look.any_is(INFO), "AvePointSubscriptionExpiring"),
-        ("Expired", "Subscriptions that expired less than 30 days ago, where no other one of that customer and service "
-         "runs on.",
-         count(f"({EXPIRATION} <= time() > time() - 30 * 86400) unless on ({CUSTOMER}, service_name) {EXPIRATION} > time()",
-               EXPIRATION), look.any_is(CRITICAL), "AvePointSubscriptionExpired"),
-        ("Stale customers", "Customers with data of a collector that has not been read for half its max_age.",
-         count(f"group by ({CUSTOMER}) ({AGE} > 0.5)", AGE), look.any_is(WARNING), "AvePointDataStale"),
-        ("Alerts firing", "Alerts about customers that are firing, of the rules that come with the exporter.",
-         count(FIRING, C.raw("avepoint_customer_info")), look.any_is(WARNING), None),
+        (
+            "Customers",
+            "Customers known to the exporter, of those selected above.",
+            f"count(group by ({CUSTOMER}) ({C.raw('avepoint_customer_info')}))",
+            look.PLAIN,
+            None,
+        ),
+        (
+            "No seat left",
+            "Tenants with assigned seats and none left: the next user is not covered. Where the API gives "
+            "no tenants, a customer and tenant type counts as one.",
+            count(f"({ASSIGNED} > 0 < Inf) and {C.left()} <= 0", ASSIGNED),
+            look.any_is(WARNING),
+            "AvePointSeatsExhausted",
+        ),
+        (
+            "Tenants ≥ 90 %",
+            "Tenants with at least 90 % of their seats assigned and some left.",
+            count(f"{UTILIZATION} >= 0.90 and {C.left()} > 0", UTILIZATION),
+            look.any_is(WARNING),
+            "AvePointSeatsLow",
+        ),
+        (
+            "Over-assigned",
+            "Subscriptions with more Microsoft licences assigned than seats purchased. AvePoint bills by "
+            "assigned licences.",
+            count(f"{SUBSCRIPTION_UTILIZATION} > 1", SUBSCRIPTION_UTILIZATION),
+            look.any_is(CRITICAL),
+            "AvePointSubscriptionOverAssigned",
+        ),
+        (
+            "Expire in 30 days",
+            "Subscriptions that expire within 30 days.",
+            count(f"{EXPIRATION} - time() > 0 <= 30 * 86400", EXPIRATION),
+            look.any_is(INFO),
+            "AvePointSubscriptionExpiring",
+        ),
+        (
+            "Expired",
+            "Subscriptions that expired less than 30 days ago, where no other one of that customer and service "
+            "runs on.",
+            count(
+                f"({EXPIRATION} <= time() > time() - 30 * 86400) unless on ({CUSTOMER}, service_name) {EXPIRATION} > time()",
+                EXPIRATION,
+            ),
+            look.any_is(CRITICAL),
+            "AvePointSubscriptionExpired",
+        ),
+        (
+            "Stale customers",
+            "Customers with data of a collector that has not been read for half its max_age.",
+            count(f"group by ({CUSTOMER}) ({AGE} > 0.5)", AGE),
+            look.any_is(WARNING),
+            "AvePointDataStale",
+        ),
+        (
+            "Alerts firing",
+            "Alerts about customers that are firing, of the rules that come with the exporter.",
+            count(FIRING, C.raw("avepoint_customer_info")),
+            look.any_is(WARNING),
+            None,
+        ),
     ]
     for title, description, expr, steps, alert in counts:
         links = [look.runbook(alert)] if alert else []
@@ -100,7 +145,8 @@ def _seats(board: Board) -> None:
             no_value="no tenants: is the exporter up, and are its recording rules loaded?",
             links=[look.runbook("AvePointSeatsLow"), look.runbook("AvePointSeatsExhausted")],
         ),
-        16, 12,
+        16,
+        12,
     )
     board.add(
         panels.bars(
@@ -109,7 +155,8 @@ def _seats(board: Board) -> None:
             Query(f"sort_desc(topk(15, {C.named(UTILIZATION)}))", "{{customer_name}} · {{tenant_type}}"),
             steps=look.UTILIZATION,
         ),
-        8, 12,
+        8,
+        12,
     )
 
 
@@ -136,8 +183,15 @@ def _subscriptions(board: Board) -> None:
                 Column("B", "In days", unit="none", decimals=1, width=90, thresholds=look.DAYS_LEFT, cell=COLORED),
                 Column("C", "Seats", width=90, mapping=look.UNLIMITED),
                 Column("D", "Assigned", width=90),
-                Column("E", "Utilization", unit="percentunit", decimals=1, width=170, cell=GAUGE,
-                       thresholds=look.SUBSCRIPTION_UTILIZATION),
+                Column(
+                    "E",
+                    "Utilization",
+                    unit="percentunit",
+                    decimals=1,
+                    width=170,
+                    cell=GAUGE,
+                    thresholds=look.SUBSCRIPTION_UTILIZATION,
+                ),
                 Column("F", "Contract ends", unit="dateTimeAsIso", width=170),
                 *IDS,
                 Column("subscription_id", "Subscription", width=130),
@@ -145,12 +199,16 @@ def _subscriptions(board: Board) -> None:
             sort="In days",
             desc=False,
             no_value="no subscription with an expiration date",
-            links=[look.runbook("AvePointSubscriptionExpiring"), look.runbook("AvePointSubscriptionExpired"),
-                   look.runbook("AvePointContractEnding")],
+            links=[
+                look.runbook("AvePointSubscriptionExpiring"),
+                look.runbook("AvePointSubscriptionExpired"),
+                look.runbook("AvePointContractEnding"),
+            ],
         ),
-        24, 11,
+        24,
+        11,
     )
-    month = f"count_values(\"month\", year({SHOWN}) * 100 + month({SHOWN}))"
+    month = f'count_values("month", year({SHOWN}) * 100 + month({SHOWN}))'
     board.add(
         panels.chart(
             "Expiry by month",
@@ -161,7 +219,8 @@ def _subscriptions(board: Board) -> None:
             value_title="Subscriptions",
             steps=[(None, look.OK)],
         ),
-        12, 9,
+        12,
+        9,
     )
     board.add(
         panels.bars(
@@ -171,7 +230,8 @@ def _subscriptions(board: Board) -> None:
             Query(f"sort_desc(topk(15, {C.named(SUBSCRIPTION_UTILIZATION)}))", "{{customer_name}} · {{service_name}}"),
             steps=look.SUBSCRIPTION_UTILIZATION,
         ),
-        12, 9,
+        12,
+        9,
     )
 
 
@@ -192,7 +252,8 @@ def _trend(board: Board) -> None:
             steps_after=True,
             link=look.SERIES_TO_CUSTOMER,
         ),
-        12, 10,
+        12,
+        10,
     )
     board.add(
         panels.lines(
@@ -206,7 +267,8 @@ def _trend(board: Board) -> None:
             max=1,
             link=look.SERIES_TO_CUSTOMER,
         ),
-        12, 10,
+        12,
+        10,
     )
     fewest = f"and on ({TENANT}) topk(5, {at_the_end})"
     board.add(
@@ -216,16 +278,18 @@ def _trend(board: Board) -> None:
             "later. Select customers above to see theirs.",
             [
                 Query(C.named(f"({C.left()} {fewest})"), f"{per_customer}: left"),
-                Query(C.named(
-                    f"(clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0) {fewest})"),
+                Query(
+                    C.named(f"(clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0) {fewest})"),
                     f"{per_customer}: in 14 days",
-                    "needs two hourly samples of history"),
+                    "needs two hourly samples of history",
+                ),
             ],
             calcs=("lastNotNull",),
             soft_min=0,
             link=look.SERIES_TO_CUSTOMER,
         ),
-        12, 10,
+        12,
+        10,
     )
     # The expression of the alert, but for its 3 days of history: what is too young to alert on is shown here already.
     growing = (
@@ -256,7 +320,8 @@ def _trend(board: Board) -> None:
             no_value="none",
             links=[look.runbook("AvePointSeatsForecastExhausted")],
         ),
-        12, 10,
+        12,
+        10,
     )
 
 
@@ -287,7 +352,9 @@ def _capacity(board: Board) -> None:
                 Column("B", "Used", unit="bytes", width=110),
                 Column("C", "Protected", unit="bytes", width=110),
                 Column("D", "Storage consumed", unit="bytes", width=140),
-                Column("E", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1),
+                Column(
+                    "E", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1
+                ),
                 *IDS,
                 Column("subscription_id", "Subscription", width=130),
             ],
@@ -295,7 +362,8 @@ def _capacity(board: Board) -> None:
             no_value="no subscription with a capacity",
             links=[look.runbook("AvePointCapacityLow")],
         ),
-        24, 9,
+        24,
+        9,
     )
 
 
@@ -305,8 +373,12 @@ def _trouble(board: Board) -> None:
         panels.table(
             "Alerts",
             "What fires about the customers selected. Click on an alert for its runbook.",
-            [Query(f"group by (alertname, severity, partner, customer_id, customer_name, tenant_type, service_name) ({FIRING})",
-                   may_be_empty=NOTHING_WRONG)],
+            [
+                Query(
+                    f"group by (alertname, severity, partner, customer_id, customer_name, tenant_type, service_name) ({FIRING})",
+                    may_be_empty=NOTHING_WRONG,
+                )
+            ],
             [
                 Column("alertname", "Alert", links=look.ROW_TO_RUNBOOK, width=260),
                 Column("severity", "Severity", width=90),
@@ -319,7 +391,8 @@ def _trouble(board: Board) -> None:
             desc=False,
             no_value="none",
         ),
-        14, 9,
+        14,
+        9,
     )
     stale = f"({AGE} > 0.5)"
     board.add(
@@ -339,5 +412,6 @@ def _trouble(board: Board) -> None:
             no_value="none",
             links=[look.runbook("AvePointDataStale")],
         ),
-        10, 9,
+        10,
+        9,
     )
