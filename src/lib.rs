@@ -3,9 +3,11 @@
 //! A number travels one way: `elements` asks the API, `polling` decides when, `inventory` keeps what is known and how
 //! fresh it is, `exposition` turns that into text, `web` serves it. `app` wires them; ARCHITECTURE.md is the map.
 
+pub mod app;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod elements;

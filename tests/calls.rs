@@ -1,5 +1,15 @@
 //! What a full pass costs, counted by the simulator.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
 mod support;
 
 use avepoint_exporter::domain::Collector;

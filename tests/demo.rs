@@ -1,5 +1,15 @@
 //! What a stranger does first: `demo`, and a look at `/metrics` with everything that reads it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -86,7 +96,6 @@ fn a_real_prometheus_scrapes_every_line() {
         let served = get(&format!("{}/metrics", exporter.url), &[OPENMETRICS]).1;
         let lines = served.lines().filter(|line| !line.starts_with('#')).count();
         let (up, samples) = (query("up"), query("scrape_samples_scraped"));
-        #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
         if up == Some(1.0) && samples == Some(lines as f64) {
             break;
         }

@@ -88,7 +88,7 @@ pub async fn run(
     clock: Clock,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    for warning in &config.warnings {
+    for warning in config.warnings(clock.now()) {
         warn!("{warning}");
     }
     let Partners { partners, pollers, changed } = Partners::new(&config, clock).map_err(Error::Client)?;

@@ -13,7 +13,7 @@ use crate::polling::{CustomerFilter, plan};
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let mut report = format!("{}: valid\n", flags.config_file.display());
-    for warning in &config.warnings {
+    for warning in config.warnings(Clock::start().now()) {
         let _ = writeln!(report, "warning: {warning}");
     }
     output::answer(&report);

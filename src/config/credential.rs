@@ -1,10 +1,17 @@
 //! The credential of an app registration: where it comes from, and what was read there.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
+
+use super::problem::{Mistake, quoted};
+
+/// No configuration is larger; a device file or a log given by mistake is not read to its end.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// Exactly one of the two kinds.
 #[derive(Debug)]
@@ -38,6 +45,80 @@ pub enum SecretSource {
     Env(String),
 }
 
+impl SecretSource {
+    /// Reads the secret: again, if it may have been rotated. From a file or a variable it is trimmed, and an error if
+    /// nothing is left.
+    pub fn read(&self) -> Result<SecretString, Mistake> {
+        let (text, origin) = match self {
+            Self::Value(secret) => return Ok(secret.clone()),
+            Self::File(path) => (text_of_file(path)?, path.display().to_string()),
+            Self::Env(name) => (text_of_variable(name)?, format!("the environment variable {name}")),
+        };
+        match text.trim() {
+            "" => Err(Mistake::new(format!("{origin} is empty"), "write the secret there")),
+            secret => Ok(secret.into()),
+        }
+    }
+}
+
+/// The text of a file that belongs to the configuration.
+pub(super) fn text_of_file(path: &Path) -> Result<String, Mistake> {
+    let text = String::from_utf8(read_file(path)?).map_err(|_| {
+        let what = format!("{} is not a text in UTF-8", path.display());
+        Mistake::new(what, "save it as plain text")
+    })?;
+    // Some editors begin a file with a byte order mark.
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+fn text_of_variable(name: &str) -> Result<String, Mistake> {
+    // What is no name may be the secret itself, given by mistake: it is not quoted.
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if !first || !bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        let remedy = "write the variable's name: letters, digits and `_`";
+        return Err(Mistake::new("this is not the name of an environment variable", remedy));
+    }
+    std::env::var(name).map_err(|error| match error {
+        std::env::VarError::NotPresent => {
+            Mistake::new(format!("the environment variable {} is not set", quoted(name)), "set it for this process")
+        }
+        std::env::VarError::NotUnicode(_) => {
+            Mistake::new(format!("the environment variable {} is not UTF-8", quoted(name)), "set it to plain text")
+        }
+    })
+}
+
+/// The bytes of a file that belongs to the configuration.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Mistake> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        let what = format!("{} is larger than {LARGEST_FILE} bytes", path.display());
+        return Err(Mistake::new(what, "check whether it is the right file"));
+    }
+    Ok(bytes)
+}
+
+/// Why a file could not be read.
+fn unreadable(path: &Path, error: &std::io::Error) -> Mistake {
+    use std::io::ErrorKind;
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => {
+            return Mistake::new(format!("{} does not exist", path.display()), "create it or correct the path");
+        }
+        ErrorKind::PermissionDenied => "let the user that the exporter runs as read it",
+        ErrorKind::IsADirectory => "write the path of a file in it",
+        _ => "check the file",
+    };
+    Mistake::new(format!("{} cannot be read ({error})", path.display()), remedy)
+}
+
 /// Where a certificate and its private key come from.
 #[derive(Clone, Debug)]
 pub enum CertificateSource {
@@ -57,8 +138,7 @@ pub enum CertificateSource {
     },
 }
 
-/// An RSA certificate (2048 bits or more) with the private key that belongs to it.
-#[derive(Debug)]
+/// An RSA certificate (2048 to 4096 bits) with the private key that belongs to it.
 pub struct Certificate {
     /// The certificate.
     pub certificate: CertificateDer<'static>,
@@ -66,4 +146,11 @@ pub struct Certificate {
     pub key: PrivateKeyDer<'static>,
     /// When the certificate expires.
     pub not_after: Timestamp,
+}
+
+impl std::fmt::Debug for Certificate {
+    /// Neither the key nor a page of bytes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate").field("not_after", &self.not_after).finish_non_exhaustive()
+    }
 }

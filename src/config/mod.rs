@@ -1,9 +1,51 @@
 //! The configuration: what the YAML says, validated into settings that leave nothing undecided.
+//!
+//! `yaml` reads the text into `raw`, `validate` turns that into [`Config`] or into [`ConfigErrors`] that name every
+//! problem at once. Secrets are read on the way, and can be read again from their sources when they were rotated. No
+//! secret is in any message, in `Debug` or in [`Config::to_redacted_yaml`].
 
+mod certificate;
 mod credential;
+mod duration;
+mod problem;
+mod raw;
+mod redact;
 mod settings;
+mod urls;
+mod validate;
+mod warnings;
+mod yaml;
+
+use std::path::Path;
 
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
+pub use duration::{format_duration, parse_duration};
+pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
 };
+pub use urls::redacted_url;
+
+impl Config {
+    /// Reads and validates a file, and the secrets that it names. Relative paths start at the file's folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let text = text_of(path).map_err(|mistake| ConfigErrors::new(vec![Problem { place: Place::File, mistake }]));
+        let base = path.parent().unwrap_or(Path::new(""));
+        text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))
+    }
+
+    /// Validates a text, and reads the secrets that it names. Relative paths start at `base`.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
+        let raw = yaml::read(text).map_err(|problem| ConfigErrors::new(vec![problem]))?;
+        validate::validate(raw, base)
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Mistake> {
+    if matches!(path.try_exists(), Ok(false)) {
+        let remedy = "write one, for which config.yaml in the repository is a commented example, or name another with \
+                      --config.file; the command `demo` needs none";
+        return Err(Mistake::new("there is no such file", remedy));
+    }
+    credential::text_of_file(path)
+}

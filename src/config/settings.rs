@@ -1,11 +1,13 @@
 //! What a validated configuration says: nothing optional is left undecided. The other rooms are constructed with these.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 use super::credential::Credential;
+use super::urls::redacted_url;
 use crate::domain::{Collector, CustomerId, PartnerName, ProductType, TenantType};
 
 /// The whole configuration.
@@ -22,7 +24,6 @@ pub struct Config {
 }
 
 /// One app registration.
-#[derive(Debug)]
 pub struct PartnerSettings {
     /// Its name, the label `partner`.
     pub name: PartnerName,
@@ -42,6 +43,23 @@ pub struct PartnerSettings {
     pub ca_file: Option<PathBuf>,
     /// Whom to ask about.
     pub customers: CustomerSettings,
+}
+
+impl fmt::Debug for PartnerSettings {
+    /// As derived, but for the user info of `proxy_url`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartnerSettings")
+            .field("name", &self.name)
+            .field("api_url", &self.api_url.as_str())
+            .field("token_url", &self.token_url.as_str())
+            .field("client_id", &self.client_id)
+            .field("credential", &self.credential)
+            .field("budget", &self.budget)
+            .field("proxy_url", &self.proxy_url.as_ref().map(redacted_url))
+            .field("ca_file", &self.ca_file)
+            .field("customers", &self.customers)
+            .finish()
+    }
 }
 
 /// How much one app registration may ask.

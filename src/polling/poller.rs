@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
-use crate::inventory::{Absence, Shared};
+use crate::inventory::{Absence, Inventory, Shared};
 
 /// Polls that may be between two of their requests; those under way are bounded by the budget's concurrency.
 const MOST_PAUSING: usize = 64;
@@ -109,7 +109,7 @@ impl Poller {
             let due = self.due_again(Collector::Services, listing.polled, now);
             self.agenda.add(Target::Services, due);
         }
-        self.plan(&customers);
+        self.plan(&customers, |_| {});
         let polled: Vec<_> = self.inventory.read(|inventory| {
             let customers = inventory.customers.values();
             customers
@@ -164,21 +164,22 @@ impl Poller {
     fn observe(&mut self, page: Vec<ListedCustomer>) {
         let now = self.clock.now();
         let ids: Vec<_> = page.iter().map(|customer| customer.id.clone()).collect();
-        self.inventory.update(|inventory| page.into_iter().for_each(|customer| inventory.observe(customer, now)));
-        self.plan(&ids);
+        self.plan(&ids, |inventory| page.into_iter().for_each(|customer| inventory.observe(customer, now)));
     }
 
-    fn plan(&mut self, customers: &[CustomerId]) {
+    /// Makes a change and plans the customers anew, as one: nobody sees a customer that is known and not yet planned.
+    fn plan(&mut self, customers: &[CustomerId], change: impl FnOnce(&mut Inventory)) {
         let now = self.clock.now();
         let collectors = self.collectors.clone();
-        let changes: Vec<_> = self.inventory.update(|inventory| {
+        let plans: Vec<_> = self.inventory.update(|inventory| {
+            change(inventory);
             let plan = |id: &CustomerId| {
                 let questions = plan::questions(inventory.customers.get(id)?, &collectors);
                 Some((id.clone(), inventory.plan(id, &questions)))
             };
             customers.iter().filter_map(plan).collect()
         });
-        for (customer, (added, dropped)) in changes {
+        for (customer, (added, dropped)) in plans {
             for question in dropped {
                 self.agenda.remove(&Target::Customer(customer.clone(), question));
             }

@@ -44,11 +44,11 @@ use serde::Serialize;
 
 use super::detail::Detail;
 use super::query::Query;
-use super::view::View;
+use super::view::{List, View};
 
 /// The answer of `/api/v1/customers`.
 #[derive(Debug, Serialize)]
-struct Customers {
+struct Answer {
     total: usize,
     page: usize,
     pages: usize,
@@ -59,17 +59,16 @@ struct Customers {
 /// The customers that are asked for.
 #[must_use]
 pub fn customers(view: &View, query: &Query) -> Response {
-    let wanted = view.list(query).wanted;
-    let customers = query.slice(&wanted).iter().filter_map(|row| view.detail(row)).collect();
-    let total = wanted.len();
+    let List { rows, total, .. } = view.list(query);
+    let customers = rows.iter().map(|row| Detail::new(row, view.now)).collect();
     let Query { page, per_page, .. } = *query;
-    Json(Customers { total, page, pages: query.pages(total), per_page, customers }).into_response()
+    Json(Answer { total, page, pages: query.pages(total), per_page, customers }).into_response()
 }
 
 /// How the exporter is doing.
 #[must_use]
 pub fn status(view: &View) -> Response {
-    Json(view.status()).into_response()
+    Json(&view.status).into_response()
 }
 
 /// 400.

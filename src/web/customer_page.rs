@@ -12,13 +12,14 @@ use super::view::View;
 use super::wording::{ago, bytes, count, countdown, date, moment, quantity};
 use crate::inventory::Condition;
 
-/// The page; `None` if the customer's partner is not known.
+/// The page.
 #[must_use]
-pub(super) fn render(view: &View, row: &Row, telemetry: &str) -> Option<Markup> {
-    let detail = view.detail(row)?;
+pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
     let now = view.now;
+    let detail = Detail::new(row, now);
     let name = detail.customer_name.as_deref().unwrap_or(&detail.customer_id);
     let content = html! {
+        a.back href="../../" { "‹ All customers" }
         section.card.subject {
             div.heading {
                 h1 { (name) }
@@ -36,10 +37,10 @@ pub(super) fn render(view: &View, row: &Row, telemetry: &str) -> Option<Markup> 
         @if !detail.seats.is_empty() { (seats(&detail.seats, now)) }
         (subscriptions(&detail, now))
         @if !detail.products.is_empty() { (products(&detail.products, now)) }
-        (targets(row, &detail.targets, now))
+        (targets(&detail.targets, now))
     };
     let title = format!("{name} · avepoint_exporter");
-    Some(layout::page(&title, "../../", telemetry, &health(&view.status()), &content))
+    layout::page(&title, "../../", telemetry, &health(&view.status), &content)
 }
 
 fn fact(term: &str, value: &Markup) -> Markup {
@@ -67,17 +68,17 @@ fn seats(seats: &[SeatsDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Tenants" }
             div.scroll { table {
-                thead { tr { th { "Tenant" } th { "Type" } th.number { "Assigned" } th.number { "Available" } th { "In use" } th { "Seen" } } }
+                thead { tr { th { "Tenant" } th { "In use" } th.number { "Assigned" } th.number { "Available" } th { "Type" } th { "Seen" } } }
                 tbody { @for row in seats { tr {
                     td {
                         @if let Some(id) = &row.tenant_id {
                             (row.tenant_name.as_deref().unwrap_or(id)) small.id { (id) }
                         } @else { span.muted { "all tenants of the type" } }
                     }
-                    td { (row.tenant_type) }
+                    td { (ratio(row.utilization)) }
                     td.number { (number(row.assigned)) }
                     td.number { (number(row.available)) }
-                    td { (ratio(row.utilization)) }
+                    td { (row.tenant_type) }
                     td { (seen(row.seen, row.stale, now)) }
                 } } }
             } }
@@ -174,7 +175,7 @@ fn expiration(at: Timestamp, expiry: Option<&str>, now: Timestamp) -> Markup {
     }
 }
 
-fn targets(row: &Row, targets: &[TargetDetail], now: Timestamp) -> Markup {
+fn targets(targets: &[TargetDetail], now: Timestamp) -> Markup {
     let class = |word: &str| {
         Condition::ALL.into_iter().find(|condition| condition.as_str() == word).map_or("quiet", condition_level)
     };
@@ -184,7 +185,6 @@ fn targets(row: &Row, targets: &[TargetDetail], now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "Collection" }
-            @if row.targets.total() > 0 { (layout::tally(&row.targets)) }
             div.scroll { table {
                 thead { tr { th { "Collector" } th { "About" } th { "Condition" } th { "Last success" } th { "Last poll" } th { "Failure" } } }
                 tbody { @for target in targets { tr {

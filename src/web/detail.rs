@@ -10,7 +10,7 @@ use super::finding::Finding;
 use super::summary::{self, Row, expiry_finding};
 use super::usage::{Usage, What};
 use crate::domain::{Answer, Collector, FailureReason, Quantity, Question, Seats, Subscription};
-use crate::inventory::{Absence, Condition, Inventory, Known, is_older};
+use crate::inventory::{Absence, Condition, Known, is_older};
 
 /// A number; "unlimited" where there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -168,33 +168,33 @@ pub struct TargetDetail {
 impl Detail {
     /// Everything known of the customer of a row.
     #[must_use]
-    pub fn new(row: &Row, inventory: &Inventory, now: Timestamp) -> Self {
-        let customer = &row.customer;
+    pub fn new(row: &Row<'_>, now: Timestamp) -> Self {
+        let Row { inventory, customer, .. } = *row;
         Self {
-            partner: row.partner.to_string(),
+            partner: inventory.partner.to_string(),
             customer_id: customer.id.to_string(),
             customer_name: (!customer.name.is_empty()).then(|| Arc::clone(&customer.name)),
             labels: customer.labels.iter().cloned().collect(),
             findings: row.findings.iter().map(Finding::as_str).collect(),
-            tightest: row.tightest.as_ref().map(TightestDetail::new),
-            expires: row.expiry.as_ref().map(|expiry| expiry.at),
-            expires_service: row.expiry.as_ref().map(|expiry| Arc::clone(&expiry.service)),
+            tightest: row.tightest.map(TightestDetail::new),
+            expires: row.expiry.map(|expiry| expiry.at),
+            expires_service: row.expiry.map(|expiry| expiry.service.into()),
             oldest_data: row.oldest,
-            seats: seats(row, inventory, now),
-            products: products(row, inventory, now),
-            subscriptions: subscriptions(row, inventory, now),
-            targets: targets(row, inventory, now),
+            seats: seats(row, now),
+            products: products(row, now),
+            subscriptions: subscriptions(row, now),
+            targets: targets(row, now),
         }
     }
 }
 
 impl TightestDetail {
-    fn new(usage: &Usage) -> Self {
-        let (kind, name) = match &usage.what {
-            What::Tenant(name) => ("tenant", Arc::clone(name)),
+    fn new(usage: Usage<'_>) -> Self {
+        let (kind, name) = match usage.what {
+            What::Tenant(name) => ("tenant", name.into()),
             What::TenantType(tenant_type) => ("tenant_type", tenant_type.label().into()),
-            What::SubscriptionSeats(service) => ("subscription_seats", Arc::clone(service)),
-            What::Capacity(service) => ("capacity", Arc::clone(service)),
+            What::SubscriptionSeats(service) => ("subscription_seats", service.into()),
+            What::Capacity(service) => ("capacity", service.into()),
         };
         Self { kind, name, used: Number(usage.used), total: Number(usage.total), utilization: usage.ratio() }
     }
@@ -202,11 +202,11 @@ impl TightestDetail {
 
 /// Every answer that is not absent, when it was seen, and whether it is stale.
 fn answers<'a>(
-    row: &'a Row,
-    inventory: &Inventory,
+    row: &Row<'a>,
     now: Timestamp,
-) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> {
-    row.customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
+) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> + use<'a> {
+    let Row { inventory, customer, .. } = *row;
+    customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
         move |(question, known)| {
             let (seen, answer) = known.answer.as_ref()?;
             Some((*question, answer, *seen, is_older(*seen, inventory.max_age(question.collector()), now)))
@@ -214,16 +214,16 @@ fn answers<'a>(
     )
 }
 
-fn seats(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<SeatsDetail> {
+fn seats(row: &Row<'_>, now: Timestamp) -> Vec<SeatsDetail> {
     let mut details = Vec::new();
-    for (question, answer, seen, stale) in answers(row, inventory, now) {
+    for (question, answer, seen, stale) in answers(row, now) {
         let detail = |tenant_type: String, what, Seats { assigned, available }: Seats| SeatsDetail {
             tenant_type,
             tenant_id: None,
             tenant_name: None,
             assigned: assigned.map(Number),
             available: available.map(Number),
-            utilization: Usage::of_seats(what, Seats { assigned, available }).map(|usage| usage.ratio()),
+            utilization: Usage::of_seats(what, Seats { assigned, available }).map(Usage::ratio),
             seen,
             stale,
         };
@@ -244,9 +244,9 @@ fn seats(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<SeatsDetail> {
     details
 }
 
-fn products(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<ProductDetail> {
+fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
     let mut details: BTreeMap<u64, ProductDetail> = BTreeMap::new();
-    for (question, answer, seen, stale) in answers(row, inventory, now) {
+    for (question, answer, seen, stale) in answers(row, now) {
         let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else { continue };
         let detail = details.entry(product.0).or_insert(ProductDetail {
             product_type: product.0,
@@ -267,8 +267,9 @@ fn products(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<ProductDeta
     details.into_values().collect()
 }
 
-fn subscriptions(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<SubscriptionDetail> {
-    let Some(services) = &row.customer.services else { return Vec::new() };
+fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
+    let Row { inventory, customer, .. } = *row;
+    let Some(services) = &customer.services else { return Vec::new() };
     let stale = is_older(services.seen, inventory.max_age(Collector::Services), now);
     let detail = |id: String, subscription: &Subscription| {
         let kind = &subscription.kind;
@@ -286,15 +287,15 @@ fn subscriptions(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<Subscr
             units_purchased: subscription.units_purchased.map(Number),
             licenses_assigned: subscription.licenses_assigned.map(Number),
             licenses_available: subscription.licenses_available.map(Number),
-            seats_utilization: Usage::of_subscription_seats(subscription).map(|usage| usage.ratio()),
+            seats_utilization: Usage::of_subscription_seats(subscription).map(Usage::ratio),
             capacity_purchased_bytes: subscription.capacity_purchased.map(Number),
             capacity_used_bytes: subscription.capacity_used.map(Number),
             capacity_protected_bytes: subscription.capacity_protected.map(Number),
             storage_consumed_bytes: subscription.storage_consumed.map(Number),
-            capacity_utilization: Usage::of_capacity(subscription).map(|usage| usage.ratio()),
+            capacity_utilization: Usage::of_capacity(subscription).map(Usage::ratio),
             seats_change: subscription.seats_change,
             expires: subscription.expires,
-            expiry: expiry_finding(&row.customer, subscription, now).map(Finding::as_str),
+            expiry: expiry_finding(customer, subscription, now).map(Finding::as_str),
             contract_ends: subscription.contract_ends,
             seen: services.seen,
             stale,
@@ -307,9 +308,10 @@ fn subscriptions(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<Subscr
     details
 }
 
-fn targets(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<TargetDetail> {
-    let services = summary::services_condition(inventory, &row.customer, now).map(|condition| {
-        let last_success = row.customer.last_success(Collector::Services);
+fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
+    let Row { inventory, customer, .. } = *row;
+    let services = summary::services_condition(inventory, customer, now).map(|condition| {
+        let last_success = customer.last_success(Collector::Services);
         let failure = inventory.listing.failure.map(FailureReason::as_str);
         let last_poll = inventory.listing.polled;
         let collector = Collector::Services.as_str();
@@ -323,7 +325,7 @@ fn targets(row: &Row, inventory: &Inventory, now: Timestamp) -> Vec<TargetDetail
         };
         (condition, detail)
     });
-    let questions = row.customer.targets.iter().map(|(question, known)| {
+    let questions = customer.targets.iter().map(|(question, known)| {
         let condition = known.condition(now, inventory.max_age(question.collector()));
         (condition, target(*question, known, condition))
     });

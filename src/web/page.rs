@@ -1,5 +1,7 @@
 //! The status page: how the exporter is doing, how its partners are, and what is about to run out.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 
 use super::finding::Finding;
@@ -15,7 +17,7 @@ use crate::inventory::Condition;
 /// The page.
 #[must_use]
 pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
-    let status = view.status();
+    let status = &view.status;
     let list = view.list(query);
     let content = html! {
         section.partners aria-label="Partners" {
@@ -24,19 +26,19 @@ pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
         section {
             div.heading {
                 h1 { "Customers" }
-                (range(query, list.wanted.len()))
+                (range(query, list.total))
             }
             (chips(query, &list))
             (form(view, query))
-            @if query.slice(&list.wanted).is_empty() {
-                (nothing(query, &list, &status))
+            @if list.rows.is_empty() {
+                (nothing(query, &list, status))
             } @else {
-                (table(view, query.slice(&list.wanted)))
-                (pager(query, list.wanted.len()))
+                (table(view, &list.rows))
+                (pager(query, list.total))
             }
         }
     };
-    layout::page("avepoint_exporter", "./", telemetry, &health(&status), &content)
+    layout::page("avepoint_exporter", "./", telemetry, &health(status), &content)
 }
 
 /// The exporter in one line.
@@ -52,8 +54,9 @@ pub(super) fn health(status: &Status) -> Markup {
             b { (if status.ready { "Ready" } else { "Not ready" }) }
             " · " (plural(status.customers as u64, "customer"))
             " · " (count(status.series as f64)) " series"
-            @for condition in trouble {
-                " · " (count(targets.get(condition) as f64)) " " (condition.as_str())
+            @for (index, condition) in trouble.enumerate() {
+                (if index == 0 { " · targets: " } else { ", " })
+                (count(targets.get(condition) as f64)) " " (condition.as_str())
             }
         }
     }
@@ -79,7 +82,7 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
             @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
             @if !partner.failures.is_empty() {
                 p.trouble {
-                    "failing: "
+                    "last poll failed: "
                     @for (index, (reason, number)) in partner.failures.iter().enumerate() {
                         @if index > 0 { ", " }
                         (reason) " × " (count(*number as f64))
@@ -91,19 +94,18 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
 }
 
 fn range(query: &Query, total: usize) -> Markup {
-    let shown = query.slice(&vec![(); total]).len();
-    let first = (query.page - 1).saturating_mul(query.per_page).saturating_add(1);
+    let shown = query.range(total);
     html! {
-        @if shown > 0 {
+        @if !shown.is_empty() {
             span.muted {
-                (count(first as f64)) "–" (count((first + shown - 1) as f64)) " of " (count(total as f64))
+                (count((shown.start + 1) as f64)) "–" (count(shown.end as f64)) " of " (count(total as f64))
             }
         }
     }
 }
 
 /// How many customers are in each state; each leads to them.
-fn chips(query: &Query, list: &List) -> Markup {
+fn chips(query: &Query, list: &List<'_>) -> Markup {
     let chip = |state: Option<State>, class: &str, label: &str, number: usize| {
         let is_chosen = query.state == state;
         html! {
@@ -153,10 +155,10 @@ fn form(view: &View, query: &Query) -> Markup {
     }
 }
 
-fn nothing(query: &Query, list: &List, status: &Status) -> Markup {
+fn nothing(query: &Query, list: &List<'_>, status: &Status) -> Markup {
     html! {
         p.nothing {
-            @if !list.wanted.is_empty() {
+            @if list.total > 0 {
                 "There is no page " (query.page) ". " a href=(query.with_page(1).to_link()) { "First page" }
             } @else if status.customers == 0 {
                 "No customer is known yet."
@@ -167,7 +169,7 @@ fn nothing(query: &Query, list: &List, status: &Status) -> Markup {
     }
 }
 
-fn table(view: &View, rows: &[Row]) -> Markup {
+fn table(view: &View, rows: &[Row<'_>]) -> Markup {
     let several = view.inventories.len() > 1;
     html! {
         table.customers {
@@ -177,18 +179,18 @@ fn table(view: &View, rows: &[Row]) -> Markup {
     }
 }
 
-fn customer(view: &View, row: &Row, several: bool) -> Markup {
+fn customer(view: &View, row: &Row<'_>, several: bool) -> Markup {
     let id = row.customer.id.as_str();
-    let link = format!("customers/{}/{}", path_segment(row.partner.as_str()), path_segment(id));
+    let link = format!("customers/{}/{}", path_segment(row.inventory.partner.as_str()), path_segment(id));
     html! {
         tr {
             td.who {
                 a href=(link) { (if row.customer.name.is_empty() { id } else { &row.customer.name }) }
-                small { @if several { (row.partner) " · " } span.id { (id) } }
+                small { @if several { (row.inventory.partner) " · " } span.id { (id) } }
             }
             td.state { (badges(row)) }
-            td.used { @if let Some(usage) = &row.tightest { (used(usage)) } @else { span.muted { "–" } } }
-            td.expires { @if let Some(expiry) = &row.expiry { (expires(row, expiry, view)) } @else { span.muted { "–" } } }
+            td.used { @if let Some(usage) = row.tightest { (used(usage)) } @else { span.muted { "–" } } }
+            td.expires { @if let Some(expiry) = row.expiry { (expires(row, expiry, view)) } @else { span.muted { "–" } } }
             td.data { (freshness(row, view)) }
         }
     }
@@ -196,7 +198,7 @@ fn customer(view: &View, row: &Row, several: bool) -> Markup {
 
 /// What is about to run out.
 #[must_use]
-pub(super) fn badges(row: &Row) -> Markup {
+pub(super) fn badges(row: &Row<'_>) -> Markup {
     let mut findings = row.findings.iter().filter(|finding| !finding.is_about_data()).peekable();
     html! {
         @if findings.peek().is_none() { span.muted { (if row.oldest.is_some() { "ok" } else { "unknown" }) } }
@@ -204,19 +206,19 @@ pub(super) fn badges(row: &Row) -> Markup {
     }
 }
 
-fn used(usage: &Usage) -> Markup {
+fn used(usage: Usage<'_>) -> Markup {
     let amounts = match usage.what {
         What::Capacity(_) => format!("{} of {}", bytes(usage.used), bytes(usage.total)),
         _ => format!("{} of {} seats", quantity(usage.used), quantity(usage.total)),
     };
-    let of = match &usage.what {
-        What::Tenant(name) | What::SubscriptionSeats(name) | What::Capacity(name) => name.to_string(),
-        What::TenantType(tenant_type) => tenant_type.label().into_owned(),
+    let of = match usage.what {
+        What::Tenant(name) | What::SubscriptionSeats(name) | What::Capacity(name) => Cow::Borrowed(name),
+        What::TenantType(tenant_type) => tenant_type.label(),
     };
-    html! { (bar(usage.ratio())) small { (amounts) " · " (of) } }
+    html! { (bar(usage.ratio())) small title=(of) { (amounts) " · " (of) } }
 }
 
-fn expires(row: &Row, expiry: &Expiry, view: &View) -> Markup {
+fn expires(row: &Row<'_>, expiry: Expiry<'_>, view: &View) -> Markup {
     let is_past = expiry.at <= view.now;
     let class = if is_past {
         level(Finding::Expired)
@@ -227,11 +229,11 @@ fn expires(row: &Row, expiry: &Expiry, view: &View) -> Markup {
     };
     html! {
         span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } (countdown(expiry.at, view.now)) }
-        small { (expiry.service) }
+        small title=(expiry.service) { (expiry.service) }
     }
 }
 
-fn freshness(row: &Row, view: &View) -> Markup {
+fn freshness(row: &Row<'_>, view: &View) -> Markup {
     let trouble = [Condition::Stale, Condition::Failing, Condition::Pending].map(|at| (at, row.targets.get(at)));
     html! {
         @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { (ago(oldest, view.now)) } }

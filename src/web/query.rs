@@ -1,9 +1,10 @@
 //! What a list of customers is asked for: `q`, `partner`, `state`, `page`, `per_page`. Empty values are as if absent.
 
+use std::ops::Range;
+
 use url::form_urlencoded;
 
-use super::finding::Finding;
-use super::summary::Row;
+use super::finding::{Finding, Findings};
 
 /// Customers on a page where nothing else is asked for.
 pub const PER_PAGE: usize = 50;
@@ -77,26 +78,13 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Whether a customer is asked for, its state aside.
+    /// Whether a customer with these findings is in the state that is asked for.
     #[must_use]
-    pub fn matcher(&self) -> impl Fn(&Row) -> bool + use<'_> {
-        let text = self.text.to_lowercase();
-        move |row| {
-            let customer = &row.customer;
-            (self.partner.is_empty() || self.partner == row.partner.as_str())
-                && (text.is_empty()
-                    || customer.name.to_lowercase().contains(&text)
-                    || customer.id.as_str().to_lowercase().contains(&text))
-        }
-    }
-
-    /// Whether a customer's state is asked for.
-    #[must_use]
-    pub fn wants_state_of(&self, row: &Row) -> bool {
+    pub fn wants(&self, findings: Findings) -> bool {
         match self.state {
             None => true,
-            Some(State::Ok) => row.findings.is_empty(),
-            Some(State::Has(finding)) => row.findings.contains(finding),
+            Some(State::Ok) => findings.is_empty(),
+            Some(State::Has(finding)) => findings.contains(finding),
         }
     }
 
@@ -126,12 +114,11 @@ impl Query {
         Self { page, ..self.clone() }
     }
 
-    /// The rows of the page that is asked for; none beyond the last page.
+    /// Which of so many rows are on the page that is asked for; none beyond the last page.
     #[must_use]
-    pub fn slice<'a, T>(&self, rows: &'a [T]) -> &'a [T] {
-        let start = (self.page - 1).saturating_mul(self.per_page).min(rows.len());
-        let end = start.saturating_add(self.per_page).min(rows.len());
-        rows.get(start..end).unwrap_or_default()
+    pub fn range(&self, rows: usize) -> Range<usize> {
+        let start = (self.page - 1).saturating_mul(self.per_page).min(rows);
+        start..start.saturating_add(self.per_page).min(rows)
     }
 
     /// How many pages that many rows make; at least one.
@@ -193,12 +180,11 @@ mod tests {
 
     #[test]
     fn a_page_is_a_part_of_the_rows() {
-        let rows = [1, 2, 3, 4, 5];
         let page = |page| Query { page, per_page: 2, ..Query::default() };
-        assert_eq!(page(1).slice(&rows), [1, 2]);
-        assert_eq!(page(3).slice(&rows), [5]);
-        assert!(page(4).slice(&rows).is_empty());
-        assert!(page(usize::MAX).slice(&rows).is_empty());
+        assert_eq!(page(1).range(5), 0..2);
+        assert_eq!(page(3).range(5), 4..5);
+        assert!(page(4).range(5).is_empty());
+        assert!(page(usize::MAX).range(5).is_empty());
         assert_eq!(page(1).pages(5), 3);
         assert_eq!(page(1).pages(0), 1);
     }
@@ -211,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_link_asks_for_the_same(
-            text in "\\PC{0,8}", partner in "\\PC{0,8}", state in 0..9_usize, page in 1..9_usize, per_page in 1..=1000_usize,
+            text in "\\PC{0,8}", partner in "\\PC{0,8}", state in 0..10_usize, page in 1..9_usize, per_page in 1..=1000_usize,
         ) {
             let query = Query {
                 text: text.trim().to_owned(),

@@ -74,8 +74,8 @@ fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
 }
 
 fn pending(inventory: &Inventory, now: Timestamp) -> u64 {
-    let conditions = Collector::ALL.into_iter().map(|collector| inventory.targets(collector, now));
-    conditions.filter_map(|counts| counts.get(&Condition::Pending).copied()).sum()
+    let counts = inventory.collectors.enabled().map(|collector| inventory.targets(collector, now));
+    counts.filter_map(|counts| counts.get(&Condition::Pending).copied()).sum()
 }
 
 impl fmt::Display for Stage {

@@ -24,7 +24,7 @@ use hyper::body::{Frame, SizeHint};
 use super::counters::Counters;
 use super::query::Query;
 use super::readiness::readiness;
-use super::view::View;
+use super::view::{Recent, View};
 use super::{Error, Site, api, customer_page, page};
 use crate::exposition::{accepts_gzip, merge, negotiate};
 
@@ -41,6 +41,7 @@ struct Pages {
     site: Site,
     counters: Counters,
     was_ready: AtomicBool,
+    recent: Arc<Recent>,
 }
 
 type Shared = State<Arc<Pages>>;
@@ -50,7 +51,7 @@ pub fn router(site: Site) -> Result<Router, Error> {
     check_telemetry_path(&site.telemetry_path)?;
     let telemetry_path = site.telemetry_path.clone();
     let counters = Counters::new().map_err(Error::Counters)?;
-    let pages = Arc::new(Pages { site, counters, was_ready: AtomicBool::new(false) });
+    let pages = Arc::new(Pages { site, counters, was_ready: AtomicBool::new(false), recent: Arc::default() });
     Ok(Router::new()
         .route("/", get(status_page))
         .route(&telemetry_path, get(metrics))
@@ -74,7 +75,7 @@ fn check_telemetry_path(path: &str) -> Result<(), Error> {
     if !path.starts_with('/') || !path.chars().all(is_plain) {
         return Err(Error::TelemetryPath(path.to_owned(), "it is a path like /metrics, of letters, digits and -_.~/"));
     }
-    if path == "/" || TAKEN.iter().any(|taken| lies_under(&taken)) {
+    if path == "/" || TAKEN.iter().any(lies_under) {
         return Err(Error::TelemetryPath(path.to_owned(), "another page has that path; choose one like /metrics"));
     }
     Ok(())
@@ -92,12 +93,14 @@ async fn with_security_headers(mut response: Response) -> Response {
 }
 
 impl Pages {
-    fn view(&self) -> View {
-        let now = self.site.clock.now();
-        let series = self.site.exposition.get().series();
-        let view = View::new((self.site.inventories)(), series, self.was_ready.load(Ordering::Relaxed), now);
-        self.was_ready.fetch_or(view.ready, Ordering::Relaxed);
-        view
+    fn view(&self) -> Arc<View> {
+        self.recent.get_or_make(|| {
+            let inventories = (self.site.inventories)();
+            let series = self.site.exposition.get().series();
+            let view = View::new(inventories, series, self.was_ready.load(Ordering::Relaxed), self.site.clock.now());
+            self.was_ready.fetch_or(view.status.ready, Ordering::Relaxed);
+            view
+        })
     }
 }
 
@@ -166,8 +169,11 @@ async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, Strin
     aside(move || {
         let view = pages.view();
         let row = view.customer(&partner, &id.into());
-        match row.and_then(|row| customer_page::render(&view, &row, &pages.site.telemetry_path)) {
-            Some(page) => Html(page.into_string()).into_response(),
+        match row {
+            Some(row) => {
+                let page = customer_page::render(&view, &row, &pages.site.telemetry_path);
+                Html(page.into_string()).into_response()
+            }
             None => (StatusCode::NOT_FOUND, TEXT, "no such customer is known\n").into_response(),
         }
     })

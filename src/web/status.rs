@@ -50,7 +50,7 @@ pub struct PartnerStatus {
     pub targets: Targets,
     /// Targets of each collector that is enabled, by condition.
     pub collectors: BTreeMap<&'static str, Targets>,
-    /// Targets whose last poll failed, by reason.
+    /// Questions about customers whose last poll failed, by reason.
     pub failures: BTreeMap<&'static str, u64>,
 }
 
@@ -76,7 +76,7 @@ impl Status {
             ready,
             series,
             customers: inventories.iter().map(|inventory| inventory.customers.len()).sum(),
-            partners: partners.map(|(inventory, partner)| partner_status(inventory, &partner.stage, now)).collect(),
+            partners: partners.map(|(inventory, partner)| partner_status(inventory, partner.stage, now)).collect(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Status {
     }
 }
 
-fn partner_status(inventory: &Inventory, stage: &Stage, now: Timestamp) -> PartnerStatus {
+fn partner_status(inventory: &Inventory, stage: Stage, now: Timestamp) -> PartnerStatus {
     let mut targets = Targets::default();
     let mut collectors = BTreeMap::new();
     for collector in inventory.collectors.enabled() {
@@ -104,12 +104,12 @@ fn partner_status(inventory: &Inventory, stage: &Stage, now: Timestamp) -> Partn
     let listing = &inventory.listing;
     let questions = inventory.customers.values().flat_map(|customer| &customer.targets);
     let mut failures = BTreeMap::new();
-    for reason in questions.filter_map(|(_, known)| known.failure).chain(listing.failure) {
+    for reason in questions.filter_map(|(_, known)| known.failure) {
         *failures.entry(reason.as_str()).or_default() += 1;
     }
     PartnerStatus {
         partner: inventory.partner.to_string(),
-        ready: *stage == Stage::Complete,
+        ready: stage == Stage::Complete,
         state: stage.to_string(),
         customers: inventory.customers.len(),
         lists: listing.wanted,

@@ -1,16 +1,15 @@
 //! A line per customer: what runs out first, when, and how fresh that knowledge is. Sorted by it.
 //!
-//! Pure: inventories in, rows out. Values that are older than their `max_age` are used all the same, since the page
+//! Pure: a customer in, its row out. Values that are older than their `max_age` are used all the same, since the page
 //! says how old they are and a blank would say less; `/metrics` leaves them out. Thresholds are those of the alerts.
 
 use std::cmp::{Ordering, Reverse};
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Finding, Findings};
 use super::usage::{Usage, What, exhausted};
-use crate::domain::{Answer, Collector, PartnerName, Question, Seats, Subscription, TenantType};
+use crate::domain::{Answer, Collector, Question, Seats, Subscription, TenantType};
 use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
 
 /// In use, of what there is, from which on it is low.
@@ -22,17 +21,17 @@ pub const EXPIRED_DAYS: i64 = 30;
 
 /// One customer.
 #[derive(Clone, Debug)]
-pub struct Row {
-    /// Its partner.
-    pub partner: PartnerName,
+pub struct Row<'a> {
+    /// Of its partner.
+    pub inventory: &'a Inventory,
     /// Everything known of it.
-    pub customer: Arc<Customer>,
+    pub customer: &'a Customer,
     /// What is notable.
     pub findings: Findings,
     /// Of everything that can run out, what is used most.
-    pub tightest: Option<Usage>,
+    pub tightest: Option<Usage<'a>>,
     /// The first expiration that matters: one that has just passed, or else the next.
-    pub expiry: Option<Expiry>,
+    pub expiry: Option<Expiry<'a>>,
     /// When the oldest value was seen.
     pub oldest: Option<Timestamp>,
     /// Its targets, its row of the service list among them.
@@ -40,12 +39,12 @@ pub struct Row {
 }
 
 /// When a subscription expires.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expiry {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry<'a> {
     /// The date.
     pub at: Timestamp,
     /// Whose.
-    pub service: Arc<str>,
+    pub service: &'a str,
 }
 
 /// Targets by condition.
@@ -78,22 +77,13 @@ impl Tally {
     }
 }
 
-/// A row per customer, what runs out first at the top.
+/// What runs out first comes first. No two customers are equal.
 #[must_use]
-pub fn rows(inventories: &[Inventory], now: Timestamp) -> Vec<Row> {
-    let customers = inventories
-        .iter()
-        .flat_map(|inventory| inventory.customers.values().map(move |customer| row(inventory, customer, now)));
-    let mut rows: Vec<_> = customers.collect();
-    rows.sort_by(by_urgency);
-    rows
-}
-
-fn by_urgency(a: &Row, b: &Row) -> Ordering {
-    let rank = |row: &Row| row.findings.worst().map_or(u8::MAX, |finding| finding as u8);
-    let ratio = |row: &Row| row.tightest.as_ref().map_or(-1.0, Usage::ratio);
+pub fn by_urgency(a: &Row<'_>, b: &Row<'_>) -> Ordering {
+    let rank = |row: &Row<'_>| row.findings.worst().map_or(u8::MAX, |finding| finding as u8);
+    let ratio = |row: &Row<'_>| row.tightest.map_or(-1.0, Usage::ratio);
     // What has no date comes last.
-    let date = |row: &Row| row.expiry.as_ref().map_or(Timestamp::MAX, |expiry| expiry.at);
+    let date = |row: &Row<'_>| row.expiry.map_or(Timestamp::MAX, |expiry| expiry.at);
     let by_date = || date(a).cmp(&date(b));
     let by_ratio = || ratio(b).total_cmp(&ratio(a));
     rank(a)
@@ -103,15 +93,15 @@ fn by_urgency(a: &Row, b: &Row) -> Ordering {
             _ => by_ratio().then_with(by_date),
         })
         .then_with(|| a.customer.name.cmp(&b.customer.name))
-        .then_with(|| (&a.partner, &a.customer.id).cmp(&(&b.partner, &b.customer.id)))
+        .then_with(|| (&a.inventory.partner, &a.customer.id).cmp(&(&b.inventory.partner, &b.customer.id)))
 }
 
 /// The row of one customer.
 #[must_use]
-pub fn row(inventory: &Inventory, customer: &Arc<Customer>, now: Timestamp) -> Row {
+pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp) -> Row<'a> {
     let mut row = Row {
-        partner: inventory.partner.clone(),
-        customer: Arc::clone(customer),
+        inventory,
+        customer,
         findings: Findings::default(),
         tightest: None,
         expiry: None,
@@ -132,13 +122,13 @@ pub fn row(inventory: &Inventory, customer: &Arc<Customer>, now: Timestamp) -> R
         match (question, answer) {
             (_, Answer::TenantSeats(tenants)) => {
                 for tenant in tenants.iter() {
-                    row.observe_seats(tenant.seats, || What::Tenant(tenant_name(&tenant.name, tenant.id.as_str())));
+                    row.observe_seats(tenant.seats, What::Tenant(tenant_name(&tenant.name, tenant.id.as_str())));
                 }
             }
             (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats))
                 if !has_tenants(customer, *tenant_type) =>
             {
-                row.observe_seats(*seats, || What::TenantType(*tenant_type));
+                row.observe_seats(*seats, What::TenantType(*tenant_type));
             }
             _ => {}
         }
@@ -158,16 +148,16 @@ pub fn row(inventory: &Inventory, customer: &Arc<Customer>, now: Timestamp) -> R
     row
 }
 
-impl Row {
-    fn observe_seats(&mut self, seats: Seats, what: impl FnOnce() -> What) {
+impl<'a> Row<'a> {
+    fn observe_seats(&mut self, seats: Seats, what: What<'a>) {
         let is_exhausted = exhausted(seats);
         self.findings.insert_if(is_exhausted, Finding::Exhausted);
-        if let Some(usage) = Usage::of_seats(what(), seats) {
+        if let Some(usage) = Usage::of_seats(what, seats) {
             self.observe_usage(usage, is_exhausted);
         }
     }
 
-    fn observe_subscription(&mut self, subscription: &Subscription, now: Timestamp) {
+    fn observe_subscription(&mut self, subscription: &'a Subscription, now: Timestamp) {
         if let Some(usage) = Usage::of_subscription_seats(subscription) {
             let over = usage.used > usage.total;
             self.findings.insert_if(over, Finding::OverAssigned);
@@ -179,19 +169,19 @@ impl Row {
             self.observe_usage(usage, full);
         }
         let Some(at) = subscription.expires else { return };
-        if let Some(finding) = expiry_finding(&self.customer, subscription, now) {
+        if let Some(finding) = expiry_finding(self.customer, subscription, now) {
             self.findings.insert(finding);
         } else if at <= now {
             return;
         }
-        if self.expiry.as_ref().is_none_or(|expiry| at < expiry.at) {
-            self.expiry = Some(Expiry { at, service: Arc::clone(&subscription.kind.service) });
+        if self.expiry.is_none_or(|expiry| at < expiry.at) {
+            self.expiry = Some(Expiry { at, service: &subscription.kind.service });
         }
     }
 
-    fn observe_usage(&mut self, usage: Usage, is_worse_than_low: bool) {
+    fn observe_usage(&mut self, usage: Usage<'a>, is_worse_than_low: bool) {
         self.findings.insert_if(!is_worse_than_low && usage.ratio() >= LOW, Finding::Low);
-        if self.tightest.as_ref().is_none_or(|tightest| usage.ratio() > tightest.ratio()) {
+        if self.tightest.is_none_or(|tightest| usage.ratio() > tightest.ratio()) {
             self.tightest = Some(usage);
         }
     }
@@ -243,22 +233,8 @@ pub fn has_tenants(customer: &Customer, tenant_type: TenantType) -> bool {
 
 /// What a tenant is called: its name, or its id while it has none.
 #[must_use]
-pub fn tenant_name(name: &Arc<str>, id: &str) -> Arc<str> {
-    if name.is_empty() { id.into() } else { Arc::clone(name) }
-}
-
-/// How many of the rows have each finding, and how many have none.
-#[must_use]
-pub fn count_findings<'a>(rows: impl Iterator<Item = &'a Row>) -> (Vec<(Finding, usize)>, usize) {
-    let mut counts = Finding::ALL.map(|finding| (finding, 0));
-    let mut without = 0;
-    for row in rows {
-        without += usize::from(row.findings.is_empty());
-        for (finding, count) in &mut counts {
-            *count += usize::from(row.findings.contains(*finding));
-        }
-    }
-    (counts.into(), without)
+pub fn tenant_name<'a>(name: &'a str, id: &'a str) -> &'a str {
+    if name.is_empty() { id } else { name }
 }
 
 /// The order of the targets on a page: what needs attention first.
@@ -272,4 +248,123 @@ pub fn attention(condition: Condition) -> impl Ord {
         Condition::Absent => 0,
     };
     Reverse(urgency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{FailureReason, Quantity};
+    use crate::web::tests::samples::{at, bare, day, listed, seats, subscription};
+
+    fn licensed(assigned: u32, purchased: Quantity) -> Subscription {
+        Subscription {
+            licenses_assigned: Some(assigned.into()),
+            seats_purchased: Some(purchased),
+            ..subscription("Cloud Backup for Microsoft 365")
+        }
+    }
+
+    fn until(date: i64) -> Subscription {
+        Subscription { expires: Some(day(date)), ..subscription("Opus") }
+    }
+
+    fn findings(subscriptions: Vec<Subscription>) -> Vec<&'static str> {
+        let inventory = listed("main", vec![("a", "A", subscriptions)]);
+        row_of(&inventory).findings.iter().map(Finding::as_str).collect()
+    }
+
+    fn row_of(inventory: &Inventory) -> Row<'_> {
+        row(inventory, &inventory.customers[&"a".into()], at(1))
+    }
+
+    #[test]
+    fn seats_are_over_assigned_low_or_enough() {
+        assert_eq!(findings(vec![licensed(21, 20.into())]), ["over_assigned"]);
+        assert_eq!(findings(vec![licensed(20, 20.into())]), ["low"]);
+        assert_eq!(findings(vec![licensed(18, 20.into())]), ["low"]);
+        assert!(findings(vec![licensed(17, 20.into())]).is_empty());
+        assert!(findings(vec![licensed(17, 0.into())]).is_empty(), "nothing was bought, so nothing is over-used");
+        assert!(findings(vec![licensed(17, Quantity::UNLIMITED)]).is_empty());
+    }
+
+    #[test]
+    fn dates_matter_when_they_are_near() {
+        assert!(findings(vec![until(31)]).is_empty());
+        assert_eq!(findings(vec![until(30)]), ["expiring"]);
+        assert_eq!(findings(vec![until(-3)]), ["expired"]);
+        assert!(findings(vec![until(-31)]).is_empty(), "history");
+        assert!(findings(vec![until(-3), until(400)]).is_empty(), "renewed");
+    }
+
+    #[test]
+    fn the_next_date_is_shown_until_one_passes() {
+        let date = |subscriptions| {
+            let inventory = listed("main", vec![("a", "A", subscriptions)]);
+            row_of(&inventory).expiry.map(|expiry| expiry.at)
+        };
+        assert_eq!(date(vec![until(400), until(40)]), Some(day(40)));
+        assert_eq!(date(vec![until(-100), until(40)]), Some(day(40)));
+        assert_eq!(date(vec![until(-3)]), Some(day(-3)));
+        assert_eq!(date(vec![until(-100)]), None);
+        assert_eq!(date(vec![]), None);
+    }
+
+    #[test]
+    fn a_full_capacity_is_exhausted() {
+        let used = |used: u32| Subscription {
+            capacity_used: Some(used.into()),
+            capacity_purchased: Some(100.into()),
+            ..subscription("Opus")
+        };
+        assert_eq!(findings(vec![used(100)]), ["exhausted"]);
+        assert_eq!(findings(vec![used(90)]), ["low"]);
+        assert!(findings(vec![used(89)]).is_empty());
+    }
+
+    #[test]
+    fn what_runs_out_first_comes_first() {
+        let customers = [
+            ("fine", vec![until(300)]),
+            ("unknown", vec![]),
+            ("expires_later", vec![until(20)]),
+            ("busy", vec![licensed(80, 100.into())]),
+            ("over", vec![licensed(30, 20.into())]),
+            ("expires_soon", vec![until(5)]),
+            ("low", vec![licensed(95, 100.into())]),
+            ("expired", vec![until(-2)]),
+            ("exhausted", vec![]),
+        ];
+        let mut inventory = listed("main", customers.into_iter().map(|(id, rows)| (id, id, rows)).collect());
+        seats(&mut inventory, "exhausted", 14, 0);
+        let mut rows: Vec<_> = inventory.customers.values().map(|customer| row(&inventory, customer, at(1))).collect();
+        rows.sort_by(by_urgency);
+        let order: Vec<_> = rows.iter().map(|row| row.customer.id.as_str()).collect();
+        let expected =
+            ["exhausted", "over", "expired", "expires_soon", "expires_later", "low", "busy", "fine", "unknown"];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn freshness_is_that_of_the_oldest() {
+        let mut inventory = listed("main", vec![("a", "A", vec![])]);
+        seats(&mut inventory, "a", 1, 9);
+        inventory.observe(crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: vec![] }, at(100));
+        assert_eq!(row_of(&inventory).oldest, Some(at(0)));
+        let stale = row(&inventory, &inventory.customers[&"a".into()], at(3_650));
+        assert_eq!(stale.targets.get(Condition::Stale), 1);
+        assert!(stale.findings.contains(Finding::Stale));
+        inventory.fail_listing(FailureReason::Timeout, at(101));
+        assert_eq!(row_of(&inventory).targets.get(Condition::Failing), 1);
+    }
+
+    #[test]
+    fn a_customer_of_the_configuration_waits_for_its_row() {
+        let mut inventory = bare("main");
+        inventory.observe(crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: vec![] }, at(0));
+        let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
+        customer.services = None;
+        assert_eq!(services_condition(&inventory, &customer, at(1)), Some(Condition::Pending));
+        inventory.listing.wanted = false;
+        assert_eq!(services_condition(&inventory, &customer, at(1)), None);
+    }
 }

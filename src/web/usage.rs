@@ -1,14 +1,12 @@
 //! How much of what was bought is in use: the one place of this room where a ratio is made.
 
-use std::sync::Arc;
-
 use crate::domain::{Quantity, Seats, Subscription, TenantType};
 
 /// Something that can run out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Usage {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage<'a> {
     /// What it is.
-    pub what: What,
+    pub what: What<'a>,
     /// In use.
     pub used: Quantity,
     /// Of how many; above 0 and limited.
@@ -16,21 +14,21 @@ pub struct Usage {
 }
 
 /// What can run out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What<'a> {
     /// The seats of a tenant: its name, else its id.
-    Tenant(Arc<str>),
+    Tenant(&'a str),
     /// The seats of all tenants of a type, where the single tenants are not known.
     TenantType(TenantType),
     /// The seats of a subscription: its service.
-    SubscriptionSeats(Arc<str>),
+    SubscriptionSeats(&'a str),
     /// The capacity of a subscription, in bytes: its service.
-    Capacity(Arc<str>),
+    Capacity(&'a str),
 }
 
-impl Usage {
+impl<'a> Usage<'a> {
     /// `None` where there is nothing to divide by: a total of 0, or none.
-    fn new(what: What, used: Quantity, total: Quantity) -> Option<Self> {
+    fn new(what: What<'a>, used: Quantity, total: Quantity) -> Option<Self> {
         (!total.is_zero() && !total.is_unlimited() && !used.is_unlimited()).then_some(Self { what, used, total })
     }
 
@@ -40,7 +38,7 @@ impl Usage {
     /// assigned + available. Should it turn out to be "all there are", the total is `available` alone, and what is
     /// exhausted is what has assigned >= available: change it here and in `exhausted`, and in the recording rule.
     #[must_use]
-    pub fn of_seats(what: What, seats: Seats) -> Option<Self> {
+    pub fn of_seats(what: What<'a>, seats: Seats) -> Option<Self> {
         let Seats { assigned, available } = seats;
         let (assigned, available) = (assigned?, available?);
         Self::new(what, assigned, Quantity::new(assigned.get() + available.get())?)
@@ -48,25 +46,25 @@ impl Usage {
 
     /// Microsoft licences assigned, of the seats purchased.
     #[must_use]
-    pub fn of_subscription_seats(subscription: &Subscription) -> Option<Self> {
-        let what = What::SubscriptionSeats(Arc::clone(&subscription.kind.service));
+    pub fn of_subscription_seats(subscription: &'a Subscription) -> Option<Self> {
+        let what = What::SubscriptionSeats(&subscription.kind.service);
         Self::new(what, subscription.licenses_assigned?, subscription.seats_purchased?)
     }
 
     /// The larger of the capacity used and protected, of the capacity purchased.
     #[must_use]
-    pub fn of_capacity(subscription: &Subscription) -> Option<Self> {
+    pub fn of_capacity(subscription: &'a Subscription) -> Option<Self> {
         let Subscription { capacity_used, capacity_protected, capacity_purchased, .. } = subscription;
         let used = match (*capacity_used, *capacity_protected) {
             (Some(used), Some(protected)) => Some(if used > protected { used } else { protected }),
             (used, protected) => used.or(protected),
         };
-        Self::new(What::Capacity(Arc::clone(&subscription.kind.service)), used?, (*capacity_purchased)?)
+        Self::new(What::Capacity(&subscription.kind.service), used?, (*capacity_purchased)?)
     }
 
     /// From 0 (nothing used) over 1 (all) to more (over-used).
     #[must_use]
-    pub fn ratio(&self) -> f64 {
+    pub fn ratio(self) -> f64 {
         self.used.get() / self.total.get()
     }
 }
@@ -83,7 +81,7 @@ mod tests {
 
     fn ratio(assigned: Option<u32>, available: Option<Quantity>) -> Option<f64> {
         let seats = Seats { assigned: assigned.map(Into::into), available };
-        Usage::of_seats(What::TenantType(TenantType::Google), seats).map(|usage| usage.ratio())
+        Usage::of_seats(What::TenantType(TenantType::Google), seats).map(Usage::ratio)
     }
 
     #[test]

@@ -1,36 +1,53 @@
 //! What a page is made from: the inventories as they are at one moment, and their customers in order.
+//!
+//! Making one takes tens of milliseconds for 20,000 customers, so that [`Recent`] keeps it for a moment; listing from
+//! it takes a few, most of them for searching.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::detail::Detail;
-use super::finding::Finding;
+use super::finding::{Finding, Findings};
 use super::query::Query;
-use super::readiness::{Readiness, readiness};
+use super::readiness::readiness;
 use super::status::Status;
-use super::summary::{self, Row};
+use super::summary::{self, Row, by_urgency};
 use crate::domain::CustomerId;
-use crate::inventory::Inventory;
+use crate::inventory::{Customer, Inventory};
+
+/// For how long a view is used again. Short enough for nobody to notice, long enough for a crowd to share one.
+const REUSE: Duration = Duration::from_secs(2);
 
 /// One moment.
 #[derive(Debug)]
 pub struct View {
     /// When that is.
     pub now: Timestamp,
+    /// How the exporter is doing.
+    pub status: Status,
     /// Of every partner.
     pub inventories: Vec<Inventory>,
-    /// Series served then.
-    pub series: u64,
-    /// Whether `/-/ready` has answered, or would answer, 200.
-    pub ready: bool,
-    /// The readiness of every partner.
-    pub readiness: Readiness,
+    /// Every customer, what runs out first at the top.
+    lines: Vec<Line>,
+}
+
+/// A customer, and what of its row is needed to look for it.
+#[derive(Debug)]
+struct Line {
+    /// Of its partner, among the inventories.
+    inventory: usize,
+    customer: Arc<Customer>,
+    findings: Findings,
 }
 
 /// The customers that a query asks for.
 #[derive(Debug)]
-pub struct List {
-    /// Those in the state that is asked for, what runs out first at the top.
-    pub wanted: Vec<Row>,
+pub struct List<'a> {
+    /// Those on its page, what runs out first at the top.
+    pub rows: Vec<Row<'a>>,
+    /// How many there are on all its pages.
+    pub total: usize,
     /// How many have each finding, whatever state is asked for.
     pub findings: Vec<(Finding, usize)>,
     /// How many have none.
@@ -44,40 +61,73 @@ impl View {
     #[must_use]
     pub fn new(inventories: Vec<Inventory>, series: u64, was_ready: bool, now: Timestamp) -> Self {
         let readiness = readiness(&inventories, now);
-        Self { now, inventories, series, ready: was_ready || readiness.ready, readiness }
+        let status = Status::new(&inventories, &readiness, was_ready || readiness.ready, series, now);
+        let customers = inventories.iter().enumerate().flat_map(|(index, inventory)| {
+            inventory.customers.values().map(move |customer| (index, customer, summary::row(inventory, customer, now)))
+        });
+        let mut customers: Vec<_> = customers.collect();
+        customers.sort_unstable_by(|(_, _, a), (_, _, b)| by_urgency(a, b));
+        let lines = customers.into_iter().map(|(inventory, customer, row)| Line {
+            inventory,
+            customer: Arc::clone(customer),
+            findings: row.findings,
+        });
+        Self { now, status, lines: lines.collect(), inventories }
     }
 
     /// The customers that are asked for.
     #[must_use]
-    pub fn list(&self, query: &Query) -> List {
-        let mut rows = summary::rows(&self.inventories, self.now);
-        rows.retain(query.matcher());
-        let (findings, ok) = summary::count_findings(rows.iter());
-        let any = rows.len();
-        rows.retain(|row| query.wants_state_of(row));
-        List { wanted: rows, findings, ok, any }
+    pub fn list(&self, query: &Query) -> List<'_> {
+        let text = query.text.to_lowercase();
+        let is_meant = |line: &&Line| {
+            let partner = self.inventories.get(line.inventory).map_or("", |inventory| inventory.partner.as_str());
+            (query.partner.is_empty() || query.partner == partner)
+                && (text.is_empty()
+                    || line.customer.name.to_lowercase().contains(&text)
+                    || line.customer.id.as_str().to_lowercase().contains(&text))
+        };
+        let mut lines: Vec<_> = self.lines.iter().filter(is_meant).collect();
+        let any = lines.len();
+        let count = |finding| lines.iter().filter(|line| line.findings.contains(finding)).count();
+        let findings = Finding::ALL.into_iter().map(|finding| (finding, count(finding))).collect();
+        let ok = lines.iter().filter(|line| line.findings.is_empty()).count();
+        lines.retain(|line| query.wants(line.findings));
+        let total = lines.len();
+        let shown = lines.get(query.range(total)).unwrap_or_default();
+        let rows = shown.iter().filter_map(|line| self.row(line)).collect();
+        List { rows, total, findings, ok, any }
     }
 
     /// One customer.
     #[must_use]
-    pub fn customer(&self, partner: &str, id: &CustomerId) -> Option<Row> {
-        let inventory = self.inventory(partner)?;
+    pub fn customer(&self, partner: &str, id: &CustomerId) -> Option<Row<'_>> {
+        let inventory = self.inventories.iter().find(|inventory| inventory.partner.as_str() == partner)?;
         inventory.customers.get(id).map(|customer| summary::row(inventory, customer, self.now))
     }
 
-    /// Everything known of the customer of a row.
-    #[must_use]
-    pub fn detail(&self, row: &Row) -> Option<Detail> {
-        self.inventory(row.partner.as_str()).map(|inventory| Detail::new(row, inventory, self.now))
+    fn row<'a>(&'a self, line: &'a Line) -> Option<Row<'a>> {
+        let inventory = self.inventories.get(line.inventory)?;
+        Some(summary::row(inventory, &line.customer, self.now))
     }
+}
 
-    /// How the exporter is doing.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        Status::new(&self.inventories, &self.readiness, self.ready, self.series, self.now)
-    }
+/// The last view, while it is recent.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<Option<Arc<View>>>);
 
-    fn inventory(&self, partner: &str) -> Option<&Inventory> {
-        self.inventories.iter().find(|inventory| inventory.partner.as_str() == partner)
+impl Recent {
+    /// The recent view, or else what `make` gives; whoever asks meanwhile waits for that. It is let go of in time even if
+    /// nobody asks again: it holds on to values that the inventory has replaced. Must be called in a tokio runtime.
+    pub fn get_or_make(self: &Arc<Self>, make: impl FnOnce() -> View) -> Arc<View> {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(recent.get_or_insert_with(|| {
+            let this = Arc::clone(self);
+            let view = Arc::new(make());
+            tokio::spawn(async move {
+                tokio::time::sleep(REUSE).await;
+                this.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            });
+            view
+        }))
     }
 }

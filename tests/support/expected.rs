@@ -15,8 +15,7 @@ pub fn api_series(partner: &str, world: &World, minutes: u64) -> BTreeMap<String
     for customer in &world.customers {
         customer_series(partner, &customer.at(minutes), &mut series);
     }
-    series.values_mut().for_each(|values: &mut Vec<f64>| values.sort_by(f64::total_cmp));
-    series
+    sorted(series)
 }
 
 /// What was served of the same families, in the same shape.
@@ -30,7 +29,13 @@ pub fn served(samples: &Samples, partner: &str) -> BTreeMap<String, Vec<f64>> {
             series.entry(without_subscription_id(name)).or_default().push(value);
         }
     }
-    series.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
+    sorted(series)
+}
+
+fn sorted(mut series: BTreeMap<String, Vec<f64>>) -> BTreeMap<String, Vec<f64>> {
+    for values in series.values_mut() {
+        values.sort_by(f64::total_cmp);
+    }
     series
 }
 
@@ -45,7 +50,8 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
     let Truth { listed, customer_seats, tenant_seats, purchased, available } = customer.truth();
     let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
         let Some(value) = value else { return };
-        let labels: String = labels.iter().map(|(label, value)| format!(",{label}=\"{}\"", escaped(value))).collect();
+        let labels: Vec<_> = labels.iter().map(|(label, value)| format!(",{label}=\"{}\"", escaped(value))).collect();
+        let labels = labels.concat();
         let series_name =
             format!("avepoint_{name}{{partner=\"{partner}\",customer_id=\"{}\"{labels}}}", escaped(&customer.id));
         series.entry(series_name).or_default().push(value);
@@ -108,7 +114,6 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
         for (name, quantity) in quantities {
             add(&format!("subscription_{name}"), &[service], quantity.map(Quantity::get));
         }
-        #[expect(clippy::cast_precision_loss, reason = "dates and seat changes are far below 2^53")]
         for (name, number) in [
             ("seats_change", row.seats_change),
             ("expiration_timestamp_seconds", row.expires.map(jiff::Timestamp::as_second)),

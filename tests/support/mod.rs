@@ -18,7 +18,7 @@ use avepoint_exporter::simulator::{Settings, Simulator};
 pub type Samples = BTreeMap<String, f64>;
 
 /// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A configuration of one partner `main` for a simulator's first registration; `more` is added to the partner,
 /// `rest` to the document.
@@ -33,7 +33,7 @@ pub fn config(simulator: &Simulator, more: &str, rest: &str) -> String {
 }
 
 fn indent(lines: &str) -> String {
-    lines.lines().map(|line| format!("    {line}\n")).collect()
+    lines.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat()
 }
 
 /// A running process of the binary, killed when it is dropped.

@@ -16,7 +16,7 @@ pub(super) struct Capacity {
     pub(super) purchased: Quantity,
 }
 
-/// One size, whole bytes.
+/// One size in bytes, with a fraction where the text has one: `1.42 GB` is no whole number of them.
 pub(super) fn bytes(json: &Json<'_>) -> Reading<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().filter(|&number| number == 0.0).and_then(Quantity::new).into(),
@@ -55,9 +55,7 @@ fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
         "" => default?,
         unit => unit_bytes(unit)?,
     };
-    let bytes = (number * factor).round();
-    // A little is not nothing.
-    let bytes = if number > 0.0 { bytes.max(1.0) } else { bytes };
+    let bytes = number * factor;
     bytes.is_finite().then_some(bytes).and_then(Quantity::new)
 }
 
@@ -100,11 +98,11 @@ mod tests {
     const GB: f64 = 1_073_741_824.0;
 
     #[test]
-    fn sizes_are_whole_bytes() {
+    fn sizes_are_binary() {
         for (text, expected) in [
             ("1024 GB", 1024.0 * GB),
             ("1,044 GB", 1044.0 * GB),
-            ("1.42 GB", 1_524_713_390.0),
+            ("1.42 GB", 1.42 * GB),
             ("0 GB", 0.0),
             ("0", 0.0),
             ("0.00", 0.0),
@@ -116,7 +114,7 @@ mod tests {
             ("1 MB", 1_048_576.0),
             ("1 TB", 1024.0 * GB),
             ("1 pb", 1024.0 * 1024.0 * GB),
-            ("0.1 B", 1.0),
+            ("0.1 B", 0.1),
             ("unlimited", f64::INFINITY),
         ] {
             assert_eq!(parse(text), Some(expected), "{text}");

@@ -176,6 +176,7 @@ impl Case {
             Self::Healthy => {
                 draft.buy(extra(0), seats, dice);
                 draft.buy(extra(2), seats, dice);
+                draft.buy(extra(5), 6, dice);
                 draft.move_tenants(Motion::Growing { per_day: 1 });
             }
             Self::ContractEnds => draft.change_rows(|_, row| {

@@ -97,7 +97,8 @@ async fn ready_once_is_ready_for_good() {
 
     *server.inventories.lock().unwrap() = vec![bare("main")];
     assert_eq!(server.get("/-/ready").await.status, 200);
-    assert_eq!(server.get("/api/v1/status").await.json()["ready"], true);
+    let ready = async { while server.get("/api/v1/status").await.json()["ready"] != true {} };
+    tokio::time::timeout(PATIENCE, ready).await.expect("the status never shows it");
 }
 
 #[tokio::test]

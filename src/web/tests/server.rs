@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::samples::{believable, listed};
 use super::*;
 
-const SOON: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_millis(400);
 const REQUEST: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn start(limits: Limits) -> Server {
@@ -179,7 +179,7 @@ async fn shutdown_does_not_wait_for_ever() {
 #[tokio::test]
 async fn http2_is_spoken_too() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let server = start(Limits { head: SOON, ..Limits::default() });
+    let server = start(Limits::default());
     let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
     let url = format!("http://{}/-/healthy", server.address);
     for _ in 0..2 {

@@ -1,0 +1,163 @@
+//! What can be wrong with a configuration, and where: every problem says what is wrong and what to do.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What is wrong and what to do; where it stands is known to whoever handles it. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Mistake {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.remedy)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// Where in the file a problem stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere in particular.
+    File,
+    /// At a line and a column, both from 1.
+    Line {
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// At a key, such as `partners[0].auth`.
+    Key(String),
+}
+
+/// One problem of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// What is wrong and what to do.
+    pub mistake: Mistake,
+}
+
+impl Problem {
+    fn write(&self, f: &mut fmt::Formatter<'_>, file: Option<&Path>) -> fmt::Result {
+        if let Some(file) = file {
+            write!(f, "{}:", file.display())?;
+            if !matches!(self.place, Place::Line { .. }) {
+                f.write_str(" ")?;
+            }
+        }
+        match &self.place {
+            Place::File => {}
+            Place::Line { line, column } => write!(f, "{line}:{column}: ")?,
+            Place::Key(key) => write!(f, "{key}: ")?,
+        }
+        write!(f, "{}", self.mistake)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, None)
+    }
+}
+
+/// Everything that is wrong with a configuration. Displayed, one line for each problem, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    file: Option<PathBuf>,
+    problems: Vec<Problem>,
+}
+
+impl ConfigErrors {
+    pub(super) const fn new(problems: Vec<Problem>) -> Self {
+        Self { file: None, problems }
+    }
+
+    /// The same of a file with a name.
+    pub(super) fn of_file(self, file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
+    }
+
+    /// The problems, at least one.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.write(f, self.file.as_deref())?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// A place in the file that is being validated; what is wrong there is written down and validation goes on.
+#[derive(Clone)]
+pub(super) struct At<'a> {
+    path: String,
+    problems: &'a RefCell<Vec<Problem>>,
+}
+
+impl<'a> At<'a> {
+    /// The top of the file.
+    pub(super) const fn top(problems: &'a RefCell<Vec<Problem>>) -> Self {
+        Self { path: String::new(), problems }
+    }
+
+    /// A key of the mapping here.
+    pub(super) fn key(&self, key: &str) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Self { path, problems: self.problems }
+    }
+
+    /// An item of the list here, from 0.
+    pub(super) fn item(&self, index: usize) -> Self {
+        Self { path: format!("{}[{index}]", self.path), problems: self.problems }
+    }
+
+    /// Writes down what is wrong here.
+    pub(super) fn wrong(&self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.mistake(Mistake::new(what, remedy));
+    }
+
+    /// Writes down a mistake that was made here.
+    pub(super) fn mistake(&self, mistake: Mistake) {
+        let place = if self.path.is_empty() { Place::File } else { Place::Key(self.path.clone()) };
+        self.problems.borrow_mut().push(Problem { place, mistake });
+    }
+
+    /// The value, or `None` after its mistake was written down.
+    pub(super) fn accept<T>(&self, result: Result<T, Mistake>) -> Option<T> {
+        result.map_err(|mistake| self.mistake(mistake)).ok()
+    }
+}
+
+/// A text of the configuration as messages quote it: on one line and not too long.
+pub(super) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let rest = if text.chars().nth(LONGEST).is_some() { "..." } else { "" };
+    format!("`{shown}{rest}`")
+}

@@ -1,0 +1,164 @@
+//! From what the YAML says to settings: every default is filled in and every mistake is written down, all in one go.
+//!
+//! A function that meets a mistake writes it down and goes on with the default, so that what comes after it is
+//! looked at too. The settings leave this module only if nothing was written down.
+
+mod auth;
+mod collectors;
+mod customers;
+mod scalars;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+
+use super::credential::read_file;
+use super::problem::{At, ConfigErrors, Mistake, quoted};
+use super::raw::{RawBudget, RawConfig, RawPartner};
+use super::settings::{BudgetSettings, Config, PartnerSettings};
+use super::urls::{self, ENVIRONMENTS, Environment};
+use crate::domain::PartnerName;
+
+/// The settings; relative paths start at `base`.
+pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {
+    let problems = RefCell::default();
+    let at = At::top(&problems);
+    let partners = partners(&at.key("partners"), raw.partners.unwrap_or_default(), base);
+    let collectors = collectors::settings(&at.key("collectors"), raw.collectors.unwrap_or_default());
+    let customer_name_label = at
+        .key("metrics")
+        .key("customer_name_label")
+        .flag(raw.metrics.unwrap_or_default().customer_name_label.as_ref(), false);
+    let state_file = raw.state.unwrap_or_default().file;
+    let state_file = state_file.and_then(|file| path(&at.key("state").key("file"), &file, base));
+    let problems = problems.into_inner();
+    if problems.is_empty() {
+        Ok(Config { partners, collectors, customer_name_label, state_file })
+    } else {
+        Err(ConfigErrors::new(problems))
+    }
+}
+
+fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettings> {
+    if raw.is_empty() {
+        at.wrong("there is no partner", "list at least one, with its auth");
+    }
+    let alone = raw.len() == 1;
+    let mut names = Vec::new();
+    let mut settings = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let at = at.item(index);
+        let name = name(&at.key("name"), raw.name.as_deref(), alone);
+        if let Some(first) = names.iter().position(|known| *known == name && name.is_some()) {
+            at.key("name").wrong(format!("partners[{first}] has the same name"), "give each partner a name of its own");
+        }
+        names.push(name.clone());
+        settings.extend(partner(&at, name, raw, base));
+    }
+    settings
+}
+
+fn name(at: &At<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {
+    const LONGEST: usize = 100;
+    match raw.map(str::trim) {
+        None if alone => Some(PartnerName::from("main")),
+        None => {
+            at.wrong("the name is missing", "with several partners each needs one");
+            None
+        }
+        Some(name) if name.is_empty() || name.chars().count() > LONGEST || name.contains(char::is_control) => {
+            at.wrong(
+                format!("{} is not a name", quoted(name)),
+                format!("write 1 to {LONGEST} characters, no control characters"),
+            );
+            None
+        }
+        Some(name) => Some(PartnerName::from(name)),
+    }
+}
+
+/// `None` only if something was written down.
+fn partner(at: &At<'_>, name: Option<PartnerName>, raw: RawPartner, base: &Path) -> Option<PartnerSettings> {
+    let environment = environment(&at.key("environment"), raw.environment.as_deref());
+    let service_url = |key: &str, raw: Option<String>, default: &str| -> Option<Url> {
+        at.key(key).accept(urls::service_url(raw.as_deref().unwrap_or(default)))
+    };
+    let api_url = service_url("api_url", raw.api_url, environment.api_url);
+    let token_url = service_url("token_url", raw.token_url, environment.token_url);
+    let auth = auth::settings(&at.key("auth"), raw.auth, base);
+    let budget = budget(&at.key("budget"), &raw.budget.unwrap_or_default());
+    let proxy_url = raw.proxy_url.and_then(|url| at.key("proxy_url").accept(urls::proxy_url(&url)));
+    let ca_file = raw.ca_file.and_then(|file| ca_file(&at.key("ca_file"), &file, base));
+    let customers = customers::settings(&at.key("customers"), raw.customers.unwrap_or_default());
+    let (client_id, credential) = auth?;
+    Some(PartnerSettings {
+        name: name?,
+        api_url: api_url?,
+        token_url: token_url?,
+        client_id,
+        credential,
+        budget,
+        proxy_url,
+        ca_file,
+        customers,
+    })
+}
+
+fn environment(at: &At<'_>, raw: Option<&str>) -> &'static Environment {
+    let [default, ..] = &ENVIRONMENTS;
+    let Some(name) = raw else { return default };
+    ENVIRONMENTS.iter().find(|environment| environment.name == name).unwrap_or_else(|| {
+        let known: Vec<_> = ENVIRONMENTS.iter().map(|environment| environment.name).collect();
+        at.wrong(
+            format!("there is no environment {}", quoted(name)),
+            format!("write one of {}, or set api_url and token_url", known.join(", ")),
+        );
+        default
+    })
+}
+
+fn budget(at: &At<'_>, raw: &RawBudget) -> BudgetSettings {
+    BudgetSettings {
+        requests_per_second: at.key("requests_per_second").rate(raw.requests_per_second.as_ref(), 5.0),
+        burst: at.key("burst").count(raw.burst.as_ref(), 10, 100_000),
+        concurrency: at.key("concurrency").count(raw.concurrency.as_ref(), 4, 1000),
+        timeout: at.key("timeout").duration(raw.timeout.as_ref(), Duration::from_secs(30), Duration::from_hours(1)),
+    }
+}
+
+fn path(at: &At<'_>, raw: &str, base: &Path) -> Option<PathBuf> {
+    if raw.trim().is_empty() {
+        at.wrong("the path is empty", "write the path of a file, or remove the key");
+        return None;
+    }
+    Some(base.join(raw))
+}
+
+fn ca_file(at: &At<'_>, raw: &str, base: &Path) -> Option<PathBuf> {
+    let file = path(at, raw, base)?;
+    at.accept(holds_certificates(&file))?;
+    Some(file)
+}
+
+fn holds_certificates(file: &Path) -> Result<(), Mistake> {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject as _;
+    use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+    let pem = read_file(file)?;
+    let mut certificates = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        certificates += 1;
+        if !certificate.is_ok_and(|der| X509Certificate::from_der(&der).is_ok()) {
+            let what = format!("certificate {certificates} in {} cannot be read", file.display());
+            return Err(Mistake::new(what, "it must be X.509 in PEM"));
+        }
+    }
+    if certificates == 0 {
+        let what = format!("{} contains no certificate", file.display());
+        return Err(Mistake::new(what, "it must be PEM: `-----BEGIN CERTIFICATE-----`"));
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! `partners[].auth`: the client id and exactly one credential, read from where it is.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use secrecy::ExposeSecret as _;
+
+use super::path;
+use crate::config::credential::{CertificateSource, Credential, SecretSource, read_file};
+use crate::config::problem::{At, Mistake, quoted};
+use crate::config::raw::{RawAuth, RawCertificate};
+
+/// The client id and the credential; `None` only if something was written down.
+pub(super) fn settings(at: &At<'_>, raw: Option<RawAuth>, base: &Path) -> Option<(String, Credential)> {
+    let Some(raw) = raw else {
+        at.wrong("auth is missing", "write client_id and a credential, such as client_secret_file, beneath it");
+        return None;
+    };
+    let client_id = raw.client_id.as_deref().map_or("", str::trim).to_owned();
+    if client_id.is_empty() || client_id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        let what = if client_id.is_empty() { "the client id is missing" } else { "the client id contains a space" };
+        at.key("client_id").wrong(what, "copy it from the app registration in Elements");
+    }
+    let credential = credential(at, raw, base)?;
+    Some((client_id, credential))
+}
+
+fn credential(at: &At<'_>, raw: RawAuth, base: &Path) -> Option<Credential> {
+    const ALLOWED: &str = "exactly one of client_secret, client_secret_file, client_secret_env, certificate";
+    let expires_at = at.key("client_secret_expires");
+    let expires = raw.client_secret_expires.and_then(|text| expires_at.accept(date(&text)));
+    match (raw.client_secret, raw.client_secret_file, raw.client_secret_env, raw.certificate) {
+        (None, None, None, None) => {
+            at.wrong("there is no credential", format!("write {ALLOWED}"));
+            None
+        }
+        (None, None, None, Some(certificate)) => {
+            if expires.is_some() {
+                expires_at.wrong("a certificate says itself when it expires", "remove client_secret_expires");
+            }
+            let at = at.key("certificate");
+            let source = certificate_source(&at, certificate, base)?;
+            let certificate = at.accept(source.load())?;
+            Some(Credential::Certificate { source, certificate })
+        }
+        (value, file, env, None) if [&value, &file, &env].into_iter().flatten().count() == 1 => {
+            let (key, source) = if let Some(text) = value {
+                ("client_secret", SecretSource::Value(text.trim().into()))
+            } else if let Some(file) = file {
+                ("client_secret_file", SecretSource::File(path(&at.key("client_secret_file"), &file, base)?))
+            } else {
+                ("client_secret_env", SecretSource::Env(env.unwrap_or_default()))
+            };
+            let at = at.key(key);
+            let secret = at.accept(source.read())?;
+            if secret.expose_secret().is_empty() {
+                at.wrong("the client secret is empty", format!("write {ALLOWED}"));
+                return None;
+            }
+            Some(Credential::ClientSecret { source, secret, expires })
+        }
+        (value, file, env, certificate) => {
+            let given = [
+                ("client_secret", value.is_some()),
+                ("client_secret_file", file.is_some()),
+                ("client_secret_env", env.is_some()),
+                ("certificate", certificate.is_some()),
+            ];
+            at.wrong(format!("{} are given together", present(&given)), format!("keep {ALLOWED}"));
+            None
+        }
+    }
+}
+
+fn certificate_source(at: &At<'_>, raw: RawCertificate, base: &Path) -> Option<CertificateSource> {
+    const ALLOWED: &str = "cert_file with key_file, or pfx_file";
+    // Read here too, and not only when all of it is loaded: each file is reported at its own key.
+    let file = |key: &str, raw: &str| -> Option<PathBuf> {
+        let path = path(&at.key(key), raw, base)?;
+        at.key(key).accept(read_file(&path)).map(|_| path)
+    };
+    let passwords = [
+        ("pfx_password", raw.pfx_password.is_some()),
+        ("pfx_password_file", raw.pfx_password_file.is_some()),
+        ("pfx_password_env", raw.pfx_password_env.is_some()),
+    ];
+    let password_count = passwords.iter().filter(|(_, given)| *given).count();
+    match (raw.cert_file, raw.key_file, raw.pfx_file) {
+        (Some(cert_file), Some(key_file), None) => {
+            if password_count > 0 {
+                at.wrong(
+                    format!("{} without pfx_file", present(&passwords)),
+                    "remove it, the key file is not encrypted",
+                );
+                return None;
+            }
+            let (cert_file, key_file) = (file("cert_file", &cert_file), file("key_file", &key_file));
+            Some(CertificateSource::Pem { cert_file: cert_file?, key_file: key_file? })
+        }
+        (None, None, Some(pfx_file)) => {
+            if password_count > 1 {
+                at.wrong(format!("{} are given together", present(&passwords)), "keep at most one of them");
+                return None;
+            }
+            let pfx_file = file("pfx_file", &pfx_file);
+            let (key, password) = match (raw.pfx_password_file, raw.pfx_password_env) {
+                (Some(password), _) => {
+                    let file = path(&at.key("pfx_password_file"), &password, base)?;
+                    ("pfx_password_file", SecretSource::File(file))
+                }
+                (None, Some(name)) => ("pfx_password_env", SecretSource::Env(name)),
+                (None, None) => ("pfx_password", SecretSource::Value(raw.pfx_password.unwrap_or_default().into())),
+            };
+            at.key(key).accept(password.read())?;
+            Some(CertificateSource::Pfx { pfx_file: pfx_file?, password })
+        }
+        (cert, key, pfx) => {
+            let what = match (cert.is_some(), key.is_some(), pfx.is_some()) {
+                (_, _, true) => "PEM files and pfx_file are given together",
+                (true, false, _) => "key_file is missing",
+                (false, true, _) => "cert_file is missing",
+                _ => "no file is given",
+            };
+            at.wrong(what, format!("write {ALLOWED}"));
+            None
+        }
+    }
+}
+
+/// The names of the keys that are given, to be read aloud.
+fn present(keys: &[(&str, bool)]) -> String {
+    let names: Vec<_> = keys.iter().filter(|(_, given)| *given).map(|&(name, _)| name).collect();
+    names.join(" and ")
+}
+
+/// A date, at midnight UTC, or a time as RFC 3339 writes it.
+fn date(text: &str) -> Result<Timestamp, Mistake> {
+    let text = text.trim();
+    let time = if text.len() == "2027-03-01".len() {
+        text.parse::<Date>().and_then(|date| date.to_zoned(TimeZone::UTC)).map(|midnight| midnight.timestamp())
+    } else {
+        text.parse::<Timestamp>()
+    };
+    time.map_err(|_| {
+        let what = format!("{} is not a date", quoted(text));
+        Mistake::new(what, "write it like `2027-03-01` (midnight UTC) or `2027-03-01T12:00:00Z`")
+    })
+}

@@ -1,0 +1,141 @@
+//! `collectors`: what is polled how often, and which types are asked for.
+
+use std::time::Duration;
+
+use crate::config::duration::format_duration;
+use crate::config::problem::{At, Mistake, quoted};
+use crate::config::raw::{RawCollectors, RawProductCollector, RawSelection, RawTenantCollector, Scalar};
+use crate::config::settings::{CollectorSettings, Schedule, Selection};
+use crate::domain::{Collector, ProductType, TenantType};
+
+const DAY: Duration = Duration::from_hours(24);
+const LONGEST_INTERVAL: Duration = DAY.saturating_mul(365);
+const LONGEST_AGE: Duration = LONGEST_INTERVAL.saturating_mul(10);
+
+const QUARTER_HOUR: Duration = Duration::from_mins(15);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The settings; right only if nothing was written down.
+pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
+    let services = raw.services.unwrap_or_default();
+    let services_at = at.key(Collector::Services.as_str());
+    let services = schedule(
+        &services_at,
+        [services.enabled.as_ref(), services.interval.as_ref(), services.max_age.as_ref()],
+        QUARTER_HOUR,
+    );
+    let tenants = |collector: Collector, raw: Option<RawTenantCollector>| {
+        let raw = raw.unwrap_or_default();
+        let at = at.key(collector.as_str());
+        let written = [raw.enabled.as_ref(), raw.interval.as_ref(), raw.max_age.as_ref()];
+        let schedule = schedule(&at, written, QUARTER_HOUR);
+        let types_at = at.key("tenant_types");
+        let types = selection(&types_at, raw.tenant_types, Selection::Auto, tenant_type);
+        plannable(&types_at, schedule, &types, services);
+        (schedule, types)
+    };
+    let products = |collector: Collector, raw: Option<RawProductCollector>, default: Selection<ProductType>| {
+        let raw = raw.unwrap_or_default();
+        let at = at.key(collector.as_str());
+        let schedule = schedule(&at, [raw.enabled.as_ref(), raw.interval.as_ref(), raw.max_age.as_ref()], HOUR);
+        let types_at = at.key("product_types");
+        let types = selection(&types_at, raw.product_types, default, product_type);
+        plannable(&types_at, schedule, &types, services);
+        (schedule, types)
+    };
+    let settings = CollectorSettings {
+        services,
+        tenant_seats: tenants(Collector::TenantSeats, raw.tenant_seats),
+        customer_seats: tenants(Collector::CustomerSeats, raw.customer_seats),
+        products_purchased: products(Collector::ProductsPurchased, raw.products_purchased, Selection::Auto),
+        products_available: products(
+            Collector::ProductsAvailable,
+            raw.products_available,
+            Selection::Only(vec![ProductType::CLOUD_BACKUP_M365]),
+        ),
+    };
+    if settings.enabled().next().is_none() {
+        at.wrong("no collector is enabled", "enable at least one");
+    }
+    settings
+}
+
+/// From `enabled`, `interval` and `max_age`.
+fn schedule(at: &At<'_>, [enabled, interval, max_age]: [Option<&Scalar>; 3], default: Duration) -> Schedule {
+    let enabled = at.key("enabled").flag(enabled, true);
+    let interval = at.key("interval").duration(interval, default, LONGEST_INTERVAL);
+    let four_intervals = interval.saturating_mul(4);
+    let at = at.key("max_age");
+    let max_age = at.duration(max_age, four_intervals, LONGEST_AGE);
+    if max_age < interval {
+        at.wrong(
+            format!("{} is below the interval of {}", format_duration(max_age), format_duration(interval)),
+            format!("write at least the interval; the default is {}", format_duration(four_intervals)),
+        );
+    }
+    Schedule { enabled, interval, max_age }
+}
+
+/// `auto` follows from the service list.
+fn plannable<T>(at: &At<'_>, schedule: Schedule, types: &Selection<T>, services: Schedule) {
+    if schedule.enabled && !services.enabled && matches!(types, Selection::Auto) {
+        at.wrong(
+            "`auto` follows from the service list, but collectors.services is disabled",
+            "enable it, list the types here, or disable this collector",
+        );
+    }
+}
+
+fn selection<T: PartialEq>(
+    at: &At<'_>,
+    raw: Option<RawSelection>,
+    default: Selection<T>,
+    read: impl Fn(&str) -> Result<T, Mistake>,
+) -> Selection<T> {
+    let list = match raw {
+        None => return default,
+        Some(RawSelection::Word(Scalar(word))) if word == "auto" => return Selection::Auto,
+        Some(RawSelection::Word(Scalar(word))) => {
+            let what = format!("{} is neither `auto` nor a list", quoted(&word));
+            at.wrong(what, format!("write `auto` or `[{}]`", word.trim()));
+            return default;
+        }
+        Some(RawSelection::List(list)) => list,
+    };
+    if list.is_empty() {
+        at.wrong("the list is empty", "list at least one type, write `auto`, or disable the collector");
+    }
+    let mut types = Vec::new();
+    for (index, Scalar(text)) in list.iter().enumerate() {
+        let at = at.item(index);
+        let Some(one) = at.accept(read(text.trim())) else { continue };
+        if types.contains(&one) {
+            at.wrong(format!("{} stands twice", quoted(text)), "list each type once");
+        }
+        types.push(one);
+    }
+    // Something was written down if it is empty; the default keeps the promise of at least one all the same.
+    if types.is_empty() { default } else { Selection::Only(types) }
+}
+
+/// A name or the API's number. A number that the documentation does not know may be one that is new.
+fn tenant_type(text: &str) -> Result<TenantType, Mistake> {
+    let number = || text.parse().ok().map(TenantType::from_number);
+    TenantType::from_label(text).or_else(number).ok_or_else(|| {
+        let known: Vec<_> = TenantType::NAMED.into_iter().map(TenantType::label).collect();
+        let remedy = format!("write one of {}, or the API's number", known.join(", "));
+        Mistake::new(format!("{} is not a tenant type", quoted(text)), remedy)
+    })
+}
+
+/// The API's number. One that the documentation does not know may be one that is new.
+fn product_type(text: &str) -> Result<ProductType, Mistake> {
+    text.parse().ok().filter(|&number| number > 0).map(ProductType).ok_or_else(|| {
+        let what = format!("{} is not a product type", quoted(text));
+        let remedy = match ProductType::named().find(|known| known.name().eq_ignore_ascii_case(text)) {
+            Some(ProductType(number)) => format!("write its number, {number}"),
+            None => "write the API's number, such as 2048 for Cloud Backup for Microsoft 365".to_owned(),
+        };
+        Mistake::new(what, remedy)
+    })
+}

@@ -1,0 +1,91 @@
+//! `partners[].customers`: whom to ask about, and what to add to their series.
+
+use crate::catalog;
+use crate::config::problem::{At, quoted};
+use crate::config::raw::{RawCustomers, RawLabels, RawListed};
+use crate::config::settings::{CustomerSettings, ListedSettings};
+use crate::domain::CustomerId;
+
+/// The settings; complete only if nothing was written down.
+pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
+    let discover = at.key("discover").flag(raw.discover.as_ref(), true);
+    let include = raw.include.unwrap_or_else(|| vec!["*".to_owned()]);
+    let exclude = raw.exclude.unwrap_or_default();
+    if discover && include.is_empty() {
+        at.key("include")
+            .wrong("an empty list matches no customer", "write `[\"*\"]` for every customer, or discover: false");
+    }
+    globs(&at.key("include"), &include);
+    globs(&at.key("exclude"), &exclude);
+    let raw = raw.list.unwrap_or_default();
+    let list_at = at.key("list");
+    if !discover && raw.is_empty() {
+        list_at.wrong("discover is false and no customer is listed", "list customers, or write discover: true");
+    }
+    let mut list: Vec<ListedSettings> = Vec::new();
+    for (index, raw) in raw.into_iter().enumerate() {
+        let at = list_at.item(index);
+        let customer = listed(&at, raw);
+        let id = customer.id.as_str();
+        let first = list.iter().position(|known| !id.is_empty() && known.id.as_str().eq_ignore_ascii_case(id));
+        if let Some(first) = first {
+            at.key("id").wrong(format!("{} is already list[{first}]", quoted(id)), "list each customer once");
+        }
+        list.push(customer);
+    }
+    CustomerSettings { discover, include, exclude, list }
+}
+
+fn globs(at: &At<'_>, globs: &[String]) {
+    for (index, glob) in globs.iter().enumerate() {
+        if glob.trim().is_empty() {
+            at.item(index)
+                .wrong("an empty pattern matches nothing", "write an id or a name, in which `*` stands for any text");
+        }
+    }
+}
+
+fn listed(at: &At<'_>, raw: RawListed) -> ListedSettings {
+    let id = raw.id.unwrap_or_default().trim().to_owned();
+    if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        let what = if id.is_empty() { "the id is missing" } else { "the id contains a space" };
+        at.key("id").wrong(what, "write the customer's id; `avepoint_exporter discover` lists them");
+    }
+    let name = raw.name.map(|name| name.trim().to_owned());
+    if name.as_deref() == Some("") {
+        at.key("name").wrong("the name is empty", "write one, or remove the key: the API's name is used then");
+    }
+    let labels = labels(&at.key("labels"), raw.labels.unwrap_or_default());
+    ListedSettings { id: CustomerId::from(id), name, labels }
+}
+
+fn labels(at: &At<'_>, RawLabels(raw): RawLabels) -> Vec<(String, String)> {
+    let mut labels: Vec<(String, String)> = Vec::new();
+    for (name, value) in raw {
+        let labels_at = at;
+        let at = at.key(&name);
+        let value = value.unwrap_or_default();
+        if !is_label_name(&name) {
+            labels_at.wrong(
+                format!("{} is not a label name", quoted(&name)),
+                "start with a letter or `_` and go on with letters, digits and `_`",
+            );
+        } else if name.starts_with("__") {
+            at.wrong("names that start with `__` are Prometheus' own", "write another name");
+        } else if catalog::is_taken(&name) {
+            at.wrong("the label is set by the exporter or by Prometheus", "write another name");
+        } else if labels.iter().any(|(known, _)| *known == name) {
+            at.wrong("the label stands twice", "keep one of them");
+        } else if value.is_empty() {
+            at.wrong("the value is empty, which to Prometheus is no label", "write a value, or remove the label");
+        }
+        labels.push((name, value));
+    }
+    labels.sort();
+    labels
+}
+
+fn is_label_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

@@ -1,0 +1,87 @@
+//! From text to the raw configuration. The first thing that is not YAML, or a key that nobody knows, ends the reading.
+//!
+//! The library's messages quote what they found, which may be a secret: they are taken apart and said again without.
+
+use serde_yaml::Error;
+
+use super::problem::{Mistake, Place, Problem};
+use super::raw::RawConfig;
+
+/// Reads the text.
+pub(super) fn read(text: &str) -> Result<RawConfig, Problem> {
+    serde_yaml::from_str(text).map_err(|error| problem(&error))
+}
+
+fn problem(error: &Error) -> Problem {
+    let mut message = error.to_string();
+    let mut place = Place::File;
+    if let Some(location) = error.location() {
+        let (line, column) = (location.line(), location.column());
+        place = Place::Line { line, column };
+        message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
+    }
+    Problem { place, mistake: mistake(&message) }
+}
+
+fn mistake(message: &str) -> Mistake {
+    if let Some((path, rest)) = split(message, "unknown field `") {
+        return unknown_key(path, rest);
+    }
+    if let Some((path, rest)) = split(message, "invalid type: ") {
+        let found = match rest.split([' ', ',']).next() {
+            Some("sequence") => "a list",
+            Some("map") => "a mapping",
+            Some("unit") => "nothing",
+            _ => "a single value",
+        };
+        let (expected, remedy) = match rest.rsplit_once(", expected ").map(|(_, expected)| expected) {
+            Some("a sequence") => ("a list", "write a list, such as `[a, b]`"),
+            Some("a mapping") => ("a mapping", "write its keys beneath it, each as `key: value`"),
+            Some("`auto` or a list") => ("`auto` or a list", "write `auto` or a list, such as `[a, b]`"),
+            _ => ("a single value", "write one value, in quotes if it starts with a bracket"),
+        };
+        return Mistake::new(format!("{path}{found} stands where {expected} belongs"), remedy);
+    }
+    if let Some((path, rest)) = split(message, "duplicate field `") {
+        let key = rest.split('`').next().unwrap_or_default();
+        return Mistake::new(format!("{path}the key `{key}` stands twice"), "keep one of them");
+    }
+    let remedy = match message {
+        m if m.starts_with("found character that cannot start any token") => {
+            "indent with spaces, not tabs, and put quotes around a value that starts with a special character"
+        }
+        m if m.starts_with("mapping values are not allowed") => "put quotes around a value that contains `: `",
+        m if m.contains("more than one document") => "keep one document: remove the line `---` in the middle",
+        _ => "check the indentation, the colons and the quotes here and in the line before",
+    };
+    Mistake::new(format!("this is not YAML: {message}"), remedy)
+}
+
+/// What stands before (a path with its colon, or nothing) and after the words.
+fn split<'a>(message: &'a str, words: &str) -> Option<(&'a str, &'a str)> {
+    let (path, rest) = message.split_once(words)?;
+    (path.is_empty() || path.ends_with(": ")).then_some((path, rest))
+}
+
+fn unknown_key(path: &str, rest: &str) -> Mistake {
+    let (key, known) = rest.split_once("`, expected ").unwrap_or((rest, ""));
+    let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+    // `client_secret:abc`, without a space, is a key to YAML; `client_secret abc` may be one.
+    let plain = key.len() <= 40 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.<".contains(&b));
+    let what = if plain {
+        format!("{path}unknown key `{key}`")
+    } else {
+        format!("{path}a key that is not one (a space after the colon may be missing)")
+    };
+    let nearest = known
+        .iter()
+        .map(|&candidate| (strsim::damerau_levenshtein(&key.to_lowercase(), candidate), candidate))
+        .filter(|&(distance, candidate)| plain && distance <= candidate.len() / 3)
+        .min();
+    let known = known.join(", ");
+    let remedy = match nearest {
+        Some((_, nearest)) => format!("did you mean `{nearest}`? Known here: {known}"),
+        None => format!("known here: {known}"),
+    };
+    Mistake::new(what, remedy)
+}
