@@ -19,7 +19,7 @@ pub struct ListedCustomer {
 
 /// One row of `products`. Texts that are absent or `N/A` are empty; numbers and dates that are absent, `N/A` or
 /// unreadable are `None`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Subscription {
     /// What the row is about; identifies it.
     pub kind: SubscriptionKind,

@@ -42,18 +42,7 @@ fn collectors() -> CollectorSettings {
 fn row(service: &str) -> Subscription {
     Subscription {
         kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
-        retention: "".into(),
-        seats_purchased: None,
-        units_purchased: None,
-        licenses_assigned: None,
-        licenses_available: None,
-        capacity_purchased: None,
-        capacity_used: None,
-        capacity_protected: None,
-        storage_consumed: None,
-        seats_change: None,
-        expires: None,
-        contract_ends: None,
+        ..Subscription::default()
     }
 }
 

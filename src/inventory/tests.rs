@@ -35,18 +35,9 @@ fn inventory() -> Inventory {
 fn row(service: &str, seats: u32, expires: i64) -> Subscription {
     Subscription {
         kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
-        retention: "".into(),
         seats_purchased: Some(seats.into()),
-        units_purchased: None,
-        licenses_assigned: None,
-        licenses_available: None,
-        capacity_purchased: None,
-        capacity_used: None,
-        capacity_protected: None,
-        storage_consumed: None,
-        seats_change: None,
         expires: Some(at(expires)),
-        contract_ends: None,
+        ..Subscription::default()
     }
 }
 

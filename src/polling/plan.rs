@@ -155,18 +155,7 @@ mod tests {
     fn customer(services: &[&str]) -> Customer {
         let row = |service: &&str| Subscription {
             kind: SubscriptionKind { service: (*service).into(), ..SubscriptionKind::default() },
-            retention: "".into(),
-            seats_purchased: None,
-            units_purchased: None,
-            licenses_assigned: None,
-            licenses_available: None,
-            capacity_purchased: None,
-            capacity_used: None,
-            capacity_protected: None,
-            storage_consumed: None,
-            seats_change: None,
-            expires: None,
-            contract_ends: None,
+            ..Subscription::default()
         };
         let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);
         let subscriptions = services.iter().map(row).collect();

@@ -43,18 +43,7 @@ pub(in crate::web) fn bare(partner: &str) -> Inventory {
 pub(in crate::web) fn subscription(service: &str) -> Subscription {
     Subscription {
         kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
-        retention: "".into(),
-        seats_purchased: None,
-        units_purchased: None,
-        licenses_assigned: None,
-        licenses_available: None,
-        capacity_purchased: None,
-        capacity_used: None,
-        capacity_protected: None,
-        storage_consumed: None,
-        seats_change: None,
-        expires: None,
-        contract_ends: None,
+        ..Subscription::default()
     }
 }
 
