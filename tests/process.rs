@@ -12,9 +12,10 @@
 
 mod support;
 
+use std::process::Command;
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Fault, Rule, Settings};
+use avepoint_exporter::simulator::{Fault, Rule, Settings, SimCredential};
 use support::{Exporter, Simulated, config, run, today};
 
 #[test]
@@ -108,4 +109,33 @@ fn commands_answer_on_standard_output() {
     let (code, printed, said) = run(&["check", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("cannot keep the intervals"), "{printed}");
+}
+
+#[test]
+fn a_certificate_logs_in_as_a_pair_of_files_and_as_pfx() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |arguments: &str| {
+        let run = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    };
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 2 -subj /CN=test");
+    openssl("x509 -in app.crt -outform DER -out app.der");
+    openssl("pkcs12 -export -in app.crt -inkey app.key -passout pass:of-the-pfx -out app.pfx");
+    let certificate = std::fs::read(folder.path().join("app.der")).unwrap();
+    let mut settings = Settings::of_size(5, 1, today());
+    settings.registrations[0].credential = SimCredential::Certificate(certificate);
+    let simulator = Simulated::start(settings);
+    let file = folder.path().join("config.yaml");
+    for credential in ["cert_file: app.crt, key_file: app.key", "pfx_file: app.pfx, pfx_password: of-the-pfx"] {
+        let yaml = format!(
+            "partners:\n  - auth: {{ client_id: {}, certificate: {{ {credential} }} }}\n    api_url: {}\n    token_url: {}\n",
+            Settings::CLIENT.0,
+            simulator.api_url(),
+            simulator.token_url()
+        );
+        std::fs::write(&file, yaml).unwrap();
+        let (code, printed, said) = run(&["check", "--online", "--config.file", file.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{credential}: {said}");
+        assert!(printed.contains("5 customers"), "{printed}");
+    }
 }

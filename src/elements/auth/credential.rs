@@ -108,19 +108,49 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-    use rustls_pki_types::PrivatePkcs1KeyDer;
     use serde_json::Value;
 
     use super::*;
 
-    // Made for these tests with openssl; it is good for nothing else.
-    const CERTIFICATE: &[u8] = include_bytes!("fixtures/certificate.der");
-    const PKCS1: &[u8] = include_bytes!("fixtures/key.pkcs1.der");
-    const PKCS8: &[u8] = include_bytes!("fixtures/key.pkcs8.der");
+    /// A new certificate, its key in both forms, and its thumbprint as openssl sees it.
+    struct Made {
+        certificate: Vec<u8>,
+        pkcs1: Vec<u8>,
+        pkcs8: Vec<u8>,
+        thumbprint: String,
+    }
 
-    fn certificate(key: PrivateKeyDer<'static>) -> Certificate {
-        Certificate { certificate: CERTIFICATE.into(), key, not_after: Timestamp::MAX }
+    impl Made {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let openssl = |arguments: &str| {
+                let run = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output();
+                let run = run.expect("this test needs the openssl command");
+                assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+                String::from_utf8(run.stdout).unwrap()
+            };
+            openssl(
+                "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -outform DER -out cert.der -days 2 -subj /CN=test",
+            );
+            openssl("rsa -in key.pem -traditional -outform DER -out pkcs1.der");
+            openssl("pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out pkcs8.der");
+            let fingerprint = openssl("x509 -inform DER -in cert.der -noout -fingerprint -sha1");
+            let read = |file| std::fs::read(folder.path().join(file)).unwrap();
+            Self {
+                certificate: read("cert.der"),
+                pkcs1: read("pkcs1.der"),
+                pkcs8: read("pkcs8.der"),
+                thumbprint: fingerprint.trim().rsplit('=').next().unwrap().replace(':', ""),
+            }
+        }
+
+        fn proof(&self, key: PrivateKeyDer<'static>) -> Proof {
+            let certificate = self.certificate.clone().into();
+            Proof::Certificate(Certificate { certificate, key, not_after: Timestamp::MAX })
+        }
     }
 
     fn decode(part: &str) -> Value {
@@ -130,10 +160,13 @@ mod tests {
     #[test]
     fn the_assertion_is_what_the_identity_service_wants() {
         let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
-        let pkcs1 = || PrivateKeyDer::Pkcs1(PrivatePkcs1KeyDer::from(PKCS1));
+        let made = Made::new();
+        let pkcs1 = || PrivateKeyDer::Pkcs1(made.pkcs1.clone().into());
+        let thumbprint: Vec<u8> =
+            (0..40).step_by(2).map(|at| u8::from_str_radix(&made.thumbprint[at..at + 2], 16).unwrap()).collect();
         let mut ids = Vec::new();
-        for key in [pkcs1(), PrivateKeyDer::Pkcs8(PKCS8.into()), pkcs1()] {
-            let proof = Proof::Certificate(certificate(key));
+        for key in [pkcs1(), PrivateKeyDer::Pkcs8(made.pkcs8.clone().into()), pkcs1()] {
+            let proof = made.proof(key);
             let fields = proof.fields("app", "https://id.example.com/connect/token", now).unwrap();
             assert_eq!(fields[0], ("client_assertion_type", ASSERTION_TYPE.to_owned()));
             let (name, jwt) = &fields[1];
@@ -144,8 +177,8 @@ mod tests {
                 json!({
                     "alg": "RS256",
                     "typ": "JWT",
-                    "x5t": "-YPyG9rsPCGe0e1McQ3GQtEUf1w",
-                    "kid": "F983F21BDAEC3C219ED1ED4C710DC642D1147F5C",
+                    "x5t": BASE64_URL_SAFE_NO_PAD.encode(&thumbprint),
+                    "kid": made.thumbprint,
                 })
             );
             let mut claims = decode(parts[1]);
@@ -162,7 +195,7 @@ mod tests {
                     "exp": at + 300,
                 })
             );
-            let key = KeyPair::from_pkcs8(PKCS8).unwrap();
+            let key = KeyPair::from_pkcs8(&made.pkcs8).unwrap();
             let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public());
             let signed = format!("{}.{}", parts[0], parts[1]);
             public.verify(signed.as_bytes(), &BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap()).unwrap();
@@ -170,12 +203,12 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 3, "no id is used twice");
-        assert!(!format!("{:?}", Proof::Certificate(certificate(pkcs1()))).contains("48, 130"));
+        assert!(!format!("{:?}", made.proof(pkcs1())).contains("48, 130"));
     }
 
     #[test]
     fn a_key_that_cannot_sign_is_said() {
-        let broken = certificate(PrivateKeyDer::Pkcs8(vec![1, 2, 3].into()));
-        assert!(Proof::Certificate(broken).fields("app", "https://x/", Timestamp::MIN).is_err());
+        let broken = Made::new().proof(PrivateKeyDer::Pkcs8(vec![1, 2, 3].into()));
+        assert!(broken.fields("app", "https://x/", Timestamp::MIN).is_err());
     }
 }
