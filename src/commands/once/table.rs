@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
@@ -17,7 +17,9 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
         if let Some(reason) = inventory.listing.failure {
             failures.add_row(["(all)", "services", "failing", reason.as_str()].map(clean));
         }
-        for customer in inventory.customers.values() {
+        let mut customers: Vec<_> = inventory.customers.values().collect();
+        customers.sort_by_key(|customer| name(customer));
+        for customer in customers {
             seat_rows(customer, &mut seats);
             subscription_rows(customer, now, &mut subscriptions);
             for (question, known) in &customer.targets {
@@ -38,7 +40,7 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
 
 fn table(header: &[&str], first_number: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     for column in table.column_iter_mut().skip(first_number) {
         column.set_cell_alignment(CellAlignment::Right);
     }
