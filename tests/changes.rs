@@ -1,0 +1,115 @@
+//! What comes, what goes, and what only seems to.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
+mod support;
+
+use avepoint_exporter::domain::{Collector, TenantType};
+use avepoint_exporter::simulator::{Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
+use support::{Exporter, Samples, Simulated, config, of, today, value};
+
+const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";
+/// The list and the tenants every second, the rest once.
+const COLLECTORS: &str =
+    "collectors:\n  services: { interval: 1s, max_age: 5m }\n  tenant_seats: { interval: 1s, max_age: 5m }\n";
+
+fn targets(samples: &Samples, collector: &str, state: &str) -> f64 {
+    let (collector, state) = (format!("collector=\"{collector}\""), format!("state=\"{state}\""));
+    of(samples, "avepoint_collector_targets")
+        .filter(|(series, _)| series.contains(&collector) && series.contains(&state))
+        .map(|(_, count)| count)
+        .sum()
+}
+
+fn is_known(samples: &Samples, customer: &str) -> bool {
+    let id = format!("customer_id=\"{customer}\"");
+    of(samples, "avepoint_customer_info").any(|(series, _)| series.contains(&id))
+}
+
+fn listings(simulator: &Simulated) -> u64 {
+    simulator.requests().of(Operation::Api(Collector::Services))
+}
+
+#[test]
+fn endpoints_that_an_environment_does_not_have_are_found_out_once() {
+    let simulator = Simulated::start(Settings { legacy_endpoints: false, ..Settings::of_size(200, 3, today()) });
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, ""));
+    let samples = exporter.wait_for("everything polled", |samples| {
+        value(samples, "avepoint_customers{partner=\"main\"}") == Some(200.0)
+            && Collector::ALL.iter().all(|collector| targets(samples, collector.as_str(), "pending") == 0.0)
+    });
+    for collector in [Collector::CustomerSeats, Collector::ProductsAvailable] {
+        let asked = simulator.requests().of(Operation::Api(collector));
+        let absent = targets(&samples, collector.as_str(), "absent");
+        println!("{}: {absent} absent after {asked} requests", collector.as_str());
+        // Eight are enough, and as many may be under way as the budget lets.
+        assert!((8..=12).contains(&asked), "{asked} requests");
+        assert!(absent > 50.0);
+        assert!(
+            targets(&samples, collector.as_str(), "failing") + targets(&samples, collector.as_str(), "fresh") == 0.0
+        );
+    }
+    assert!(of(&samples, "avepoint_collector_poll_failures_total").all(|(_, failures)| failures == 0.0));
+    assert!(targets(&samples, "tenant_seats", "fresh") > 100.0);
+}
+
+#[test]
+fn customers_and_tenants_come_change_and_go() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
+    let client = Settings::CLIENT.0;
+    let first = simulator.with_world(client, |world| world.customers[0].id.clone()).unwrap();
+    exporter.wait_for("the first customer", |samples| is_known(samples, &first));
+
+    simulator.with_world(client, |world| {
+        world.customers.push(SimCustomer {
+            tenants: vec![SimTenant::new(TenantType::Microsoft365, "tenant", "Tenant", 7, 3)],
+            rows: vec![SimRow::new("Cloud Backup for Microsoft 365")],
+            ..SimCustomer::new("newcomer", "New \"quoted\" \\ name\nof two lines")
+        });
+    });
+    let seats = "avepoint_tenant_seats_assigned{partner=\"main\",customer_id=\"newcomer\",tenant_type=\"microsoft365\",tenant_id=\"tenant\"}";
+    let samples = exporter.wait_for("the newcomer's seats", |samples| value(samples, seats) == Some(7.0));
+    let name = "avepoint_customer_info{partner=\"main\",customer_id=\"newcomer\",customer_name=\"New \\\"quoted\\\" \\\\ name\\nof two lines\"}";
+    assert_eq!(value(&samples, name), Some(1.0));
+
+    simulator.with_world(client, |world| world.customer_mut("newcomer").unwrap().tenants[0].assigned = 9);
+    exporter.wait_for("the changed seats", |samples| value(samples, seats) == Some(9.0));
+
+    simulator.with_world(client, |world| world.customer_mut("newcomer").unwrap().tenants.clear());
+    exporter.wait_for("the tenant is gone", |samples| value(samples, seats).is_none() && is_known(samples, "newcomer"));
+
+    simulator.with_world(client, |world| world.remove("newcomer"));
+    let samples = exporter.wait_for("the newcomer is gone", |samples| !is_known(samples, "newcomer"));
+    assert!(!samples.keys().any(|series| series.contains("newcomer")), "no series outlives its customer");
+    assert!(is_known(&samples, &first));
+}
+
+#[test]
+fn who_slips_between_two_pages_stays() {
+    let simulator = Simulated::start(Settings::of_size(250, 2, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
+    let customers = "avepoint_customers{partner=\"main\"}";
+    exporter.wait_for("everybody", |samples| value(samples, customers) == Some(250.0));
+    for fault in [Fault::CustomerLeaves, Fault::CustomerJoins] {
+        simulator.faults().set(vec![Rule::new(fault.clone())]);
+        let end = listings(&simulator) + 12;
+        while listings(&simulator) < end {
+            let count = value(&exporter.samples(), customers).unwrap();
+            // The one that joins is nobody whom the service knows by its id.
+            assert!((250.0..=251.0).contains(&count), "{fault:?}: {count} customers");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+}
