@@ -65,6 +65,11 @@ fn exit_codes_tell_usage_and_configuration_from_failure() {
         assert!(said.contains("partners"), "{said}");
     }
     assert_eq!(run(&["--no-such-flag"]).0, Some(2));
+    for flag in ["--web.telemetry-path=/", "--web.listen-address=nonsense", "--web.listen-address=127.0.0.1:99999"] {
+        let (code, _, said) = run(&["demo", "--web.listen-address=127.0.0.1:0", flag]);
+        assert_eq!(code, Some(2), "{flag}: {said}");
+        assert!(said.contains(flag.split('=').next().unwrap()), "{said}");
+    }
     assert_eq!(run(&["simulate", "--faults=none-such"]).0, Some(2));
     let (code, printed, _) = run(&["--version"]);
     assert_eq!((code, printed.contains(env!("CARGO_PKG_VERSION"))), (Some(0), true));

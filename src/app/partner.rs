@@ -41,6 +41,12 @@ impl Partner {
         Ok((Self { inventory, client, counters, clock }, poller))
     }
 
+    /// Whether the credential is refused, so that nothing will be read until somebody sees to it.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.client.status().refused
+    }
+
     /// The partner's own families as they are now.
     #[must_use]
     pub fn gather(&self) -> Vec<Vec<MetricFamily>> {

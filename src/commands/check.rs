@@ -109,7 +109,7 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Fa
     let collectors = std::sync::Arc::new(config.collectors.clone());
     let mut inventory = Inventory::new(settings.name.clone(), collectors, true, &settings.customers.list);
     let visible = seen.len();
-    for customer in seen.into_iter().filter(|customer| filter.admits(customer)) {
+    for customer in seen.into_iter().filter(|customer| filter.admits(&customer.id, customer.name.as_deref())) {
         inventory.observe(customer, clock.now());
     }
     let customers = inventory.customers.len();

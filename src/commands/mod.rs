@@ -10,6 +10,7 @@ mod output;
 mod simulate;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
@@ -93,12 +94,19 @@ async fn daemon(flags: &Flags) -> Result<(), Failure> {
 /// The daemon on listeners that stand already.
 async fn serve(config: Config, listeners: Vec<TcpListener>, flags: &Flags) -> Result<(), Failure> {
     let shutdown = app::termination().map_err(Failure::run)?;
-    app::run(config, listeners, &flags.telemetry_path, Clock::start(), shutdown).await.map_err(Failure::run)
+    let served = app::run(config, listeners, &flags.telemetry_path, Clock::start(), shutdown).await;
+    served.map_err(|error| match error {
+        app::Error::Site(error) => Failure::Usage(format!("--web.telemetry-path: {error}")),
+        error => Failure::run(error),
+    })
 }
 
 fn listen(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
     let bind = |address: &String| {
-        web::bind(address).map_err(|error| Failure::Run(format!("--web.listen-address={address}: {error}")))
+        web::bind(address).map_err(|error| {
+            let message = format!("--web.listen-address={address}: {error}");
+            if error.kind() == ErrorKind::InvalidInput { Failure::Usage(message) } else { Failure::Run(message) }
+        })
     };
     addresses.iter().map(bind).collect()
 }

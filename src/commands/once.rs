@@ -24,7 +24,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let clock = Clock::start();
-    let Partners { partners, pollers, mut changed } = Partners::new(&config, clock).map_err(Failure::run)?;
+    let Partners { partners, pollers, .. } = Partners::new(&config, clock).map_err(Failure::run)?;
     let mut polls = JoinSet::new();
     for poller in pollers {
         polls.spawn(poller.run(std::future::pending()));
@@ -32,8 +32,11 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
 
     let bar = progress_bar();
     loop {
-        changed.mark_unchanged();
-        let (done, all) = partners.iter().map(progress).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let (done, all) = partners
+            .iter()
+            .filter(|partner| !partner.is_refused())
+            .map(progress)
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         bar.set_length(all);
         bar.set_position(done);
         if done == all {
@@ -41,9 +44,6 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         }
         // Looking costs a walk over all targets, so changes are not looked at one by one.
         tokio::time::sleep(DRAW_EVERY).await;
-        if changed.changed().await.is_err() {
-            break;
-        }
     }
     bar.finish_and_clear();
     polls.shutdown().await;
@@ -99,10 +99,17 @@ fn text(inventories: &[Inventory], partners: &[Partner], config: &Config, clock:
     scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
 }
 
-/// What is neither read nor known to be absent, one phrase for each collector.
+/// What is neither read nor known to be absent: a phrase for each collector, and one for each customer of the
+/// configuration whom the service list does not have.
 fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
     let mut phrases = Vec::new();
     for inventory in inventories {
+        let listed = inventory.customers.values().filter(|_| inventory.listing.completed.is_some());
+        phrases.extend(
+            listed.filter(|customer| customer.services.is_none()).map(|customer| {
+                format!("{}: the service list does not have customer {}", inventory.partner, customer.id)
+            }),
+        );
         for collector in Collector::ALL {
             for (condition, count) in inventory.targets(collector, clock.now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {

@@ -13,8 +13,8 @@ pub struct ListedCustomer {
     pub id: CustomerId,
     /// `organization`; absent or `N/A` is `None`.
     pub name: Option<Arc<str>>,
-    /// `products`, in the order of the answer.
-    pub subscriptions: Vec<Subscription>,
+    /// `products`, in the order of the answer; `None` where the row has no readable list.
+    pub subscriptions: Option<Vec<Subscription>>,
 }
 
 /// One row of `products`. Texts that are absent or `N/A` are empty; numbers and dates that are absent, `N/A` or

@@ -82,8 +82,8 @@ fn small() -> Inventory {
         expires: Some(at(86_400)),
         contract_ends: Some(Timestamp::from_millisecond(1_800_000_000_250).unwrap()),
     };
-    inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions: vec![backup] }, at(0));
-    inventory.observe(ListedCustomer { id: "b".into(), name: None, subscriptions: vec![] }, at(0));
+    inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
+    inventory.observe(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));
     inventory.complete_listing(&["a".into(), "b".into()].into(), at(1));
     let questions = [
         Question::TenantSeats(TenantType::Microsoft365),

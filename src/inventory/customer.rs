@@ -164,13 +164,18 @@ impl Customer {
         }
     }
 
-    /// A nameless row does not take away a name that was known: names must not flap.
-    pub(super) fn observe(&mut self, name: Option<Arc<str>>, subscriptions: Vec<Subscription>, now: Timestamp) {
+    /// A row takes away nothing that it does not speak of: without a name the known one stays, so that names do not
+    /// flap; without a list of products the known ones stay, at their age.
+    pub(super) fn observe(&mut self, name: Option<Arc<str>>, rows: Option<Vec<Subscription>>, now: Timestamp) {
         if let Some(name) = name.filter(|_| !self.named_by_configuration) {
             self.name = name;
         }
-        let known = self.services.take().map(|services| services.subscriptions).unwrap_or_default();
-        let subscriptions = subscription_ids::assign(&known, subscriptions);
+        let known = match &self.services {
+            Some(services) if rows.is_none() && !services.subscriptions.is_empty() => return,
+            Some(services) => services.subscriptions.clone(),
+            None => Arc::default(),
+        };
+        let subscriptions = subscription_ids::assign(&known, rows.unwrap_or_default());
         // An unchanged list keeps its memory.
         let subscriptions = if *known == *subscriptions { known } else { subscriptions.into() };
         self.services = Some(Services { seen: now, subscriptions });

@@ -1,14 +1,14 @@
 //! Ids for the rows of a service list, which has none of its own.
 //!
 //! An id is a hash of what identifies the row. Rows that are equal in all of that are told apart by `-2`, `-3`, ...; a
-//! row keeps its suffix while it is present, however the answer is ordered: it is matched with what was known before by
-//! expiration date and seats, then by date, then by seats. What remains takes the suffixes that remain.
+//! row keeps its suffix while it is present, however the answer is ordered: it is matched with what was known before as
+//! a whole, then by expiration date and seats, by date, by seats. What remains takes the suffixes that remain.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::{Quantity, Subscription, SubscriptionKind};
+use crate::domain::{Subscription, SubscriptionKind};
 
 /// The label `subscription_id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,14 +69,11 @@ fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscripti
     let mut before: Vec<_> = known.iter().filter(|known| known.id.base() == base.as_str()).collect();
     before.sort_by_key(|known| known.id.suffix());
     // Whatever order the answer had, the first assignment is the same.
-    rows.sort_by(|a, b| {
-        let key =
-            |row: &Subscription| (row.expires, row.contract_ends, row.seats_purchased.map(bits), row.seats_change);
-        key(a).cmp(&key(b)).then_with(|| a.retention.cmp(&b.retention))
-    });
+    rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.retention.cmp(&b.retention)));
 
     let mut assigned = Vec::with_capacity(rows.len());
-    let same: [fn(&Subscription, &Subscription) -> bool; 4] = [
+    let same: [fn(&Subscription, &Subscription) -> bool; 5] = [
+        |a, b| a == b,
         |a, b| a.expires == b.expires && a.seats_purchased == b.seats_purchased,
         |a, b| a.expires == b.expires,
         |a, b| a.seats_purchased == b.seats_purchased,
@@ -101,9 +98,19 @@ fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscripti
     assigned
 }
 
-/// The bits of a number that is not negative order as the number does.
-fn bits(quantity: Quantity) -> u64 {
-    quantity.get().to_bits()
+/// Dates first, then everything that tells two rows apart. The bits of a number that is not negative order as it does.
+fn order(row: &Subscription) -> impl Ord + use<> {
+    let quantities = [
+        row.seats_purchased,
+        row.units_purchased,
+        row.capacity_purchased,
+        row.capacity_used,
+        row.capacity_protected,
+        row.storage_consumed,
+        row.licenses_assigned,
+        row.licenses_available,
+    ];
+    (row.expires, row.contract_ends, quantities.map(|quantity| quantity.map(|q| q.get().to_bits())), row.seats_change)
 }
 
 /// FNV-1a over the texts, each closed by a byte that no UTF-8 text holds. It must never change: dashboards and alert

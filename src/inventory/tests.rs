@@ -42,7 +42,7 @@ fn row(service: &str, seats: u32, expires: i64) -> Subscription {
 }
 
 fn listed(id: &str, name: Option<&str>) -> ListedCustomer {
-    ListedCustomer { id: id.into(), name: name.map(Into::into), subscriptions: vec![] }
+    ListedCustomer { id: id.into(), name: name.map(Into::into), subscriptions: Some(vec![]) }
 }
 
 fn answer(assigned: u32) -> Answer {
@@ -156,6 +156,37 @@ fn an_id_does_not_depend_on_numbers_dates_or_order() {
     assert_eq!(left[0].id, late, "the one that stays keeps its suffix");
     let back = assign(&left, vec![row("Opus", 7, 20), row("Opus", 5, 100)]);
     assert_eq!((opus(&back, 20), opus(&back, 100)), (early, late));
+}
+
+#[test]
+fn rows_that_differ_only_in_capacity_keep_their_ids() {
+    let sold = |capacity: u32| Subscription {
+        seats_purchased: None,
+        capacity_purchased: Some(capacity.into()),
+        ..row("Cloud Backup for IaaS + PaaS", 0, 1)
+    };
+    let first = assign(&[], vec![sold(2048), sold(1024)]);
+    assert_eq!(assign(&[], vec![sold(1024), sold(2048)]), first);
+    assert_eq!(assign(&first, vec![sold(2048), sold(1024)]), first);
+    let changed = assign(&first, vec![sold(4096), sold(1024)]);
+    assert_eq!(changed[0], first[0], "the one that stays as it was keeps its id");
+}
+
+#[test]
+fn a_row_without_a_list_of_products_takes_none_away() {
+    let mut inventory = inventory();
+    let seen = |inventory: &Inventory| {
+        let services = inventory.customers[&"a".into()].services.clone().unwrap();
+        (services.seen, services.subscriptions.len())
+    };
+    let with = |subscriptions| ListedCustomer { id: "a".into(), name: None, subscriptions };
+    inventory.observe(with(None), at(0));
+    assert_eq!(seen(&inventory), (at(0), 0), "there was nothing to keep");
+    inventory.observe(with(Some(vec![row("Opus", 5, 1)])), at(1));
+    inventory.observe(with(None), at(2));
+    assert_eq!(seen(&inventory), (at(1), 1), "kept, at its age");
+    inventory.observe(with(Some(vec![])), at(3));
+    assert_eq!(seen(&inventory), (at(3), 0), "an empty list is a list");
 }
 
 /// The id of a known row, so that it can never change unnoticed.

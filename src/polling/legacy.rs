@@ -6,22 +6,29 @@ use jiff::Timestamp;
 
 use super::cadence::ABSENCE_INTERVAL;
 
-/// So many 404s, and never an answer, say that the endpoint is not there. Fewer could be customers who all happen to
-/// lack what they were asked for.
-const EVIDENCE: u32 = 8;
+/// 404s, and never an answer, from half of those who are to be asked say that the endpoint is not there: fewer could be
+/// customers who all happen to lack what they were asked for. Between these bounds.
+const EVIDENCE: std::ops::RangeInclusive<u64> = 3..=50;
 
 /// What is known about the existence of an endpoint of one partner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegacyEndpoint {
+    state: State,
+    /// It was missing before, and nobody was told otherwise since.
+    parked: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LegacyEndpoint {
+enum State {
     /// It has answered; a 404 is about the customer.
     Present,
     /// It has answered nothing but this many 404s.
-    Unknown(u32),
+    Unknown(u64),
     /// It is not there; not worth asking before this time.
     Missing(Timestamp),
 }
 
-impl Default for LegacyEndpoint {
+impl Default for State {
     fn default() -> Self {
         Self::Unknown(0)
     }
@@ -30,33 +37,31 @@ impl Default for LegacyEndpoint {
 impl LegacyEndpoint {
     /// Whether to ask now. After a day the evidence is gathered anew.
     pub fn is_worth_asking(&mut self, now: Timestamp) -> bool {
-        if let Self::Missing(until) = *self {
+        if let State::Missing(until) = self.state {
             if now < until {
                 return false;
             }
-            *self = Self::Unknown(0);
+            self.state = State::Unknown(0);
         }
         true
     }
 
-    /// It answered 404. Returns whether that completes the evidence.
-    pub fn miss(&mut self, now: Timestamp) -> bool {
-        match *self {
-            Self::Unknown(misses) if misses + 1 >= EVIDENCE => {
-                *self = Self::Missing(now.saturating_add(ABSENCE_INTERVAL).unwrap_or(Timestamp::MAX));
-                true
-            }
-            Self::Unknown(misses) => {
-                *self = Self::Unknown(misses + 1);
-                false
-            }
-            Self::Present | Self::Missing(_) => false,
+    /// It answered 404 to one of so many targets. Returns whether that completes the evidence.
+    pub fn miss(&mut self, targets: u64, now: Timestamp) -> bool {
+        let State::Unknown(before) = self.state else { return false };
+        let misses = before + 1;
+        if misses < targets.div_ceil(2).clamp(*EVIDENCE.start(), *EVIDENCE.end()) {
+            self.state = State::Unknown(misses);
+            return false;
         }
+        let until = now.saturating_add(ABSENCE_INTERVAL).unwrap_or(Timestamp::MAX);
+        *self = Self { state: State::Missing(until), parked: true };
+        true
     }
 
-    /// It answered. Returns whether that is news, so that those who were told it was missing are asked at once.
+    /// It answered. Returns whether others were told that it was missing, so that they are asked at once.
     pub fn answer(&mut self) -> bool {
-        std::mem::replace(self, Self::Present) != Self::Present
+        std::mem::replace(self, Self { state: State::Present, parked: false }).parked
     }
 }
 
@@ -64,19 +69,37 @@ impl LegacyEndpoint {
 mod tests {
     use super::*;
 
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
     #[test]
     fn only_an_endpoint_that_never_answered_is_missing_and_only_for_a_day() {
-        let (start, day) = (Timestamp::UNIX_EPOCH, jiff::SignedDuration::from_hours(24));
+        let day = jiff::SignedDuration::from_hours(24);
         let mut endpoint = LegacyEndpoint::default();
-        assert!((1..EVIDENCE).all(|_| !endpoint.miss(start) && endpoint.is_worth_asking(start)));
-        assert!(endpoint.miss(start));
-        assert!(!endpoint.is_worth_asking(start));
-        assert!(!endpoint.miss(start), "an answer that was under way is no news");
-        assert!(endpoint.is_worth_asking(start + day));
-        assert_eq!(endpoint, LegacyEndpoint::Unknown(0));
-        assert!(endpoint.answer());
+        assert!((1..15).all(|_| !endpoint.miss(30, START) && endpoint.is_worth_asking(START)));
+        assert!(endpoint.miss(30, START));
+        assert!(!endpoint.is_worth_asking(START));
+        assert!(!endpoint.miss(30, START), "an answer that was under way is no news");
+        assert!(endpoint.is_worth_asking(START + day));
+        assert!(!endpoint.miss(30, START + day), "the evidence is gathered anew");
+        assert!(endpoint.answer(), "those who were not asked are to be asked");
         assert!(!endpoint.answer());
-        assert!((0..100).all(|_| !endpoint.miss(start)), "from now on a 404 is about the customer");
-        assert!(endpoint.is_worth_asking(start));
+        assert!((0..100).all(|_| !endpoint.miss(30, START)), "from now on a 404 is about the customer");
+        assert!(endpoint.is_worth_asking(START));
+    }
+
+    #[test]
+    fn a_first_answer_is_no_news_to_those_who_were_asked() {
+        let mut endpoint = LegacyEndpoint::default();
+        assert!(!endpoint.miss(5, START));
+        assert!(!endpoint.answer());
+    }
+
+    #[test]
+    fn the_evidence_grows_with_the_number_of_targets() {
+        for (targets, needed) in [(1, 3), (5, 3), (30, 15), (99, 50), (100_000, 50)] {
+            let mut endpoint = LegacyEndpoint::default();
+            let asked = (1..=100).find(|_| endpoint.miss(targets, START)).unwrap();
+            assert_eq!(asked, needed, "{targets} targets");
+        }
     }
 }

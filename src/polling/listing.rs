@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::CustomerFilter;
-use crate::domain::{CustomerId, ListedCustomer};
+use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Admission, Client, Failure, Listing};
 use crate::inventory::Shared;
 
@@ -19,7 +19,8 @@ pub(super) async fn list(
     pages: mpsc::Sender<Vec<ListedCustomer>>,
     admission: Admission,
 ) -> Result<HashSet<CustomerId>, Failure> {
-    let mut round = Round { filter: &filter, pages, named: HashSet::new(), admitted: HashSet::new() };
+    let mut round =
+        Round { filter: &filter, inventory: &inventory, pages, named: HashSet::new(), admitted: HashSet::new() };
     let listed: Vec<CustomerId> = filter.listed().cloned().collect();
     if !filter.discovers() {
         round.read(client.listing(Some(&listed)), admission).await?;
@@ -28,22 +29,27 @@ pub(super) async fn list(
     round.read(client.listing(None), admission).await?;
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
-    let missing: Vec<CustomerId> = known
-        .into_iter()
-        .chain(listed)
-        .filter(|id| !round.named.contains(id))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let missing: Vec<CustomerId> = known.into_iter().filter(|id| !round.named.contains(id)).collect();
     if !missing.is_empty() {
         let admission = client.admit().await;
-        round.read(client.listing(Some(&missing)), admission).await?;
+        match round.read(client.listing(Some(&missing)), admission).await {
+            // That is how an API may say that it knows none of them.
+            Err(Failure {
+                reason: FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound,
+                ..
+            })
+            | Ok(()) => {}
+            // Who is only listed by the configuration does not leave, and is no reason to doubt the others.
+            Err(_) if missing.iter().all(|id| listed.contains(id)) => {}
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(round.admitted)
 }
 
 struct Round<'a> {
     filter: &'a CustomerFilter,
+    inventory: &'a Shared,
     pages: mpsc::Sender<Vec<ListedCustomer>>,
     /// Everybody whom the answers named, polled or not.
     named: HashSet<CustomerId>,
@@ -55,11 +61,23 @@ impl Round<'_> {
         let mut admission = Some(admission);
         while let Some(page) = listing.next_page(admission.take()).await? {
             self.named.extend(page.iter().map(|customer| customer.id.clone()));
-            let page: Vec<_> = page.into_iter().filter(|customer| self.filter.admits(customer)).collect();
+            let page: Vec<_> = page.into_iter().filter(|customer| self.admits(customer)).collect();
             self.admitted.extend(page.iter().map(|customer| customer.id.clone()));
             // The poller is gone only when the daemon ends, and then nobody asks for the result.
             let _ = self.pages.send(page).await;
         }
         Ok(())
+    }
+
+    /// A row without a name is judged by the name that is known: a gap in an answer makes nobody leave.
+    fn admits(&self, customer: &ListedCustomer) -> bool {
+        let known = || {
+            self.inventory.read(|inventory| {
+                let name = inventory.customers.get(&customer.id).map(|known| known.name.clone());
+                name.filter(|name| !name.is_empty())
+            })
+        };
+        let name = customer.name.clone().or_else(known);
+        self.filter.admits(&customer.id, name.as_deref())
     }
 }

@@ -158,7 +158,7 @@ mod tests {
             ..Subscription::default()
         };
         let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);
-        let subscriptions = services.iter().map(row).collect();
+        let subscriptions = Some(services.iter().map(row).collect());
         inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions }, Timestamp::UNIX_EPOCH);
         Customer::clone(&inventory.customers[&"a".into()])
     }

@@ -4,7 +4,7 @@
 //! a crowd of tasks. A poll that pauses between retries holds no slot. Nothing here waits without being told when to
 //! go on: by a due time, by an admission, by a poll that finished, or by the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub struct Poller {
     filter: Arc<CustomerFilter>,
     agenda: Agenda<Target>,
     legacy: HashMap<Collector, LegacyEndpoint>,
+    /// Customers of the configuration whom the last listing did not have.
+    unknown: HashSet<CustomerId>,
     counters: PollCounters,
     clock: Clock,
     partner: String,
@@ -48,7 +50,7 @@ pub struct Poller {
 /// What a finished poll reports.
 #[derive(Debug)]
 enum Done {
-    Listed(Result<std::collections::HashSet<CustomerId>, Failure>),
+    Listed(Result<HashSet<CustomerId>, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -72,6 +74,7 @@ impl Poller {
             legacy: [Collector::CustomerSeats, Collector::ProductsAvailable]
                 .map(|c| (c, LegacyEndpoint::default()))
                 .into(),
+            unknown: HashSet::new(),
             counters,
             clock,
             partner: settings.name.to_string(),
@@ -214,7 +217,7 @@ impl Poller {
         }
     }
 
-    fn listed(&mut self, target: Target, result: Result<std::collections::HashSet<CustomerId>, Failure>) {
+    fn listed(&mut self, target: Target, result: Result<HashSet<CustomerId>, Failure>) {
         // The task has sent all its pages before it ended.
         while let Ok(page) = self.pages.1.try_recv() {
             self.observe(page);
@@ -222,6 +225,7 @@ impl Poller {
         let now = self.clock.now();
         match result {
             Ok(seen) => {
+                self.warn_of_unknown(&seen);
                 let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
                 for customer in gone {
                     info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
@@ -238,6 +242,17 @@ impl Poller {
         }
     }
 
+    /// Customers of the configuration whom the service list does not have, each told once.
+    fn warn_of_unknown(&mut self, seen: &HashSet<CustomerId>) {
+        for id in self.filter.listed().filter(|id| !seen.contains(*id)) {
+            if self.unknown.insert(id.clone()) {
+                let partner = &self.partner;
+                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: is the id right, and in the app's scope?");
+            }
+        }
+        self.unknown.retain(|id| !seen.contains(id));
+    }
+
     fn asked(&mut self, target: Target, customer: &CustomerId, question: Question, result: Result<Answer, AskError>) {
         let now = self.clock.now();
         match result {
@@ -251,7 +266,9 @@ impl Poller {
                 self.succeeded(target);
             }
             Err(AskError::Absent) => {
-                if self.legacy.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(now)) {
+                let targets =
+                    self.inventory.read(|inventory| inventory.targets(question.collector(), now).values().sum());
+                if self.legacy.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
                     info!(
                         partner = self.partner,
                         collector = question.collector().as_str(),

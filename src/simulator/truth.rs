@@ -66,7 +66,7 @@ impl SimCustomer {
             listed: ListedCustomer {
                 id: CustomerId::from(self.id.as_str()),
                 name: Some(text(Some(&self.organization))).filter(|name| !name.is_empty()),
-                subscriptions: self.rows.iter().map(SimRow::truth).collect(),
+                subscriptions: Some(self.rows.iter().map(SimRow::truth).collect()),
             },
             customer_seats: customer_seats.collect(),
             purchased: held(&self.purchased),
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(truth.customer_seats[&TenantType::Google], seats((11, 22)));
         assert_eq!(truth.tenant_seats[&TenantType::Google][0].id.as_str(), "a");
         assert_eq!(truth.purchased, [(ProductType(4), 7.into())].into());
-        let row = &truth.listed.subscriptions[0];
+        let row = &truth.listed.subscriptions.unwrap()[0];
         assert_eq!((&*row.kind.service, &*row.kind.model, &*row.kind.storage), ("MyHub", "", ""));
         assert_eq!((row.seats_purchased, row.units_purchased, row.expires), (Some(1024.into()), None, None));
     }

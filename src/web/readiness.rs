@@ -1,15 +1,14 @@
 //! Whether the exporter knows every customer it is to report on: what `/-/ready` answers.
 //!
-//! A partner is complete when a listing of its customers was complete, now or before a restart, and is not older than
-//! the `max_age` of `services`; or when it lists nothing. A partner that is refused for good (401, 403, a credential
+//! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. A partner that is refused for good (401, 403, a credential
 //! that the identity service does not know) is named and does not hold back the others: waiting would not help.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::{Collector, FailureReason, PartnerName};
-use crate::inventory::{Condition, Inventory, is_older};
+use crate::domain::{FailureReason, PartnerName};
+use crate::inventory::{Condition, Inventory};
 
 /// The readiness of all partners.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +50,7 @@ pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
         .iter()
         .map(|inventory| PartnerReadiness {
             partner: inventory.partner.clone(),
-            stage: stage(inventory, now),
+            stage: stage(inventory),
             customers: inventory.customers.len(),
             pending: pending(inventory, now),
         })
@@ -61,10 +60,9 @@ pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
     Readiness { ready: complete && !waiting, partners }
 }
 
-fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
+fn stage(inventory: &Inventory) -> Stage {
     let listing = &inventory.listing;
-    let current = |completed| !is_older(completed, inventory.max_age(Collector::Services), now);
-    if !listing.wanted || listing.completed.is_some_and(current) {
+    if !listing.wanted || listing.completed.is_some() {
         return Stage::Complete;
     }
     match listing.failure {
@@ -152,10 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_from_before_a_restart_counts_until_it_is_too_old() {
-        let inventory = [complete("a")];
-        assert!(readiness(&inventory, at(3599)).ready);
-        assert!(!readiness(&inventory, at(3600)).ready);
+    fn what_was_complete_once_stays_so() {
+        assert!(readiness(&[complete("a")], at(1_000_000)).ready);
     }
 
     #[test]

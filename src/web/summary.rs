@@ -348,7 +348,10 @@ mod tests {
     fn freshness_is_that_of_the_oldest() {
         let mut inventory = listed("main", vec![("a", "A", vec![])]);
         seats(&mut inventory, "a", 1, 9);
-        inventory.observe(crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: vec![] }, at(100));
+        inventory.observe(
+            crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
+            at(100),
+        );
         assert_eq!(row_of(&inventory).oldest, Some(at(0)));
         let stale = row(&inventory, &inventory.customers[&"a".into()], at(3_650));
         assert_eq!(stale.targets.get(Condition::Stale), 1);
@@ -360,7 +363,8 @@ mod tests {
     #[test]
     fn a_customer_of_the_configuration_waits_for_its_row() {
         let mut inventory = bare("main");
-        inventory.observe(crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: vec![] }, at(0));
+        inventory
+            .observe(crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) }, at(0));
         let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
         customer.services = None;
         assert_eq!(services_condition(&inventory, &customer, at(1)), Some(Condition::Pending));

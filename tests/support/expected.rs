@@ -48,6 +48,7 @@ fn without_subscription_id(series: &str) -> String {
 
 fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<String, Vec<f64>>) {
     let Truth { listed, customer_seats, tenant_seats, purchased, available } = customer.truth();
+    let rows = listed.subscriptions.unwrap();
     let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
         let Some(value) = value else { return };
         let labels: Vec<_> = labels.iter().map(|(label, value)| format!(",{label}=\"{}\"", escaped(value))).collect();
@@ -57,7 +58,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
         series.entry(series_name).or_default().push(value);
     };
     // What the service list implies is asked; what is not asked is not served.
-    let (products, tenant_types) = implied(&listed.subscriptions);
+    let (products, tenant_types) = implied(&rows);
     add("customer_info", &[("customer_name", listed.name.as_deref().unwrap_or_default())], Some(1.0));
     for (tenant_type, Seats { assigned, available }) in customer_seats {
         if tenant_types.contains(&tenant_type) {
@@ -79,7 +80,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
         let labels = [("product_type", &*product.0.to_string()), ("product", product.name())];
         add("product_seats_purchased", &labels, Some(seats.get()));
     }
-    let unknown = listed.subscriptions.iter().any(|row| service(row).product.is_none());
+    let unknown = rows.iter().any(|row| service(row).product.is_none());
     for (product, seats) in available {
         let held = products.contains(&product);
         if product == ProductType::CLOUD_BACKUP_M365 && (held || unknown && !seats.is_zero()) {
@@ -87,7 +88,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
             add("product_seats_available", &labels, Some(seats.get()));
         }
     }
-    for row in &listed.subscriptions {
+    for row in &rows {
         let kind = &row.kind;
         let service = ("service_name", &*kind.service);
         let info = [

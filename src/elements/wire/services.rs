@@ -22,20 +22,20 @@ fn customer(reader: &mut Reader, row: Row<'_>) -> Option<ListedCustomer> {
     })
 }
 
-/// A customer without a list of products has none; if something else stands there it is counted.
-fn subscriptions(reader: &mut Reader, row: Row<'_>) -> Vec<Subscription> {
+/// Without a list, nothing is known of the customer's products; if something else stands there it is counted.
+fn subscriptions(reader: &mut Reader, row: Row<'_>) -> Option<Vec<Subscription>> {
     let list = reader.read(row, Field::Products, |json| match json {
         Json::List(list) => Some(list).into(),
         _ => None.into(),
     });
     let mut subscriptions = Vec::new();
-    for json in list.value().into_iter().flatten() {
+    for json in list.value()? {
         match json.row() {
             Some(row) => subscriptions.push(subscription(reader, row)),
             None => reader.leave_out(Field::Products, json.kind()),
         }
     }
-    subscriptions
+    Some(subscriptions)
 }
 
 fn subscription(reader: &mut Reader, row: Row<'_>) -> Subscription {

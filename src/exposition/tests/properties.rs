@@ -76,7 +76,7 @@ proptest! {
             let id = id.as_str().into();
             inventory.plan(&id, &[QUESTION]);
             inventory.succeed(&id, QUESTION, Answer::TenantSeats(tenants.clone().into()), at(0));
-            let listed = ListedCustomer { id: id.clone(), name: None, subscriptions: subscriptions.clone() };
+            let listed = ListedCustomer { id: id.clone(), name: None, subscriptions: Some(subscriptions.clone()) };
             inventory.observe(listed, at(0));
             let mut expect = |family: &str, labels: &[(&str, &str)], value: Option<f64>| {
                 let mut labels = labels.to_vec();

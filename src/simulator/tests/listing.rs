@@ -105,7 +105,7 @@ async fn what_is_served_is_the_truth() {
     for (row, (customer, truth)) in served["data"].as_array().unwrap().iter().zip(truths.unwrap()) {
         assert_eq!(row["customerId"], truth.listed.id.as_str());
         assert_eq!(row["organization"], truth.listed.name.as_deref().unwrap());
-        assert_eq!(row["products"].as_array().unwrap().len(), truth.listed.subscriptions.len());
+        assert_eq!(row["products"].as_array().unwrap().len(), truth.listed.subscriptions.unwrap().len());
         for (&tenant_type, seats) in &truth.customer_seats {
             let path = format!("/customers/{}/3rd-party-products/type/{}/overview", customer.id, tenant_type.number());
             let answer = body(api.get(&path)).await;

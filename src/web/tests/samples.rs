@@ -53,7 +53,7 @@ pub(in crate::web) fn listed(partner: &str, customers: Vec<(&str, &str, Vec<Subs
     let ids = customers.iter().map(|(id, ..)| CustomerId::from(*id)).collect();
     for (id, name, subscriptions) in customers {
         let name = Some(name.into()).filter(|_| !name.is_empty());
-        inventory.observe(ListedCustomer { id: id.into(), name, subscriptions }, at(0));
+        inventory.observe(ListedCustomer { id: id.into(), name, subscriptions: Some(subscriptions) }, at(0));
     }
     inventory.complete_listing(&ids, at(0));
     inventory
@@ -102,7 +102,7 @@ pub(in crate::web) fn believable(partner: &str, customers: u32, now: Timestamp) 
         let (seen, subscriptions) =
             (now - SignedDuration::from_secs(random.i64(60..700)), subscriptions(&mut random, now));
         let customer = CustomerId::from(id);
-        inventory.observe(ListedCustomer { id: customer.clone(), name, subscriptions }, seen);
+        inventory.observe(ListedCustomer { id: customer.clone(), name, subscriptions: Some(subscriptions) }, seen);
         inventory.plan(&customer, &[SEATS, CUSTOMER, PRODUCT]);
         poll(&mut inventory, &customer, &mut random, seen);
         ids.insert(customer);
