@@ -102,7 +102,7 @@ pub async fn run(
 
     let published = Published::new();
     tasks.spawn(publisher::publish(
-        inventories.clone(),
+        inventories,
         config.customer_name_label,
         published.clone(),
         changed,
@@ -111,6 +111,7 @@ pub async fn run(
     ));
 
     let counters = AppCounters::new(clock).map_err(Error::Counters)?;
+    let snapshots = partners.clone();
     let own = move || {
         let families = partners.iter().flat_map(Partner::gather).chain([counters.gather()]);
         exposition::merge(families.collect())
@@ -119,7 +120,7 @@ pub async fn run(
     let site = Site {
         exposition: published,
         own: Arc::new(own),
-        inventories: Arc::new(move || inventories.iter().map(Shared::snapshot).collect()),
+        inventories: Arc::new(move || snapshots.iter().map(Partner::snapshot).collect()),
         clock,
         config_yaml: Arc::new(move || config_yaml.clone()),
         telemetry_path: telemetry_path.to_owned(),

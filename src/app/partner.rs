@@ -41,6 +41,14 @@ impl Partner {
         Ok((Self { inventory, client, counters, clock }, poller))
     }
 
+    /// What is known, and what requests fail with at the moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Inventory {
+        let mut inventory = self.inventory.snapshot();
+        inventory.listing.trouble = self.client.status().trouble;
+        inventory
+    }
+
     /// Whether the credential is refused, so that nothing will be read until somebody sees to it.
     #[must_use]
     pub fn is_refused(&self) -> bool {

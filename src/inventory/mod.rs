@@ -48,6 +48,9 @@ pub struct Listing {
     pub completed: Option<Timestamp>,
     /// Why the last attempt failed, if it did.
     pub failure: Option<FailureReason>,
+    /// What the partner's requests fail with at the moment, if they do: known long before an attempt with its
+    /// repetitions has ended. Filled in for those who tell people; nothing is decided by it.
+    pub trouble: Option<FailureReason>,
 }
 
 impl Listing {

@@ -39,7 +39,7 @@ pub enum Stage {
     Complete,
     /// Somebody must change something first.
     Refused(FailureReason),
-    /// None has been complete so far; why the last attempt failed, if there was one.
+    /// None has been complete so far; why the last attempt failed, or what requests fail with.
     Waiting(Option<FailureReason>),
 }
 
@@ -67,7 +67,7 @@ fn stage(inventory: &Inventory) -> Stage {
     }
     match listing.failure {
         Some(reason @ (FailureReason::Unauthorized | FailureReason::Forbidden)) => Stage::Refused(reason),
-        reason => Stage::Waiting(reason),
+        reason => Stage::Waiting(reason.or(listing.trouble)),
     }
 }
 
