@@ -207,7 +207,7 @@ fn expires(row: &Row<'_>, expiry: Expiry<'_>, view: &View) -> Markup {
         ""
     };
     html! {
-        span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } (countdown(expiry.at, view.now)) }
+        span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } @else { span.narrow { "expires " } } (countdown(expiry.at, view.now)) }
         small title=(expiry.service) { (expiry.service) }
     }
 }
@@ -215,7 +215,7 @@ fn expires(row: &Row<'_>, expiry: Expiry<'_>, view: &View) -> Markup {
 fn freshness(row: &Row<'_>, view: &View) -> Markup {
     let trouble = [Condition::Stale, Condition::Failing, Condition::Pending].map(|at| (at, row.targets.get(at)));
     html! {
-        @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { (ago(oldest, view.now)) } }
+        @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { span.narrow { "data: " } (ago(oldest, view.now)) } }
         @else { span.muted { "–" } }
         @if trouble.iter().any(|&(_, number)| number > 0) {
             small {

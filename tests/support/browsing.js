@@ -21,6 +21,10 @@ const ground = (element) => {
   }
   return [255, 255, 255];
 };
+const leaves = (element, cell) => {
+  const end = cell.getBoundingClientRect().right - parseFloat(getComputedStyle(cell).paddingRight);
+  return element.getBoundingClientRect().right > end + 0.5;
+};
 const isShown = (element) => element.getClientRects().length > 0 && getComputedStyle(element).visibility === "visible";
 
 const questions = {
@@ -65,11 +69,12 @@ const questions = {
     }
     return { texts, ground: luminance(ground(document.body)) };
   },
-  // What stands out to the right, unless it lies in a box of its own that scrolls.
+  // What stands out to the right, of the page or of its cell, unless it lies in a box of its own that scrolls.
   sideways: () => ({
     excess: Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth),
     outside: [...document.querySelectorAll("body *")]
       .filter((e) => isShown(e) && !e.closest(".scroll > *") && e.getBoundingClientRect().right > innerWidth + 0.5)
+      .concat([...document.querySelectorAll("td .percent")].filter((e) => isShown(e) && leaves(e, e.closest("td"))))
       .map((e) => e.outerHTML.slice(0, 80)),
   }),
   pager: () => [...document.querySelectorAll(".pager a")].map((link) => link.innerText),
