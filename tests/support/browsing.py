@@ -11,12 +11,12 @@ import tempfile
 import time
 
 from selenium import webdriver
-from selenium.common.exceptions import NoAlertPresentException
+from selenium.common.exceptions import NoAlertPresentException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-__all__ = ["Browser", "Demo", "Keys", "look"]
+__all__ = ["Browser", "Demo", "Keys", "WebDriverException", "look"]
 
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync --hide-scrollbars --disable-lcd-text --window-size=1280,900""".split()
