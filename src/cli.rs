@@ -43,7 +43,7 @@ pub enum Command {
 /// The simulated world of `demo` and `simulate`.
 #[derive(Clone, Debug, Args)]
 pub struct World {
-    /// Customers of the simulated partner; without it, a small believable one
+    /// Customers of the simulated partner, two of them with names that attack; without it, a small believable one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub customers: Option<u32>,
     /// The same seed makes the same customers

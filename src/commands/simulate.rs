@@ -9,7 +9,7 @@ use jiff::{Span, Timestamp};
 use super::{Failure, listen, output};
 use crate::app;
 use crate::cli::{Flags, World};
-use crate::simulator::{PROFILES, Settings, Simulator, profile};
+use crate::simulator::{Generator, PROFILES, Settings, Simulator, profile};
 
 pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
     let settings = settings(world)?;
@@ -38,7 +38,10 @@ pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
     })?;
     let today = today();
     let settings = match world.customers {
-        Some(customers) => Settings { time_scale: 60, ..Settings::of_size(customers, world.seed, today) },
+        Some(customers) => {
+            let generator = Generator { hostile_names: true, ..Generator::new(world.seed, customers, today) };
+            Settings { time_scale: 60, ..Settings::generated(&generator) }
+        }
         None => Settings::demo(today),
     };
     Ok(Settings { faults, ..settings })

@@ -5,8 +5,7 @@ use maud::{Markup, html};
 
 use super::detail::{Detail, Number, ProductDetail, SeatsDetail, SubscriptionDetail, TargetDetail};
 use super::finding::Finding;
-use super::layout::{self, badge, bar, condition_level, level};
-use super::page::health;
+use super::layout::{self, badge, bar, columns, condition_level, level};
 use super::summary::Row;
 use super::view::View;
 use super::wording::{ago, bytes, count, countdown, date, moment, quantity};
@@ -40,7 +39,7 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
         (targets(&detail.targets, now))
     };
     let title = format!("{name} · avepoint_exporter");
-    layout::page(&title, "../../", telemetry, &health(&view.status), &content)
+    layout::page(&title, "../../", telemetry, &view.status, &content)
 }
 
 fn fact(term: &str, value: &Markup) -> Markup {
@@ -68,7 +67,7 @@ fn seats(seats: &[SeatsDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Tenants" }
             div.scroll { table {
-                thead { tr { th { "Tenant" } th { "In use" } th.number { "Assigned" } th.number { "Available" } th { "Type" } th { "Seen" } } }
+                (columns(&["Tenant", "In use", "Assigned", "Available", "Type", "Seen"], &["Assigned", "Available"]))
                 tbody { @for row in seats { tr {
                     td {
                         @if let Some(id) = &row.tenant_id {
@@ -91,7 +90,7 @@ fn products(products: &[ProductDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Products" }
             div.scroll { table {
-                thead { tr { th { "Product" } th.number { "Type" } th.number { "Purchased" } th.number { "Available" } th { "Seen" } } }
+                (columns(&["Product", "Type", "Purchased", "Available", "Seen"], &["Type", "Purchased", "Available"]))
                 tbody { @for row in products { tr {
                     td { (row.product) }
                     td.number { (row.product_type) }
@@ -186,7 +185,7 @@ fn targets(targets: &[TargetDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Collection" }
             div.scroll { table {
-                thead { tr { th { "Collector" } th { "About" } th { "Condition" } th { "Last success" } th { "Last poll" } th { "Failure" } } }
+                (columns(&["Collector", "About", "Condition", "Last success", "Last poll", "Failure"], &[]))
                 tbody { @for target in targets { tr {
                     td { (target.collector) }
                     td { (target.about) }

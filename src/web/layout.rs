@@ -4,8 +4,9 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::finding::Finding;
+use super::status::Status;
 use super::summary::{LOW, Tally};
-use super::wording::{count, percent};
+use super::wording::{count, moment, percent, plural};
 use crate::inventory::Condition;
 
 /// Seconds after which a page loads itself again.
@@ -15,7 +16,7 @@ const CRITICAL: f64 = 0.97;
 
 /// A page; `root` leads from it to the status page, `telemetry` from there to the metrics.
 #[must_use]
-pub(super) fn page(title: &str, root: &str, telemetry: &str, health: &Markup, content: &Markup) -> Markup {
+pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -30,7 +31,7 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, health: &Markup, co
             body {
                 header {
                     a.brand href=(root) { "avepoint_exporter" }
-                    (health)
+                    (health(status))
                     nav {
                         a href={ (root) (telemetry.trim_start_matches('/')) } { "Metrics" }
                         a href={ (root) "api/v1/status" } { "Status" }
@@ -39,10 +40,38 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, health: &Markup, co
                 }
                 main { (content) }
                 footer {
-                    "avepoint_exporter " (super::VERSION) " · times in UTC · this page renews itself every minute"
+                    "avepoint_exporter " (super::VERSION) " · as of " (moment(status.now)) " · renews itself every minute"
                 }
             }
         }
+    }
+}
+
+/// The exporter in one line.
+fn health(status: &Status) -> Markup {
+    let targets = status.targets();
+    let trouble = [Condition::Failing, Condition::Stale, Condition::Pending];
+    let trouble = trouble.into_iter().filter(|&condition| targets.get(condition) > 0);
+    let is_well = status.ready && targets.get(Condition::Failing) + targets.get(Condition::Stale) == 0;
+    html! {
+        p.health {
+            span class={ "dot " (if is_well { "good" } else if status.ready { "warning" } else { "critical" }) } {}
+            b { (if status.ready { "Ready" } else { "Not ready" }) }
+            " · " (plural(status.customers as u64, "customer"))
+            " · " (count(status.series as f64)) " series"
+            @for (index, condition) in trouble.enumerate() {
+                (if index == 0 { " · targets: " } else { ", " })
+                (count(targets.get(condition) as f64)) " " (condition.as_str())
+            }
+        }
+    }
+}
+
+/// The head of a table; the columns of numbers are named again.
+#[must_use]
+pub(super) fn columns(names: &[&str], numbers: &[&str]) -> Markup {
+    html! {
+        thead { tr { @for name in names { th scope="col" .number[numbers.contains(name)] { (name) } } } }
     }
 }
 

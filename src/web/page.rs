@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use maud::{Markup, html};
 
 use super::finding::Finding;
-use super::layout::{self, badge, bar, level};
+use super::layout::{self, badge, bar, columns, level};
 use super::query::{Query, State, path_segment};
 use super::status::{PartnerStatus, Status};
 use super::summary::{Expiry, Row};
@@ -38,28 +38,7 @@ pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
             }
         }
     };
-    layout::page("avepoint_exporter", "./", telemetry, &health(status), &content)
-}
-
-/// The exporter in one line.
-#[must_use]
-pub(super) fn health(status: &Status) -> Markup {
-    let targets = status.targets();
-    let trouble = [Condition::Failing, Condition::Stale, Condition::Pending];
-    let trouble = trouble.into_iter().filter(|&condition| targets.get(condition) > 0);
-    let is_well = status.ready && targets.get(Condition::Failing) + targets.get(Condition::Stale) == 0;
-    html! {
-        p.health {
-            span class={ "dot " (if is_well { "good" } else if status.ready { "warning" } else { "critical" }) } {}
-            b { (if status.ready { "Ready" } else { "Not ready" }) }
-            " · " (plural(status.customers as u64, "customer"))
-            " · " (count(status.series as f64)) " series"
-            @for (index, condition) in trouble.enumerate() {
-                (if index == 0 { " · targets: " } else { ", " })
-                (count(targets.get(condition) as f64)) " " (condition.as_str())
-            }
-        }
-    }
+    layout::page("avepoint_exporter", "./", telemetry, status, &content)
 }
 
 fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
@@ -173,7 +152,7 @@ fn table(view: &View, rows: &[Row<'_>]) -> Markup {
     let several = view.inventories.len() > 1;
     html! {
         table.customers {
-            thead { tr { th { "Customer" } th { "State" } th { "Most used" } th { "Expires" } th { "Oldest data" } } }
+            (columns(&["Customer", "State", "Most used", "Expires", "Oldest data"], &[]))
             tbody { @for row in rows { (customer(view, row, several)) } }
         }
     }
@@ -186,7 +165,7 @@ fn customer(view: &View, row: &Row<'_>, several: bool) -> Markup {
         tr {
             td.who {
                 a href=(link) { (if row.customer.name.is_empty() { id } else { &row.customer.name }) }
-                small { @if several { (row.inventory.partner) " · " } span.id { (id) } }
+                small { @if several { (row.inventory.partner) " · " } span.id title=(id) { (id) } }
             }
             td.state { (badges(row)) }
             td.used { @if let Some(usage) = row.tightest { (used(usage)) } @else { span.muted { "–" } } }
@@ -228,7 +207,7 @@ fn expires(row: &Row<'_>, expiry: Expiry<'_>, view: &View) -> Markup {
         ""
     };
     html! {
-        span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } (countdown(expiry.at, view.now)) }
+        span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } @else { span.narrow { "expires " } } (countdown(expiry.at, view.now)) }
         small title=(expiry.service) { (expiry.service) }
     }
 }
@@ -236,7 +215,7 @@ fn expires(row: &Row<'_>, expiry: Expiry<'_>, view: &View) -> Markup {
 fn freshness(row: &Row<'_>, view: &View) -> Markup {
     let trouble = [Condition::Stale, Condition::Failing, Condition::Pending].map(|at| (at, row.targets.get(at)));
     html! {
-        @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { (ago(oldest, view.now)) } }
+        @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { span.narrow { "data: " } (ago(oldest, view.now)) } }
         @else { span.muted { "–" } }
         @if trouble.iter().any(|&(_, number)| number > 0) {
             small {

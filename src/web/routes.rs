@@ -93,12 +93,13 @@ async fn with_security_headers(mut response: Response) -> Response {
 }
 
 impl Pages {
-    fn view(&self) -> Arc<View> {
-        self.recent.get_or_make(|| {
-            let inventories = (self.site.inventories)();
-            let series = self.site.exposition.get().series();
-            let view = View::new(inventories, series, self.was_ready.load(Ordering::Relaxed), self.site.clock.now());
-            self.was_ready.fetch_or(view.status.ready, Ordering::Relaxed);
+    fn view(self: &Arc<Self>) -> Arc<View> {
+        let pages = Arc::clone(self);
+        self.recent.get_or_make(move || {
+            let inventories = (pages.site.inventories)();
+            let series = pages.site.exposition.get().series();
+            let view = View::new(inventories, series, pages.was_ready.load(Ordering::Relaxed), pages.site.clock.now());
+            pages.was_ready.fetch_or(view.status.ready, Ordering::Relaxed);
             view
         })
     }

@@ -1,12 +1,13 @@
 //! What a page is made from: the inventories as they are at one moment, and their customers in order.
 //!
-//! Making one takes tens of milliseconds for 20,000 customers, so that [`Recent`] keeps it for a moment; listing from
-//! it takes a few, most of them for searching.
+//! Making one takes tens of milliseconds for 20,000 customers, so that [`Recent`] keeps one at hand while somebody looks;
+//! listing from it takes a few, most of them for searching.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::finding::{Finding, Findings};
 use super::query::Query;
@@ -18,6 +19,8 @@ use crate::inventory::{Customer, Inventory};
 
 /// For how long a view is used again. Short enough for nobody to notice, long enough for a crowd to share one.
 const REUSE: Duration = Duration::from_secs(2);
+/// Longer than two refreshes of a page that somebody has left open.
+const WATCHED: Duration = Duration::from_secs(150);
 
 /// One moment.
 #[derive(Debug)]
@@ -111,23 +114,47 @@ impl View {
     }
 }
 
-/// The last view, while it is recent.
+/// The last view, kept recent while somebody looks: whoever comes back within [`WATCHED`] is not kept waiting.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<Option<Arc<View>>>);
+pub struct Recent(Mutex<Watched>);
+
+#[derive(Debug, Default)]
+struct Watched {
+    view: Option<Arc<View>>,
+    /// When somebody last looked.
+    looked: Option<Instant>,
+}
 
 impl Recent {
-    /// The recent view, or else what `make` gives; whoever asks meanwhile waits for that. It is let go of in time even if
-    /// nobody asks again: it holds on to values that the inventory has replaced. Must be called in a tokio runtime.
-    pub fn get_or_make(self: &Arc<Self>, make: impl FnOnce() -> View) -> Arc<View> {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(recent.get_or_insert_with(|| {
-            let this = Arc::clone(self);
-            let view = Arc::new(make());
-            tokio::spawn(async move {
-                tokio::time::sleep(REUSE).await;
-                this.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            });
-            view
-        }))
+    /// The recent view, or else what `make` gives; whoever asks meanwhile waits for that. It is made anew every
+    /// [`REUSE`] until nobody has looked for [`WATCHED`], and then let go of: it holds on to values that the inventory
+    /// has replaced. Must be called in a tokio runtime, where it may block.
+    pub fn get_or_make(self: &Arc<Self>, make: impl Fn() -> View + Send + Sync + 'static) -> Arc<View> {
+        let mut watched = self.watched();
+        watched.looked = Some(Instant::now());
+        if let Some(view) = &watched.view {
+            return Arc::clone(view);
+        }
+        let view = Arc::new(make());
+        watched.view = Some(Arc::clone(&view));
+        tokio::spawn(Arc::clone(self).renew(Arc::new(make)));
+        view
+    }
+
+    async fn renew(self: Arc<Self>, make: Arc<dyn Fn() -> View + Send + Sync>) {
+        loop {
+            tokio::time::sleep(REUSE).await;
+            if !self.watched().looked.is_some_and(|looked| looked.elapsed() < WATCHED) {
+                break;
+            }
+            let make = Arc::clone(&make);
+            let Ok(view) = tokio::task::spawn_blocking(move || make()).await else { break };
+            self.watched().view = Some(Arc::new(view));
+        }
+        self.watched().view = None;
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
