@@ -81,6 +81,20 @@ async fn pages_that_repeat_themselves_end_it() {
 }
 
 #[tokio::test]
+async fn a_page_size_that_is_never_meant_does_no_harm() {
+    let server = server(|seen| {
+        let Say::Bytes(bytes) = service_list(seen, 150, 100) else { panic!() };
+        let text = String::from_utf8(bytes).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        say(200, body.replace("\"metadata\": {", "\"metadata\": {\"pageSize\": 50, "))
+    })
+    .await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap().len(), 150);
+    assert_eq!(server.seen_on("batch").len(), 2);
+}
+
+#[tokio::test]
 async fn a_missing_service_list_is_a_failure() {
     let server = server(|_| say(404, "")).await;
     let client = client(&settings(&server));
