@@ -90,3 +90,9 @@ fn excerpt(text: &str, length: usize) -> String {
     }
     excerpt
 }
+
+/// The text without the words that may be email addresses. To be called before a text is cut: half an address is one.
+pub(super) fn without_addresses(text: &str) -> String {
+    let words: Vec<_> = text.split(' ').map(|word| if word.contains('@') { "<address>" } else { word }).collect();
+    words.join(" ")
+}

@@ -194,6 +194,11 @@ fn a_body_of_another_shape_is_malformed() {
             "<html>\n\u{7}</html>",
             "not JSON: expected value at line 1 column 1 (starts with \"<html>\\n\\u{7}</html>\")",
         ),
+        (
+            "<p> anna.maria.smith@example.com",
+            "not JSON: expected value at line 1 column 1 (starts with \"<p> <address>\")",
+        ),
+        ("anna@example.com is unknown", "not JSON: expected value at line 1 column 1"),
         (r#"{"data":[{"customer":"user@ex"#, "not JSON: EOF while parsing a string at line 1 column 29"),
         (r#"{"data":[]} x"#, "not JSON: trailing characters at line 1 column 13"),
     ] {
