@@ -119,6 +119,20 @@ async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
 }
 
 #[tokio::test]
+async fn a_page_that_takes_a_gateway_too_long_is_halved() {
+    let server = server(|seen| match service_list(seen, 40, 25) {
+        Say::Nothing => say(504, "<html>"),
+        page @ Say::Bytes(_) => page,
+    })
+    .await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap().len(), 40);
+    let sizes: Vec<_> = server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect();
+    assert_eq!(sizes, [100, 50, 25, 25]);
+    assert_eq!(failures(&client, "services", "timeout"), Some(2.0));
+}
+
+#[tokio::test]
 async fn customers_can_be_asked_for_by_id() {
     let server = server(|seen| service_list(seen, 0, 100)).await;
     let client = client(&settings(&server));
