@@ -8,7 +8,7 @@ use std::io;
 
 use reqwest::StatusCode;
 
-use super::wire;
+use super::wire::{self, without_addresses};
 use crate::domain::FailureReason;
 
 /// Why a question has no answer.
@@ -63,6 +63,8 @@ impl Failure {
             403 => FailureReason::Forbidden,
             404 => FailureReason::NotFound,
             429 => FailureReason::Throttled,
+            // A gateway's timeout is a timeout.
+            504 => FailureReason::Timeout,
             300..=499 => FailureReason::BadRequest,
             500..=599 => FailureReason::ServerError,
             _ => FailureReason::Malformed,
@@ -71,7 +73,7 @@ impl Failure {
             let to = redirect.map(|host| format!(" to {host}")).unwrap_or_default();
             return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
         }
-        let said = wire::error_message(body).map(|said| format!(": {}", without_addresses(&said)));
+        let said = wire::error_message(body).map(|said| format!(": {said}"));
         Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
     }
 
@@ -157,13 +159,8 @@ fn is_reset(error: &io::Error) -> bool {
 /// The last cause alone: the ones around it say where, which the caller knows, and may hold a URL.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    without_addresses(&line)
-}
-
-fn without_addresses(text: &str) -> String {
-    let words: Vec<_> = text.split(' ').map(|word| if word.contains('@') { "<address>" } else { word }).collect();
-    words.join(" ")
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    without_addresses(&line).chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -182,6 +179,7 @@ mod tests {
             (429, FailureReason::Throttled, true),
             (500, FailureReason::ServerError, true),
             (503, FailureReason::ServerError, true),
+            (504, FailureReason::Timeout, true),
         ] {
             let failure = Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"");
             assert_eq!((failure.reason, failure.is_transient()), (reason, transient), "{status}");

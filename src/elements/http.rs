@@ -165,8 +165,13 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
         "traceparent",
         "cf-ray",
     ];
-    let id = NAMES.iter().find_map(|&name| headers.get(name)?.to_str().ok().filter(|id| !id.trim().is_empty()))?;
-    Some(id.trim().chars().take(128).collect())
+    let found = |name: &str| headers.get(name)?.to_str().ok().map(str::trim).filter(|id| is_request_id(id));
+    NAMES.into_iter().find_map(found).map(str::to_owned)
+}
+
+/// Ids go to logs: no spaces, no addresses, nothing long.
+fn is_request_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:|-".contains(&byte))
 }
 
 fn redirect(response: &Response) -> Option<String> {
@@ -211,6 +216,12 @@ mod tests {
         assert_eq!(request_id(&headers(&[("traceparent", "b"), ("x-request-id", "a")])).as_deref(), Some("a"));
         assert_eq!(request_id(&headers(&[("x-request-id", " "), ("request-id", "c")])).as_deref(), Some("c"));
         assert_eq!(request_id(&HeaderMap::new()), None);
+        for id in ["0HN7:00000001", "|7d5e.1_a-b", &"a".repeat(128)] {
+            assert_eq!(request_id(&headers(&[("request-id", id)])).as_deref(), Some(id));
+        }
+        for id in ["anna@example.com", "a b", "a\"b", "a=1", &"a".repeat(129)] {
+            assert_eq!(request_id(&headers(&[("request-id", id)])), None, "{id}");
+        }
     }
 
     #[test]

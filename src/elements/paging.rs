@@ -1,7 +1,7 @@
 //! Pages: what to ask for next, when a listing ends, and whether it is complete. Pure.
 //!
 //! A listing ends at a page that is short or empty. It is not complete if it brought fewer distinct ids than the last
-//! `totalCount`, or a row without an id. A page that should be followed by another and brings nothing new would go on
+//! `totalCount`, or a row without an id; what may be known in part counts rows instead. A page that should be followed by another and brings nothing new would go on
 //! for ever: that ends it as a failure.
 
 use std::collections::HashSet;
@@ -21,6 +21,9 @@ pub(super) struct Cursor {
     offset: u64,
     seen: HashSet<String>,
     total: Option<u64>,
+    /// Rows that came, on all pages and on the longest.
+    received: u64,
+    longest: u32,
     unidentified: usize,
     ended: bool,
 }
@@ -29,7 +32,8 @@ impl Cursor {
     /// At the start of a listing in pages of this size.
     pub(super) fn new(size: u32) -> Self {
         let size = size.clamp(1, LARGEST_PAGE);
-        Self { size, offset: 0, seen: HashSet::new(), total: None, unidentified: 0, ended: false }
+        let seen = HashSet::new();
+        Self { size, offset: 0, seen, total: None, received: 0, longest: 0, unidentified: 0, ended: false }
     }
 
     /// `pageIndex` and `pageSize` to ask for; `None` at the end. After a change of size the page may overlap with
@@ -43,11 +47,15 @@ impl Cursor {
         self.total = page.total_count.or(self.total);
         self.unidentified += page.received.saturating_sub(page.rows.len());
         let (index, _) = self.next().unwrap_or((1, self.size));
-        // The other side may not grant pages of the size that was asked for, and counts in its own.
+        let received = u32::try_from(page.received).unwrap_or(u32::MAX);
+        self.received += u64::from(received);
+        self.longest = self.longest.max(received);
+        // The other side may not grant pages of the size that was asked for, and counts in its own; a longer page than
+        // it says to grant shows that it does not mean it.
         if let Some(granted) = page.page_size {
-            self.size = self.size.min(granted.max(1));
+            self.size = self.size.min(granted.max(self.longest).max(1));
         }
-        let follows = page.has_next_link || page.received >= usize::try_from(self.size).unwrap_or(usize::MAX);
+        let follows = page.has_next_link || received >= self.size;
         self.ended = page.received == 0 || !follows;
         self.offset = index * u64::from(self.size);
         let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
@@ -67,7 +75,18 @@ impl Cursor {
         smaller
     }
 
-    /// At the end: whether everything came.
+    /// At the end: whether as many rows came as there are, whoever they are about.
+    pub(super) fn finish_rows(&self) -> Result<(), String> {
+        match self.total {
+            Some(total) if self.received < total => {
+                Err(format!("{} of {total} came, the list is not complete", self.received))
+            }
+            _ if self.seen.is_empty() && self.received > 0 => Err(format!("none of {} rows has an id", self.received)),
+            _ => Ok(()),
+        }
+    }
+
+    /// At the end: whether everything came, each with an id.
     pub(super) fn finish(&self) -> Result<(), String> {
         match self.total {
             Some(total) if (self.seen.len() as u64) < total => {
@@ -146,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn a_page_size_that_the_rows_belie_is_not_believed() {
+        let mut cursor = Cursor::new(100);
+        assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..100, Some(150)) }), Ok(100));
+        assert_eq!(cursor.next(), Some((2, 100)));
+        assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(100..150, Some(150)) }), Ok(50));
+        assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+    }
+
+    #[test]
+    fn rows_may_be_counted_instead_of_ids() {
+        for (rows, received, total, complete) in
+            [(0..2, 2, 2, true), (0..2, 3, 3, true), (0..2, 3, 4, false), (0..0, 3, 3, false), (0..0, 0, 0, true)]
+        {
+            let mut cursor = Cursor::new(100);
+            take(&mut cursor, Page { received, ..page(rows, Some(total)) }).unwrap();
+            assert_eq!(cursor.finish_rows().is_ok(), complete, "{received} of {total}");
+        }
+    }
+
+    #[test]
     fn halving_goes_down_to_one() {
         let mut cursor = Cursor::new(100);
         let mut sizes = vec![];
@@ -161,6 +200,8 @@ mod tests {
             rows in 0..400_u32,
             start in 1..=100_u32,
             granted in 1..=100_u32,
+            said in prop::option::of(1..=100_u32),
+            honest: bool,
             mut slow in prop::collection::vec(any::<bool>(), 40),
         ) {
             let mut cursor = Cursor::new(start);
@@ -172,10 +213,10 @@ mod tests {
                 if slow.pop().unwrap_or(false) && cursor.halve() {
                     continue;
                 }
-                let size = size.min(granted);
+                let size = if honest { size.min(granted) } else { size };
                 let from = (u32::try_from(index).unwrap() - 1) * size;
                 let page = page(from.min(rows)..(from + size).min(rows), Some(rows.into()));
-                let page = Page { page_size: Some(size), ..page };
+                let page = Page { page_size: if honest { Some(size) } else { said }, ..page };
                 got.extend(cursor.take(page, |id| id).unwrap());
             }
             prop_assert_eq!(cursor.finish(), Ok(()));

@@ -229,7 +229,6 @@ impl Client {
                         return Ok(Some(value));
                     }
                     Err(malformed) => {
-                        self.0.counters.left_out(operation, &malformed.unreadable);
                         let message = format!("{WHO} answered {}: {malformed}", status.as_u16());
                         Failure::new(FailureReason::Malformed, message)
                     }

@@ -81,6 +81,20 @@ async fn pages_that_repeat_themselves_end_it() {
 }
 
 #[tokio::test]
+async fn a_page_size_that_is_never_meant_does_no_harm() {
+    let server = server(|seen| {
+        let Say::Bytes(bytes) = service_list(seen, 150, 100) else { panic!() };
+        let text = String::from_utf8(bytes).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        say(200, body.replace("\"metadata\": {", "\"metadata\": {\"pageSize\": 50, "))
+    })
+    .await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap().len(), 150);
+    assert_eq!(server.seen_on("batch").len(), 2);
+}
+
+#[tokio::test]
 async fn a_missing_service_list_is_a_failure() {
     let server = server(|_| say(404, "")).await;
     let client = client(&settings(&server));
@@ -102,6 +116,20 @@ async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
     assert_eq!(client.listing_size(), 50);
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
     assert_eq!(sizes()[4..], [50, 25, 25]);
+}
+
+#[tokio::test]
+async fn a_page_that_takes_a_gateway_too_long_is_halved() {
+    let server = server(|seen| match service_list(seen, 40, 25) {
+        Say::Nothing => say(504, "<html>"),
+        page @ Say::Bytes(_) => page,
+    })
+    .await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap().len(), 40);
+    let sizes: Vec<_> = server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect();
+    assert_eq!(sizes, [100, 50, 25, 25]);
+    assert_eq!(failures(&client, "services", "timeout"), Some(2.0));
 }
 
 #[tokio::test]

@@ -210,6 +210,15 @@ async fn what_cannot_be_read_is_counted_by_field() {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_read_at_all_is_not_asked_for_again() {
+    let server = server(|_| say(200, r#"{"productType": 1, "purchasedUserSeat": "many"}"#)).await;
+    let client = client(&settings(&server));
+    assert_eq!(ask(&client, Question::ProductPurchased(ProductType(1))).await, Ok(Answer::ProductPurchased(None)));
+    assert_eq!(server.seen_on("overview").len(), 1);
+    assert_eq!(metric(&client, "avepoint_unreadable_values_total", &[("field", "purchasedUserSeat")]), Some(1.0));
+}
+
+#[tokio::test]
 async fn a_token_that_is_echoed_stays_out_of_the_message() {
     let server = server(|seen| say(400, format!(r#"{{"message": "bad {}"}}"#, seen.token()))).await;
     let failure = failure(ask(&client(&settings(&server)), SEATS).await);
@@ -233,9 +242,21 @@ async fn tenants_come_page_by_page() {
     let client = client(&settings(&server));
     let failure = failure(ask(&client, Question::TenantSeats(TenantType::Microsoft365)).await);
     assert_eq!(failure.reason, FailureReason::Malformed);
-    assert!(failure.message.contains("100 of 130"), "{failure}");
+    assert!(failure.message.contains("101 of 130"), "{failure}");
     let Ok(Answer::TenantSeats(rows)) = ask(&client, Question::TenantSeats(TenantType::Google)).await else { panic!() };
     assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["t000", "t001", "t002"]);
+}
+
+#[tokio::test]
+async fn a_tenant_without_an_id_and_one_twice_leave_the_others_alone() {
+    let rows =
+        r#"{"tenantId": "a", "assignedUserSeat": 1}, {"assignedUserSeat": 7}, {"tenantId": "a"}, {"tenantId": "b"}"#;
+    let body = format!(r#"{{"data": [{rows}], "metadata": {{"totalCount": 4}}}}"#);
+    let server = server(move |_| say(200, &body)).await;
+    let client = client(&settings(&server));
+    let Ok(Answer::TenantSeats(rows)) = ask(&client, Question::TenantSeats(TenantType::Google)).await else { panic!() };
+    assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(metric(&client, "avepoint_unreadable_values_total", &[("field", "tenantId")]), Some(1.0));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::{Malformed, excerpt};
+use super::{Malformed, excerpt, without_addresses};
 
 /// Any JSON value.
 #[derive(Clone, Debug)]
@@ -29,19 +29,58 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
-/// Parses a whole document. The message tells where it stops to be JSON, and how it starts if it does not look like
-/// JSON at all; what does look like it is never quoted, because it may hold email addresses.
+/// Parses a whole document. The message tells where it stops to be JSON, and how it starts if it is a page for people;
+/// nothing else is quoted, because it may hold email addresses.
+///
+/// Half of a surrogate pair (`"\ud800"`) costs that text a letter, like any other broken encoding.
 pub(super) fn parse(text: &str) -> Result<Json<'_>, Malformed> {
-    serde_json::from_str(text).map_err(|error| {
-        let start = text.trim_start();
-        if start.is_empty() {
-            Malformed::new("expected JSON, got an empty body")
-        } else if start.starts_with(['{', '[', '"']) {
-            Malformed::new(format!("not JSON: {error}"))
-        } else {
-            Malformed::new(format!("not JSON: {error} (starts with \"{}\")", excerpt(start, 32)))
+    let error = match serde_json::from_str(text) {
+        Ok(json) => return Ok(json),
+        Err(error) => error,
+    };
+    if text.contains("\\ud") || text.contains("\\uD") {
+        let repaired = without_lone_surrogates(text);
+        if let Ok(json) = serde_json::from_str::<Json<'_>>(&repaired) {
+            return Ok(json.into_owned());
         }
+    }
+    let start = text.trim_start();
+    Err(if start.is_empty() {
+        Malformed::new("expected JSON, got an empty body")
+    } else if start.starts_with('<') {
+        Malformed::new(format!("not JSON: {error} (starts with \"{}\")", excerpt(&without_addresses(start), 32)))
+    } else {
+        Malformed::new(format!("not JSON: {error}"))
     })
+}
+
+/// Replaces escapes of half a surrogate pair by U+FFFD.
+fn without_lone_surrogates(text: &str) -> String {
+    let mut repaired = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        repaired.push_str(before);
+        let pair = escape.get(6..).and_then(unit).is_some_and(|unit| (0xDC00..0xE000).contains(&unit));
+        let (kept, length) = match unit(escape) {
+            Some(0xD800..0xDC00) if pair => (escape.get(..12), 12),
+            Some(0xD800..0xE000) => (Some("\\ufffd"), 6),
+            // The backslash and what it escapes, which may be another backslash.
+            _ => {
+                let length = escape.chars().take(2).map(char::len_utf8).sum();
+                (escape.get(..length), length)
+            }
+        };
+        repaired.push_str(kept.unwrap_or_default());
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    repaired + rest
+}
+
+/// The UTF-16 unit of the `\uXXXX` that a text starts with.
+fn unit(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u32::from_str_radix(digits, 16).ok()
 }
 
 impl<'a> Json<'a> {
@@ -50,6 +89,21 @@ impl<'a> Json<'a> {
         match self {
             Self::Object(fields) => Some(Row(fields)),
             _ => None,
+        }
+    }
+
+    /// Borrowed from nothing.
+    fn into_owned(self) -> Json<'static> {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(value),
+            Self::Number(number) => Json::Number(number),
+            Self::Text(text) => Json::Text(Cow::Owned(text.into_owned())),
+            Self::List(list) => Json::List(list.into_iter().map(Json::into_owned).collect()),
+            Self::Object(fields) => {
+                let owned = |(key, value): (Cow<'_, str>, Json<'_>)| (Cow::Owned(key.into_owned()), value.into_owned());
+                Json::Object(fields.into_iter().map(owned).collect())
+            }
         }
     }
 
@@ -149,5 +203,46 @@ impl<'de> Visitor<'de> for JsonVisitor {
             fields.push((key, value));
         }
         Ok(Json::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn half_a_surrogate_pair_costs_a_letter() {
+        for (text, expected) in [
+            (r#""A\ud800B""#, "A\u{fffd}B"),
+            (r#""\uDC00\uD83D\uDE00""#, "\u{fffd}\u{1f600}"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud800 \ud800\n\u00e4""#, "\\ud800 \u{fffd}\n\u{e4}"),
+            (r#""\ud800ä\ud800""#, "\u{fffd}ä\u{fffd}"),
+        ] {
+            assert_eq!(parse(text).unwrap().as_text(), Some(expected), "{text}");
+        }
+        let page = parse(r#"{"a\ud800": [1, "x", {"b": null}, true], "c": "\udfff"}"#).unwrap();
+        assert_eq!(page.row().unwrap().get("c").as_text(), Some("\u{fffd}"));
+        assert_eq!(parse(r#"{"a": "\ud800"#).unwrap_err().to_string().find("not JSON"), Some(0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_of_escapes_parses(units in prop::collection::vec(prop_oneof![0xD700..0xE100_u16, any::<u16>()], 0..9)) {
+            let escapes: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let text = format!("\"|{escapes}|\"");
+            let expected = format!("|{}|", String::from_utf16_lossy(&units));
+            let json = parse(&text).unwrap();
+            prop_assert_eq!(json.as_text(), Some(&*expected));
+        }
+
+        #[test]
+        fn repairing_ends_and_leaves_what_is_whole(text in "(\\\\|u|d8|dc|00|[\"ä ]){0,24}") {
+            let repaired = without_lone_surrogates(&text);
+            prop_assert_eq!(without_lone_surrogates(&repaired), repaired.clone());
+            prop_assert_eq!(repaired.len(), text.len());
+        }
     }
 }

@@ -52,7 +52,7 @@ pub struct Unreadable {
 pub struct Page<T> {
     /// The rows that could be identified, in the order of the answer, duplicates included.
     pub rows: Vec<T>,
-    /// How many rows came. If more than [`Self::rows`] holds, the listing is not complete.
+    /// How many rows came, with those that are not in [`Self::rows`].
     pub received: usize,
     /// `metadata.totalCount`
     pub total_count: Option<u64>,
@@ -66,13 +66,11 @@ pub struct Page<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     message: String,
-    /// What could not be read in it.
-    pub unreadable: Vec<Unreadable>,
 }
 
 impl Malformed {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), unreadable: Vec::new() }
+        Self { message: message.into() }
     }
 }
 
@@ -91,4 +89,10 @@ fn excerpt(text: &str, length: usize) -> String {
         if c.is_control() { excerpt.extend(c.escape_default()) } else { excerpt.push(c) }
     }
     excerpt
+}
+
+/// The text without the words that may be email addresses. To be called before a text is cut: half an address is one.
+pub(super) fn without_addresses(text: &str) -> String {
+    let words: Vec<_> = text.split(' ').map(|word| if word.contains('@') { "<address>" } else { word }).collect();
+    words.join(" ")
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::json::{Json, Row};
-use super::{Decoded, Field, Malformed, Unreadable, excerpt};
+use super::{Decoded, Field, Unreadable, excerpt};
 
 /// What a field says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,11 +27,6 @@ impl<T> Reading<T> {
             Self::Value(value) => Some(value),
             _ => None,
         }
-    }
-
-    /// Whether the API said something that is understood.
-    pub(super) const fn is_answer(&self) -> bool {
-        matches!(self, Self::Value(_) | Self::NotApplicable)
     }
 }
 
@@ -128,11 +123,6 @@ impl Reader {
     /// The result, with the account.
     pub(super) fn finish<T>(self, value: T) -> Decoded<T> {
         Decoded { value, unreadable: self.unreadable }
-    }
-
-    /// The failure, with the account.
-    pub(super) fn fail(self, message: impl Into<String>) -> Malformed {
-        Malformed { unreadable: self.unreadable, ..Malformed::new(message) }
     }
 }
 

@@ -5,8 +5,7 @@ use super::reading::{self, Reader, Reading};
 use super::{Decoded, Field, Malformed, Page, number, page};
 use crate::domain::{Quantity, Seats, TenantSeats};
 
-/// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`. An answer has at least one of the two numbers, or says
-/// of one that it is not applicable.
+/// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`. An answer has at least one of the two fields.
 pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     const FIELDS: [Field; 2] = [Field::AssignedUserSeat, Field::AvailableUserSeat];
     let text = json::text(body);
@@ -14,15 +13,14 @@ pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     let row = object(&json, FIELDS)?;
     let mut reader = Reader::default();
     let [assigned, available] = FIELDS.map(|field| reader.read(row, field, number::quantity));
-    if assigned.is_answer() || available.is_answer() {
-        Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
-    } else {
-        Err(none_of(reader, FIELDS))
+    if assigned == Reading::Absent && available == Reading::Absent {
+        return Err(neither(FIELDS));
     }
+    Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
 }
 
 /// Endpoints 2 and 4: `{productType, purchasedUserSeat}` or `{productType, availableUserSeat}`, on either path. The
-/// first is taken if both stand there; `None` is "not applicable".
+/// first is taken if both stand there; `None` is "not applicable", or unreadable.
 pub fn product_seats(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     const FIELDS: [Field; 2] = [Field::PurchasedUserSeat, Field::AvailableUserSeat];
     let text = json::text(body);
@@ -31,11 +29,11 @@ pub fn product_seats(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed
     let mut reader = Reader::default();
     for field in FIELDS {
         let reading = reader.read(row, field, number::quantity);
-        if reading.is_answer() {
+        if reading != Reading::Absent {
             return Ok(reader.finish(reading.value()));
         }
     }
-    Err(none_of(reader, FIELDS))
+    Err(neither(FIELDS))
 }
 
 /// Endpoint 3: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of
@@ -65,6 +63,6 @@ fn object<'a>(json: &'a Json<'a>, [a, b]: [Field; 2]) -> Result<Row<'a>, Malform
     json.row().ok_or_else(|| Malformed::new(format!("expected an object with \"{a}\" or \"{b}\", got {}", json.kind())))
 }
 
-fn none_of(reader: Reader, [a, b]: [Field; 2]) -> Malformed {
-    reader.fail(format!("expected an object with \"{a}\" or \"{b}\", got one without a readable value in either"))
+fn neither([a, b]: [Field; 2]) -> Malformed {
+    Malformed::new(format!("expected an object with \"{a}\" or \"{b}\", got one with neither"))
 }

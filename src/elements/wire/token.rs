@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use super::json::{self, Json, Row};
 use super::number;
-use super::{Malformed, excerpt};
+use super::{Malformed, excerpt, without_addresses};
 
 /// An access token. `Debug` does not show it.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub fn token(body: &[u8]) -> Result<Token, Malformed> {
 
 /// What an error body says, on one line of at most 200 characters: `message`, OAuth's `error` with
 /// `error_description`, `error.message`, a problem's `title` with `detail`, or a bare JSON string. `None` for HTML,
-/// for text that is no JSON, and where nothing of these stands there.
+/// for text that is no JSON, and where nothing of these stands there. Without email addresses.
 #[must_use]
 pub fn error_message(body: &[u8]) -> Option<String> {
     let text = json::text(body);
@@ -64,7 +64,8 @@ pub fn error_message(body: &[u8]) -> Option<String> {
     }?;
     let words: Vec<&str> =
         found.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    Some(words.join(" ").chars().take(200).collect::<String>()).filter(|message| !message.is_empty())
+    Some(without_addresses(&words.join(" ")).chars().take(200).collect::<String>())
+        .filter(|message| !message.is_empty())
 }
 
 fn message_of(row: Row<'_>) -> Option<String> {
@@ -149,5 +150,7 @@ mod tests {
         }
         let long = format!(r#"{{"message":"{}"}}"#, "ä".repeat(999));
         assert_eq!(error_message(long.as_bytes()).unwrap().chars().count(), 200);
+        let cut = format!(r#"{{"message":"{} anna@example.com"}}"#, "ä".repeat(194));
+        assert!(error_message(cut.as_bytes()).unwrap().ends_with("ä <addr"), "never half an address");
     }
 }
