@@ -38,10 +38,10 @@ pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
     })?;
     let today = today();
     let settings = match world.customers {
-        Some(customers) => Settings { time_scale: 60, ..Settings::of_size(customers, world.seed, today) },
+        Some(customers) => Settings::of_size(customers, world.seed, today),
         None => Settings::demo(today),
     };
-    Ok(Settings { faults, ..settings })
+    Ok(Settings { faults, time_scale: world.time_scale, ..settings })
 }
 
 fn today() -> Date {
