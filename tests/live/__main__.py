@@ -156,18 +156,21 @@ def check_panels(prometheus: Prometheus, may_be_empty: dict, report: Report) -> 
     lines = subprocess.run(
         [ROOT / "dashboards" / "queries", "--rate-interval=4s"], check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    known = dict(may_be_empty)
+    known, counts = dict(may_be_empty), dict(world.COUNTS)
     for query in map(json.loads, lines):
         name = f"{query['dashboard']} / {query['panel']} / {query['refId']}"
         reason = known.pop(name, None)
         try:
-            empty = not prometheus.query(query["expr"], query["instant"])
+            result = prometheus.query(query["expr"], query["instant"])
         except ValueError as error:
             report.check(False, f"{name}: {error}\n{query['expr']}")
             continue
-        report.check(empty == bool(reason), f"{name}: {'empty' if empty else f'not empty, though {reason}'}\n{query['expr']}")
+        report.check(bool(result) != bool(reason), f"{name}: gives {result[:1]}, {reason}\n{query['expr']}")
         report.check(not reason or query["may_be_empty"], f"{name}: may_be_empty.json does not say that it may be empty")
-    report.check(not known, f"no such queries: {', '.join(known)}")
+        if (count := counts.pop(name, None)) is not None:
+            values = [float(series["value"][1]) for series in result]
+            report.check(values == [count], f"{name}: gives {values} instead of {count}\n{query['expr']}")
+    report.check(not known and not counts, f"no such queries: {', '.join([*known, *counts])}")
     return len(lines)
 
 

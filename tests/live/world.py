@@ -88,6 +88,18 @@ EMPTY_PANELS = {
 }
 EMPTY_PANELS_API_GONE = {panel: reason for panel, reason in EMPTY_PANELS.items() if reason != _FAILURE}
 
+# What panels that count must say; a part of such a query that is wrong would say 0.
+COUNTS = {
+    "seats / Customers / A": CUSTOMERS,
+    "seats / No seat left / A": 2,
+    "seats / Tenants ≥ 90 % / A": 2,
+    "seats / Over-assigned / A": 2,
+    "seats / Expire in 30 days / A": 3,
+    "seats / Expired / A": 1,
+    "seats / Stale customers / A": 0,
+    "exporter / Customers / A": CUSTOMERS,
+}
+
 # Recording rules that give nothing, with the reason.
 _FAILING = {"avepoint:collector_failing:targets": "no collector fails for all"}
 _SILENT = {
