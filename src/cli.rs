@@ -52,6 +52,9 @@ pub struct World {
     /// What goes wrong
     #[arg(long, value_name = "PROFILE", default_value = "none")]
     pub faults: String,
+    /// How much faster than the clock seats move; 0 holds them still
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub time_scale: u32,
 }
 
 /// Output of `once`.

@@ -336,7 +336,10 @@ def _capacity(board: Board) -> None:
             [
                 Query(C.named(purchased)),
                 *(
-                    Query(f"{C.once(SUBSCRIPTION, metric)} and on ({CUSTOMER}, subscription_id) {purchased}")
+                    Query(
+                        f"{C.once(SUBSCRIPTION, metric)} and on ({CUSTOMER}, subscription_id) {purchased}",
+                        may_be_empty="a subscription with a capacity need not come with this number",
+                    )
                     for metric in (
                         "avepoint_subscription_capacity_used_bytes",
                         "avepoint_subscription_capacity_protected_bytes",

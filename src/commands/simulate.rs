@@ -39,12 +39,11 @@ pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
     let today = today();
     let settings = match world.customers {
         Some(customers) => {
-            let generator = Generator { hostile_names: true, ..Generator::new(world.seed, customers, today) };
-            Settings { time_scale: 60, ..Settings::generated(&generator) }
+            Settings::generated(&Generator { hostile_names: true, ..Generator::new(world.seed, customers, today) })
         }
         None => Settings::demo(today),
     };
-    Ok(Settings { faults, ..settings })
+    Ok(Settings { faults, time_scale: world.time_scale, ..settings })
 }
 
 fn today() -> Date {
