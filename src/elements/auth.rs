@@ -16,8 +16,8 @@ use tracing::warn;
 use url::{Url, form_urlencoded};
 
 use self::credential::Proof;
-pub(super) use self::tokens::AccessToken;
 use self::tokens::Tokens;
+pub(super) use self::tokens::{AccessToken, Renewal};
 use super::budget::Gate;
 use super::counters::{Counters, Operation};
 use super::error::Failure;
@@ -159,10 +159,10 @@ impl Auth {
         self.tokens().proven(token);
     }
 
-    /// The API refused this token; `again`: after it refused an older one for the same request. True if the request is
-    /// worth repeating with a new one.
-    pub(super) fn refused(&self, token: &AccessToken, again: bool, failure: &Failure) -> bool {
-        self.tokens().refused_by_api(self.now(), token, again, failure.clone(), fastrand::f64())
+    /// The API refused this token; `earlier`: after it refused an older one for the same request. `Some` if the request
+    /// is worth repeating with a new one.
+    pub(super) fn refused(&self, token: &AccessToken, earlier: Option<Renewal>, failure: &Failure) -> Option<Renewal> {
+        self.tokens().refused_by_api(self.now(), token, earlier, failure.clone(), fastrand::f64())
     }
 
     /// What the status page and a scrape read.

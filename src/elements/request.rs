@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 use url::Url;
 
-use super::auth::AccessToken;
+use super::auth::{AccessToken, Renewal};
 use super::budget::Admission;
 use super::client::Client;
 use super::counters::Operation;
@@ -70,7 +70,7 @@ enum Outcome<T> {
     Answered(T, Duration),
     Absent,
     /// The token was refused; a new one may help.
-    Unauthorized,
+    Unauthorized(Renewal),
     Failed {
         failure: Failure,
         retry_after: Option<Duration>,
@@ -90,7 +90,7 @@ impl Client {
         let mut give_up = None;
         let mut pauses = PAUSES.build();
         let mut repeated = false;
-        let mut renewed = false;
+        let mut renewed = None;
         loop {
             let ready = match self.ready_until(admission.take(), give_up, effort).await {
                 Ok((token, admission)) => {
@@ -114,8 +114,8 @@ impl Client {
             let (failure, retry_after) = match outcome {
                 Outcome::Answered(value, took) => return Ok((value, took)),
                 Outcome::Absent => return Err(Unanswered::Absent),
-                Outcome::Unauthorized => {
-                    renewed = true;
+                Outcome::Unauthorized(renewal) => {
+                    renewed = Some(renewal);
                     continue;
                 }
                 Outcome::Failed { failure, retry_after } => (failure, retry_after),
@@ -199,7 +199,7 @@ impl Client {
         token: &AccessToken,
         admission: Admission,
         deadline: Instant,
-        renewed: bool,
+        renewed: Option<Renewal>,
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed>,
     ) -> Outcome<T> {
         let operation = Operation::Ask(call.collector);
@@ -249,10 +249,9 @@ impl Client {
             Err(failure) => {
                 let failure = failure.without(&[token.expose()]);
                 if failure.reason == FailureReason::Unauthorized
-                    && self.0.auth.refused(token, renewed, &failure)
-                    && !renewed
+                    && let Some(renewal) = self.0.auth.refused(token, renewed, &failure)
                 {
-                    return Outcome::Unauthorized;
+                    return Outcome::Unauthorized(renewal);
                 }
                 Outcome::Failed { failure, retry_after }
             }

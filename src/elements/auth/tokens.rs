@@ -43,6 +43,13 @@ impl fmt::Debug for AccessToken {
     }
 }
 
+/// A question that the API refused is worth repeating with a new token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::elements) struct Renewal {
+    /// The token that was refused had worked before: if the new one is refused too, it is the question.
+    worked: bool,
+}
+
 /// What became of the requests for a token.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
@@ -65,6 +72,8 @@ pub(super) struct Tokens {
     /// The last token that was used with success.
     proven: u64,
     no_renewal_until: Option<Timestamp>,
+    /// A token that had worked was refused and dropped: a refusal of the one after it says nothing until then.
+    doubted_until: Option<Timestamp>,
 }
 
 impl Tokens {
@@ -135,36 +144,43 @@ impl Tokens {
         }
     }
 
-    /// The API answered 401 to a request with this token; `again`: the request was refused with an older one before.
-    /// True if it is worth repeating with a new token.
+    /// The API answered 401 to a request with this token; `earlier`: what its first refusal, with an older one, said.
     ///
     /// The first refusal drops the token. If a fresh one is refused too, renewing does not help: then there is a pause,
-    /// so that permanent refusals do not storm the identity service. If the token works for others, it stays.
+    /// so that permanent refusals do not storm the identity service. If either token works for others, it is the
+    /// question that is refused: the fresh token stays, and nobody pauses.
     pub(super) fn refused_by_api(
         &mut self,
         now: Timestamp,
         token: &AccessToken,
-        again: bool,
+        earlier: Option<Renewal>,
         failure: Failure,
         jitter: f64,
-    ) -> bool {
+    ) -> Option<Renewal> {
+        let worked = self.proven >= token.number;
+        let again = earlier.is_some();
         if !self.is_current(token) {
-            return !again && (self.usable(now).is_some() || self.paused_until(now).is_none());
+            let obtainable = self.usable(now).is_some() || self.paused_until(now).is_none();
+            return (!again && obtainable).then_some(Renewal { worked });
         }
-        if again && self.proven == token.number {
+        if again && (worked || earlier.is_some_and(|first| first.worked)) {
             self.no_renewal_until = Some(later(now, NO_RENEWAL));
-            return false;
+            return None;
         }
-        if !again && self.no_renewal_until.is_some_and(|until| now < until) {
-            return false;
+        let ahead = |until: Option<Timestamp>| until.is_some_and(|until| now < until);
+        if !again && (ahead(self.no_renewal_until) || (!worked && ahead(self.doubted_until))) {
+            return None;
         }
         self.current = None;
         self.refusals += 1;
+        if worked {
+            self.doubted_until = Some(later(now, NO_RENEWAL));
+        }
         if again || self.refusals > 1 {
             self.hold_off(now, failure, true, None, jitter);
-            return false;
+            return None;
         }
-        true
+        Some(Renewal { worked })
     }
 
     fn is_current(&self, token: &AccessToken) -> bool {
@@ -252,38 +268,68 @@ mod tests {
         assert!(!tokens.is_refused(at(300)));
     }
 
+    /// A 401 to the first request of a question.
+    fn refuse(tokens: &mut Tokens, now: i64, token: &AccessToken) -> Option<Renewal> {
+        tokens.refused_by_api(at(now), token, None, failure(), 1.0)
+    }
+
+    /// A 401 to its second.
+    fn refuse_again(tokens: &mut Tokens, now: i64, token: &AccessToken, first: Option<Renewal>) {
+        assert!(first.is_some());
+        assert_eq!(tokens.refused_by_api(at(now), token, first, failure(), 1.0), None);
+    }
+
     #[test]
     fn an_api_that_refuses_fresh_tokens_pauses_the_renewal() {
         let mut tokens = Tokens::default();
         let first = grant(&mut tokens, 0, 3600);
-        assert!(tokens.refused_by_api(at(1), &first, false, failure(), 1.0));
-        assert!(tokens.refused_by_api(at(1), &first, false, failure(), 1.0), "another one, with the same token");
+        let renewal = refuse(&mut tokens, 1, &first);
+        assert_eq!(refuse(&mut tokens, 1, &first), renewal, "another one, with the same token");
         let second = grant(&mut tokens, 2, 3600);
-        assert!(!tokens.refused_by_api(at(3), &second, true, failure(), 1.0));
+        refuse_again(&mut tokens, 3, &second, renewal);
         assert!(tokens.paused_until(at(3)).is_some() && tokens.is_refused(at(3)));
         let third = grant(&mut tokens, 10, 3600);
         assert!(tokens.failure.is_some(), "a token alone proves nothing");
-        assert!(!tokens.refused_by_api(at(11), &third, false, failure(), 1.0));
+        assert_eq!(refuse(&mut tokens, 11, &third), None);
         assert_eq!(tokens.paused_until(at(11)), Some(at(13)));
         let fourth = grant(&mut tokens, 20, 3600);
         tokens.proven(&fourth);
         assert_eq!((tokens.failure.as_ref(), tokens.is_refused(at(21))), (None, false));
-        assert!(tokens.refused_by_api(at(30), &fourth, false, failure(), 1.0), "revoked: renew");
+        assert!(refuse(&mut tokens, 30, &fourth).is_some(), "revoked: renew");
     }
 
     #[test]
     fn one_question_that_is_refused_does_not_cost_the_others_their_token() {
         let mut tokens = Tokens::default();
         let first = grant(&mut tokens, 0, 3600);
-        tokens.proven(&first);
-        assert!(tokens.refused_by_api(at(1), &first, false, failure(), 1.0));
+        let renewal = refuse(&mut tokens, 1, &first);
         let second = grant(&mut tokens, 1, 3600);
         tokens.proven(&second);
-        assert!(!tokens.refused_by_api(at(2), &second, true, failure(), 1.0));
+        refuse_again(&mut tokens, 2, &second, renewal);
         assert!(tokens.usable(at(2)).is_some() && tokens.paused_until(at(2)).is_none());
-        assert!(!tokens.refused_by_api(at(3), &second, false, failure(), 1.0), "it does not renew again at once");
+        assert_eq!(refuse(&mut tokens, 3, &second), None, "it does not renew again at once");
         assert!(tokens.usable(at(3)).is_some());
-        assert!(tokens.refused_by_api(at(63), &second, false, failure(), 1.0));
+        assert!(refuse(&mut tokens, 63, &second).is_some());
+    }
+
+    #[test]
+    fn a_token_that_worked_says_that_it_is_the_question() {
+        let mut tokens = Tokens::default();
+        let first = grant(&mut tokens, 0, 3600);
+        tokens.proven(&first);
+        let renewal = refuse(&mut tokens, 1, &first);
+        assert_eq!(refuse(&mut tokens, 1, &first), renewal, "another one of the same kind");
+        let second = grant(&mut tokens, 1, 3600);
+        assert_eq!(refuse(&mut tokens, 2, &second), None, "one that began with the fresh token");
+        assert!(tokens.usable(at(2)).is_some());
+        refuse_again(&mut tokens, 2, &second, renewal);
+        refuse_again(&mut tokens, 2, &second, renewal);
+        assert!(tokens.usable(at(2)).is_some() && tokens.paused_until(at(2)).is_none());
+        assert_eq!(refuse(&mut tokens, 3, &second), None);
+        assert_eq!(tokens.failure, None);
+        // Nothing worked in the minute after: it was not the question.
+        assert_eq!(refuse(&mut tokens, 63, &second), None);
+        assert!(tokens.paused_until(at(63)).is_some() && tokens.is_refused(at(63)));
     }
 
     #[test]

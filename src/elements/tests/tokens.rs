@@ -80,6 +80,37 @@ async fn an_api_that_refuses_every_token_does_not_storm_the_identity_service() {
 }
 
 #[tokio::test]
+async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
+    let server = server(|seen| if seen.path().contains("/c2/") { say(401, "") } else { say(200, SEATS_BODY) }).await;
+    let mut settings = settings(&server);
+    settings.budget.concurrency = 4;
+    let client = client(&settings);
+    assert!(ask(&client, SEATS).await.is_ok());
+    let asking: Vec<_> = (0..60)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let customer = format!("c{}", n % 4);
+                let admission = client.admit().await;
+                (customer.clone(), client.ask(&customer.as_str().into(), SEATS, admission).await)
+            })
+        })
+        .collect();
+    for asked in asking {
+        match asked.await.unwrap() {
+            (customer, outcome) if customer == "c2" => {
+                assert_eq!(failure(outcome).reason, FailureReason::Unauthorized);
+            }
+            (customer, outcome) => assert!(outcome.is_ok(), "{customer}: {outcome:?}"),
+        }
+        let status = client.status();
+        assert_eq!((status.auth_failure, status.paused_until, status.refused), (None, None, false));
+    }
+    // Few: no more than were under way when the first fresh token was refused.
+    assert!((2..=6).contains(&server.seen_on("/connect/token").len()));
+}
+
+#[tokio::test]
 async fn a_refused_credential_is_said_to_all_who_wait_and_not_sent_again() {
     let server = Server::start(|_| {
         say_with(

@@ -231,7 +231,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_of_escapes_parses(units in prop::collection::vec(prop_oneof![0xD700..0xE100_u16, any::<u16>()], 0..9)) {
-            let escapes: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let escapes = units.iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat();
             let text = format!("\"|{escapes}|\"");
             let expected = format!("|{}|", String::from_utf16_lossy(&units));
             let json = parse(&text).unwrap();
