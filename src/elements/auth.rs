@@ -22,6 +22,7 @@ use super::budget::Gate;
 use super::counters::{Counters, Operation};
 use super::error::Failure;
 use super::http::{self, Reply};
+use super::trouble::Trouble;
 use super::wire::{self, Token};
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
@@ -50,6 +51,8 @@ struct Inner {
     counters: Arc<Counters>,
     proof: Mutex<Proof>,
     tokens: Mutex<Tokens>,
+    /// Of the identity service.
+    trouble: Trouble,
     /// Held by the one that fetches a token.
     flight: Arc<tokio::sync::Mutex<()>>,
 }
@@ -96,6 +99,7 @@ impl Auth {
             counters,
             proof: Mutex::new(Proof::new(&settings.credential)),
             tokens: Mutex::default(),
+            trouble: Trouble::default(),
             flight: Arc::default(),
         }))
     }
@@ -134,7 +138,11 @@ impl Auth {
             };
             let _flight = self.0.flight.lock().await;
             if self.tokens().attempts == seen {
-                return self.fetch().await;
+                let fetched = self.fetch().await;
+                if let Err(failure) = &fetched {
+                    self.0.trouble.failed(&self.0.partner, Operation::Token, failure);
+                }
+                return fetched;
             }
             // Somebody else asked in the meantime: what they got is for everybody.
         }
@@ -184,7 +192,10 @@ impl Auth {
     /// Asks for a token, once, and notes what came of it.
     async fn fetch(&self) -> Result<AccessToken, Failure> {
         match self.request().await {
-            Ok((asked, header, lifetime)) => Ok(self.tokens().granted(asked, header, lifetime)),
+            Ok((asked, header, lifetime)) => {
+                self.0.trouble.succeeded();
+                Ok(self.tokens().granted(asked, header, lifetime))
+            }
             Err(Denied { failure, refused, retry_after }) => {
                 self.tokens().denied(self.now(), failure.clone(), refused, retry_after, fastrand::f64());
                 Err(failure)

@@ -21,6 +21,7 @@ use super::http;
 use super::listing::Listing;
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::request::Call;
+use super::trouble::Trouble;
 use super::wire::{self, Decoded};
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
@@ -40,6 +41,8 @@ pub(super) struct Inner {
     pub(super) auth: Auth,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
+    /// Of the API.
+    pub(super) trouble: Trouble,
     /// The page size that works for the service list.
     pub(super) listing_size: AtomicU32,
 }
@@ -73,6 +76,9 @@ pub struct ApiStatus {
     pub paused_until: Option<Timestamp>,
     /// Why the last token could not be had, or was refused by the API; `None` while all is well.
     pub auth_failure: Option<Failure>,
+    /// Why the last request failed, to the identity service before the API; `None` if it did not. Known from the first
+    /// failure on, long before a question is given up.
+    pub trouble: Option<FailureReason>,
     /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing will work until
     /// somebody looks at it.
     pub refused: bool,
@@ -103,6 +109,7 @@ impl Client {
             auth,
             counters,
             registry,
+            trouble: Trouble::default(),
             listing_size: AtomicU32::new(LARGEST_PAGE),
         })))
     }
@@ -177,12 +184,14 @@ impl Client {
     pub fn status(&self) -> ApiStatus {
         let (throttle, auth) = (self.0.gate.state(), self.0.auth.status());
         let ahead = |wait| self.0.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let trouble = auth.failure.as_ref().map(|failure| failure.reason).or_else(|| self.0.trouble.reason());
         ApiStatus {
             throttled_until: throttle.closed_for.map(ahead),
             rate: throttle.rate,
             token_expires: auth.token_expires,
             paused_until: auth.paused_until,
             auth_failure: auth.failure,
+            trouble,
             refused: auth.refused,
         }
     }

@@ -13,6 +13,7 @@ mod http;
 mod listing;
 mod paging;
 mod request;
+mod trouble;
 pub mod wire;
 
 #[cfg(test)]

@@ -244,10 +244,13 @@ impl Client {
         let failed = outcome.as_ref().err().map(|failure| failure.reason);
         self.0.counters.answered(operation, took, failed);
         match outcome {
-            Ok(Some(value)) => Outcome::Answered(value, took),
-            Ok(None) => Outcome::Absent,
+            Ok(answer) => {
+                self.0.trouble.succeeded();
+                answer.map_or(Outcome::Absent, |value| Outcome::Answered(value, took))
+            }
             Err(failure) => {
                 let failure = failure.without(&[token.expose()]);
+                self.0.trouble.failed(&self.0.partner, operation, &failure);
                 if failure.reason == FailureReason::Unauthorized
                     && let Some(renewal) = self.0.auth.refused(token, renewed, &failure)
                 {

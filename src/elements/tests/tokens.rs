@@ -173,10 +173,11 @@ async fn admitting_waits_for_the_pause_to_end() {
     let client = client(&settings(&server));
     drop(client.admit().await);
     let until = client.status().paused_until.unwrap();
+    assert_eq!(client.status().trouble, Some(FailureReason::Throttled));
     assert_eq!(client.status().throttled_until, None, "the API's gate has nothing to do with it");
     drop(client.admit().await);
     assert!(client.0.clock.now() >= until);
-    assert_eq!(client.status().paused_until, None);
+    assert_eq!((client.status().paused_until, client.status().trouble), (None, None));
 }
 
 #[tokio::test]

@@ -1,0 +1,88 @@
+//! Whether requests fail at the moment: known long before a question is given up, and said once.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::counters::Operation;
+use super::error::Failure;
+use crate::domain::{FailureReason, PartnerName};
+
+/// Where some requests fail and some do not, every failure is the first after a success: one line in so much time.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// What became of the last request.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Mutex<Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    reason: Option<FailureReason>,
+    /// There was a warning since the last success.
+    said: bool,
+    warned: Option<Instant>,
+}
+
+impl Trouble {
+    /// Why the last request failed, if it did.
+    pub(super) fn reason(&self) -> Option<FailureReason> {
+        self.last().reason
+    }
+
+    /// A request was answered.
+    pub(super) fn succeeded(&self) {
+        let mut last = self.last();
+        (last.reason, last.said) = (None, false);
+    }
+
+    /// A request failed. The first one since a success is a warning if it will be repeated: what will not be is logged
+    /// by whoever asked.
+    pub(super) fn failed(&self, partner: &PartnerName, operation: Operation, failure: &Failure) {
+        if self.note(failure, Instant::now()) {
+            let (operation, request_id) = (operation.as_str(), failure.request_id.as_deref());
+            warn!(%partner, operation, reason = %failure.reason, request_id, %failure, "requests fail, trying again");
+        }
+    }
+
+    /// Whether it is worth a warning.
+    fn note(&self, failure: &Failure, now: Instant) -> bool {
+        let mut last = self.last();
+        last.reason = Some(failure.reason);
+        let quiet = last.warned.is_some_and(|warned| now.duration_since(warned) < QUIET);
+        if last.said || quiet || !failure.is_transient() {
+            return false;
+        }
+        (last.said, last.warned) = (true, Some(now));
+        true
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_after_a_success_is_said_once() {
+        let (trouble, start) = (Trouble::default(), Instant::now());
+        let note = |reason, seconds| trouble.note(&Failure::new(reason, "no"), start + Duration::from_secs(seconds));
+        assert_eq!(trouble.reason(), None);
+        assert!(note(FailureReason::Connect, 0), "at the start");
+        assert!(!note(FailureReason::Timeout, 100), "not again until a success");
+        assert_eq!(trouble.reason(), Some(FailureReason::Timeout));
+        trouble.succeeded();
+        assert_eq!(trouble.reason(), None);
+        assert!(note(FailureReason::Connect, 100));
+        trouble.succeeded();
+        assert!(!note(FailureReason::Connect, 159), "not where every other request fails");
+        assert!(!note(FailureReason::Forbidden, 160), "it is not tried again");
+        assert_eq!(trouble.reason(), Some(FailureReason::Forbidden));
+        assert!(note(FailureReason::Connect, 161), "it goes on for longer than that");
+        assert!(!note(FailureReason::Connect, 300));
+    }
+}
