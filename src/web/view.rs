@@ -144,7 +144,7 @@ impl Recent {
     async fn renew(self: Arc<Self>, make: Arc<dyn Fn() -> View + Send + Sync>) {
         loop {
             tokio::time::sleep(REUSE).await;
-            if !self.watched().looked.is_some_and(|looked| looked.elapsed() < WATCHED) {
+            if self.watched().looked.is_none_or(|looked| looked.elapsed() >= WATCHED) {
                 break;
             }
             let make = Arc::clone(&make);
