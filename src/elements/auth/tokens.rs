@@ -159,13 +159,14 @@ impl Tokens {
     ) -> Option<Renewal> {
         let worked = self.proven >= token.number;
         let again = earlier.is_some();
-        if !self.is_current(token) {
-            let obtainable = self.usable(now).is_some() || self.paused_until(now).is_none();
-            return (!again && obtainable).then_some(Renewal { worked });
-        }
+        // Whether or not somebody dropped the token in the meantime.
         if again && (worked || earlier.is_some_and(|first| first.worked)) {
             self.no_renewal_until = Some(later(now, NO_RENEWAL));
             return None;
+        }
+        if !self.is_current(token) {
+            let obtainable = self.usable(now).is_some() || self.paused_until(now).is_none();
+            return (!again && obtainable).then_some(Renewal { worked });
         }
         let ahead = |until: Option<Timestamp>| until.is_some_and(|until| now < until);
         if !again && (ahead(self.no_renewal_until) || (!worked && ahead(self.doubted_until))) {

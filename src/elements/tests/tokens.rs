@@ -106,8 +106,9 @@ async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
         let status = client.status();
         assert_eq!((status.auth_failure, status.paused_until, status.refused), (None, None, false));
     }
-    // Few: no more than were under way when the first fresh token was refused.
-    assert!((2..=6).contains(&server.seen_on("/connect/token").len()));
+    // At most one for each question that began before the first one was refused for good.
+    let tokens = server.seen_on("/connect/token").len();
+    assert!((2..=16).contains(&tokens), "{tokens}");
 }
 
 #[tokio::test]
