@@ -114,7 +114,7 @@ impl View {
     }
 }
 
-/// The last view, kept recent while somebody looks: whoever comes back within [`WATCHED`] is not kept waiting.
+/// The last view, kept recent while somebody looks: whoever comes back within minutes is not kept waiting.
 #[derive(Debug, Default)]
 pub struct Recent(Mutex<Watched>);
 
@@ -127,7 +127,7 @@ struct Watched {
 
 impl Recent {
     /// The recent view, or else what `make` gives; whoever asks meanwhile waits for that. It is made anew every
-    /// [`REUSE`] until nobody has looked for [`WATCHED`], and then let go of: it holds on to values that the inventory
+    /// two seconds until nobody has looked for some minutes, and then let go of: it holds on to values that the inventory
     /// has replaced. Must be called in a tokio runtime, where it may block.
     pub fn get_or_make(self: &Arc<Self>, make: impl Fn() -> View + Send + Sync + 'static) -> Arc<View> {
         let mut watched = self.watched();
