@@ -77,7 +77,7 @@ fn without_lone_surrogates(text: &str) -> String {
     repaired + rest
 }
 
-/// The UTF-16 unit of the `\uXXXX` that a text starts with.
+/// The UTF-16 unit of the `\u` escape that a text starts with.
 fn unit(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
     u32::from_str_radix(digits, 16).ok()
