@@ -1,7 +1,8 @@
 //! Whether the exporter knows every customer it is to report on: what `/-/ready` answers.
 //!
-//! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. A partner that is refused for good (401, 403, a credential
-//! that the identity service does not know) is named and does not hold back the others: waiting would not help.
+//! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. A
+//! partner that is refused for good (401, 403, a credential that the identity service does not know) is named and does
+//! not hold back the others: waiting would not help.
 
 use std::fmt;
 
