@@ -9,6 +9,7 @@
 
 mod customer;
 mod shared;
+pub mod state_file;
 mod subscription_ids;
 
 use std::collections::{BTreeMap, HashSet};

@@ -1,0 +1,159 @@
+//! The state file: what is known of every partner, as bytes that outlive the process.
+//!
+//! ```text
+//! "avepoint_exporter state\n"   what it is, readable with `head -1`
+//! u32  version                  of everything after it
+//! u64  length                   of the body
+//! u32  checksum                 CRC-32 of all before it and of the body
+//! body                          postcard: see `rows`
+//! ```
+//!
+//! Numbers of the head are little-endian. Decoding gives everything or nothing: what is torn, foreign, newer, changed
+//! or contradicts itself is refused as a whole, with a reason ([`Damage`]). It does not panic, whatever it is given,
+//! and allocates by what is there, not by a length that it read. Customers come back as discovered ones: what the
+//! configuration says of them is the present configuration's to say.
+//!
+//! No I/O: bytes in, bytes out.
+
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Customer, Inventory, Listing};
+use crate::domain::{CustomerId, PartnerName};
+
+const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
+/// To be raised whenever the body changes; files of other versions are refused.
+const VERSION: u32 = 1;
+const HEAD: usize = MAGIC.len() + 4 + 8 + 4;
+
+/// What a state file holds.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// When it was saved.
+    pub saved: Timestamp,
+    /// Names are distinct.
+    pub partners: Vec<KnownPartner>,
+}
+
+/// What is known of one partner.
+#[derive(Clone, Debug)]
+pub struct KnownPartner {
+    /// Its name at that time.
+    pub name: PartnerName,
+    /// Its app registration, of which all this is true whatever the name is.
+    pub client_id: String,
+    /// The state of its listing.
+    pub listing: Listing,
+    /// In the order of their ids.
+    pub customers: BTreeMap<CustomerId, Arc<Customer>>,
+}
+
+impl KnownPartner {
+    /// What an inventory knows; shares its customers.
+    #[must_use]
+    pub fn of(client_id: &str, inventory: Inventory) -> Self {
+        let Inventory { partner: name, customers, listing, .. } = inventory;
+        Self { name, client_id: client_id.to_owned(), listing, customers }
+    }
+}
+
+/// Why bytes are no state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// They do not begin as a state file does.
+    Foreign,
+    /// Written by a version of the exporter that knows more.
+    Newer(u32),
+    /// They end before the end.
+    Torn,
+    /// They go on after the end.
+    Trailing,
+    /// The checksum is another.
+    Corrupt,
+    /// The checksum is right, the content cannot be: what it is that is wrong.
+    Invalid(&'static str),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("it is not a state file of this exporter"),
+            Self::Newer(version) => write!(f, "its format {version} is not the {VERSION} that this version reads"),
+            Self::Torn => f.write_str("it ends too early"),
+            Self::Trailing => f.write_str("it goes on after its end"),
+            Self::Corrupt => f.write_str("its checksum does not fit its content"),
+            Self::Invalid(what) => write!(f, "its content is not possible: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Damage {}
+
+impl State {
+    /// What a partner was known by: that of its app registration, under its name if several have the same one.
+    #[must_use]
+    pub fn of(&self, name: &PartnerName, client_id: &str) -> Option<&KnownPartner> {
+        let mut same = self.partners.iter().filter(|known| known.client_id == client_id);
+        let first = same.next()?;
+        Some(std::iter::once(first).chain(same).find(|known| known.name == *name).unwrap_or(first))
+    }
+
+    /// The file, whole. Every time in it is what `wall` makes of it.
+    #[must_use]
+    pub fn encode(&self, wall: impl Fn(Timestamp) -> Timestamp) -> Vec<u8> {
+        let body = rows::encode(self, &wall);
+        let mut file = Vec::with_capacity(HEAD + body.len());
+        file.extend_from_slice(MAGIC);
+        file.extend_from_slice(&VERSION.to_le_bytes());
+        file.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        let checksum = checksum(&file, &body);
+        file.extend_from_slice(&checksum.to_le_bytes());
+        file.extend_from_slice(&body);
+        file
+    }
+
+    /// Reads a file. When something was seen or asked cannot lie in the future: such a time becomes `now`.
+    pub fn decode(file: &[u8], now: Timestamp) -> Result<Self, Damage> {
+        let rest = match file.strip_prefix(MAGIC) {
+            Some(rest) => rest,
+            None if MAGIC.starts_with(file) => return Err(Damage::Torn),
+            None => return Err(Damage::Foreign),
+        };
+        let (version, rest) = rest.split_first_chunk().ok_or(Damage::Torn)?;
+        let version = u32::from_le_bytes(*version);
+        if version != VERSION {
+            return Err(Damage::Newer(version));
+        }
+        let (length, rest) = rest.split_first_chunk().ok_or(Damage::Torn)?;
+        let (expected, body) = rest.split_first_chunk().ok_or(Damage::Torn)?;
+        match u64::from_le_bytes(*length).cmp(&(body.len() as u64)) {
+            std::cmp::Ordering::Greater => return Err(Damage::Torn),
+            std::cmp::Ordering::Less => return Err(Damage::Trailing),
+            std::cmp::Ordering::Equal => {}
+        }
+        let (head, _) = file.split_at(HEAD - 4);
+        if checksum(head, body) != u32::from_le_bytes(*expected) {
+            return Err(Damage::Corrupt);
+        }
+        Self::decode_body(body, now)
+    }
+
+    /// Reads what comes after the head: for those who try what a checksum would stop.
+    pub fn decode_body(body: &[u8], now: Timestamp) -> Result<Self, Damage> {
+        rows::decode(body, now)
+    }
+}
+
+fn checksum(head: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(head);
+    hasher.update(body);
+    hasher.finalize()
+}
