@@ -8,6 +8,7 @@
 //! one call and never across an await.
 
 mod customer;
+mod past;
 mod shared;
 pub mod state_file;
 mod subscription_ids;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use customer::{Absence, Condition, Customer, Known, Services};
+pub use past::Past;
 pub use shared::Shared;
 pub use subscription_ids::{KnownSubscription, SubscriptionId};
 
