@@ -19,14 +19,12 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Customer, Inventory, Listing};
-use crate::domain::{CustomerId, PartnerName};
+use super::{Inventory, Past};
+use crate::domain::PartnerName;
 
 const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
 /// To be raised whenever the body changes; files of other versions are refused.
@@ -49,18 +47,15 @@ pub struct KnownPartner {
     pub name: PartnerName,
     /// Its app registration, of which all this is true whatever the name is.
     pub client_id: String,
-    /// The state of its listing.
-    pub listing: Listing,
-    /// In the order of their ids.
-    pub customers: BTreeMap<CustomerId, Arc<Customer>>,
+    /// Listing and customers, without what the configuration says of them.
+    pub past: Past,
 }
 
 impl KnownPartner {
     /// What an inventory knows; shares its customers.
     #[must_use]
     pub fn of(client_id: &str, inventory: Inventory) -> Self {
-        let Inventory { partner: name, customers, listing, .. } = inventory;
-        Self { name, client_id: client_id.to_owned(), listing, customers }
+        Self { name: inventory.partner.clone(), client_id: client_id.to_owned(), past: inventory.into() }
     }
 }
 
@@ -105,10 +100,10 @@ impl State {
         Some(std::iter::once(first).chain(same).find(|known| known.name == *name).unwrap_or(first))
     }
 
-    /// The file, whole. Every time in it is what `wall` makes of it.
+    /// The file, whole.
     #[must_use]
-    pub fn encode(&self, wall: impl Fn(Timestamp) -> Timestamp) -> Vec<u8> {
-        let body = rows::encode(self, &wall);
+    pub fn encode(&self) -> Vec<u8> {
+        let body = rows::encode(self);
         let mut file = Vec::with_capacity(HEAD + body.len());
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&VERSION.to_le_bytes());
@@ -119,8 +114,8 @@ impl State {
         file
     }
 
-    /// Reads a file. When something was seen or asked cannot lie in the future: such a time becomes `now`.
-    pub fn decode(file: &[u8], now: Timestamp) -> Result<Self, Damage> {
+    /// Reads a file.
+    pub fn decode(file: &[u8]) -> Result<Self, Damage> {
         let rest = match file.strip_prefix(MAGIC) {
             Some(rest) => rest,
             None if MAGIC.starts_with(file) => return Err(Damage::Torn),
@@ -142,12 +137,12 @@ impl State {
         if checksum(head, body) != u32::from_le_bytes(*expected) {
             return Err(Damage::Corrupt);
         }
-        Self::decode_body(body, now)
+        Self::decode_body(body)
     }
 
     /// Reads what comes after the head: for those who try what a checksum would stop.
-    pub fn decode_body(body: &[u8], now: Timestamp) -> Result<Self, Damage> {
-        rows::decode(body, now)
+    pub fn decode_body(body: &[u8]) -> Result<Self, Damage> {
+        rows::decode(body)
     }
 }
 

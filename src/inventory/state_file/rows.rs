@@ -16,7 +16,7 @@ use crate::domain::{
     TenantType,
 };
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
-use crate::inventory::{Absence, Customer, Known, Listing, Services};
+use crate::inventory::{Absence, Customer, Known, Listing, Past, Services};
 
 /// Seconds and nanoseconds since 1970, both of one sign.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -44,6 +44,7 @@ struct PartnerRow<'a> {
 struct CustomerRow<'a> {
     id: &'a str,
     name: &'a str,
+    named_by_configuration: bool,
     services: Option<(Time, Vec<SubscriptionRow>)>,
     #[serde(borrow)]
     targets: Vec<TargetRow<'a>>,
@@ -100,26 +101,25 @@ enum AbsenceRow {
     Confirmed,
 }
 
-pub(super) fn encode(state: &State, wall: &dyn Fn(Timestamp) -> Timestamp) -> Vec<u8> {
-    let mut writer = Writer { wall, texts: Vec::new(), places: HashMap::new() };
+pub(super) fn encode(state: &State) -> Vec<u8> {
+    let mut writer = Writer::default();
     let mut rows = Vec::new();
     for known in &state.partners {
-        let Listing { polled, completed, failure, .. } = known.listing;
+        let Past { listing: Listing { polled, completed, failure, .. }, customers } = &known.past;
         let partner = PartnerRow {
             name: known.name.as_str(),
             client_id: &known.client_id,
-            polled: polled.map(|at| writer.time(at)),
-            completed: completed.map(|at| writer.time(at)),
+            polled: polled.map(time),
+            completed: completed.map(time),
             failure: failure.map(FailureReason::as_str),
-            customers: known.customers.len() as u64,
+            customers: customers.len() as u64,
         };
         rows = append(rows, &partner);
-        for customer in known.customers.values() {
+        for customer in customers.values() {
             rows = append(rows, &writer.customer(customer));
         }
     }
-    let saved = writer.time(state.saved);
-    let head = Head { saved, texts: writer.texts, partners: state.partners.len() as u64 };
+    let head = Head { saved: time(state.saved), texts: writer.texts, partners: state.partners.len() as u64 };
     let mut body = append(Vec::new(), &head);
     body.append(&mut rows);
     body
@@ -130,18 +130,13 @@ fn append(rows: Vec<u8>, row: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(row, rows).unwrap_or_default()
 }
 
+#[derive(Default)]
 struct Writer<'a> {
-    wall: &'a dyn Fn(Timestamp) -> Timestamp,
     texts: Vec<&'a str>,
     places: HashMap<&'a str, u32>,
 }
 
 impl<'a> Writer<'a> {
-    fn time(&self, at: Timestamp) -> Time {
-        let at = (self.wall)(at);
-        date(at)
-    }
-
     fn text(&mut self, text: &'a str) -> u32 {
         *self.places.entry(text).or_insert_with(|| {
             self.texts.push(text);
@@ -153,10 +148,11 @@ impl<'a> Writer<'a> {
     fn customer(&mut self, customer: &'a Customer) -> CustomerRow<'a> {
         let services = customer.services.as_ref().map(|services| {
             let rows = services.subscriptions.iter().map(|known| self.subscription(known)).collect();
-            (self.time(services.seen), rows)
+            (time(services.seen), rows)
         });
-        let targets = customer.targets.iter().map(|(question, known)| self.target(*question, known)).collect();
-        CustomerRow { id: customer.id.as_str(), name: &customer.name, services, targets }
+        let targets = customer.targets.iter().map(|(question, known)| target_row(*question, known)).collect();
+        let Customer { id, name, named_by_configuration, .. } = customer;
+        CustomerRow { id: id.as_str(), name, named_by_configuration: *named_by_configuration, services, targets }
     }
 
     fn subscription(&mut self, known: &'a KnownSubscription) -> SubscriptionRow {
@@ -191,34 +187,33 @@ impl<'a> Writer<'a> {
             retention: self.text(retention),
             quantities: quantities.map(|quantity| quantity.map(Quantity::get)),
             seats_change: *seats_change,
-            expires: expires.map(date),
-            contract_ends: contract_ends.map(date),
-        }
-    }
-
-    fn target(&self, question: Question, known: &'a Known) -> TargetRow<'a> {
-        let Known { polled, answer, failure, absence } = known;
-        TargetRow {
-            question: match question {
-                Question::TenantSeats(tenant_type) => QuestionRow::TenantSeats(tenant_type.number()),
-                Question::CustomerSeats(tenant_type) => QuestionRow::CustomerSeats(tenant_type.number()),
-                Question::ProductPurchased(product) => QuestionRow::ProductPurchased(product.0),
-                Question::ProductAvailable(product) => QuestionRow::ProductAvailable(product.0),
-            },
-            polled: polled.map(|at| self.time(at)),
-            answer: answer.as_ref().map(|(seen, answer)| (self.time(*seen), answer_row(answer))),
-            failure: failure.map(FailureReason::as_str),
-            absence: match absence {
-                Absence::None => AbsenceRow::None,
-                Absence::Suspected => AbsenceRow::Suspected,
-                Absence::Confirmed => AbsenceRow::Confirmed,
-            },
+            expires: expires.map(time),
+            contract_ends: contract_ends.map(time),
         }
     }
 }
 
-/// A date of the API, which no clock of ours corrects.
-fn date(at: Timestamp) -> Time {
+fn target_row(question: Question, known: &Known) -> TargetRow<'_> {
+    let Known { polled, answer, failure, absence } = known;
+    TargetRow {
+        question: match question {
+            Question::TenantSeats(tenant_type) => QuestionRow::TenantSeats(tenant_type.number()),
+            Question::CustomerSeats(tenant_type) => QuestionRow::CustomerSeats(tenant_type.number()),
+            Question::ProductPurchased(product) => QuestionRow::ProductPurchased(product.0),
+            Question::ProductAvailable(product) => QuestionRow::ProductAvailable(product.0),
+        },
+        polled: polled.map(time),
+        answer: answer.as_ref().map(|(seen, answer)| (time(*seen), answer_row(answer))),
+        failure: failure.map(FailureReason::as_str),
+        absence: match absence {
+            Absence::None => AbsenceRow::None,
+            Absence::Suspected => AbsenceRow::Suspected,
+            Absence::Confirmed => AbsenceRow::Confirmed,
+        },
+    }
+}
+
+fn time(at: Timestamp) -> Time {
     Time(at.as_second(), at.subsec_nanosecond())
 }
 
@@ -234,23 +229,24 @@ fn answer_row(answer: &Answer) -> AnswerRow<'_> {
     }
 }
 
-pub(super) fn decode(body: &[u8], now: Timestamp) -> Result<State, Damage> {
+pub(super) fn decode(body: &[u8]) -> Result<State, Damage> {
     let mut rest = body;
     let Head { saved, texts, partners: count } = take(&mut rest)?;
-    let reader = Reader { now, texts: texts.into_iter().map(Arc::from).collect() };
+    let texts = Texts(texts.into_iter().map(Arc::from).collect());
     let (mut partners, mut names) = (Vec::new(), HashSet::new());
     for _ in 0..count {
         let row: PartnerRow<'_> = take(&mut rest)?;
         let mut customers = BTreeMap::new();
         for _ in 0..row.customers {
-            let customer = reader.customer(take(&mut rest)?)?;
+            let customer = texts.customer(take(&mut rest)?)?;
             if customers.last_key_value().is_some_and(|(last, _)| *last >= customer.id) {
                 return Err(Damage::Invalid("customers out of order"));
             }
             customers.insert(customer.id.clone(), Arc::new(customer));
         }
-        let listing = reader.listing(&row)?;
-        let known = KnownPartner { name: row.name.into(), client_id: row.client_id.to_owned(), listing, customers };
+        let listing = listing(&row)?;
+        let past = Past { listing, customers };
+        let known = KnownPartner { name: row.name.into(), client_id: row.client_id.to_owned(), past };
         if !names.insert(known.name.clone()) {
             return Err(Damage::Invalid("a partner twice"));
         }
@@ -259,7 +255,7 @@ pub(super) fn decode(body: &[u8], now: Timestamp) -> Result<State, Damage> {
     if !rest.is_empty() {
         return Err(Damage::Trailing);
     }
-    Ok(State { saved: reader.time(saved)?, partners })
+    Ok(State { saved: timestamp(saved)?, partners })
 }
 
 /// The next row.
@@ -272,51 +268,27 @@ fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Damage> {
     Ok(row)
 }
 
-struct Reader {
-    now: Timestamp,
-    texts: Vec<Arc<str>>,
-}
+/// The texts of the head.
+struct Texts(Vec<Arc<str>>);
 
-impl Reader {
-    /// When something was seen or asked.
-    fn time(&self, at: Time) -> Result<Timestamp, Damage> {
-        Ok(timestamp(at)?.min(self.now))
-    }
-
-    fn times(&self, at: Option<Time>) -> Result<Option<Timestamp>, Damage> {
-        at.map(|at| self.time(at)).transpose()
-    }
-
-    fn text(&self, place: u32) -> Result<Arc<str>, Damage> {
-        let text = usize::try_from(place).ok().and_then(|place| self.texts.get(place));
+impl Texts {
+    fn get(&self, place: u32) -> Result<Arc<str>, Damage> {
+        let text = usize::try_from(place).ok().and_then(|place| self.0.get(place));
         text.cloned().ok_or(Damage::Invalid("a text that is not there"))
-    }
-
-    fn listing(&self, row: &PartnerRow<'_>) -> Result<Listing, Damage> {
-        let listing = Listing {
-            polled: self.times(row.polled)?,
-            completed: self.times(row.completed)?,
-            failure: row.failure.map(failure).transpose()?,
-            ..Listing::default()
-        };
-        if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
-            return Err(Damage::Invalid("a listing that came without being asked for"));
-        }
-        Ok(listing)
     }
 
     fn customer(&self, row: CustomerRow<'_>) -> Result<Customer, Damage> {
         let mut customer = Customer::discovered(row.id.into());
         customer.name = row.name.into();
+        customer.named_by_configuration = row.named_by_configuration;
         if let Some((seen, rows)) = row.services {
-            let subscriptions: Vec<_> =
-                rows.into_iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
+            let subscriptions: Vec<_> = rows.into_iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
             if !subscriptions.is_sorted_by(|a, b| a.id < b.id) {
                 return Err(Damage::Invalid("subscriptions out of order"));
             }
-            customer.services = Some(Services { seen: self.time(seen)?, subscriptions: subscriptions.into() });
+            customer.services = Some(Services { seen: timestamp(seen)?, subscriptions: subscriptions.into() });
         }
-        customer.targets = row.targets.into_iter().map(|row| self.target(row)).collect::<Result<_, _>>()?;
+        customer.targets = row.targets.into_iter().map(target).collect::<Result<_, _>>()?;
         if !customer.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(Damage::Invalid("questions out of order"));
         }
@@ -326,13 +298,13 @@ impl Reader {
     fn subscription(&self, row: SubscriptionRow) -> Result<KnownSubscription, Damage> {
         let [service, model, source, payment_type, storage, name, package] = row.kind;
         let kind = SubscriptionKind {
-            service: self.text(service)?,
-            model: self.text(model)?,
-            source: self.text(source)?,
-            payment_type: self.text(payment_type)?,
-            storage: self.text(storage)?,
-            name: self.text(name)?,
-            package: self.text(package)?,
+            service: self.get(service)?,
+            model: self.get(model)?,
+            source: self.get(source)?,
+            payment_type: self.get(payment_type)?,
+            storage: self.get(storage)?,
+            name: self.get(name)?,
+            package: self.get(package)?,
         };
         if row.suffix == 0 {
             return Err(Damage::Invalid("a suffix of a subscription's id"));
@@ -342,7 +314,7 @@ impl Reader {
             id: SubscriptionId::of(&kind, row.suffix),
             subscription: Subscription {
                 kind,
-                retention: self.text(row.retention)?,
+                retention: self.get(row.retention)?,
                 seats_purchased: quantity(seats)?,
                 units_purchased: quantity(units)?,
                 licenses_assigned: quantity(assigned)?,
@@ -357,41 +329,54 @@ impl Reader {
             },
         })
     }
+}
 
-    fn target(&self, row: TargetRow<'_>) -> Result<(Question, Known), Damage> {
-        let question = match row.question {
-            QuestionRow::TenantSeats(number) => Question::TenantSeats(TenantType::from_number(number)),
-            QuestionRow::CustomerSeats(number) => Question::CustomerSeats(TenantType::from_number(number)),
-            QuestionRow::ProductPurchased(number) => Question::ProductPurchased(ProductType(number)),
-            QuestionRow::ProductAvailable(number) => Question::ProductAvailable(ProductType(number)),
-        };
-        let answer = row.answer.map(|(seen, row)| Ok((self.time(seen)?, answer(question, row)?))).transpose()?;
-        let absence = match row.absence {
-            AbsenceRow::None => Absence::None,
-            AbsenceRow::Suspected => Absence::Suspected,
-            AbsenceRow::Confirmed => Absence::Confirmed,
-        };
-        let known = Known {
-            polled: self.times(row.polled)?,
-            answer,
-            failure: row.failure.map(failure).transpose()?,
-            absence,
-        };
-        let contradicts = match known.absence {
-            Absence::None => false,
-            Absence::Suspected => known.answer.is_none(),
-            Absence::Confirmed => known.answer.is_some(),
-        };
-        let polled = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
-        if contradicts || polled && known.polled.is_none() {
-            return Err(Damage::Invalid("an answer and an absence that contradict each other"));
-        }
-        Ok((question, known))
+fn listing(row: &PartnerRow<'_>) -> Result<Listing, Damage> {
+    let listing = Listing {
+        polled: times(row.polled)?,
+        completed: times(row.completed)?,
+        restored: row.completed.is_some(),
+        failure: row.failure.map(failure).transpose()?,
+        ..Listing::default()
+    };
+    if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
+        return Err(Damage::Invalid("a listing that came without being asked for"));
     }
+    Ok(listing)
+}
+
+fn target(row: TargetRow<'_>) -> Result<(Question, Known), Damage> {
+    let question = match row.question {
+        QuestionRow::TenantSeats(number) => Question::TenantSeats(TenantType::from_number(number)),
+        QuestionRow::CustomerSeats(number) => Question::CustomerSeats(TenantType::from_number(number)),
+        QuestionRow::ProductPurchased(number) => Question::ProductPurchased(ProductType(number)),
+        QuestionRow::ProductAvailable(number) => Question::ProductAvailable(ProductType(number)),
+    };
+    let answer = row.answer.map(|(seen, row)| Ok((timestamp(seen)?, answer(question, row)?))).transpose()?;
+    let absence = match row.absence {
+        AbsenceRow::None => Absence::None,
+        AbsenceRow::Suspected => Absence::Suspected,
+        AbsenceRow::Confirmed => Absence::Confirmed,
+    };
+    let known = Known { polled: times(row.polled)?, answer, failure: row.failure.map(failure).transpose()?, absence };
+    let contradicts = match known.absence {
+        Absence::None => false,
+        Absence::Suspected => known.answer.is_none(),
+        Absence::Confirmed => known.answer.is_some(),
+    };
+    let polled = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
+    if contradicts || polled && known.polled.is_none() {
+        return Err(Damage::Invalid("an answer and an absence that contradict each other"));
+    }
+    Ok((question, known))
 }
 
 fn timestamp(Time(second, nanosecond): Time) -> Result<Timestamp, Damage> {
     Timestamp::new(second, nanosecond).map_err(|_| Damage::Invalid("a time"))
+}
+
+fn times(at: Option<Time>) -> Result<Option<Timestamp>, Damage> {
+    at.map(timestamp).transpose()
 }
 
 fn quantity(number: Option<f64>) -> Result<Option<Quantity>, Damage> {
@@ -404,14 +389,14 @@ fn failure(word: &str) -> Result<FailureReason, Damage> {
 }
 
 fn answer(question: Question, row: AnswerRow<'_>) -> Result<Answer, Damage> {
-    let seats = |SeatsRow(assigned, available)| {
-        Ok(Seats { assigned: quantity(assigned)?, available: quantity(available)? })
-    };
+    let seats =
+        |SeatsRow(assigned, available)| Ok(Seats { assigned: quantity(assigned)?, available: quantity(available)? });
     match (question, row) {
         (Question::CustomerSeats(_), AnswerRow::CustomerSeats(row)) => Ok(Answer::CustomerSeats(seats(row)?)),
         (Question::TenantSeats(_), AnswerRow::TenantSeats(rows)) => {
-            let tenant =
-                |(id, name, row): (&str, &str, _)| Ok(TenantSeats { id: id.into(), name: name.into(), seats: seats(row)? });
+            let tenant = |(id, name, row): (&str, &str, _)| {
+                Ok(TenantSeats { id: id.into(), name: name.into(), seats: seats(row)? })
+            };
             let tenants: Vec<_> = rows.into_iter().map(tenant).collect::<Result<_, _>>()?;
             if !tenants.is_sorted_by(|a, b| a.id < b.id) {
                 return Err(Damage::Invalid("tenants out of order"));
