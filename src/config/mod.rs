@@ -23,6 +23,7 @@ pub use duration::{format_duration, parse_duration};
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
+    StateSettings,
 };
 pub use urls::redacted_url;
 
