@@ -7,6 +7,7 @@ mod counters;
 mod partner;
 mod publisher;
 mod signals;
+mod state;
 
 use std::future::Future;
 use std::io;
@@ -21,13 +22,15 @@ pub use partner::Partner;
 pub use signals::termination;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, PartnerSettings};
 use crate::elements::ClientError;
 use crate::exposition::{self, Published};
-use crate::inventory::Shared;
+use crate::inventory::state_file::KnownPartner;
+use crate::inventory::{Past, Shared};
 use crate::polling::Poller;
 use crate::web::{self, Site};
 use counters::AppCounters;
+use state::{Keeper, StateCounters};
 
 /// Why the daemon could not start or had to end.
 #[derive(Debug)]
@@ -67,12 +70,16 @@ pub struct Partners {
 
 impl Partners {
     /// Wires the partners of a configuration. Nothing is asked yet.
-    pub fn new(config: &Config, clock: Clock) -> Result<Self, ClientError> {
+    pub fn new(
+        config: &Config,
+        past: impl Fn(&PartnerSettings) -> Option<Past>,
+        clock: Clock,
+    ) -> Result<Self, ClientError> {
         let collectors = Arc::new(config.collectors.clone());
         let (tell, changed) = watch::channel(());
         let (mut partners, mut pollers) = (Vec::new(), Vec::new());
         for settings in &config.partners {
-            let (partner, poller) = Partner::new(settings, &collectors, tell.clone(), clock)?;
+            let (partner, poller) = Partner::new(settings, &collectors, past(settings), tell.clone(), clock)?;
             partners.push(partner);
             pollers.push(poller);
         }
@@ -91,7 +98,18 @@ pub async fn run(
     for warning in config.warnings(clock.now()) {
         warn!("{warning}");
     }
-    let Partners { partners, pollers, changed } = Partners::new(&config, clock).map_err(Error::Client)?;
+    let (keeper, restored) = match &config.state {
+        Some(settings) => {
+            let (keeper, restored) = Keeper::open(settings, clock).map_err(Error::Counters)?;
+            (Some(keeper), restored)
+        }
+        None => (None, None),
+    };
+    let past = |settings: &PartnerSettings| {
+        restored.as_ref()?.of(&settings.name, &settings.client_id).map(|known| known.past.clone())
+    };
+    let Partners { partners, pollers, changed } = Partners::new(&config, past, clock).map_err(Error::Client)?;
+    drop(restored);
     let inventories: Arc<[Shared]> = partners.iter().map(|partner| partner.inventory.clone()).collect();
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -105,15 +123,28 @@ pub async fn run(
         inventories,
         config.customer_name_label,
         published.clone(),
-        changed,
+        changed.clone(),
         clock,
         told(stopped.clone()),
     ));
 
+    let (stop_keeping, stopped_keeping) = watch::channel(false);
+    let state_counters = keeper.as_ref().map(Keeper::counters);
+    let keeping = keeper.map(|keeper| {
+        let partners = partners.clone();
+        let known =
+            move || partners.iter().map(|partner| KnownPartner::of(&partner.client_id, partner.snapshot())).collect();
+        tokio::spawn(keeper.keep(known, changed, told(stopped_keeping)))
+    });
+
     let counters = AppCounters::new(clock).map_err(Error::Counters)?;
     let snapshots = partners.clone();
     let own = move || {
-        let families = partners.iter().flat_map(Partner::gather).chain([counters.gather()]);
+        let families = partners
+            .iter()
+            .flat_map(Partner::gather)
+            .chain([counters.gather()])
+            .chain(state_counters.as_ref().map(StateCounters::gather));
         exposition::merge(families.collect())
     };
     let config_yaml = config.to_redacted_yaml();
@@ -149,6 +180,11 @@ pub async fn run(
         outcome = outcome.and(server_ended(ended));
     }
     tasks.shutdown().await;
+    stop_keeping.send_replace(true);
+    if let Some(keeping) = keeping {
+        // It ended, or it panicked, which says so itself.
+        let _ = keeping.await;
+    }
     outcome
 }
 

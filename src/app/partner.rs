@@ -8,14 +8,15 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::elements::{Client, ClientError};
-use crate::inventory::{Inventory, Shared};
-use crate::polling::{PollCounters, Poller};
+use crate::inventory::{Inventory, Past, Shared};
+use crate::polling::{CustomerFilter, PollCounters, Poller};
 
 /// What the rest of the daemon needs of a partner. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Partner {
     /// What is known.
     pub inventory: Shared,
+    pub(super) client_id: String,
     client: Client,
     counters: PollCounters,
     clock: Clock,
@@ -26,19 +27,23 @@ impl Partner {
     pub fn new(
         settings: &PartnerSettings,
         collectors: &Arc<CollectorSettings>,
+        past: Option<Past>,
         changed: watch::Sender<()>,
         clock: Clock,
     ) -> Result<(Self, Poller), ClientError> {
         let client = Client::new(settings, clock)?;
         let lists = settings.customers.discover || collectors.services.enabled;
-        let inventory = Shared::new(
-            Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list),
-            changed,
-        );
+        let mut inventory = Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list);
+        if let Some(past) = past {
+            let filter = CustomerFilter::new(&settings.customers);
+            let keeps = |id: &_, name: &str| filter.admits(id, Some(name).filter(|name| !name.is_empty()));
+            inventory.adopt(past, keeps, clock.now());
+        }
+        let inventory = Shared::new(inventory, changed);
         let counters = PollCounters::new(&settings.name, collectors.enabled())?;
         let poller =
             Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
-        Ok((Self { inventory, client, counters, clock }, poller))
+        Ok((Self { client_id: settings.client_id.clone(), inventory, client, counters, clock }, poller))
     }
 
     /// What is known, with the wall clock's times, and what requests fail with at the moment.

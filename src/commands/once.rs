@@ -24,7 +24,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let clock = Clock::start();
-    let Partners { partners, pollers, .. } = Partners::new(&config, clock).map_err(Failure::run)?;
+    let Partners { partners, pollers, .. } = Partners::new(&config, |_| None, clock).map_err(Failure::run)?;
     let mut polls = JoinSet::new();
     for poller in pollers {
         polls.spawn(poller.run(std::future::pending()));
