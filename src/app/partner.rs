@@ -8,15 +8,58 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::elements::{Client, ClientError};
+use crate::inventory::state_file::KnownPartner;
 use crate::inventory::{Inventory, Past, Shared};
 use crate::polling::{CustomerFilter, PollCounters, Poller};
+
+/// A partner as a configuration wants it, with all that could fail behind it. Nothing is asked yet.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) settings: Arc<PartnerSettings>,
+    collectors: Arc<CollectorSettings>,
+    client: Client,
+    /// What `ca_file` held when the client was made.
+    roots: Option<Vec<u8>>,
+    counters: PollCounters,
+}
+
+impl Draft {
+    /// With the client and the counters of `before` where they fit.
+    pub(super) fn new(
+        settings: PartnerSettings,
+        collectors: Arc<CollectorSettings>,
+        before: Option<&Partner>,
+        clock: Clock,
+    ) -> Result<Self, ClientError> {
+        let roots = settings.ca_file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let client = match before {
+            Some(before) if before.settings.asks_as(&settings) && before.roots == roots => before.client.clone(),
+            _ => Client::new(&settings, clock)?,
+        };
+        let counters = match before {
+            Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
+            _ => PollCounters::new(&settings.name, collectors.enabled())?,
+        };
+        Ok(Self { settings: Arc::new(settings), collectors, client, roots, counters })
+    }
+
+    /// Whether `before`, left alone, does all that is wanted.
+    pub(super) fn changes_nothing(&self, before: &Partner) -> bool {
+        self.settings.asks_as(&before.settings)
+            && self.roots == before.roots
+            && self.settings.customers == before.settings.customers
+            && self.collectors == before.collectors
+    }
+}
 
 /// What the rest of the daemon needs of a partner. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Partner {
     /// What is known.
     pub inventory: Shared,
-    pub(super) client_id: String,
+    pub(super) settings: Arc<PartnerSettings>,
+    collectors: Arc<CollectorSettings>,
+    roots: Option<Vec<u8>>,
     client: Client,
     counters: PollCounters,
     clock: Clock,
@@ -24,14 +67,8 @@ pub struct Partner {
 
 impl Partner {
     /// Wires a partner. Nothing is asked until the poller runs.
-    pub fn new(
-        settings: &PartnerSettings,
-        collectors: &Arc<CollectorSettings>,
-        past: Option<Past>,
-        changed: watch::Sender<()>,
-        clock: Clock,
-    ) -> Result<(Self, Poller), ClientError> {
-        let client = Client::new(settings, clock)?;
+    pub(super) fn new(draft: Draft, past: Option<Past>, changed: watch::Sender<()>, clock: Clock) -> (Self, Poller) {
+        let Draft { settings, collectors, client, roots, counters } = draft;
         let lists = settings.customers.discover || collectors.services.enabled;
         let mut inventory = Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list);
         if let Some(past) = past {
@@ -40,10 +77,9 @@ impl Partner {
             inventory.adopt(past, keeps, clock.now());
         }
         let inventory = Shared::new(inventory, changed);
-        let counters = PollCounters::new(&settings.name, collectors.enabled())?;
         let poller =
-            Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
-        Ok((Self { client_id: settings.client_id.clone(), inventory, client, counters, clock }, poller))
+            Poller::new(&settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
+        (Self { inventory, settings, collectors, roots, client, counters, clock }, poller)
     }
 
     /// What is known, with the wall clock's times, and what requests fail with at the moment.
@@ -55,10 +91,20 @@ impl Partner {
         inventory
     }
 
+    /// What is known, to be kept for the next process.
+    pub(super) fn known(&self) -> KnownPartner {
+        KnownPartner::of(&self.settings.client_id, self.snapshot())
+    }
+
     /// Whether the credential is refused, so that nothing will be read until somebody sees to it.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.client.status().refused
+    }
+
+    /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
+    pub(super) fn reread_credential(&self) {
+        self.client.reread_credential();
     }
 
     /// The partner's own families as they are now.

@@ -10,6 +10,7 @@ mod duration;
 mod problem;
 mod raw;
 mod redact;
+mod same;
 mod settings;
 mod urls;
 mod validate;

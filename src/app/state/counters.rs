@@ -1,31 +1,27 @@
 //! What the exporter says of its state file.
 
 use jiff::Timestamp;
-use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntGauge, Opts, Registry};
 
 use crate::catalog;
 
-/// In a registry of its own; clones count together.
-#[derive(Clone, Debug)]
-pub(in crate::app) struct StateCounters {
-    registry: Registry,
+#[derive(Debug)]
+pub(super) struct StateCounters {
     last_save: Gauge,
     save_failures: IntCounter,
     restore_successful: IntGauge,
 }
 
 impl StateCounters {
-    pub(super) fn new() -> prometheus::Result<Self> {
+    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let counters = Self {
-            registry: Registry::new(),
             last_save: Gauge::with_opts(Opts::from(&catalog::STATE_LAST_SAVE))?,
             save_failures: IntCounter::with_opts(Opts::from(&catalog::STATE_SAVE_FAILURES))?,
             restore_successful: IntGauge::with_opts(Opts::from(&catalog::STATE_RESTORE_SUCCESSFUL))?,
         };
-        counters.registry.register(Box::new(counters.last_save.clone()))?;
-        counters.registry.register(Box::new(counters.save_failures.clone()))?;
-        counters.registry.register(Box::new(counters.restore_successful.clone()))?;
+        registry.register(Box::new(counters.last_save.clone()))?;
+        registry.register(Box::new(counters.save_failures.clone()))?;
+        registry.register(Box::new(counters.restore_successful.clone()))?;
         Ok(counters)
     }
 
@@ -39,9 +35,5 @@ impl StateCounters {
 
     pub(super) fn save_failed(&self) {
         self.save_failures.inc();
-    }
-
-    pub(in crate::app) fn gather(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
     }
 }

@@ -99,7 +99,8 @@ impl StateFile {
         aside.iter().take(old).try_for_each(|name| fs::remove_file(self.folder().join(name)))
     }
 
-    fn lock(&mut self) -> io::Result<()> {
+    /// Makes sure that nobody else saves to this file; [`Self::write`] tries again if it fails.
+    pub(super) fn lock(&mut self) -> io::Result<()> {
         if self.lock.is_some() {
             return Ok(());
         }

@@ -12,15 +12,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use prometheus::Registry;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-pub(super) use counters::StateCounters;
-
+use super::partner::Partner;
+use super::partners::Running;
 use crate::clock::Clock;
 use crate::config::StateSettings;
 use crate::inventory::state_file::{KnownPartner, State};
+use counters::StateCounters;
 use file::StateFile;
 
 /// Between two saves this many times as long as the last one took, so that saving stays a small part of the work.
@@ -35,23 +38,59 @@ pub(super) struct Keeper {
     interval: Duration,
 }
 
+/// A keeper at work.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Keeping {
+    /// Saves what is not saved yet, and ends.
+    pub(super) async fn end(self) {
+        // If it panicked, that said so itself.
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
 impl Keeper {
     /// Reads the state file. Blocks for as long as that takes.
-    pub(super) fn open(settings: &StateSettings, clock: Clock) -> prometheus::Result<(Self, Option<State>)> {
-        let counters = StateCounters::new()?;
+    pub(super) fn open(
+        settings: &StateSettings,
+        registry: &Registry,
+        clock: Clock,
+    ) -> prometheus::Result<(Self, Option<State>)> {
+        let counters = StateCounters::new(registry)?;
         let mut file = StateFile::new(settings.file.clone());
+        let locked = file.lock();
         let restored = restore(&mut file, &counters, clock);
-        let saver = Saver { file, counters, clock, failing: false };
+        let mut saver = Saver { file, counters, clock, failing: false };
+        // What would be in the way of a save is better known now than when there is something to save.
+        if let Err(error) = locked {
+            saver.failed(&error);
+        }
         Ok((Self { saver: Arc::new(Mutex::new(saver)), interval: settings.interval }, restored))
     }
 
-    /// What the state file's metrics are.
-    pub(super) fn counters(&self) -> StateCounters {
-        self.saver.lock().unwrap_or_else(PoisonError::into_inner).counters.clone()
+    /// From now on what is known of the running partners is saved after `changed` told of changes.
+    pub(super) fn start(self, running: watch::Receiver<Arc<Running>>, changed: watch::Receiver<()>) -> Keeping {
+        let known = move || {
+            let running = Arc::clone(&running.borrow());
+            running.partners.iter().map(Partner::known).collect()
+        };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                // A sender that is gone means the same.
+                let _ = stopped.await;
+            };
+            self.keep(known, changed, stopped).await;
+        });
+        Keeping { stop, task }
     }
 
-    /// Saves what is `known` after `changed` told of changes, and after `shutdown` what has changed since.
-    pub(super) async fn keep(
+    async fn keep(
         self,
         known: impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static,
         mut changed: watch::Receiver<()>,
@@ -59,17 +98,18 @@ impl Keeper {
     ) {
         let known = Arc::new(known);
         let mut earliest = Instant::now() + self.interval;
-        let mut unsaved = false;
+        let mut unsaved = self.saver.lock().unwrap_or_else(PoisonError::into_inner).failing;
         tokio::pin!(shutdown);
         loop {
+            let change = async {
+                // A sender that is gone changes nothing any more.
+                if !unsaved && changed.changed().await.is_err() {
+                    std::future::pending().await
+                }
+            };
             tokio::select! {
                 () = &mut shutdown => break,
-                () = async {
-                    // A sender that is gone changes nothing any more.
-                    if !unsaved && changed.changed().await.is_err() {
-                        std::future::pending().await
-                    }
-                } => unsaved = true,
+                () = change => unsaved = true,
             }
             tokio::select! {
                 () = &mut shutdown => break,
@@ -80,10 +120,11 @@ impl Keeper {
             unsaved = !self.save(&known).await;
             earliest = Instant::now() + self.interval.max(start.elapsed() * RESTRAINT);
         }
-        if (unsaved || changed.has_changed().unwrap_or(true))
-            && timeout(LAST_SAVE_WITHIN, self.save(&known)).await.is_err()
-        {
-            warn!("the state was not saved: writing it takes too long, and the end does not wait for it");
+        if !unsaved && !changed.has_changed().unwrap_or(true) {
+            return;
+        }
+        if timeout(LAST_SAVE_WITHIN, self.save(&known)).await.is_err() {
+            warn!("the state was not saved at the end: writing it takes too long");
         }
     }
 
@@ -140,22 +181,26 @@ struct Saver {
 impl Saver {
     fn save(&mut self, partners: Vec<KnownPartner>) -> bool {
         let state = State { saved: self.clock.wall_now(), partners };
-        let path = self.file.path().to_owned();
         match self.file.write(&state.encode()) {
             Ok(()) => {
                 self.counters.saved(state.saved);
                 if std::mem::take(&mut self.failing) {
-                    info!(file = %path.display(), "the state is saved again");
+                    info!(file = %self.file.path().display(), "the state is saved again");
                 }
                 true
             }
             Err(error) => {
-                self.counters.save_failed();
-                if !std::mem::replace(&mut self.failing, true) {
-                    warn!(file = %path.display(), "the state cannot be saved, trying again: {error}{}", advice(&error, &path));
-                }
+                self.failed(&error);
                 false
             }
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        self.counters.save_failed();
+        if !std::mem::replace(&mut self.failing, true) {
+            let path = self.file.path();
+            warn!(file = %path.display(), "the state cannot be saved, trying again: {error}{}", advice(error, path));
         }
     }
 }

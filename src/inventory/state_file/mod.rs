@@ -92,12 +92,11 @@ impl fmt::Display for Damage {
 impl std::error::Error for Damage {}
 
 impl State {
-    /// What a partner was known by: that of its app registration, under its name if several have the same one.
+    /// What is known of an app registration; of several partners that have it, of the one of that name.
     #[must_use]
-    pub fn of(&self, name: &PartnerName, client_id: &str) -> Option<&KnownPartner> {
-        let mut same = self.partners.iter().filter(|known| known.client_id == client_id);
-        let first = same.next()?;
-        Some(std::iter::once(first).chain(same).find(|known| known.name == *name).unwrap_or(first))
+    pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<Past> {
+        let same = || self.partners.iter().filter(|known| known.client_id == client_id);
+        same().find(|known| known.name == *name).or_else(|| same().next()).map(|known| known.past.clone())
     }
 
     /// The file, whole.

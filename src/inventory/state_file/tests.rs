@@ -272,16 +272,20 @@ fn what_contradicts_itself_is_refused() {
 #[test]
 fn a_partner_is_known_by_its_app_registration() {
     let mut state = sample();
-    let known = |name: &str, client_id: &str| KnownPartner {
-        name: name.into(),
-        client_id: client_id.to_owned(),
-        past: Past::default(),
+    let mut known = |name: &str, client_id: &str, second| {
+        let listing = Listing { polled: Timestamp::from_second(second).ok(), ..Listing::default() };
+        let past = Past { listing, ..Past::default() };
+        state.partners.push(KnownPartner { name: name.into(), client_id: client_id.to_owned(), past });
     };
-    state.partners = vec![known("a", "1"), known("b", "2"), known("c", "2")];
-    let found = |name: &str, client_id: &str| state.of(&name.into(), client_id).map(|known| known.name.as_str());
-    assert_eq!(found("a", "1"), Some("a"));
-    assert_eq!(found("renamed", "1"), Some("a"));
-    assert_eq!(found("c", "2"), Some("c"), "of two, the one of that name");
+    known("a", "1", 1);
+    known("b", "2", 2);
+    known("c", "2", 3);
+    let found = |name: &str, client_id: &str| {
+        state.past_of(&name.into(), client_id).map(|past| past.listing.polled.unwrap().as_second())
+    };
+    assert_eq!(found("a", "1"), Some(1));
+    assert_eq!(found("renamed", "1"), Some(1));
+    assert_eq!(found("c", "2"), Some(3), "of two, the one of that name");
     assert_eq!(found("a", "3"), None, "another registration sees other customers");
 }
 
