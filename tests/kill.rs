@@ -1,6 +1,6 @@
 //! kill -9 at any moment: what is served after the next start is what was saved last, whole.
 //!
-//! 30 kills by default; `KILLS=100` for the whole of it.
+//! 100 kills; `KILLS` says otherwise.
 
 #![allow(
     clippy::unwrap_used,
@@ -73,7 +73,7 @@ fn start_and_look(simulator: &Simulated, file: &Path) -> (Exporter, Samples) {
 
 #[test]
 fn what_is_served_after_a_kill_is_what_was_saved_last() {
-    let kills: u32 = std::env::var("KILLS").map_or(30, |kills| kills.parse().unwrap());
+    let kills: u32 = std::env::var("KILLS").map_or(100, |kills| kills.parse().unwrap());
     let mut settled = Settings::of_size(20, 3, today());
     for customer in &mut settled.registrations[0].world.customers {
         customer.rows.iter_mut().for_each(|row| row.follows = None);
