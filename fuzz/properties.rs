@@ -145,8 +145,9 @@ pub(crate) fn token(body: &[u8]) {
         Ok(token) => assert_eq!(token.access_token.expose_secret(), text),
         Err(malformed) => assert!(text.len() < 16 || !malformed.to_string().contains(&*text), "{malformed}"),
     }
-    if let Some(message) = wire::error_message(body) {
+    if let Some(message) = wire::error_message(body, &[CANARY]) {
         assert!(!message.is_empty() && message.chars().count() <= 200, "{message}");
+        assert!(!message.contains(CANARY), "{message}");
         assert!(!message.contains(['@', '\n', '\r']) && !message.contains(char::is_control), "{message}");
     }
 }
@@ -313,6 +314,7 @@ fn decoded<T>(result: Result<wire::Decoded<T>, wire::Malformed>) -> Option<T> {
         }
         Err(malformed) => {
             let message = malformed.to_string();
+            assert!(!message.contains(CANARY), "{message}");
             assert!(!message.contains(['@', '\n', '\r']) && message.len() < 400, "{message:?}");
             None
         }

@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod listing;
 mod paging;
+mod redaction;
 mod request;
 mod trouble;
 pub mod wire;
