@@ -34,7 +34,7 @@ pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErro
     let state = state(&at.key("state"), raw.state.unwrap_or_default(), base);
     let problems = problems.into_inner();
     if problems.is_empty() {
-        Ok(Config { partners, collectors, customer_name_label, state })
+        Ok(Config { file: None, partners, collectors, customer_name_label, state })
     } else {
         Err(ConfigErrors::new(problems))
     }
