@@ -104,7 +104,7 @@ impl Keeper {
             let change = async {
                 // A sender that is gone changes nothing any more.
                 if !unsaved && changed.changed().await.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {

@@ -282,7 +282,7 @@ impl Texts {
         customer.name = row.name.into();
         customer.named_by_configuration = row.named_by_configuration;
         if let Some((seen, rows)) = row.services {
-            let subscriptions: Vec<_> = rows.into_iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
+            let subscriptions: Vec<_> = rows.iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
             if !subscriptions.is_sorted_by(|a, b| a.id < b.id) {
                 return Err(Damage::Invalid("subscriptions out of order"));
             }
@@ -295,7 +295,7 @@ impl Texts {
         Ok(customer)
     }
 
-    fn subscription(&self, row: SubscriptionRow) -> Result<KnownSubscription, Damage> {
+    fn subscription(&self, row: &SubscriptionRow) -> Result<KnownSubscription, Damage> {
         let [service, model, source, payment_type, storage, name, package] = row.kind;
         let kind = SubscriptionKind {
             service: self.get(service)?,
