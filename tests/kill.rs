@@ -8,6 +8,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::float_cmp,
     unreachable_pub,
     reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
 )]
@@ -71,6 +72,14 @@ fn start_and_look(simulator: &Simulated, file: &Path) -> (Exporter, Samples) {
     simulator.with_world(CLIENT, start).unwrap()
 }
 
+/// Tells the thread that turns the world to end, also when the test ends early.
+struct End<'a>(&'a AtomicBool);
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn what_is_served_after_a_kill_is_what_was_saved_last() {
     let kills: u32 = std::env::var("KILLS").map_or(100, |kills| kills.parse().unwrap());
@@ -84,14 +93,6 @@ fn what_is_served_after_a_kill_is_what_was_saved_last() {
     let (file, path) = (folder.path().join("config.yaml"), folder.path().join("state"));
     fs::write(&file, settings(&simulator)).unwrap();
     let config = Config::load(&file).unwrap();
-
-    /// Also when the test ends early.
-    struct End<'a>(&'a AtomicBool);
-    impl Drop for End<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
 
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -124,7 +125,7 @@ fn what_is_served_after_a_kill_is_what_was_saved_last() {
             // It is dead, and so is its hold on the file.
             in_a_save += u32::from(folder.path().join("state.tmp").exists());
             let Ok(content) = fs::read(&path) else {
-                assert_eq!(reported, 0.0, "what was reported as saved is gone");
+                assert!(reported <= 0.0, "what was reported as saved is gone");
                 continue;
             };
             let saved = State::decode(&content).expect("what a kill leaves is whole");

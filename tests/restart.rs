@@ -7,7 +7,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::disallowed_methods,
+    clippy::float_cmp,
+    clippy::too_many_lines,
     unreachable_pub,
     reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
 )]
