@@ -328,7 +328,7 @@ fn two_do_not_fight_over_one_file() {
     wait_for_all(&first, &simulator);
     first.wait_for("a save", |samples| value(samples, SAVED) > Some(0.0));
     let mut second = Exporter::with_config(folder.path(), &yaml);
-    second.wait_for_line("another exporter that is running saves to this file");
+    assert!(second.log().contains("another exporter that is running saves to this file"), "{}", second.log());
     second.wait_for("failures", |samples| value(samples, FAILURES) > Some(0.0));
     assert_eq!(value(&first.samples(), FAILURES), Some(0.0));
     first.terminate();
