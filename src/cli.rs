@@ -82,6 +82,18 @@ pub struct Flags {
     /// The path of the metrics
     #[arg(long = "web.telemetry-path", global = true, value_name = "PATH", default_value = "/metrics")]
     pub telemetry_path: String,
+    /// TLS, basic auth, headers and a rate limit, in the format of Prometheus' exporter-toolkit
+    #[arg(long = "web.config.file", global = true, value_name = "PATH", default_value = "")]
+    pub web_config_file: PathBuf,
+    /// The URL by which others reach this exporter, if a proxy gives it a path
+    #[arg(long = "web.external-url", global = true, value_name = "URL", default_value = "")]
+    pub external_url: String,
+    /// The path under which everything is; without it, the path of --web.external-url
+    #[arg(long = "web.route-prefix", global = true, value_name = "PATH", default_value = "")]
+    pub route_prefix: String,
+    /// Take the listening sockets from systemd (LISTEN_FDS) instead of --web.listen-address
+    #[arg(long = "web.systemd-socket", global = true)]
+    pub systemd_socket: bool,
     /// Log lines of this level and above
     #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
     pub log_level: LogLevel,

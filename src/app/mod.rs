@@ -7,6 +7,7 @@ mod counters;
 mod partner;
 mod publisher;
 mod signals;
+pub mod systemd;
 
 use std::future::Future;
 use std::io;
@@ -26,7 +27,7 @@ use crate::elements::ClientError;
 use crate::exposition::{self, Published};
 use crate::inventory::Shared;
 use crate::polling::Poller;
-use crate::web::{self, Site};
+use crate::web::{self, Front, Site};
 use counters::AppCounters;
 
 /// Why the daemon could not start or had to end.
@@ -84,11 +85,11 @@ impl Partners {
 pub async fn run(
     config: Config,
     listeners: Vec<TcpListener>,
-    telemetry_path: &str,
+    front: Front,
     clock: Clock,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    for warning in config.warnings(clock.now()) {
+    for warning in config.warnings(clock.now()).into_iter().chain(front.access.warnings()) {
         warn!("{warning}");
     }
     let Partners { partners, pollers, changed } = Partners::new(&config, clock).map_err(Error::Client)?;
@@ -123,16 +124,19 @@ pub async fn run(
         inventories: Arc::new(move || snapshots.iter().map(Partner::snapshot).collect()),
         clock,
         config_yaml: Arc::new(move || config_yaml.clone()),
-        telemetry_path: telemetry_path.to_owned(),
+        telemetry_path: front.telemetry_path,
+        route_prefix: front.route_prefix,
     };
     let router = web::router(site).map_err(Error::Site)?;
     let mut servers = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            info!(%address, version = crate::VERSION, "listening");
+            info!(%address, tls = front.access.is_tls(), version = crate::VERSION, "listening");
         }
-        servers.spawn(web::serve(listener, router.clone(), web::Limits::default(), told(stopped.clone())));
+        servers.spawn(web::serve(listener, router.clone(), front.access.clone(), web::Limits::default(), told(stopped.clone())));
     }
+    tasks.spawn(systemd::keep_watchdog_quiet());
+    systemd::ready("serving");
 
     let mut outcome = Ok(());
     tokio::pin!(shutdown);
@@ -144,6 +148,7 @@ pub async fn run(
             outcome = Err(Error::Server(io::Error::other("a task ended abnormally")));
         }
     }
+    systemd::stopping();
     stop.send_replace(true);
     while let Some(ended) = servers.join_next().await {
         outcome = outcome.and(server_ended(ended));

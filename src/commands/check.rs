@@ -1,6 +1,7 @@
 //! `check`: is the configuration valid, and can the budget keep its intervals?
 
 use std::fmt::Write;
+use std::path::Path;
 
 use super::{Failure, discover, output};
 use crate::cli::Flags;
@@ -11,9 +12,12 @@ use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, plan};
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
-    let config = Config::load(&flags.config_file)?;
+    let (config, front) = super::load(flags)?;
     let mut report = format!("{}: valid\n", flags.config_file.display());
-    for warning in config.warnings(Clock::start().now()) {
+    if flags.web_config_file != Path::new("") {
+        let _ = writeln!(report, "{}: valid", flags.web_config_file.display());
+    }
+    for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
     }
     output::answer(&report);

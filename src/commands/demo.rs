@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Failure, listen, output, serve, simulate};
+use super::{Failure, Handed, front, listeners, output, serve, simulate};
 use crate::cli::{Flags, World};
 use crate::config::Config;
 use crate::simulator::Simulator;

@@ -60,12 +60,12 @@ fn secret_file(source: &SecretSource) -> Option<&Path> {
 }
 
 #[cfg(unix)]
-fn is_world_readable(file: &Path) -> bool {
+pub(crate) fn is_world_readable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 #[cfg(not(unix))]
-const fn is_world_readable(_: &Path) -> bool {
+pub(crate) const fn is_world_readable(_: &Path) -> bool {
     false
 }

@@ -10,8 +10,8 @@
 //! | `/config` | the configuration, without secrets |
 //!
 //! HEAD works wherever GET does. A request reads what is known and causes nothing: no call of the API, no change.
-//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm; who may ask at all is not
-//! decided here.
+//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm, and
+//! [`Access`] says who may ask at all.
 
 pub mod api;
 pub mod detail;
@@ -23,11 +23,14 @@ pub mod summary;
 pub mod usage;
 pub mod view;
 
+mod access;
+mod answers;
 mod counters;
 mod customer_page;
 mod head_deadline;
 mod layout;
 mod page;
+mod prefix;
 mod routes;
 mod server;
 mod wording;
@@ -37,6 +40,8 @@ use std::sync::Arc;
 
 use prometheus::proto::MetricFamily;
 
+pub use access::Access;
+pub use prefix::{PrefixError, RoutePrefix};
 pub use routes::router;
 pub use server::{Limits, bind, serve};
 
@@ -63,12 +68,25 @@ pub struct Site {
     pub clock: Clock,
     /// Where the metrics are: a path like `/metrics`.
     pub telemetry_path: String,
+    /// Under which path all of this is.
+    pub route_prefix: RoutePrefix,
 }
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site").field("telemetry_path", &self.telemetry_path).finish_non_exhaustive()
     }
+}
+
+/// Where the pages are, and who may ask for them: what the command line says of the web.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// Where the metrics are: a path like `/metrics`.
+    pub telemetry_path: String,
+    /// Under which path all of this is.
+    pub route_prefix: RoutePrefix,
+    /// Who may ask.
+    pub access: Access,
 }
 
 /// Why there are no pages.
