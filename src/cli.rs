@@ -1,6 +1,6 @@
 //! The command line, in Prometheus' own flag style.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
@@ -94,12 +94,23 @@ pub struct Flags {
     /// Take the listening sockets from systemd (LISTEN_FDS) instead of --web.listen-address
     #[arg(long = "web.systemd-socket", global = true)]
     pub systemd_socket: bool,
+    /// Answer POST /-/reload, which reads the configuration again as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", global = true)]
+    pub enable_lifecycle: bool,
     /// Log lines of this level and above
     #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
     pub log_level: LogLevel,
     /// How log lines are written, to standard error
     #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
     pub log_format: LogFormat,
+}
+
+impl Flags {
+    /// The web configuration, if there is one.
+    #[must_use]
+    pub fn web_config_file(&self) -> Option<&Path> {
+        Some(&*self.web_config_file).filter(|file| *file != Path::new(""))
+    }
 }
 
 /// The least severe level that is logged.

@@ -27,7 +27,8 @@ pub fn listeners() -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
         let name = names.next().filter(|name| !name.is_empty()).unwrap_or("without a name");
-        let refused = |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
+        let refused =
+            |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
         if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
             // A connected socket (Accept=yes), or one that is not bound.
             listener.local_addr().map_err(refused)?;

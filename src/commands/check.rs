@@ -1,7 +1,6 @@
 //! `check`: is the configuration valid, and can the budget keep its intervals?
 
 use std::fmt::Write;
-use std::path::Path;
 
 use super::{Failure, discover, output};
 use crate::cli::Flags;
@@ -14,8 +13,8 @@ use crate::polling::{CustomerFilter, plan};
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     let (config, front) = super::load(flags)?;
     let mut report = format!("{}: valid\n", flags.config_file.display());
-    if flags.web_config_file != Path::new("") {
-        let _ = writeln!(report, "{}: valid", flags.web_config_file.display());
+    if let Some(file) = flags.web_config_file() {
+        let _ = writeln!(report, "{}: valid", file.display());
     }
     for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");

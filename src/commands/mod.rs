@@ -11,7 +11,7 @@ mod simulate;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
@@ -94,7 +94,7 @@ type Handed = Option<io::Result<Vec<std::net::TcpListener>>>;
 async fn daemon(flags: &Flags, handed: Handed) -> Result<(), Failure> {
     let (config, front) = load(flags)?;
     let listeners = listeners(flags, handed)?;
-    serve(config, listeners, front).await
+    serve(config, Some(flags.config_file.clone()), listeners, front, flags).await
 }
 
 /// Both files of the configuration; what is wrong with either is said at once.
@@ -111,15 +111,22 @@ fn load(flags: &Flags) -> Result<(Config, Front), Failure> {
 fn front(flags: &Flags) -> Result<Front, Failure> {
     let route_prefix = RoutePrefix::new(&flags.external_url, &flags.route_prefix);
     let route_prefix = route_prefix.map_err(|error| Failure::Usage(error.to_string()))?;
-    let file = Some(&*flags.web_config_file).filter(|file| *file != Path::new(""));
-    let access = Access::load(file)?;
+    let access = Access::load(flags.web_config_file())?;
     Ok(Front { telemetry_path: flags.telemetry_path.clone(), route_prefix, access })
 }
 
 /// The daemon on listeners that stand already.
-async fn serve(config: Config, listeners: Vec<TcpListener>, front: Front) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    config_file: Option<PathBuf>,
+    listeners: Vec<TcpListener>,
+    front: Front,
+    flags: &Flags,
+) -> Result<(), Failure> {
     let shutdown = app::termination().map_err(Failure::run)?;
-    let served = app::run(config, listeners, front, Clock::start(), shutdown).await;
+    let lifecycle = flags.enable_lifecycle;
+    let setup = app::Setup { config, config_file, listeners, front, lifecycle, clock: Clock::start() };
+    let served = app::run(setup, shutdown).await;
     served.map_err(|error| match error {
         app::Error::Site(error) => Failure::Usage(format!("--web.telemetry-path: {error}")),
         error => Failure::run(error),

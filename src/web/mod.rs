@@ -8,10 +8,11 @@
 //! | `/-/healthy` | 200 while the process works |
 //! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
 //! | `/config` | the configuration, without secrets |
+//! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
 //!
-//! HEAD works wherever GET does. A request reads what is known and causes nothing: no call of the API, no change.
-//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm, and
-//! [`Access`] says who may ask at all.
+//! HEAD works wherever GET does. A GET reads what is known and causes nothing: no call of the API, no change.
+//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm, and [`Access`] says who may
+//! ask at all.
 
 pub mod api;
 pub mod detail;
@@ -39,8 +40,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus::proto::MetricFamily;
+use tokio::sync::{mpsc, oneshot};
 
-pub use access::Access;
+pub use access::{Access, Reread};
 pub use prefix::{PrefixError, RoutePrefix};
 pub use routes::router;
 pub use server::{Limits, bind, serve};
@@ -70,7 +72,12 @@ pub struct Site {
     pub telemetry_path: String,
     /// Under which path all of this is.
     pub route_prefix: RoutePrefix,
+    /// Where to ask for a reload; without it, nobody may.
+    pub reload: Option<Reload>,
 }
+
+/// Takes requests for a reload. The answer is what is wrong with the configuration, if something is.
+pub type Reload = mpsc::Sender<oneshot::Sender<Result<(), String>>>;
 
 impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

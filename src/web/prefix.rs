@@ -43,11 +43,12 @@ impl RoutePrefix {
     /// From the two flags, each of which may be empty. The external URL is an absolute one or only a path; without a
     /// route prefix, its path is the prefix.
     pub fn new(external_url: &str, route_prefix: &str) -> Result<Self, PrefixError> {
-        let external = external_path(external_url)
-            .ok_or_else(|| PrefixError(format!(
+        let external = external_path(external_url).ok_or_else(|| {
+            PrefixError(format!(
                 "--web.external-url={external_url}: write a URL such as https://example.com/avepoint, without a query, \
                  its path of letters, digits and -_.~/"
-            )))?;
+            ))
+        })?;
         if route_prefix.is_empty() {
             return Ok(Self(external));
         }
@@ -149,7 +150,9 @@ mod tests {
             let built = RoutePrefix::new(external_url, route_prefix).unwrap();
             assert_eq!(built.as_str(), prefix, "{external_url:?} {route_prefix:?}");
         }
-        for external_url in ["example.com/a", "ftp://x/a", "https://x/a?b", "https://x/#a", "\"http://x\"", "http://x/%41"] {
+        for external_url in
+            ["example.com/a", "ftp://x/a", "https://x/a?b", "https://x/#a", "\"http://x\"", "http://x/%41"]
+        {
             let error = RoutePrefix::new(external_url, "").unwrap_err();
             assert!(error.to_string().starts_with("--web.external-url="), "{error}");
         }

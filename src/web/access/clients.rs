@@ -101,8 +101,9 @@ fn has_allowed_san(certificate: &X509Certificate<'_>, allowed: &[String]) -> boo
         GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
             allowed.iter().any(|allowed| allowed == name)
         }
-        GeneralName::IPAddress(bytes) => address(bytes)
-            .is_some_and(|address| allowed.iter().any(|allowed| allowed.parse().ok() == Some(address))),
+        GeneralName::IPAddress(bytes) => {
+            address(bytes).is_some_and(|address| allowed.iter().any(|allowed| allowed.parse().ok() == Some(address)))
+        }
         _ => false,
     };
     certificate.extensions().iter().any(|extension| match extension.parsed_extension() {

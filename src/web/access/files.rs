@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
 
-use crate::config::{Mistake, is_world_readable, read_file};
+use crate::config::{Mistake, read_file};
 
 /// What was read, in order.
 #[derive(Default)]
@@ -31,9 +31,4 @@ impl Files {
 
 fn fingerprint(bytes: &[u8]) -> Digest {
     digest(&SHA256, bytes).as_ref().into()
-}
-
-/// A sentence for the operator, if every user of the machine can read a secret.
-pub(super) fn exposed(path: &Path) -> Option<String> {
-    is_world_readable(path).then(|| format!("{0} can be read by every user; run `chmod o-r {0}`", path.display()))
 }

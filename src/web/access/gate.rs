@@ -18,7 +18,11 @@ use super::rules::Rules;
 
 impl Access {
     /// Answers a request: itself if it is refused, else the pages do.
-    pub(in crate::web) async fn answer(&self, request: Request<Incoming>, pages: TowerToHyperService<Router>) -> Response {
+    pub(in crate::web) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        pages: TowerToHyperService<Router>,
+    ) -> Response {
         let rules = self.rules().await;
         let mut response = match self.refuse(&rules, request.headers()).await {
             Some(refusal) => refusal,

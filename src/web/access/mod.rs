@@ -2,7 +2,7 @@
 //!
 //! The files (it, certificates, keys, CAs) are looked at again when somebody asks, at most every second, off the threads
 //! of the runtime. What changed and is valid applies to the next connection or request. What is broken changes nothing
-//! and is warned of once; so is what would take protection away, which needs [`Access::reload`] or a restart: a file
+//! and is warned of once; so is what would take protection away, which needs a reload or a restart: a file
 //! that is being written may be empty for a moment.
 
 mod clients;
@@ -46,6 +46,9 @@ struct Inner {
     passwords: Arc<Passwords>,
 }
 
+/// A valid file that was read again.
+pub struct Reread(Option<(Rules, Files)>);
+
 struct Look {
     last: Instant,
     under_way: bool,
@@ -80,15 +83,20 @@ impl Access {
         })))
     }
 
-    /// Reads the file again and applies it, also if it takes protection away; a bad one changes nothing. Blocks for as
-    /// long as files are read.
-    pub fn reload(&self) -> Result<(), ConfigErrors> {
-        let Some(file) = &self.0.file else { return Ok(()) };
-        let mut files = locked(&self.0.files);
-        let (rules, read) = Rules::read(file);
-        *files = read;
-        self.apply(rules?);
-        Ok(())
+    /// Reads the file again, for [`Access::apply`]: so nothing changes before all else of a reload is known to be good.
+    /// Blocks for as long as files are read.
+    pub fn reread(&self) -> Result<Reread, ConfigErrors> {
+        let Some(file) = &self.0.file else { return Ok(Reread(None)) };
+        let (rules, files) = Rules::read(file);
+        rules.map(|rules| Reread(Some((rules, files))))
+    }
+
+    /// Goes by what was read again from now on, also if it takes protection away.
+    pub fn apply(&self, reread: Reread) {
+        if let Some((rules, files)) = reread.0 {
+            *locked(&self.0.files) = files;
+            self.go_by(rules);
+        }
     }
 
     /// What is valid and yet unwise, one sentence each.
@@ -152,13 +160,13 @@ impl Access {
                     for warning in &rules.warnings {
                         warn!("{warning}");
                     }
-                    self.apply(rules);
+                    self.go_by(rules);
                 }
             },
         }
     }
 
-    fn apply(&self, rules: Rules) {
+    fn go_by(&self, rules: Rules) {
         self.0.passwords.keep_only(&rules.users);
         *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }

@@ -8,13 +8,13 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 
 use super::clients::Policy;
-use super::files::{Files, exposed};
+use super::files::Files;
 use super::headers::headers;
 use super::passwords::Users;
 use super::rate::Bucket;
 use super::tls::{RawTls, Tls, tls};
 use super::yaml_flag;
-use crate::config::{At, ConfigErrors, Mistake, Pairs, Place, Problem, quoted, read_yaml};
+use crate::config::{At, ConfigErrors, Mistake, Pairs, Place, Problem, open_to_others, quoted, read_yaml};
 
 /// Word for word.
 #[derive(Default, Deserialize)]
@@ -84,7 +84,7 @@ impl Rules {
         let base = file.parent().unwrap_or(Path::new(""));
         let mut rules = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(&text), base, files)?;
         if !rules.users.is_empty() {
-            rules.warnings.extend(exposed(file));
+            rules.warnings.extend(open_to_others(file));
         }
         Ok(rules)
     }
@@ -110,8 +110,14 @@ impl Rules {
         let http = raw.http_server_config.unwrap_or_default();
         let at_http = at.key("http_server_config");
         let http2 = yaml_flag(&at_http.key("http2"), http.http2.as_deref(), true);
-        let tls =
-            tls(&at.key("tls_server_config"), raw.tls_server_config.unwrap_or_default(), http2, base, files, &mut warnings);
+        let tls = tls(
+            &at.key("tls_server_config"),
+            raw.tls_server_config.unwrap_or_default(),
+            http2,
+            base,
+            files,
+            &mut warnings,
+        );
         Self {
             tls,
             http2,

@@ -14,10 +14,10 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use serde::Deserialize;
 
 use super::clients::{Clients, Policy};
-use super::files::{Files, exposed};
+use super::files::Files;
 use super::words::{self, HTTP2_SUITES, Version};
 use super::yaml_flag;
-use crate::config::{At, Mistake, quoted};
+use crate::config::{At, Mistake, open_to_others, quoted};
 
 /// Word for word. It may hold a key, and therefore has no `Debug`.
 #[derive(Default, Deserialize)]
@@ -91,7 +91,7 @@ pub(super) fn tls(
     }
     let provider = Arc::new(provider);
     if let Some(file) = &key.1 {
-        warnings.extend(exposed(&base.join(file)));
+        warnings.extend(open_to_others(&base.join(file)));
     }
     let identity = identity(at, cert, key, base, files, &provider);
     let clients = clients(at, auth_type.as_deref(), ca, raw.client_allowed_sans, base, files, &provider, warnings);
@@ -104,9 +104,10 @@ pub(super) fn tls(
         .filter(|(version, _)| (least..=most).contains(version))
         .map(|(_, version)| version)
         .collect();
-    let builder = at.accept(ServerConfig::builder_with_provider(provider).with_protocol_versions(&offered).map_err(
-        |error| Mistake::new(format!("this is no TLS ({error})"), "allow a version and cipher suites that fit together"),
-    ))?;
+    let builder =
+        at.accept(ServerConfig::builder_with_provider(provider).with_protocol_versions(&offered).map_err(|error| {
+            Mistake::new(format!("this is no TLS ({error})"), "allow a version and cipher suites that fit together")
+        }))?;
     let mut server = match policy {
         Policy::None => builder.with_no_client_auth(),
         _ => builder.with_client_cert_verifier(Arc::new(clients)),
@@ -129,6 +130,7 @@ fn versions(at: &At<'_>, least: Option<&str>, most: Option<&str>) -> (Version, V
     let (least, most) = (read("min_version", least, Version::Tls12), read("max_version", most, Version::Tls13));
     if least > most {
         at.key("max_version").wrong("max_version is below min_version", "write TLS13, or leave it out");
+        return (Version::Tls12, Version::Tls13);
     }
     (least, most)
 }
@@ -152,6 +154,7 @@ fn suites(
     if all_known && least == Version::Tls12 {
         if most == Version::Tls12 && listed.is_empty() {
             at.wrong("none of them is for TLS 1.2, the only version allowed", "add some, or allow TLS13");
+            suites.extend(words::suites(Version::Tls12));
         } else if http2 && !listed.iter().any(|suite| HTTP2_SUITES.contains(&suite.suite())) {
             at.wrong(
                 "HTTP/2 obliges a server to have an AES_128_GCM_SHA256 suite, and there is none",

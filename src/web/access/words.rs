@@ -34,10 +34,8 @@ pub(super) const TLS13_SUITES: [&str; 3] =
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
 
 /// HTTP/2 obliges a server to have one of them (RFC 9113, 9.2.2).
-pub(super) const HTTP2_SUITES: [CipherSuite; 2] = [
-    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-];
+pub(super) const HTTP2_SUITES: [CipherSuite; 2] =
+    [CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
 
 /// The suites of a version.
 pub(super) fn suites(version: Version) -> impl Iterator<Item = SupportedCipherSuite> {
@@ -59,7 +57,10 @@ pub(super) fn suite(word: &str) -> Result<Option<SupportedCipherSuite>, Mistake>
     let remedy = format!("write some of {}, or leave the key out for all of them", known.join(", "));
     let is_old = word.starts_with("TLS_RSA_") || ["_CBC_", "_RC4_"].iter().any(|mode| word.contains(mode));
     Err(if is_old && word.starts_with("TLS_") {
-        let what = format!("{} is deliberately not supported: suites with CBC, RC4 or RSA key exchange are weak", quoted(word));
+        let what = format!(
+            "{} is deliberately not supported: suites with CBC, RC4 or RSA key exchange are weak",
+            quoted(word)
+        );
         Mistake::new(what, remedy)
     } else {
         Mistake::new(format!("there is no cipher suite {}", quoted(word)), remedy)

@@ -73,6 +73,7 @@ fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site 
         clock: Clock::starting_at(samples::at(1)),
         telemetry_path: "/metrics".to_owned(),
         route_prefix: RoutePrefix::default(),
+        reload: None,
     }
 }
 
