@@ -1,5 +1,6 @@
 //! The command line, in Prometheus' own flag style.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,7 +85,7 @@ pub struct Flags {
     pub telemetry_path: String,
     /// TLS, basic auth, headers and a rate limit, in the format of Prometheus' exporter-toolkit
     #[arg(long = "web.config.file", global = true, value_name = "PATH", default_value = "")]
-    pub web_config_file: PathBuf,
+    pub web_config_file: OsString,
     /// The URL by which others reach this exporter, if a proxy gives it a path
     #[arg(long = "web.external-url", global = true, value_name = "URL", default_value = "")]
     pub external_url: String,
@@ -109,7 +110,7 @@ impl Flags {
     /// The web configuration, if there is one.
     #[must_use]
     pub fn web_config_file(&self) -> Option<&Path> {
-        Some(&*self.web_config_file).filter(|file| *file != Path::new(""))
+        (!self.web_config_file.is_empty()).then(|| Path::new(&self.web_config_file))
     }
 }
 

@@ -47,14 +47,13 @@ pub struct Exporter {
 impl Exporter {
     /// Starts the binary on a free port of loopback and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
-            .args(arguments)
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+        Self::spawn(Command::new(binary).args(arguments).arg("--web.listen-address=127.0.0.1:0"))
+    }
+
+    /// Starts the binary as a command has it and waits until it listens.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (tell, lines) = mpsc::channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));

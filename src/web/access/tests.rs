@@ -306,7 +306,7 @@ async fn look(access: &Access) -> Arc<Rules> {
 
 const ALICE: &str = "basic_auth_users: { alice: $2y$10$qRTBuFoULoYNA7AQ/F3ck.trZBPyjV64.oA4ZsSBCIWvXuvQlQTuu }\n";
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_changes_and_is_valid_applies_and_protection_stays() {
     let folder = folder();
     let file = folder.path().join("web.yml");
@@ -345,7 +345,7 @@ async fn what_changes_and_is_valid_applies_and_protection_stays() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_certificate_that_is_replaced_applies_once_it_fits() {
     let folder = folder();
     let file = folder.path().join("web.yml");

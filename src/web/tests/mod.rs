@@ -1,5 +1,6 @@
 //! The room as its peers meet it: real sockets on a free port, inventories made by hand.
 
+mod http2;
 mod pages;
 
 pub(super) mod samples;
