@@ -92,7 +92,7 @@ pub struct Flags {
     /// The path under which everything is; without it, the path of --web.external-url
     #[arg(long = "web.route-prefix", global = true, value_name = "PATH", default_value = "")]
     pub route_prefix: String,
-    /// Take the listening sockets from systemd (LISTEN_FDS) instead of --web.listen-address
+    /// Take the listening sockets from systemd instead of --web.listen-address
     #[arg(long = "web.systemd-socket", global = true)]
     pub systemd_socket: bool,
     /// Answer POST /-/reload, which reads the configuration again as SIGHUP does

@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn the_pieces_are_the_body_and_the_last_is_one_byte() {
         for size in [0, 1, 2, PIECE - 1, PIECE, PIECE + 1, PIECE + 2, 3 * PIECE] {
-            let sent: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
+            let sent: Vec<u8> = (0..=u8::MAX).cycle().take(size).collect();
             let answers = Arc::new(Answers::new(limits()));
             let mut body = answers.begin().with_body(Body::from(sent.clone()), true);
             let (mut got, mut last) = (Vec::new(), 0);

@@ -70,6 +70,17 @@ impl Access {
             }
             None => (Rules::open(), Files::default()),
         };
+        Self::new(file, rules, files)
+    }
+
+    /// Validates a text, and reads the files that it names. Relative paths start at `base`. It is not looked at again.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
+        let mut files = Files::default();
+        let rules = Rules::parse(text, base, &mut files)?;
+        Self::new(None, rules, files)
+    }
+
+    fn new(file: Option<&Path>, rules: Rules, files: Files) -> Result<Self, ConfigErrors> {
         let passwords = Passwords::new().map_err(|_| {
             let mistake = Mistake::new("the system gives no random numbers", "check /dev/urandom");
             ConfigErrors::new(vec![Problem { place: Place::File, mistake }])
@@ -150,19 +161,20 @@ impl Access {
         *files = read;
         match rules {
             Err(errors) => warn!("the web configuration has changed and is refused; the last good one holds: {errors}"),
-            Ok(rules) => match self.current().loses(&rules) {
-                Some(what) => warn!(
-                    "the web configuration has changed and would take away {what}; the last one holds until a reload or \
-                     a restart"
-                ),
-                None => {
-                    info!("the web configuration or a certificate has changed and applies");
-                    for warning in &rules.warnings {
-                        warn!("{warning}");
-                    }
-                    self.go_by(rules);
+            Ok(rules) => {
+                if let Some(what) = self.current().loses(&rules) {
+                    warn!(
+                        "the web configuration has changed and would take away {what}; the last one holds until a \
+                         reload or a restart"
+                    );
+                    return;
                 }
-            },
+                info!("the web configuration or a certificate has changed and applies");
+                for warning in &rules.warnings {
+                    warn!("{warning}");
+                }
+                self.go_by(rules);
+            }
         }
     }
 

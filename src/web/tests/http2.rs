@@ -40,7 +40,7 @@ impl Peer {
 
     /// A failure shows when reading.
     async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
@@ -49,7 +49,7 @@ impl Peer {
 
     async fn get(&mut self, path: &str, stream: u32) {
         // :method GET and :scheme http of the static table, :authority and :path written out.
-        let mut block = vec![0x82, 0x86, 0x41, 1, b'x', 0x04, path.len() as u8];
+        let mut block = vec![0x82, 0x86, 0x41, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
         block.extend(path.as_bytes());
         self.send(HEADERS, 0x4 | END_STREAM, stream, &block).await;
     }
@@ -99,7 +99,7 @@ async fn a_stream_without_a_window_has_an_end() {
         peer.get("/metrics", 1).await;
         assert_eq!(peer.until_closed().await, window as usize);
     }
-    let small = server.get("/-/healthy").await.body.len() as u32;
+    let small = u32::try_from(server.get("/-/healthy").await.body.len()).unwrap();
     let mut peer = Peer::connect(&server, small - 1).await;
     peer.get("/-/healthy", 1).await;
     assert_eq!(peer.until_closed().await, small as usize - 1);
@@ -108,7 +108,7 @@ async fn a_stream_without_a_window_has_an_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_fits_the_window_exactly_arrives() {
     let server = Server::start_with(vec![listed("main", vec![])], limits());
-    let small = server.get("/-/healthy").await.body.len() as u32;
+    let small = u32::try_from(server.get("/-/healthy").await.body.len()).unwrap();
     let mut peer = Peer::connect(&server, small).await;
     for stream in [1, 3, 5] {
         peer.get("/-/healthy", stream).await;

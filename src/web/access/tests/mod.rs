@@ -109,160 +109,17 @@ fn what_is_unwise_is_warned_of() {
     }
 }
 
-/// The whole message of each.
+/// Each file with its whole message, a line of it after each `> `.
+const BAD: &str = include_str!("bad.txt");
+
 #[test]
 fn what_is_wrong_is_said() {
     let folder = folder();
-    let known_suites = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, \
-        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, \
-        TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
-    let of_pair = |more: &str| with_pair(more);
-    let plain = str::to_owned;
-    for (yaml, message) in [
-        (
-            plain("tls_server_config:\n  cert_filse: x\n"),
-            "2:3: tls_server_config: unknown key `cert_filse`; did you mean `cert_file`? Known here: cert, key, client_ca, cert_file, key_file, client_auth_type, client_ca_file, client_allowed_sans, min_version, max_version, cipher_suites, curve_preferences, prefer_server_cipher_suites",
-        ),
-        (
-            plain("basic_auth_user: {}\n"),
-            "1:1: unknown key `basic_auth_user`; did you mean `basic_auth_users`? Known here: tls_server_config, http_server_config, basic_auth_users, rate_limit",
-        ),
-        (
-            plain("hWkNKCp3\nTuEjdwNS\n"),
-            "1:1: a single value stands where a mapping belongs; write its keys beneath it, each as `key: value`",
-        ),
-        (plain("- a\n"), "1:1: a list stands where a mapping belongs; write its keys beneath it, each as `key: value`"),
-        (
-            plain("tls_server_config: { key_file: server.key }"),
-            "tls_server_config: cert_file is missing; write cert_file, or cert with the PEM itself",
-        ),
-        (
-            plain("tls_server_config: { cert_file: server.crt, key: '' }"),
-            "tls_server_config: key_file is missing; write key_file, or key with the PEM itself",
-        ),
-        (
-            plain("tls_server_config: { min_version: TLS13 }"),
-            "tls_server_config: cert_file is missing; write cert_file, or cert with the PEM itself\ntls_server_config: key_file is missing; write key_file, or key with the PEM itself",
-        ),
-        (
-            plain("tls_server_config: { cert_file: none.crt, key_file: none.key }"),
-            "tls_server_config.cert_file: none.crt does not exist; create it or correct the path\ntls_server_config.key_file: none.key does not exist; create it or correct the path",
-        ),
-        (
-            plain("tls_server_config: { cert_file: server.key, key_file: server.crt }"),
-            "tls_server_config.cert_file: there is no certificate in it; it must be PEM: `-----BEGIN CERTIFICATE-----`\ntls_server_config.key_file: there is no private key in it; it must be PEM: `-----BEGIN PRIVATE KEY-----`",
-        ),
-        (
-            plain("tls_server_config: { cert_file: server.crt, key_file: other.key }"),
-            "tls_server_config.key_file: the key does not belong to the certificate; give the two that were made together; of a chain, the server's certificate comes first",
-        ),
-        (
-            plain("tls_server_config: { cert_file: server.crt, key_file: encrypted.key }"),
-            "tls_server_config.key_file: the key is encrypted; give the plain key (`openssl pkey -in key -out plain`)",
-        ),
-        (of_pair("cert: x"), "tls_server_config.cert: there is both cert and cert_file; keep one of them"),
-        (
-            of_pair("client_ca_file: ca.pem"),
-            "tls_server_config.client_ca_file: there are client CAs, but no client is asked for a certificate; write client_auth_type: RequireAndVerifyClientCert",
-        ),
-        (
-            of_pair("client_ca_file: none.pem"),
-            "tls_server_config.client_ca_file: none.pem does not exist; create it or correct the path\ntls_server_config.client_ca_file: there are client CAs, but no client is asked for a certificate; write client_auth_type: RequireAndVerifyClientCert",
-        ),
-        (
-            of_pair("client_auth_type: RequireAndVerifyClientCert"),
-            "tls_server_config.client_auth_type: without client CAs no certificate could be verified, and nobody could connect; write client_ca_file",
-        ),
-        (
-            of_pair("client_auth_type: RequireAndVerifyClientCert, client_ca_file: empty"),
-            "tls_server_config.client_ca_file: there is no certificate in it; it must be PEM: `-----BEGIN CERTIFICATE-----`",
-        ),
-        (
-            of_pair("client_auth_type: x"),
-            "tls_server_config.client_auth_type: there is no client_auth_type `x`; write one of NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert",
-        ),
-        (
-            of_pair("client_allowed_sans: [a]"),
-            "tls_server_config.client_allowed_sans: no client is asked for a certificate, so no name would be checked; write client_auth_type: RequireAndVerifyClientCert",
-        ),
-        (
-            of_pair("client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem, client_allowed_sans: []"),
-            "tls_server_config.client_allowed_sans: the list is empty, and nobody could connect; list names, or leave the key out",
-        ),
-        (
-            of_pair("min_version: TLS111"),
-            "tls_server_config.min_version: there is no TLS version `TLS111`; write TLS12 or TLS13",
-        ),
-        (
-            of_pair("min_version: TLS10"),
-            "tls_server_config.min_version: TLS10 is deliberately not supported: it is broken and deprecated (RFC 8996); write TLS12, the default, which every client of the last ten years speaks",
-        ),
-        (
-            of_pair("min_version: TLS13, max_version: TLS12"),
-            "tls_server_config.max_version: max_version is below min_version; write TLS13, or leave it out",
-        ),
-        (
-            of_pair("curve_preferences: [X25519, CurveP521, CurveP257]"),
-            "tls_server_config.curve_preferences[1]: CurveP521 is not supported: the TLS library deliberately lacks it; write some of X25519, CurveP256, CurveP384, or leave the key out for all of them\ntls_server_config.curve_preferences[2]: there is no curve `CurveP257`; write some of X25519, CurveP256, CurveP384, or leave the key out for all of them",
-        ),
-        (
-            of_pair("cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA]"),
-            &*format!(
-                "tls_server_config.cipher_suites[0]: `TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA` is deliberately not supported: suites with CBC, RC4 or RSA key exchange are weak; write some of {known_suites}, or leave the key out for all of them"
-            ),
-        ),
-        (
-            of_pair("cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA2048]"),
-            &*format!(
-                "tls_server_config.cipher_suites[0]: there is no cipher suite `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA2048`; write some of {known_suites}, or leave the key out for all of them"
-            ),
-        ),
-        (
-            of_pair("cipher_suites: [TLS_AES_128_GCM_SHA256], max_version: TLS12"),
-            "tls_server_config.cipher_suites: none of them is for TLS 1.2, the only version allowed; add some, or allow TLS13",
-        ),
-        (
-            of_pair("cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]"),
-            "tls_server_config.cipher_suites: HTTP/2 obliges a server to have an AES_128_GCM_SHA256 suite, and there is none; add TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or write http_server_config.http2: false, or min_version: TLS13",
-        ),
-        (
-            of_pair("prefer_server_cipher_suites: perhaps"),
-            "tls_server_config.prefer_server_cipher_suites: `perhaps` is neither true nor false; write `true` or `false`",
-        ),
-        (
-            plain("http_server_config: { headers: { Content-Type: foo } }"),
-            "http_server_config.headers.Content-Type: this header cannot be set here; write one of Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, X-XSS-Protection, in just this spelling",
-        ),
-        (
-            plain("http_server_config: { headers: { X-Frame-Options: foo, X-Content-Type-Options: sniff } }"),
-            "http_server_config.headers.X-Frame-Options: `foo` is not a value of it; write deny or sameorigin\nhttp_server_config.headers.X-Content-Type-Options: `sniff` is not a value of it; write nosniff",
-        ),
-        (
-            plain("http_server_config: { headers: { X-XSS-Protection: 1, X-XSS-Protection: 0 } }"),
-            "http_server_config.headers.X-XSS-Protection: this header stands twice; keep one of them",
-        ),
-        (
-            plain("http_server_config: { headers: { X-XSS-Protection: \"a\\nb\" } }"),
-            "http_server_config.headers.X-XSS-Protection: `a\\nb` cannot be sent; write it on one line, in plain ASCII",
-        ),
-        (
-            plain(
-                "basic_auth_users: { john: doe, 'a:b': $2y$10$qRTBuFoULoYNA7AQ/F3ck.trZBPyjV64.oA4ZsSBCIWvXuvQlQTuu }",
-            ),
-            "basic_auth_users.john: this is not a bcrypt hash; make one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`\nbasic_auth_users.a:b: a user's name cannot have a colon in it: it ends the name; choose another name",
-        ),
-        (
-            plain("rate_limit: { interval: 5, burst: -1 }"),
-            "rate_limit.interval: `5` has no unit (exporter-toolkit would take it for nanoseconds); write a duration such as 100ms, 1s or 1m30s; 0 sets no limit\nrate_limit.burst: `-1` is not a whole number; write how many requests may come at once",
-        ),
-        (
-            plain("rate_limit: { interval: soon }"),
-            "rate_limit.interval: `soon` is not a duration; write a duration such as 100ms, 1s or 1m30s; 0 sets no limit",
-        ),
-    ] {
-        match parse(&folder, &yaml) {
+    for case in BAD.split("\n\n") {
+        let (yaml, message) = case.trim_end().split_once("\n> ").unwrap();
+        match parse(&folder, yaml) {
             Ok(_) => panic!("this loads: {yaml}"),
-            Err(said) => assert_eq!(said, message, "of {yaml}"),
+            Err(said) => assert_eq!(said, message.replace("\n> ", "\n"), "of {yaml}"),
         }
     }
 }
