@@ -12,13 +12,16 @@
 
 #[path = "access/pki.rs"]
 mod pki;
+#[path = "access/prometheus.rs"]
+mod prometheus;
 mod support;
 
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pki::Pki;
+use prometheus::Prometheus;
 use support::{Exporter, PATIENCE, run};
 
 /// The demonstration on a free port with a web configuration that stands in the folder.
@@ -143,6 +146,32 @@ fn clients_certificates_are_judged_as_each_type_says() {
             assert_eq!(came_in, let_in, "{settings}, TLS {tls}");
         }
     }
+}
+
+#[test]
+fn who_is_no_longer_trusted_is_out() {
+    let pki = Pki::new();
+    let tls = |san: &str| {
+        format!(
+            "tls_server_config: {{ {PAIR}, client_auth_type: RequireAndVerifyClientCert, client_ca_file: cas.pem, \
+             client_allowed_sans: [{san}] }}"
+        )
+    };
+    let exporter = start(&pki, &tls("192.0.2.7"));
+    let url = https(&exporter, "/-/healthy");
+    // One connection for all requests: a change between them ends it, and the client is refused when it comes again.
+    let mut client = Command::new("curl")
+        .args(["--silent", "--noproxy", "*", "--cacert", "ca.pem", "--cert", "client.crt", "--key", "client.key"])
+        .args(["--rate", "60/m", "--max-time", "60", "--fail-early", &format!("{url}?[1-60]")])
+        .current_dir(pki.folder())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("curl runs");
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(client.try_wait().unwrap().is_none(), "it gets answers");
+    pki.write("web.yml", &tls("192.0.2.8"));
+    wait("the end of the client", || client.try_wait().unwrap().is_some());
+    assert_ne!(client.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -400,61 +429,9 @@ fn prometheus_scrapes_with_tls_mtls_and_basic_auth() {
         job("wrong", "two")
     );
     pki.write("prometheus.yml", &yaml);
-    let mut prometheus = Prometheus::start(&pki);
+    let mut prometheus = Prometheus::start(pki.folder());
     for (job, value) in [("right", "1"), ("http1", "1"), ("wrong", "0")] {
         wait(&format!("up of {job}"), || prometheus.value(&format!("up{{job=\"{job}\"}}")).as_deref() == Some(value));
     }
     wait("samples", || prometheus.value("avepoint_customers{job=\"right\"}").is_some());
-}
-
-struct Prometheus {
-    child: std::process::Child,
-    url: String,
-}
-
-impl Prometheus {
-    /// It does not say which port it got, so it is started again if somebody else took the free one.
-    fn start(pki: &Pki) -> Self {
-        for _ in 0..5 {
-            let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = probe.local_addr().unwrap();
-            drop(probe);
-            let mut child = Command::new("prometheus")
-                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
-                .arg(format!("--web.listen-address={address}"))
-                .current_dir(pki.folder())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("prometheus runs; tests/run installs it");
-            let url = format!("http://{address}");
-            let mut ended = false;
-            wait("Prometheus", || {
-                ended = child.try_wait().unwrap().is_some();
-                ended || curl(pki, &format!("{url}/-/ready"), &[]).status == 200
-            });
-            if !ended {
-                return Self { child, url };
-            }
-        }
-        panic!("Prometheus does not start");
-    }
-
-    /// The value of the first series.
-    fn value(&mut self, query: &str) -> Option<String> {
-        let (_, text) = support::get(&format!("{}/api/v1/query?query={}", self.url, escaped(query)), &[]);
-        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
-        answer["data"]["result"][0]["value"][1].as_str().map(str::to_owned)
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn escaped(query: &str) -> String {
-    query.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

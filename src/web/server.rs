@@ -19,13 +19,12 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
@@ -124,7 +123,6 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let graceful = GracefulShutdown::new();
     let builder = Arc::new(connection_builder(&limits));
     let (stop, stopping) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(limits.connections));
@@ -137,12 +135,13 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let connection = Connection { permit, watcher: graceful.watcher(), access: access.clone(), limits };
+        let connection = Connection { permit, access: access.clone(), limits };
         connections.spawn(connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone()));
     }
     drop(listener);
     stop.send_replace(true);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.drain, drained).await.is_err() {
         tracing::info!("closing connections whose requests did not finish in time");
     }
     Ok(())
@@ -200,7 +199,6 @@ impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 /// What must live as long as a connection does, and what it goes by.
 struct Connection {
     permit: Option<OwnedSemaphorePermit>,
-    watcher: Watcher,
     access: Access,
     limits: Limits,
 }
@@ -215,7 +213,7 @@ impl Connection {
     ) {
         let (tls, http2) = self.access.connection().await;
         let opened = tokio::select! {
-            opened = timeout(self.limits.head, open(stream, tls, self.limits.write)) => opened,
+            opened = timeout(self.limits.head, open(stream, tls.clone(), self.limits.write)) => opened,
             // No request can be under way yet.
             _ = stopping.wait_for(|&stopping| stopping) => return,
         };
@@ -227,28 +225,49 @@ impl Connection {
                 return;
             }
         };
-        let Self { permit, watcher, access, limits } = self;
+        let Self { permit, access, limits } = self;
         let head = Head::awaited();
         let stream = HeadDeadline::new(stream, head.clone(), limits.head);
         let router = TowerToHyperService::new(router);
         let answers = Arc::new(Answers::new(limits));
         let begin = Arc::clone(&answers);
+        let outdated = Arc::new(Notify::new());
+        let outdate = Arc::clone(&outdated);
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             head.complete(request.version());
             let multiplexed = request.version() == hyper::Version::HTTP_2;
             let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
+            let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
             async move {
                 let response = access.answer(request, router).await;
+                if !access.goes_by(tls.as_ref()) {
+                    outdate.notify_one();
+                }
                 Ok::<_, Infallible>(response.map(|body| answer.with_body(body, multiplexed)))
             }
         });
         let builder = if http2 { (*builder).clone() } else { (*builder).clone().http1_only() };
-        let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
-        tokio::select! {
-            ended = connection => if let Err(error) = ended {
-                tracing::debug!(error, "connection");
-            },
-            why = answers.overdue() => tracing::debug!(why, "connection closed"),
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        let mut is_last = false;
+        loop {
+            tokio::select! {
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "connection");
+                    }
+                    break;
+                }
+                why = answers.overdue() => {
+                    tracing::debug!(why, "connection closed");
+                    break;
+                }
+                _ = stopping.wait_for(|&stopping| stopping), if !is_last => {}
+                // Who was let in by other certificates or CAs than those of now has to come in again.
+                () = outdated.notified(), if !is_last => {}
+            }
+            // What is under way is answered; then it ends.
+            is_last = true;
+            connection.as_mut().graceful_shutdown();
         }
         drop(permit);
     }

@@ -128,6 +128,14 @@ impl Access {
         (rules.tls.as_ref().map(|tls| Arc::clone(&tls.server)), rules.http2)
     }
 
+    /// Whether a handshake would go by this configuration now.
+    pub(super) fn goes_by(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
+        match (&self.current().tls, tls) {
+            (Some(now), Some(then)) => Arc::ptr_eq(&now.server, then),
+            (now, then) => now.is_none() && then.is_none(),
+        }
+    }
+
     /// The rules, after a look at the files if it is time for one.
     async fn rules(&self) -> Arc<Rules> {
         if self.0.file.is_some() && self.is_due() {
