@@ -54,6 +54,15 @@ struct Look {
     under_way: bool,
 }
 
+/// A look, until it is over, however it ends.
+struct UnderWay(Access);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        locked(&self.0.0.look).under_way = false;
+    }
+}
+
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Access").field("file", &self.0.file).finish_non_exhaustive()
@@ -139,11 +148,8 @@ impl Access {
     /// The rules, after a look at the files if it is time for one.
     async fn rules(&self) -> Arc<Rules> {
         if self.0.file.is_some() && self.is_due() {
-            let this = self.clone();
-            let look = tokio::task::spawn_blocking(move || {
-                this.look();
-                locked(&this.0.look).under_way = false;
-            });
+            let under_way = UnderWay(self.clone());
+            let look = tokio::task::spawn_blocking(move || under_way.0.look());
             let _ = tokio::time::timeout(LOOK_PATIENCE, look).await;
         }
         self.current()
