@@ -11,6 +11,7 @@ mod permissions;
 mod problem;
 mod raw;
 mod redact;
+mod same;
 mod settings;
 mod urls;
 mod validate;

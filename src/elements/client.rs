@@ -70,7 +70,7 @@ pub struct ApiStatus {
     pub throttled_until: Option<Timestamp>,
     /// Requests per second that are allowed now.
     pub rate: f64,
-    /// When the last token expires or expired.
+    /// When the last token expires or expired, as the wall clock has it.
     pub token_expires: Option<Timestamp>,
     /// No token will be asked for before, and there is none.
     pub paused_until: Option<Timestamp>,
@@ -112,6 +112,11 @@ impl Client {
             trouble: Trouble::default(),
             listing_size: AtomicU32::new(LARGEST_PAGE),
         })))
+    }
+
+    /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
+    pub fn reread_credential(&self) {
+        self.0.auth.reread_credential();
     }
 
     /// Waits until something may be asked: a pause after failed token requests is over, there is a place in the budget.

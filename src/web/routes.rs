@@ -17,9 +17,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::oneshot;
 
 use super::counters::Counters;
 use super::query::Query;
@@ -57,6 +58,7 @@ pub fn router(site: Site) -> Result<Router, Error> {
         .route(&telemetry_path, get(metrics))
         .route("/-/healthy", get(async || (TEXT, "healthy\n")))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload))
         .route("/config", get(config))
         .route("/style.css", get(style))
         .route("/customers/{partner}/{customer_id}", get(customer))
@@ -98,7 +100,8 @@ impl Pages {
         self.recent.get_or_make(move || {
             let inventories = (pages.site.inventories)();
             let series = pages.site.exposition.get().series();
-            let view = View::new(inventories, series, pages.was_ready.load(Ordering::Relaxed), pages.site.clock.now());
+            let view =
+                View::new(inventories, series, pages.was_ready.load(Ordering::Relaxed), pages.site.clock.wall_now());
             pages.was_ready.fetch_or(view.status.ready, Ordering::Relaxed);
             view
         })
@@ -141,13 +144,30 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
 async fn ready(State(pages): Shared) -> Result<Response, Response> {
     let (ready, text) = aside(move || {
         let site = &pages.site;
-        let readiness = readiness(&(site.inventories)(), site.clock.now());
+        let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
         let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
         (ready, readiness.to_string())
     })
     .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((code, TEXT, text).into_response())
+}
+
+async fn reload(State(pages): Shared) -> (StatusCode, [(HeaderName, &'static str); 1], String) {
+    let Some(reload) = &pages.site.reload else {
+        return (StatusCode::FORBIDDEN, TEXT, "reloading is off: start with --web.enable-lifecycle\n".to_owned());
+    };
+    let (reply, answer) = oneshot::channel();
+    // Reloads queue up; at the end of the daemon nobody takes them any more.
+    let answer = match reload.send(reply).await {
+        Ok(()) => answer.await.ok(),
+        Err(_) => None,
+    };
+    match answer {
+        Some(Ok(())) => (StatusCode::OK, TEXT, "reloaded\n".to_owned()),
+        Some(Err(problems)) => (StatusCode::BAD_REQUEST, TEXT, format!("{problems}\n")),
+        None => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "shutting down\n".to_owned()),
+    }
 }
 
 async fn config(State(pages): Shared) -> Response {
