@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
 
 use super::path;
 use crate::config::credential::{CertificateSource, Credential, SecretSource, read_file};
@@ -47,7 +48,7 @@ fn credential(at: &At<'_>, raw: RawAuth, base: &Path) -> Option<Credential> {
         }
         (value, file, env, None) if [&value, &file, &env].into_iter().flatten().count() == 1 => {
             let (key, source) = if let Some(text) = value {
-                ("client_secret", SecretSource::Value(text.trim().into()))
+                ("client_secret", SecretSource::Value(Zeroizing::new(text).trim().into()))
             } else if let Some(file) = file {
                 ("client_secret_file", secret_file(&at.key("client_secret_file"), &file, base)?)
             } else {
@@ -140,7 +141,10 @@ fn certificate_source(at: &At<'_>, raw: RawCertificate, base: &Path) -> Option<C
                     ("pfx_password_file", secret_file(&at.key("pfx_password_file"), &password, base)?)
                 }
                 (None, Some(name)) => ("pfx_password_env", secret_variable(&at.key("pfx_password_env"), name)?),
-                (None, None) => ("pfx_password", SecretSource::Value(raw.pfx_password.unwrap_or_default().into())),
+                (None, None) => (
+                    "pfx_password",
+                    SecretSource::Value(Zeroizing::new(raw.pfx_password.unwrap_or_default()).as_str().into()),
+                ),
             };
             at.key(key).accept(password.read())?;
             Some(CertificateSource::Pfx { pfx_file: pfx_file?, password })
