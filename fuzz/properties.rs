@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     reason = "what does not hold is to panic, and each fuzz target uses one function"
 )]
 
@@ -366,8 +367,8 @@ fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
 
 /// Labels of the configuration are served as they were written.
 fn customer_with_labels_is_served(list: &[ListedSettings]) {
-    let mut inventory = Inventory::new("main".into(), Arc::clone(&self::inventory().collectors), true, list);
     const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
+    let mut inventory = Inventory::new("main".into(), Arc::clone(&self::inventory().collectors), true, list);
     for listed in list {
         inventory.plan(&listed.id, &[QUESTION]);
         let seats = avepoint_exporter::domain::Seats { assigned: Some(Quantity::ZERO), available: None };

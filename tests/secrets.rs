@@ -44,7 +44,7 @@ fn is_clean(what: &str, text: &str, secrets: &[&str]) {
     let lower = text.to_ascii_lowercase();
     for secret in secrets {
         let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(secret.as_bytes());
         // Debug output of bytes.
         let list = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
         let mut forms = vec![(*secret).to_owned(), form.replace('+', "%20"), form, hex, list];
@@ -59,6 +59,10 @@ fn is_clean(what: &str, text: &str, secrets: &[&str]) {
             assert!(!lower.contains(&form.to_ascii_lowercase()), "{what} holds {secret} as {form}:\n{text}");
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn all_secrets() -> Vec<&'static str> {
@@ -229,7 +233,7 @@ fn no_type_that_holds_a_secret_shows_it() {
     let line = key.lines().nth(8).unwrap();
     let bytes = BASE64_STANDARD.decode(line).unwrap();
     let list = bytes[..8].iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-    let hex: String = bytes[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes[..8]);
 
     let proxy = format!("proxy_url: 'http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:1'");
     for auth in [

@@ -57,7 +57,7 @@ impl Echo {
 }
 
 /// One request and its answer; then the connection ends.
-fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>, heard: &Mutex<String>) {
+fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>, log: &Mutex<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -73,7 +73,7 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let body = String::from_utf8(body).unwrap();
-    heard.lock().unwrap().push_str(&format!("{head}{body}\n"));
+    log.lock().unwrap().push_str(&format!("{head}{body}\n"));
     let is_identity = head.lines().next().unwrap_or_default().contains("/connect/token");
     let said = answers.lock().unwrap();
     let how = if is_identity { said.0 } else { said.1 };
