@@ -23,6 +23,7 @@ pub mod summary;
 pub mod usage;
 pub mod view;
 
+mod connections;
 mod counters;
 mod customer_page;
 mod head_deadline;

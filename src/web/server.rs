@@ -3,8 +3,8 @@
 //! HTTP/1.1 and HTTP/2 with prior knowledge on one port. Every wait on a peer has an end: a request's head must be
 //! there within [`Limits::head`] of its first byte (of the connection, for the first one), an answer that nobody takes
 //! is given up after [`Limits::write`], and a connection without requests is closed after [`Limits::idle`]. Over
-//! [`Limits::connections`], new connections wait in the kernel's backlog until one ends. Request bodies are not read
-//! beyond what came with the head. An accept that fails, for want of file descriptors say, is tried again.
+//! [`Limits::connections`], one that is not missed is closed for each new one: see [`super::connections`]. Request bodies
+//! are not read beyond what came with the head. An accept that fails, for want of file descriptors say, is tried again.
 
 use std::future::Future;
 use std::io;
@@ -20,17 +20,22 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
+use super::connections::{Activity, Connections, Told};
 use super::head_deadline::{Head, HeadDeadline};
 
 /// The largest head of a request, in bytes.
 const HEAD_SIZE: u32 = 16 * 1024;
 /// Header fields in a request.
 const HEADERS: usize = 64;
-/// Requests under way at the same time on one HTTP/2 connection.
-const STREAMS: u32 = 32;
+/// Requests under way at the same time on one HTTP/2 connection: a browser needs two. The answers of those that a peer
+/// does not take are kept for it.
+const STREAMS: u32 = 8;
+/// What a peer may send of a body on a stream of HTTP/2 before somebody reads it, which nobody does.
+const STREAM_WINDOW: u32 = 1024;
+/// What a peer may send of bodies on all streams together; HTTP/2 knows no less.
+const CONNECTION_WINDOW: u32 = 65_535;
 /// Connections that the kernel keeps for us while we do not accept.
 const BACKLOG: i32 = 1024;
 
@@ -112,18 +117,28 @@ pub async fn serve(
 ) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(connection_builder(&limits));
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let room = Connections::new(limits.connections);
     // Dropping it ends the connections that are left.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (permit, stream) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener) => accepted,
         };
-        let connection = Connection { stream, permit, watcher: graceful.watcher() };
-        connections.spawn(connection.serve(Arc::clone(&builder), router.clone(), limits));
+        let admitted = tokio::select! {
+            () = &mut shutdown => break,
+            admitted = room.admit(peer.ip()) => admitted,
+        };
+        let connection = Connection { stream, activity: Arc::clone(&admitted.activity), watcher: graceful.watcher() };
+        let served = connection.serve(Arc::clone(&builder), router.clone(), limits);
+        connections.spawn(async move {
+            tokio::select! {
+                () = served => {}
+                () = admitted.unwanted() => tracing::debug!(%peer, "connection closed to make room"),
+            }
+        });
     }
     drop(listener);
     if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
@@ -132,14 +147,12 @@ pub async fn serve(
     Ok(())
 }
 
-/// The next connection, once there is room for it. Fails never: whatever is wrong is waited out.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream) {
-    // Nobody closes the semaphore; if somebody did, there would be no limit.
-    let permit = Arc::clone(permits).acquire_owned().await.ok();
+/// The next connection. Fails never: whatever is wrong is waited out.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(50);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (permit, stream),
+            Ok(accepted) => return accepted,
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections; trying again");
@@ -172,6 +185,8 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(limits.write)
         .keep_alive_timeout(limits.write)
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_SIZE);
     builder
 }
@@ -179,13 +194,13 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// A connection and what must live as long as it does.
 struct Connection {
     stream: TcpStream,
-    permit: Option<OwnedSemaphorePermit>,
+    activity: Arc<Activity>,
     watcher: Watcher,
 }
 
 impl Connection {
     async fn serve(self, builder: Arc<auto::Builder<TokioExecutor>>, router: Router, limits: Limits) {
-        let Self { stream, permit, watcher } = self;
+        let Self { stream, activity, watcher } = self;
         // Without it, the last packet of an answer may wait for an acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
@@ -193,16 +208,17 @@ impl Connection {
         let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write));
         let head = Head::awaited();
-        let stream = HeadDeadline::new(Box::pin(stream), head.clone(), limits.head);
+        let stream = Told::new(Box::pin(stream), Arc::clone(&activity));
+        let stream = HeadDeadline::new(stream, head.clone(), limits.head);
         let router = TowerToHyperService::new(router);
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             head.complete(request.version());
+            activity.asked();
             router.call(request)
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error, "connection");
         }
-        drop(permit);
     }
 }
