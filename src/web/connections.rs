@@ -5,9 +5,9 @@
 //! nothing keep a scraper out, even if it comes from the same address, through a proxy say. Missed least are, among those
 //! that have not moved for [`GRACE`], the ones of the address that has the most connections (that of the network of 64
 //! bits, of IPv6): first those that never sent a request, then those between two requests, then those that do not take
-//! their answer; and of these, the one that has not moved the longest. If there is none, it is the longest silent of the
-//! others; and if nobody is silent, the one that has been taking its answer the longest. A connection that waits for us
-//! to make its answer is never closed.
+//! their answer; and of these, the one that has not moved the longest. If there is none, it is one that has not moved for
+//! [`BLINK`]; and if all move, the one that has been taking its answer the longest, for [`GRACE`] at least. A connection
+//! that waits for us to make its answer is never closed.
 //!
 //! What a peer sends moves nothing, but for a whole request: slow senders count as silent.
 
@@ -26,8 +26,10 @@ use tokio::time::{Instant, timeout};
 
 /// How long a peer may do nothing before it counts: longer than a packet takes to come from anywhere.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long everybody may do nothing: new connections need it to say what they want.
+const BLINK: Duration = Duration::from_millis(100);
 /// Between two looks for somebody who can go.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,15 +197,22 @@ impl Table {
 type Urgency = (u8, Reverse<usize>, u8, Instant);
 
 fn urgency(state: State, share: usize, now: Instant) -> Option<Urgency> {
-    let rests = now.duration_since(state.moved) >= GRACE;
+    let rested = now.duration_since(state.moved);
     let share = Reverse(share);
-    match state.phase {
-        Phase::Silent | Phase::Idle if !rests => Some((1, Reverse(0), 0, state.moved)),
-        Phase::Silent => Some((0, share, 0, state.moved)),
-        Phase::Idle => Some((0, share, 1, state.moved)),
-        Phase::Answered if rests => Some((0, share, 2, state.moved)),
-        Phase::Answered if now.duration_since(state.asked) >= GRACE => Some((2, share, 0, state.asked)),
-        Phase::Answered | Phase::Asked => None,
+    let kind = match state.phase {
+        Phase::Silent => 0,
+        Phase::Idle => 1,
+        Phase::Answered => 2,
+        Phase::Asked => return None,
+    };
+    if rested >= GRACE {
+        Some((0, share, kind, state.moved))
+    } else if rested >= BLINK {
+        Some((1, share, 0, state.moved))
+    } else if state.phase == Phase::Answered && now.duration_since(state.asked) >= GRACE {
+        Some((2, share, 0, state.asked))
+    } else {
+        None
     }
 }
 
@@ -342,8 +351,12 @@ mod tests {
         let admitted = full(&connections, &[OTHER, HOSTILE, HOSTILE]).await;
         admitted[1].activity.asked();
         admitted[1].activity.took();
-        assert_eq!(evicted(&connections, &admitted), Some(0));
+        assert_eq!(evicted(&connections, &admitted), None);
+        tokio::time::advance(BLINK).await;
+        admitted[1].activity.took();
+        // The other one came first, but alone.
         assert_eq!(evicted(&connections, &admitted), Some(2));
+        assert_eq!(evicted(&connections, &admitted), Some(0));
         assert_eq!(evicted(&connections, &admitted), None);
         tokio::time::advance(LATER).await;
         admitted[1].activity.took();
