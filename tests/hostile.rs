@@ -218,8 +218,8 @@ fn scraper(address: SocketAddr, keeps: bool, done: Arc<AtomicBool>) -> JoinHandl
         loop {
             let gzip = scrapes.len() % 2 == 1;
             let start = Instant::now();
-            let scraped = scrape(address, keeps, gzip, &mut kept).map(|()| start.elapsed());
-            scrapes.push(scraped.map_err(|error| format!("{error} after {:?}", start.elapsed())));
+            let outcome = scrape(address, keeps, gzip, &mut kept).map(|()| start.elapsed());
+            scrapes.push(outcome.map_err(|error| format!("{error} after {:?}", start.elapsed())));
             if done.load(Ordering::Relaxed) {
                 return scrapes;
             }

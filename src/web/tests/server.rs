@@ -151,19 +151,19 @@ async fn a_crowd_that_wants_pages_is_told_to_come_back_and_holds_up_no_scrape() 
         assert_eq!(server.get("/metrics").await.status, 200);
         assert_eq!(server.get("/-/ready").await.status, 200);
     }
-    let (mut served, mut refused) = (0, 0);
+    let (mut taken, mut sent_back) = (0, 0);
     for answer in crowd {
         let answer = answer.await.unwrap();
         match answer.status {
-            200 => served += 1,
+            200 => taken += 1,
             503 => {
                 assert_eq!(answer.header("retry-after"), Some("1"));
-                refused += 1;
+                sent_back += 1;
             }
             other => panic!("{other}"),
         }
     }
-    assert!(served >= 64 && refused > 0, "{served} served, {refused} refused");
+    assert!(taken >= 64 && sent_back > 0, "{taken} taken, {sent_back} sent_back");
 }
 
 #[tokio::test]
