@@ -92,7 +92,7 @@ fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Mistake> {
 }
 
 /// The bytes of a file that belongs to the configuration, wiped when they are dropped.
-pub(super) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
+pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
     let mut bytes = Zeroizing::new(Vec::new());
     File::open(path)
         .and_then(|file| {
