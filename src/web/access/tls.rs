@@ -178,7 +178,7 @@ fn text(at: &At<'_>, key: &str, (inline, file): Source, base: &Path, files: &mut
             at.key(key).wrong(format!("there is both {key} and {key}_file"), "keep one of them");
             None
         }
-        (Some(text), None) => Some(Zeroizing::new(text.into_bytes())),
+        (Some(text), None) => Some(text.into_bytes().into()),
         (None, Some(file)) => at.key(&format!("{key}_file")).accept(files.read(&base.join(file))),
         (None, None) => None,
     }
