@@ -2,15 +2,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// Instead of an answer, or of the rest of one, the connection is to be reset.
@@ -49,8 +51,11 @@ where
 async fn connection<H, F>(stream: TcpStream, handler: H)
 where
     H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Result<Response<Body>, ResetConnection>>,
+    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
 {
+    if is_http2(&stream).await {
+        return http2_connection(stream, handler).await;
+    }
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handler));
     let Err(error) = (&mut connection).await else { return };
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
@@ -59,4 +64,39 @@ where
         let stream = connection.into_parts().io.into_inner();
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
+}
+
+/// Whether a connection begins as HTTP/2 does (RFC 9113 §3.4), which no request of HTTP/1.1 begins with.
+async fn is_http2(stream: &TcpStream) -> bool {
+    const START: &[u8] = b"PRI";
+    let mut start = [0; START.len()];
+    loop {
+        match stream.peek(&mut start).await {
+            Ok(length) if length == START.len() => return start == START,
+            Ok(1..) if start.first() == START.first() => tokio::time::sleep(Duration::from_millis(1)).await,
+            _ => return false,
+        }
+    }
+}
+
+/// A reset is one of the stream here; then the connection takes no other (GOAWAY).
+async fn http2_connection<H, F>(stream: TcpStream, handler: H)
+where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
+{
+    let go_away = Arc::new(Notify::new());
+    let tell = Arc::clone(&go_away);
+    let service = service_fn(move |request| {
+        let (answer, tell) = (handler(request), Arc::clone(&tell));
+        async move { answer.await.inspect_err(|_| tell.notify_one()) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return,
+        () = go_away.notified() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }
