@@ -41,10 +41,11 @@ impl Partner {
         Ok((Self { inventory, client, counters, clock }, poller))
     }
 
-    /// What is known, and what requests fail with at the moment.
+    /// What is known, with the wall clock's times, and what requests fail with at the moment.
     #[must_use]
     pub fn snapshot(&self) -> Inventory {
         let mut inventory = self.inventory.snapshot();
+        inventory.shift(self.clock.correction());
         inventory.listing.trouble = self.client.status().trouble;
         inventory
     }

@@ -29,12 +29,17 @@ pub(super) async fn publish(
         changed.mark_unchanged();
         let inventories = inventories.clone();
         let render = move || {
-            let snapshots: Vec<Inventory> = inventories.iter().map(Shared::snapshot).collect();
-            Exposition::render(&snapshots, customer_name_label, clock.now())
+            let correction = clock.correction();
+            let mut snapshots: Vec<Inventory> = inventories.iter().map(Shared::snapshot).collect();
+            for inventory in &mut snapshots {
+                inventory.shift(correction);
+            }
+            let exposition = Exposition::render(&snapshots, customer_name_label, clock.wall_now());
+            (exposition, correction)
         };
         let next_expiry = match tokio::task::spawn_blocking(render).await {
-            Ok(exposition) => {
-                let next_expiry = exposition.next_expiry();
+            Ok((exposition, correction)) => {
+                let next_expiry = exposition.next_expiry().map(|at| at.saturating_sub(correction).unwrap_or(at));
                 published.publish(exposition);
                 next_expiry
             }

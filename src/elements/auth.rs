@@ -177,7 +177,7 @@ impl Auth {
     pub(super) fn status(&self) -> AuthStatus {
         let (tokens, now) = (self.tokens(), self.now());
         AuthStatus {
-            token_expires: tokens.expires,
+            token_expires: tokens.expires.map(|at| self.0.clock.wall(at)),
             paused_until: tokens.paused_until(now).filter(|_| tokens.usable(now).is_none()),
             failure: tokens.failure.clone(),
             refused: tokens.is_refused(now),

@@ -70,7 +70,7 @@ pub struct ApiStatus {
     pub throttled_until: Option<Timestamp>,
     /// Requests per second that are allowed now.
     pub rate: f64,
-    /// When the last token expires or expired.
+    /// When the last token expires or expired, as the wall clock has it.
     pub token_expires: Option<Timestamp>,
     /// No token will be asked for before, and there is none.
     pub paused_until: Option<Timestamp>,

@@ -25,7 +25,7 @@ pub struct Customer {
     pub services: Option<Services>,
     /// What is asked about the customer and what came of it, ordered by question.
     pub targets: Vec<(Question, Known)>,
-    named_by_configuration: bool,
+    pub(super) named_by_configuration: bool,
 }
 
 /// The customer's row of the service list.

@@ -8,6 +8,7 @@
 //! one call and never across an await.
 
 mod customer;
+mod past;
 mod shared;
 mod subscription_ids;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use customer::{Absence, Condition, Customer, Known, Services};
+pub use past::Past;
 pub use shared::Shared;
 pub use subscription_ids::{KnownSubscription, SubscriptionId};
 

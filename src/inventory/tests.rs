@@ -112,6 +112,39 @@ fn customers_leave_only_by_a_complete_listing() {
 }
 
 #[test]
+fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
+    let mut before = planned();
+    before.observe(ListedCustomer { subscriptions: Some(vec![row("x", 1, 2)]), ..listed("a", Some("A")) }, at(1));
+    before.succeed(&"a".into(), SEATS, answer(5), at(9));
+    before.observe(listed("b", Some("B")), at(1));
+    before.observe(listed("c", Some("C")), at(1));
+    before.complete_listing(&HashSet::from(["a".into(), "b".into(), "c".into()]), at(2));
+    let settings = |id: &str, name: Option<&str>| ListedSettings {
+        id: id.into(),
+        name: name.map(str::to_owned),
+        labels: vec![("tier".to_owned(), "gold".to_owned())],
+    };
+    let list = [settings("a", None), settings("c", Some("ours"))];
+    let mut inventory = Inventory::new("main".into(), collectors(), true, &list);
+    inventory.adopt(before.clone().into(), |_, name| name != "B", at(5));
+    let names: Vec<_> = inventory.customers.values().map(|c| (c.id.as_str(), &*c.name, c.configured)).collect();
+    assert_eq!(names, [("a", "A", true), ("c", "ours", true)], "b is not wanted any more");
+    assert_eq!(inventory.customers[&"a".into()].labels.len(), 1);
+    assert_eq!(known(&inventory).current(at(5), HOUR), Some((at(5), &answer(5))), "never later than now");
+    assert_eq!(known(&inventory).polled, Some(at(5)));
+    assert_eq!(inventory.customers[&"a".into()].services.as_ref().unwrap().subscriptions.len(), 1);
+    assert_eq!(inventory.listing.completed, Some(at(2)));
+    inventory.shift(jiff::SignedDuration::from_secs(100));
+    assert_eq!((inventory.listing.completed, known(&inventory).polled), (Some(at(102)), Some(at(105))));
+
+    let mut unlisted = Inventory::new("main".into(), collectors(), false, &list);
+    unlisted.adopt(before.into(), |_, _| false, at(5));
+    assert_eq!(unlisted.listing.polled, None);
+    assert!(unlisted.customers[&"a".into()].services.is_none(), "nobody would renew it");
+    assert!(known(&unlisted).answer.is_some());
+}
+
+#[test]
 fn a_name_once_known_does_not_flap() {
     let mut inventory = planned();
     inventory.observe(listed("a", None), at(1));

@@ -54,7 +54,8 @@ pub struct Site {
     pub exposition: Published,
     /// The other rooms' own metrics; this room adds its own.
     pub own: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
-    /// Snapshots of all partners' inventories, in the order of the configuration.
+    /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
+    /// clock.
     pub inventories: Arc<dyn Fn() -> Vec<Inventory> + Send + Sync>,
     /// The running configuration, without secrets.
     pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,

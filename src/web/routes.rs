@@ -98,7 +98,8 @@ impl Pages {
         self.recent.get_or_make(move || {
             let inventories = (pages.site.inventories)();
             let series = pages.site.exposition.get().series();
-            let view = View::new(inventories, series, pages.was_ready.load(Ordering::Relaxed), pages.site.clock.now());
+            let view =
+                View::new(inventories, series, pages.was_ready.load(Ordering::Relaxed), pages.site.clock.wall_now());
             pages.was_ready.fetch_or(view.status.ready, Ordering::Relaxed);
             view
         })
@@ -141,7 +142,7 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
 async fn ready(State(pages): Shared) -> Result<Response, Response> {
     let (ready, text) = aside(move || {
         let site = &pages.site;
-        let readiness = readiness(&(site.inventories)(), site.clock.now());
+        let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
         let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
         (ready, readiness.to_string())
     })

@@ -1,0 +1,97 @@
+//! What was known before, under an earlier configuration or by an earlier process, taken over by an inventory that is
+//! made from the present configuration.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Customer, Inventory, Listing};
+use crate::domain::CustomerId;
+
+/// Everything about a partner that is worth keeping when its settings change or the process ends.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// How the listing stood.
+    pub listing: Listing,
+    /// In the order of their ids.
+    pub customers: BTreeMap<CustomerId, Arc<Customer>>,
+}
+
+impl From<Inventory> for Past {
+    fn from(inventory: Inventory) -> Self {
+        Self { listing: inventory.listing, customers: inventory.customers }
+    }
+}
+
+impl Inventory {
+    /// Takes over what was known, as far as the present configuration still wants it: customers of `customers.list`
+    /// keep the name and the labels that the configuration gives them now, others come along if `keeps` says so, of
+    /// an id and a name that may be empty. What a customer is not asked any more is dropped by the next
+    /// [`Inventory::plan`].
+    ///
+    /// A time after `now` comes from a clock that was wrong and counts as `now`, so that nothing waits for years.
+    pub fn adopt(&mut self, past: Past, keeps: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
+        let wanted = self.listing.wanted;
+        if wanted {
+            self.listing = Listing { wanted, trouble: None, ..past.listing };
+            self.listing.map_times(|at| at.min(now));
+        }
+        for (id, known) in past.customers {
+            match self.customers.entry(id) {
+                Entry::Occupied(mut present) => Arc::make_mut(present.get_mut()).adopt(&known, wanted, now),
+                Entry::Vacant(place) if keeps(place.key(), &known.name) => {
+                    let mut customer = Customer::discovered(place.key().clone());
+                    customer.adopt(&known, wanted, now);
+                    place.insert(Arc::new(customer));
+                }
+                Entry::Vacant(_) => {}
+            }
+        }
+    }
+
+    /// Moves every time at which something was seen or polled, by what the wall clock was corrected by, for those who are
+    /// told of them. What the API says of the future (expirations) stays.
+    pub fn shift(&mut self, by: SignedDuration) {
+        if by.is_zero() {
+            return;
+        }
+        let later = |at: Timestamp| at.saturating_add(by).unwrap_or(at);
+        self.listing.map_times(later);
+        for customer in self.customers.values_mut() {
+            Arc::make_mut(customer).map_times(later);
+        }
+    }
+}
+
+impl Customer {
+    fn adopt(&mut self, known: &Self, listed: bool, now: Timestamp) {
+        if !self.named_by_configuration && !known.named_by_configuration {
+            self.name = known.name.clone();
+        }
+        // Without a listing nobody would ever renew it.
+        self.services = known.services.clone().filter(|_| listed);
+        self.targets.clone_from(&known.targets);
+        self.map_times(|at| at.min(now));
+    }
+
+    fn map_times(&mut self, map: impl Fn(Timestamp) -> Timestamp) {
+        if let Some(services) = &mut self.services {
+            services.seen = map(services.seen);
+        }
+        for (_, known) in &mut self.targets {
+            known.polled = known.polled.map(&map);
+            if let Some((seen, _)) = &mut known.answer {
+                *seen = map(*seen);
+            }
+        }
+    }
+}
+
+impl Listing {
+    fn map_times(&mut self, map: impl Fn(Timestamp) -> Timestamp) {
+        self.polled = self.polled.map(&map);
+        self.completed = self.completed.map(&map);
+    }
+}
