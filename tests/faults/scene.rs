@@ -1,0 +1,442 @@
+//! One row of the table, played: a simulated world that moves, the daemon before it, the fault, and its end; every
+//! scrape in between is checked.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::simulator::{Case, Generator, Settings, SimCustomer, Simulator, World};
+use tokio::runtime::Handle;
+
+use super::door::{Authority, Door, State};
+use super::rows::{Ends, Lasts, Row, Transport, Trouble, Which};
+use super::truth::{Groups, History, groups_of, is_content, move_on};
+use crate::support::{Exporter, Samples, today, value};
+
+/// Of every collector.
+pub const INTERVAL: Duration = Duration::from_secs(2);
+/// Of every request.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// How long values are served: where a fault is to outlast them, and where not.
+const SHORT_AGE: Duration = Duration::from_secs(7);
+const LONG_AGE: Duration = Duration::from_mins(3);
+/// What an answer is on its way, what is between two expositions, and what a busy machine takes.
+const SLACK: Duration = Duration::from_millis(1000 + 1000 + 1500);
+/// How long a fault lasts that no value is outlasted by.
+const SHORT: Duration = Duration::from_secs(4);
+/// From the first request after a fault on: an interval with its jitter, a request with the pauses before it is
+/// repeated, the next exposition, and what a busy machine takes.
+const RECOVERY: Duration = Duration::from_millis(2100 + 1000 + 3500 + 1000 + 5000);
+/// Until that request: what the pauses of tokens and throttling are bounded by.
+const PAUSE: Duration = Duration::from_secs(65);
+const FIRST_PASS: Duration = Duration::from_mins(1);
+const TICK: Duration = Duration::from_millis(250);
+
+/// What the process may need at most, in every row.
+pub const MOST_MEMORY_KIB: u64 = 160 * 1024;
+pub const MOST_FILES: usize = 64;
+
+/// The customers of every world: what there is of special cases.
+const CASES: [Case; 13] = [
+    Case::Healthy,
+    Case::Pooled,
+    Case::Exhausted,
+    Case::Renewed,
+    Case::Capacity95,
+    Case::Unlimited,
+    Case::NoProducts,
+    Case::EqualRows,
+    Case::NotApplicable,
+    Case::Unknown,
+    Case::Google,
+    Case::Salesforce,
+    Case::Iaas,
+];
+
+/// The customer at a place of the world that every row begins with.
+pub fn customer(place: usize) -> SimCustomer {
+    let index = CASES[place].index();
+    Generator::new(7, 24, today()).customer(u32::try_from(index).unwrap())
+}
+
+/// What a row came to, for the account.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    pub scrapes: u64,
+    pub memory_kib: u64,
+    pub files: usize,
+    pub recovery: Duration,
+}
+
+struct Scene<'a> {
+    row: &'a Row,
+    simulator: Arc<Simulator>,
+    api: Door,
+    token: Door,
+    history: Arc<History>,
+    exporter: Exporter,
+    folder: tempfile::TempDir,
+    ca: Option<&'static Authority>,
+    account: Account,
+    /// When values began to be out of reach.
+    broken: Option<Instant>,
+}
+
+/// Plays a row; fails with what did not hold.
+pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
+    let mut scene = Scene::start(row, runtime)?;
+    let moving = Moving::start(&scene);
+    scene.break_all();
+    let (lasts, start) = (scene.lasts(), Instant::now());
+    let mut moved_out = false;
+    while start.elapsed() < lasts {
+        scene.scrape()?;
+        if !moved_out && start.elapsed() > lasts / 3 {
+            scene.customers_come_and_go();
+            moved_out = true;
+        }
+        std::thread::sleep(TICK);
+    }
+    moving.stop();
+    scene.has_struck()?;
+    let mended = Instant::now();
+    scene.mend_all();
+    scene.recover(mended)?;
+    scene.finish()
+}
+
+impl<'a> Scene<'a> {
+    fn start(row: &'a Row, runtime: &Handle) -> Result<Self, String> {
+        let history = Arc::new(History::default());
+        let world = World { customers: (0..CASES.len()).map(customer).collect(), ..World::default() };
+        let (ca, server) = match row.transport {
+            Transport::Http => (None, None),
+            Transport::Https { http2 } => (Some(authority()), Some(authority().server(2099, http2))),
+        };
+        let mut settings = Settings::of_size(0, 7, today());
+        settings.registrations[0].world = world;
+        settings.token_lifetime = row.token_lifetime;
+        settings.faults.clone_from(&row.always);
+        let simulator = Arc::new(runtime.block_on(Simulator::on_loopback(settings)).map_err(|e| e.to_string())?);
+        simulator.with_world(Settings::CLIENT.0, |world| history.add(world));
+        let to = simulator.api_url().trim_start_matches("http://").parse().unwrap();
+        let state = State { open: true, drip: None, tls: server };
+        let (api, token) = (Door::new(runtime, to, state.clone()), Door::new(runtime, to, state));
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        if let Some(ca) = ca {
+            std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+        }
+        let exporter = Exporter::with_config(folder.path(), &config(row, &api, &token, ca.is_some()));
+        let account = Account::default();
+        let scene = Self { row, simulator, api, token, history, exporter, folder, ca, account, broken: None };
+        let start = Instant::now();
+        while !scene.is_whole(&scene.samples()?) {
+            if start.elapsed() > FIRST_PASS {
+                return Err(format!("the first pass never ended: {}", scene.missing()));
+            }
+            std::thread::sleep(TICK);
+        }
+        Ok(scene)
+    }
+
+    fn lasts(&self) -> Duration {
+        match self.row.lasts {
+            Lasts::Short => SHORT,
+            Lasts::Outlasts => SHORT_AGE + INTERVAL + SLACK,
+        }
+    }
+
+    fn door(&self, which: Which) -> &Door {
+        match which {
+            Which::Api => &self.api,
+            Which::Token => &self.token,
+        }
+    }
+
+    fn break_all(&mut self) {
+        self.broken = Some(Instant::now());
+        for trouble in &self.row.troubles {
+            match trouble {
+                Trouble::Rule(rule) => self.simulator.faults().add(rule.clone()),
+                Trouble::Shut(which) => self.door(*which).set(|state| state.open = false),
+                Trouble::Drip(which, every) => self.door(*which).set(|state| state.drip = Some(*every)),
+                Trouble::Foreign => {
+                    let server = Authority::new("foreign").server(2099, false);
+                    self.api.set(|state| state.tls = Some(server));
+                }
+                Trouble::Expired => self.api.set(|state| state.tls = Some(authority().server(2020, false))),
+                Trouble::Config(change) => {
+                    let right = config(self.row, &self.api, &self.token, self.ca.is_some());
+                    self.configure(&change(&right));
+                }
+            }
+        }
+    }
+
+    /// Whether the fault was one: every rule met requests, and something failed where a door was shut.
+    fn has_struck(&self) -> Result<(), String> {
+        let strikes = self.simulator.faults().strikes();
+        if let Some(place) = strikes.iter().skip(self.row.always.len()).position(|&strikes| strikes == 0) {
+            return Err(format!("rule {place} met no request"));
+        }
+        let doors = self.row.troubles.iter().any(|trouble| !matches!(trouble, Trouble::Rule(_)));
+        let failures: f64 = crate::support::of(&self.samples()?, "avepoint_api_request_failures_total")
+            .chain(crate::support::of(&self.samples()?, "avepoint_auth_token_request_failures_total"))
+            .map(|(_, failures)| failures)
+            .sum();
+        if doors && failures == 0.0 { Err("no request failed".to_owned()) } else { Ok(()) }
+    }
+
+    fn mend_all(&mut self) {
+        if self.row.ends != Ends::Never {
+            self.simulator.faults().set(self.row.always.clone());
+        }
+        for trouble in &self.row.troubles {
+            match trouble {
+                Trouble::Rule(_) | Trouble::Config(_) => {}
+                Trouble::Shut(which) => self.door(*which).set(|state| state.open = true),
+                Trouble::Drip(which, _) => self.door(*which).set(|state| state.drip = None),
+                Trouble::Foreign | Trouble::Expired => {
+                    self.api.set(|state| state.tls = Some(authority().server(2099, false)));
+                }
+            }
+        }
+        if self.row.ends == Ends::Restart {
+            let right = config(self.row, &self.api, &self.token, self.ca.is_some());
+            self.configure(&right);
+        }
+    }
+
+    /// A restart with another configuration: nothing is known any more.
+    fn configure(&mut self, yaml: &str) {
+        self.exporter.terminate();
+        self.note_log();
+        self.exporter = Exporter::with_config(self.folder.path(), yaml);
+    }
+
+    /// One customer leaves and another one comes.
+    fn customers_come_and_go(&self) {
+        self.simulator.with_world(Settings::CLIENT.0, |world| {
+            world.remove(&customer(2).id);
+            let mut newcomer = Generator::new(77, 24, today()).customer(0);
+            newcomer.tenants.iter_mut().for_each(|tenant| tenant.motion = avepoint_exporter::simulator::Motion::Still);
+            world.customers.insert(3, newcomer);
+            self.history.add(world);
+        });
+    }
+
+    fn samples(&self) -> Result<Samples, String> {
+        let text = get(&self.exporter.url, "/metrics")?;
+        Ok(crate::support::samples(&text))
+    }
+
+    /// A scrape, checked.
+    fn scrape(&mut self) -> Result<Samples, String> {
+        let asked = Instant::now();
+        let samples = self.samples()?;
+        let mut allowed = self.row.allowed.clone();
+        let max_age = self.max_age();
+        // A value that was read just before the fault, or that was due then, is not older than `max_age` before.
+        let aged = self.broken.is_some_and(|broken| broken.elapsed() + INTERVAL.mul_f64(1.1) + TIMEOUT >= max_age);
+        allowed.aged = aged && self.row.lasts == Lasts::Outlasts;
+        let groups = groups_of(&samples);
+        self.history.check(&groups, asked, max_age + SLACK, &allowed)?;
+        self.left_by_a_listing(&groups, &samples, &allowed)?;
+        self.account.scrapes += 1;
+        self.account.files = self.account.files.max(self.open_files());
+        if self.account.files > MOST_FILES {
+            return Err(format!("{} open files", self.account.files));
+        }
+        Ok(samples)
+    }
+
+    /// Who has left is gone only after a complete listing, and that was after they left.
+    fn left_by_a_listing(
+        &self,
+        groups: &Groups,
+        samples: &Samples,
+        allowed: &super::truth::Allowed,
+    ) -> Result<(), String> {
+        let leaver = format!("info {} ", customer(2).id);
+        let Some(left) = self.history.left(&leaver) else { return Ok(()) };
+        if groups.contains_key(&leaver) || allowed.nothing || self.row.ends == Ends::Restart {
+            return Ok(());
+        }
+        let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+        let listed = value(samples, "avepoint_discovery_last_success_timestamp_seconds{partner=\"main\"}");
+        let since_left = left.elapsed().as_secs_f64();
+        match listed {
+            Some(listed) if now - listed <= since_left + 0.5 => Ok(()),
+            _ => Err("a customer left without a complete listing".to_owned()),
+        }
+    }
+
+    fn max_age(&self) -> Duration {
+        match self.row.lasts {
+            Lasts::Short => LONG_AGE,
+            Lasts::Outlasts => SHORT_AGE,
+        }
+    }
+
+    /// From the first request after the fault, everything is as it should be within one interval.
+    fn recover(&mut self, mended: Instant) -> Result<(), String> {
+        std::thread::sleep(TICK);
+        let before = self.arrivals();
+        while self.arrivals() == before {
+            self.scrape()?;
+            if mended.elapsed() > PAUSE {
+                return Err("nothing was asked after the end".to_owned());
+            }
+            std::thread::sleep(TICK);
+        }
+        let first = Instant::now();
+        loop {
+            let samples = self.scrape()?;
+            if self.is_whole(&samples) {
+                break;
+            }
+            if first.elapsed() > RECOVERY {
+                return Err(format!("not recovered within {RECOVERY:?}: {}", self.missing()));
+            }
+            std::thread::sleep(TICK);
+        }
+        self.account.recovery = first.elapsed();
+        Ok(())
+    }
+
+    /// Answers that no fault touches any more; a token alone is none.
+    fn arrivals(&self) -> u64 {
+        let requests = self.simulator.requests();
+        requests
+            .by_answer
+            .iter()
+            .filter(|((operation, _), _)| operation.as_str() != "token")
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    fn expected(&self) -> Groups {
+        let mut groups = self.history.now();
+        groups.retain(|group, _| !self.row.allowed.gone.iter().any(|start| group.starts_with(start)));
+        groups
+    }
+
+    fn is_whole(&self, samples: &Samples) -> bool {
+        groups_of(samples) == self.expected() && is_content(samples)
+    }
+
+    fn missing(&self) -> String {
+        let Ok(samples) = self.samples() else { return "no scrape".to_owned() };
+        let (served, expected) = (groups_of(&samples), self.expected());
+        let wrong: Vec<_> = expected.iter().filter(|(group, truth)| served.get(*group) != Some(*truth)).collect();
+        let more: Vec<_> = served.keys().filter(|group| !expected.contains_key(*group)).collect();
+        let states: Vec<_> = crate::support::of(&samples, "avepoint_collector_targets")
+            .filter(|&(series, count)| count > 0.0 && !series.contains("fresh") && !series.contains("absent"))
+            .collect();
+        let first = wrong.first().map(|(group, truth)| (group, truth, served.get(*group)));
+        format!("{} groups are wrong, first {first:?}; too many: {more:?}; {states:?}", wrong.len())
+    }
+
+    fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.exporter.child.id())).map_or(0, Iterator::count)
+    }
+
+    /// The most memory that the process has had.
+    fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.exporter.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(u64::MAX)
+    }
+
+    fn note_log(&mut self) {
+        if let Some(folder) = std::env::var_os("FAULTS_LOGS") {
+            let file = std::path::Path::new(&folder).join(self.row.name.replace(['/', ' '], "_"));
+            let _ = std::fs::write(file, self.exporter.log());
+        }
+    }
+
+    fn finish(mut self) -> Result<Account, String> {
+        self.account.memory_kib = self.peak_memory_kib();
+        self.note_log();
+        let log = self.exporter.log().to_owned();
+        for word in ["panicked", "abnormally", Settings::CLIENT.1] {
+            if let Some(line) = log.lines().find(|line| line.contains(word)) {
+                return Err(format!("in the log: {line}"));
+            }
+        }
+        if self.account.memory_kib > MOST_MEMORY_KIB {
+            return Err(format!("{} KiB of memory", self.account.memory_kib));
+        }
+        let (code, _) = self.exporter.terminate();
+        if code == Some(0) { Ok(self.account) } else { Err(format!("it ended with {code:?}")) }
+    }
+}
+
+/// The world moving until it is told to stop.
+struct Moving(Arc<AtomicBool>, std::thread::JoinHandle<()>);
+
+impl Moving {
+    fn start(scene: &Scene<'_>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, simulator, history) = (stop.clone(), scene.simulator.clone(), scene.history.clone());
+        let moving = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                simulator.with_world(Settings::CLIENT.0, |world| {
+                    move_on(world);
+                    history.add(world);
+                });
+                std::thread::sleep(TICK);
+            }
+        });
+        Self(stop, moving)
+    }
+
+    fn stop(self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.join().unwrap();
+    }
+}
+
+fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::new("fault suite"))
+}
+
+fn config(row: &Row, api: &Door, token: &Door, tls: bool) -> String {
+    let (client_id, secret) = Settings::CLIENT;
+    let scheme = if tls { "https" } else { "http" };
+    let ca = if tls { "    ca_file: ca.pem\n" } else { "" };
+    let (interval, timeout) = (INTERVAL.as_secs(), TIMEOUT.as_secs());
+    let max_age = match row.lasts {
+        Lasts::Short => LONG_AGE,
+        Lasts::Outlasts => SHORT_AGE,
+    };
+    let collectors = ["services", "tenant_seats", "customer_seats", "products_purchased", "products_available"]
+        .map(|name| format!("  {name}: {{ interval: {interval}s, max_age: {}s }}\n", max_age.as_secs()))
+        .concat();
+    format!(
+        "partners:\n  - name: main\n    api_url: {scheme}://{}\n    token_url: {scheme}://{}/connect/token\n    auth: {{ client_id: {client_id}, client_secret: {secret} }}\n    budget: {{ requests_per_second: 400, burst: 100, concurrency: 8, timeout: {timeout}s }}\n{ca}collectors:\n{collectors}",
+        api.address, token.address,
+    )
+}
+
+/// The body of a path; every answer must be whole and 200.
+fn get(url: &str, path: &str) -> Result<String, String> {
+    let host = url.trim_start_matches("http://");
+    let all = TcpStream::connect(host).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    });
+    let all = all.map_err(|error| format!("{path} does not answer: {error}"))?;
+    let (head, body) = all.split_once("\r\n\r\n").ok_or("an answer without headers")?;
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    if !head.starts_with("HTTP/1.1 200") || length != Some(body.len()) {
+        return Err(format!("{path} answered {head}"));
+    }
+    Ok(body.to_owned())
+}
