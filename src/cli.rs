@@ -82,6 +82,9 @@ pub struct Flags {
     /// The path of the metrics
     #[arg(long = "web.telemetry-path", global = true, value_name = "PATH", default_value = "/metrics")]
     pub telemetry_path: String,
+    /// Answer POST /-/reload, which reads the configuration again as SIGHUP does
+    #[arg(long = "web.enable-lifecycle", global = true)]
+    pub enable_lifecycle: bool,
     /// Log lines of this level and above
     #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
     pub log_level: LogLevel,

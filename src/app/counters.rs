@@ -7,24 +7,37 @@ use prometheus::{Gauge, IntGauge, Opts, Registry};
 use crate::catalog;
 use crate::clock::Clock;
 
-/// In a registry of its own.
-#[derive(Debug)]
+/// In a registry of its own. Clones share it.
+#[derive(Clone, Debug)]
 pub(super) struct AppCounters {
     registry: Registry,
+    reload_successful: IntGauge,
+    reloaded_at: Gauge,
+    clock: Clock,
 }
 
 impl AppCounters {
     /// The configuration that the process started with was loaded just now.
     pub(super) fn new(clock: Clock) -> prometheus::Result<Self> {
-        let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
-        let successful = IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?;
-        successful.set(1);
-        registry.register(Box::new(successful))?;
-        let loaded = Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?;
-        loaded.set(clock.now().as_millisecond() as f64 / 1000.0);
-        registry.register(Box::new(loaded))?;
-        Ok(Self { registry })
+        let counters = Self {
+            registry: Registry::new(),
+            reload_successful: IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?,
+            reloaded_at: Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?,
+            clock,
+        };
+        counters.registry.register(Box::new(ProcessCollector::for_self()))?;
+        counters.registry.register(Box::new(counters.reload_successful.clone()))?;
+        counters.registry.register(Box::new(counters.reloaded_at.clone()))?;
+        counters.reloaded(true);
+        Ok(counters)
+    }
+
+    /// The configuration was loaded, or could not be.
+    pub(super) fn reloaded(&self, successfully: bool) {
+        self.reload_successful.set(successfully.into());
+        if successfully {
+            self.reloaded_at.set(self.clock.wall_now().as_millisecond() as f64 / 1000.0);
+        }
     }
 
     pub(super) fn gather(&self) -> Vec<MetricFamily> {

@@ -1,33 +1,41 @@
-//! The daemon, wired: partners that poll, a publisher that renders, a web server that answers.
+//! The daemon, wired: partners that poll, a publisher that renders, a web server that answers, a configuration that can
+//! be read again.
 //!
 //! [`run`] reads from top to bottom like the way of a number. It takes its listeners and the future that ends it, so
 //! that a test runs it as `main` does.
 
 mod counters;
 mod partner;
+mod partners;
 mod publisher;
+mod rotation;
 mod signals;
 
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 pub use partner::Partner;
+pub use partners::{Partners, Running};
 pub use signals::termination;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::elements::ClientError;
 use crate::exposition::{self, Published};
-use crate::inventory::Shared;
-use crate::polling::Poller;
+use crate::inventory::Inventory;
 use crate::web::{self, Site};
 use counters::AppCounters;
+
+/// How long a reload waits until what it changed is served.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the daemon could not start or had to end.
 #[derive(Debug)]
@@ -55,76 +63,50 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Partners, their pollers, and the signal that one of them changed.
-pub struct Partners {
-    /// In the order of the configuration.
-    pub partners: Vec<Partner>,
-    /// One for each.
-    pub pollers: Vec<Poller>,
-    /// Told at every change of an inventory.
-    pub changed: watch::Receiver<()>,
-}
-
-impl Partners {
-    /// Wires the partners of a configuration. Nothing is asked yet.
-    pub fn new(config: &Config, clock: Clock) -> Result<Self, ClientError> {
-        let collectors = Arc::new(config.collectors.clone());
-        let (tell, changed) = watch::channel(());
-        let (mut partners, mut pollers) = (Vec::new(), Vec::new());
-        for settings in &config.partners {
-            let (partner, poller) = Partner::new(settings, &collectors, tell.clone(), clock)?;
-            partners.push(partner);
-            pollers.push(poller);
-        }
-        Ok(Self { partners, pollers, changed })
-    }
+/// What the daemon is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration to start with.
+    pub config: Config,
+    /// Where it came from, to be read again; without it, there is nothing to reload.
+    pub config_file: Option<PathBuf>,
+    /// Where to answer.
+    pub listeners: Vec<TcpListener>,
+    /// The path of the metrics.
+    pub telemetry_path: String,
+    /// Whether `POST /-/reload` is answered.
+    pub lifecycle: bool,
+    /// What times are reckoned by.
+    pub clock: Clock,
 }
 
 /// Runs the daemon until `shutdown`, or until a server fails.
-pub async fn run(
-    config: Config,
-    listeners: Vec<TcpListener>,
-    telemetry_path: &str,
-    clock: Clock,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), Error> {
-    for warning in config.warnings(clock.now()) {
-        warn!("{warning}");
-    }
-    let Partners { partners, pollers, changed } = Partners::new(&config, clock).map_err(Error::Client)?;
-    let inventories: Arc<[Shared]> = partners.iter().map(|partner| partner.inventory.clone()).collect();
+pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let Setup { config, config_file, listeners, telemetry_path, lifecycle, clock } = setup;
+    let counters = AppCounters::new(clock).map_err(Error::Counters)?;
+    let mut hangups = signals::hangup().map_err(Error::Server)?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
-    for poller in pollers {
-        tasks.spawn(poller.run(told(stopped.clone())));
-    }
+    warn_of(&config, clock);
+    let mut partners = Partners::none(clock);
+    partners.apply(config, |_| None).await.map_err(Error::Client)?;
+    let running = partners.running();
+    tasks.spawn(rotation::follow_credentials(running.clone()));
 
     let published = Published::new();
+    let (show, mut shown) = watch::channel(Arc::default());
     tasks.spawn(publisher::publish(
-        inventories,
-        config.customer_name_label,
+        running.clone(),
+        show,
         published.clone(),
-        changed,
+        partners.changed(),
         clock,
         told(stopped.clone()),
     ));
 
-    let counters = AppCounters::new(clock).map_err(Error::Counters)?;
-    let snapshots = partners.clone();
-    let own = move || {
-        let families = partners.iter().flat_map(Partner::gather).chain([counters.gather()]);
-        exposition::merge(families.collect())
-    };
-    let config_yaml = config.to_redacted_yaml();
-    let site = Site {
-        exposition: published,
-        own: Arc::new(own),
-        inventories: Arc::new(move || snapshots.iter().map(Partner::snapshot).collect()),
-        clock,
-        config_yaml: Arc::new(move || config_yaml.clone()),
-        telemetry_path: telemetry_path.to_owned(),
-    };
+    let (reload, mut reloads) = mpsc::channel(1);
+    let site = site(published, running, &counters, clock, telemetry_path, lifecycle.then_some(reload));
     let router = web::router(site).map_err(Error::Site)?;
     let mut servers = JoinSet::new();
     for listener in listeners {
@@ -136,15 +118,40 @@ pub async fn run(
 
     let mut outcome = Ok(());
     tokio::pin!(shutdown);
-    tokio::select! {
-        () = &mut shutdown => info!("shutting down"),
-        Some(ended) = servers.join_next() => outcome = server_ended(ended),
-        Some(Err(error)) = tasks.join_next() => {
-            error!("a task ended abnormally: {error}");
-            outcome = Err(Error::Server(io::Error::other("a task ended abnormally")));
+    loop {
+        let reply = tokio::select! {
+            () = &mut shutdown => {
+                info!("shutting down");
+                break;
+            }
+            Some(ended) = servers.join_next() => {
+                outcome = server_ended(ended);
+                break;
+            }
+            Some(Err(error)) = tasks.join_next() => {
+                outcome = Err(task_ended(&error));
+                break;
+            }
+            error = partners.failed() => {
+                outcome = Err(task_ended(&error));
+                break;
+            }
+            Some(()) = hangups.recv() => None,
+            Some(reply) = reloads.recv() => Some(reply),
+        };
+        let reloaded = reload_from(config_file.as_deref(), &mut partners, &mut shown, clock).await;
+        counters.reloaded(reloaded.is_ok());
+        match &reloaded {
+            Ok(()) => info!("the configuration was reloaded"),
+            Err(problems) => error!("the configuration was not reloaded, the one from before stays:\n{problems}"),
+        }
+        if let Some(reply) = reply {
+            // Whoever asked may have left.
+            let _: Result<(), _> = reply.send(reloaded);
         }
     }
     stop.send_replace(true);
+    partners.stop().await;
     while let Some(ended) = servers.join_next().await {
         outcome = outcome.and(server_ended(ended));
     }
@@ -152,8 +159,66 @@ pub async fn run(
     outcome
 }
 
+/// Reads the configuration again and applies what changed; the problems, if it cannot be.
+async fn reload_from(
+    file: Option<&Path>,
+    partners: &mut Partners,
+    shown: &mut watch::Receiver<Arc<Running>>,
+    clock: Clock,
+) -> Result<(), String> {
+    let file = file.ok_or("there is no configuration file: this is a demonstration")?.to_owned();
+    let loaded = tokio::task::spawn_blocking(move || Config::load(&file)).await.map_err(|error| error.to_string())?;
+    let config = loaded.map_err(|errors| errors.to_string())?;
+    warn_of(&config, clock);
+    partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
+    let running = Arc::clone(&partners.running().borrow());
+    let rereading = Arc::clone(&running);
+    // It panicked, which says so itself: the configuration is applied nevertheless.
+    let _ = tokio::task::spawn_blocking(move || rereading.partners.iter().for_each(Partner::reread_credential)).await;
+    // So that whoever asked for the reload and scrapes sees what it changed. Whatever delays it is not the reload's.
+    let _ = tokio::time::timeout(SHOWN_WITHIN, shown.wait_for(|shown| Arc::ptr_eq(shown, &running))).await;
+    Ok(())
+}
+
+fn warn_of(config: &Config, clock: Clock) {
+    for warning in config.warnings(clock.wall_now()) {
+        warn!("{warning}");
+    }
+}
+
+/// What the web server shows, and how it asks for a reload.
+fn site(
+    exposition: Published,
+    running: watch::Receiver<Arc<Running>>,
+    counters: &AppCounters,
+    clock: Clock,
+    telemetry_path: String,
+    reload: Option<web::Reload>,
+) -> Site {
+    let now = move || Arc::clone(&running.borrow());
+    let (counted, known, configured) = (now.clone(), now.clone(), now);
+    let counters = counters.clone();
+    Site {
+        exposition,
+        own: Arc::new(move || {
+            let families = counted().partners.iter().flat_map(Partner::gather).chain([counters.gather()]).collect();
+            exposition::merge(families)
+        }),
+        inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
+        clock,
+        config_yaml: Arc::new(move || configured().config_yaml.clone()),
+        telemetry_path,
+        reload,
+    }
+}
+
 fn server_ended(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), Error> {
     ended.map_err(io::Error::other).flatten().map_err(Error::Server)
+}
+
+fn task_ended(error: &tokio::task::JoinError) -> Error {
+    error!("a task ended abnormally: {error}");
+    Error::Server(io::Error::other("a task ended abnormally"))
 }
 
 /// Ready when the daemon ends.

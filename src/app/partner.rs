@@ -8,14 +8,57 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::elements::{Client, ClientError};
-use crate::inventory::{Inventory, Shared};
-use crate::polling::{PollCounters, Poller};
+use crate::inventory::{Inventory, Past, Shared};
+use crate::polling::{CustomerFilter, PollCounters, Poller};
+
+/// A partner as a configuration wants it, with all that could fail behind it. Nothing is asked yet.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) settings: Arc<PartnerSettings>,
+    collectors: Arc<CollectorSettings>,
+    client: Client,
+    /// What `ca_file` held when the client was made.
+    roots: Option<Vec<u8>>,
+    counters: PollCounters,
+}
+
+impl Draft {
+    /// With the client and the counters of `before` where they fit.
+    pub(super) fn new(
+        settings: PartnerSettings,
+        collectors: Arc<CollectorSettings>,
+        before: Option<&Partner>,
+        clock: Clock,
+    ) -> Result<Self, ClientError> {
+        let roots = settings.ca_file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let client = match before {
+            Some(before) if before.settings.asks_as(&settings) && before.roots == roots => before.client.clone(),
+            _ => Client::new(&settings, clock)?,
+        };
+        let counters = match before {
+            Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
+            _ => PollCounters::new(&settings.name, collectors.enabled())?,
+        };
+        Ok(Self { settings: Arc::new(settings), collectors, client, roots, counters })
+    }
+
+    /// Whether `before`, left alone, does all that is wanted.
+    pub(super) fn changes_nothing(&self, before: &Partner) -> bool {
+        self.settings.asks_as(&before.settings)
+            && self.roots == before.roots
+            && self.settings.customers == before.settings.customers
+            && self.collectors == before.collectors
+    }
+}
 
 /// What the rest of the daemon needs of a partner. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Partner {
     /// What is known.
     pub inventory: Shared,
+    pub(super) settings: Arc<PartnerSettings>,
+    collectors: Arc<CollectorSettings>,
+    roots: Option<Vec<u8>>,
     client: Client,
     counters: PollCounters,
     clock: Clock,
@@ -23,22 +66,19 @@ pub struct Partner {
 
 impl Partner {
     /// Wires a partner. Nothing is asked until the poller runs.
-    pub fn new(
-        settings: &PartnerSettings,
-        collectors: &Arc<CollectorSettings>,
-        changed: watch::Sender<()>,
-        clock: Clock,
-    ) -> Result<(Self, Poller), ClientError> {
-        let client = Client::new(settings, clock)?;
+    pub(super) fn new(draft: Draft, past: Option<Past>, changed: watch::Sender<()>, clock: Clock) -> (Self, Poller) {
+        let Draft { settings, collectors, client, roots, counters } = draft;
         let lists = settings.customers.discover || collectors.services.enabled;
-        let inventory = Shared::new(
-            Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list),
-            changed,
-        );
-        let counters = PollCounters::new(&settings.name, collectors.enabled())?;
+        let mut inventory = Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list);
+        if let Some(past) = past {
+            let filter = CustomerFilter::new(&settings.customers);
+            let keeps = |id: &_, name: &str| filter.admits(id, Some(name).filter(|name| !name.is_empty()));
+            inventory.adopt(past, keeps, clock.now());
+        }
+        let inventory = Shared::new(inventory, changed);
         let poller =
-            Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
-        Ok((Self { inventory, client, counters, clock }, poller))
+            Poller::new(&settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
+        (Self { inventory, settings, collectors, roots, client, counters, clock }, poller)
     }
 
     /// What is known, with the wall clock's times, and what requests fail with at the moment.
@@ -54,6 +94,11 @@ impl Partner {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.client.status().refused
+    }
+
+    /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
+    pub(super) fn reread_credential(&self) {
+        self.client.reread_credential();
     }
 
     /// The partner's own families as they are now.

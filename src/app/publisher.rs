@@ -1,4 +1,4 @@
-//! Renders the inventories when they changed or when a value is about to be too old, at most about once a second.
+//! Renders what is known when it changed or when a value is about to be too old, at most about once a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,18 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
+use super::partners::Running;
 use crate::clock::Clock;
 use crate::exposition::{Exposition, Published};
-use crate::inventory::{Inventory, Shared};
 
 /// Between two renders: changes that come closer together are published together.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Publishes until it is told to stop.
+/// Publishes until it is told to stop. What was running when the last exposition was rendered is told on `shown`;
+/// another configuration does not wait for the pause.
 pub(super) async fn publish(
-    inventories: Arc<[Shared]>,
-    customer_name_label: bool,
+    mut running: watch::Receiver<Arc<Running>>,
+    shown: watch::Sender<Arc<Running>>,
     published: Published,
     mut changed: watch::Receiver<()>,
     clock: Clock,
@@ -27,20 +28,17 @@ pub(super) async fn publish(
     loop {
         let earliest_next = Instant::now() + PAUSE;
         changed.mark_unchanged();
-        let inventories = inventories.clone();
+        let now = Arc::clone(&running.borrow_and_update());
+        let rendered = Arc::clone(&now);
         let render = move || {
             let correction = clock.correction();
-            let mut snapshots: Vec<Inventory> = inventories.iter().map(Shared::snapshot).collect();
-            for inventory in &mut snapshots {
-                inventory.shift(correction);
-            }
-            let exposition = Exposition::render(&snapshots, customer_name_label, clock.wall_now());
-            (exposition, correction)
+            (Exposition::render(&now.snapshots(), now.customer_name_label, clock.wall_now()), correction)
         };
         let next_expiry = match tokio::task::spawn_blocking(render).await {
             Ok((exposition, correction)) => {
                 let next_expiry = exposition.next_expiry().map(|at| at.saturating_sub(correction).unwrap_or(at));
                 published.publish(exposition);
+                shown.send_replace(rendered);
                 next_expiry
             }
             Err(error) => {
@@ -59,6 +57,9 @@ pub(super) async fn publish(
             () = expiry => {}
             () = &mut shutdown => return,
         }
-        sleep_until(earliest_next).await;
+        tokio::select! {
+            () = sleep_until(earliest_next) => {}
+            Ok(()) = running.changed() => {}
+        }
     }
 }

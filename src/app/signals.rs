@@ -1,8 +1,8 @@
-//! The signals that end the process.
+//! The signals that the process answers to.
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Ready at the first SIGTERM or SIGINT. The handlers stand when this returns, not only when the future is polled.
 pub fn termination() -> io::Result<impl Future<Output = ()>> {
@@ -14,4 +14,9 @@ pub fn termination() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Every SIGHUP: the configuration is to be read again.
+pub(super) fn hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

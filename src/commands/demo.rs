@@ -37,5 +37,5 @@ pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
     }
     text += "Ctrl-C ends it.\n";
     output::answer(&text);
-    serve(config, listeners, flags).await
+    serve(config, None, listeners, flags).await
 }

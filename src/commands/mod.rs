@@ -11,6 +11,7 @@ mod simulate;
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
@@ -88,13 +89,26 @@ pub fn run(cli: Cli) -> ExitCode {
 async fn daemon(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let listeners = listen(&flags.listen_addresses)?;
-    serve(config, listeners, flags).await
+    serve(config, Some(flags.config_file.clone()), listeners, flags).await
 }
 
 /// The daemon on listeners that stand already.
-async fn serve(config: Config, listeners: Vec<TcpListener>, flags: &Flags) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    config_file: Option<PathBuf>,
+    listeners: Vec<TcpListener>,
+    flags: &Flags,
+) -> Result<(), Failure> {
     let shutdown = app::termination().map_err(Failure::run)?;
-    let served = app::run(config, listeners, &flags.telemetry_path, Clock::start(), shutdown).await;
+    let setup = app::Setup {
+        config,
+        config_file,
+        listeners,
+        telemetry_path: flags.telemetry_path.clone(),
+        lifecycle: flags.enable_lifecycle,
+        clock: Clock::start(),
+    };
+    let served = app::run(setup, shutdown).await;
     served.map_err(|error| match error {
         app::Error::Site(error) => Failure::Usage(format!("--web.telemetry-path: {error}")),
         error => Failure::run(error),

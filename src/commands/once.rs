@@ -7,7 +7,6 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tokio::task::JoinSet;
 
 use super::{Failure, output};
 use crate::app::{Partner, Partners};
@@ -24,11 +23,11 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let clock = Clock::start();
-    let Partners { partners, pollers, .. } = Partners::new(&config, clock).map_err(Failure::run)?;
-    let mut polls = JoinSet::new();
-    for poller in pollers {
-        polls.spawn(poller.run(std::future::pending()));
-    }
+    let customer_name_label = config.customer_name_label;
+    let mut polls = Partners::none(clock);
+    polls.apply(config, |_| None).await.map_err(Failure::run)?;
+    let running = polls.running().borrow().clone();
+    let partners = &running.partners;
 
     let bar = progress_bar();
     loop {
@@ -46,12 +45,12 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         tokio::time::sleep(DRAW_EVERY).await;
     }
     bar.finish_and_clear();
-    polls.shutdown().await;
+    polls.stop().await;
 
     let inventories: Vec<Inventory> = partners.iter().map(|partner| partner.inventory.snapshot()).collect();
     output::answer(&match format {
-        OnceFormat::Prometheus => text(&inventories, &partners, &config, clock, Format::Text),
-        OnceFormat::Openmetrics => text(&inventories, &partners, &config, clock, Format::OpenMetrics),
+        OnceFormat::Prometheus => text(&inventories, partners, customer_name_label, clock, Format::Text),
+        OnceFormat::Openmetrics => text(&inventories, partners, customer_name_label, clock, Format::OpenMetrics),
         OnceFormat::Json => json::render(&inventories).map_err(Failure::run)?,
         OnceFormat::Table => table::render(&inventories, clock.now()),
     });
@@ -92,9 +91,15 @@ fn progress(partner: &Partner) -> (u64, u64) {
     })
 }
 
-fn text(inventories: &[Inventory], partners: &[Partner], config: &Config, clock: Clock, format: Format) -> String {
+fn text(
+    inventories: &[Inventory],
+    partners: &[Partner],
+    customer_name_label: bool,
+    clock: Clock,
+    format: Format,
+) -> String {
     let own = exposition::merge(partners.iter().flat_map(Partner::gather).collect());
-    let exposition = Exposition::render(inventories, config.customer_name_label, clock.now());
+    let exposition = Exposition::render(inventories, customer_name_label, clock.now());
     let scrape = exposition.scrape(format, false, &own);
     scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
 }

@@ -7,9 +7,11 @@
 mod certificate;
 mod credential;
 mod duration;
+mod permissions;
 mod problem;
 mod raw;
 mod redact;
+mod same;
 mod settings;
 mod urls;
 mod validate;
@@ -20,6 +22,7 @@ use std::path::Path;
 
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
+pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
@@ -31,7 +34,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let text = text_of(path).map_err(|mistake| ConfigErrors::new(vec![Problem { place: Place::File, mistake }]));
         let base = path.parent().unwrap_or(Path::new(""));
-        text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))
+        let config = text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// Validates a text, and reads the secrets that it names. Relative paths start at `base`.

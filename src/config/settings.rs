@@ -13,6 +13,8 @@ use crate::domain::{Collector, CustomerId, PartnerName, ProductType, TenantType}
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
+    /// The file that this was read from; `None` of a text.
+    pub file: Option<PathBuf>,
     /// In the order of the file; names are distinct.
     pub partners: Vec<PartnerSettings>,
     /// What to collect, how often.

@@ -35,7 +35,7 @@ pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErro
     let state_file = state_file.and_then(|file| path(&at.key("state").key("file"), &file, base));
     let problems = problems.into_inner();
     if problems.is_empty() {
-        Ok(Config { partners, collectors, customer_name_label, state_file })
+        Ok(Config { file: None, partners, collectors, customer_name_label, state_file })
     } else {
         Err(ConfigErrors::new(problems))
     }

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
 use secrecy::ExposeSecret;
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 use url::{Url, form_urlencoded};
 
 use self::credential::Proof;
@@ -49,12 +50,16 @@ struct Inner {
     gate: Gate,
     clock: Clock,
     counters: Arc<Counters>,
-    proof: Mutex<Proof>,
+    proof: Mutex<Arc<Proof>>,
     tokens: Mutex<Tokens>,
     /// Of the identity service.
     trouble: Trouble,
     /// Held by the one that fetches a token.
     flight: Arc<tokio::sync::Mutex<()>>,
+    /// Told when there is another credential.
+    rotated: Notify,
+    /// Why the credential could not be read again, as it was last said.
+    unreadable: Mutex<Option<String>>,
 }
 
 /// What the status page and a scrape read.
@@ -97,10 +102,12 @@ impl Auth {
             gate,
             clock,
             counters,
-            proof: Mutex::new(Proof::new(&settings.credential)),
+            proof: Mutex::new(Arc::new(Proof::new(&settings.credential))),
             tokens: Mutex::default(),
             trouble: Trouble::default(),
             flight: Arc::default(),
+            rotated: Notify::new(),
+            unreadable: Mutex::default(),
         }))
     }
 
@@ -151,13 +158,47 @@ impl Auth {
     /// Waits until a token may be asked for, if there is none that can be used.
     pub(super) async fn rest(&self) {
         loop {
+            // Made before the look, so that nothing is missed between the two.
+            let rotated = self.0.rotated.notified();
             let until = {
                 let (tokens, now) = (self.tokens(), self.now());
                 if tokens.usable(now).is_some() { None } else { tokens.paused_until(now) }
             };
             match until {
-                Some(until) => tokio::time::sleep_until(self.0.clock.instant(until)).await,
+                Some(until) => tokio::select! {
+                    () = tokio::time::sleep_until(self.0.clock.instant(until)) => {}
+                    () = rotated => {}
+                },
                 None => return,
+            }
+        }
+    }
+
+    /// Reads the credential again where it came from. Another one is used from the next token on, and ends a pause; one
+    /// that cannot be read changes nothing and is told once. Blocks for as long as files take.
+    pub(super) fn reread_credential(&self) {
+        let proof = self.proof();
+        if !proof.may_rotate() {
+            return;
+        }
+        let reread = proof.reread();
+        let partner = &self.0.partner;
+        let mut unreadable = self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        match reread {
+            Ok(None) => *unreadable = None,
+            Ok(Some(proof)) => {
+                *unreadable = None;
+                *self.0.proof.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(proof);
+                self.tokens().credential_changed();
+                self.0.rotated.notify_waiters();
+                info!(%partner, "the credential was replaced: the next token is asked for with the new one");
+            }
+            Err(mistake) => {
+                let mistake = mistake.to_string();
+                if unreadable.as_ref() != Some(&mistake) {
+                    warn!(%partner, "the credential cannot be read again, the one from before stays: {mistake}");
+                    *unreadable = Some(mistake);
+                }
             }
         }
     }
@@ -217,15 +258,14 @@ impl Auth {
         self.0.counters.sent(Operation::Token);
         let deadline = started + self.0.timeout;
         let reply = http::exchange(WHO, &self.0.http, request, deadline, http::USUAL_BODY, asked).await;
-        let outcome = reply.map_err(Denied::from).and_then(read);
+        // The last field is the secret; the one before it is a constant.
+        let secrets: Vec<&str> = fields.last().map(|(_, value)| value.as_str()).into_iter().collect();
+        let outcome = reply.map_err(Denied::from).and_then(|reply| read(reply, &secrets));
         let failed = outcome.as_ref().err().map(|denied| denied.failure.reason);
         self.0.counters.answered(Operation::Token, started.elapsed(), failed);
         match outcome {
             Ok((header, lifetime)) => Ok((asked, header, lifetime)),
-            Err(denied) => {
-                let secrets: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
-                Err(Denied { failure: denied.failure.without(&secrets), ..denied })
-            }
+            Err(denied) => Err(Denied { failure: denied.failure.without(&secrets), ..denied }),
         }
     }
 
@@ -237,8 +277,8 @@ impl Auth {
         self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn proof(&self) -> MutexGuard<'_, Proof> {
-        self.0.proof.lock().unwrap_or_else(PoisonError::into_inner)
+    fn proof(&self) -> Arc<Proof> {
+        Arc::clone(&self.0.proof.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -252,8 +292,8 @@ fn form(client_id: &str, credential: &[(&str, String)]) -> String {
         .finish()
 }
 
-/// The header and the life of the token in an answer.
-fn read(reply: Reply) -> Result<(HeaderValue, Duration), Denied> {
+/// The header and the life of the token in an answer to these secrets.
+fn read(reply: Reply, secrets: &[&str]) -> Result<(HeaderValue, Duration), Denied> {
     let Reply { status, retry_after, request_id, redirect, body } = reply;
     let malformed = |problem: String| {
         Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
@@ -268,7 +308,8 @@ fn read(reply: Reply) -> Result<(HeaderValue, Duration), Denied> {
         });
         return token.map_err(|failure| Failure { request_id, ..failure }.into());
     }
-    let mut failure = Failure { request_id, ..Failure::from_status(WHO, status, redirect.as_deref(), &body) };
+    let failure = Failure::from_status(WHO, status, redirect.as_deref(), &body, secrets);
+    let mut failure = Failure { request_id, ..failure };
     match oauth_error(&body).as_deref() {
         Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
         // The registration lacks the permission that the scope stands for.

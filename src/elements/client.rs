@@ -114,6 +114,11 @@ impl Client {
         })))
     }
 
+    /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
+    pub fn reread_credential(&self) {
+        self.0.auth.reread_credential();
+    }
+
     /// Waits until something may be asked: a pause after failed token requests is over, there is a place in the budget.
     /// The future may be dropped.
     pub async fn admit(&self) -> Admission {

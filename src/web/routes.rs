@@ -17,9 +17,10 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::oneshot;
 
 use super::counters::Counters;
 use super::query::Query;
@@ -57,6 +58,7 @@ pub fn router(site: Site) -> Result<Router, Error> {
         .route(&telemetry_path, get(metrics))
         .route("/-/healthy", get(async || (TEXT, "healthy\n")))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload))
         .route("/config", get(config))
         .route("/style.css", get(style))
         .route("/customers/{partner}/{customer_id}", get(customer))
@@ -149,6 +151,23 @@ async fn ready(State(pages): Shared) -> Result<Response, Response> {
     .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((code, TEXT, text).into_response())
+}
+
+async fn reload(State(pages): Shared) -> (StatusCode, [(HeaderName, &'static str); 1], String) {
+    let Some(reload) = &pages.site.reload else {
+        return (StatusCode::FORBIDDEN, TEXT, "reloading is off: start with --web.enable-lifecycle\n".to_owned());
+    };
+    let (reply, answer) = oneshot::channel();
+    // Reloads queue up; at the end of the daemon nobody takes them any more.
+    let answer = match reload.send(reply).await {
+        Ok(()) => answer.await.ok(),
+        Err(_) => None,
+    };
+    match answer {
+        Some(Ok(())) => (StatusCode::OK, TEXT, "reloaded\n".to_owned()),
+        Some(Err(problems)) => (StatusCode::BAD_REQUEST, TEXT, format!("{problems}\n")),
+        None => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "shutting down\n".to_owned()),
+    }
 }
 
 async fn config(State(pages): Shared) -> Response {

@@ -10,29 +10,53 @@ use rustls_pki_types::PrivateKeyDer;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::config::{Certificate, Credential};
+use crate::config::{Certificate, CertificateSource, Credential, Mistake, SecretSource};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 
-/// The credential as it was last read.
+/// The credential as it was last read, and where.
 #[derive(Debug)]
 pub(super) enum Proof {
-    Secret { secret: SecretString, expires: Option<Timestamp> },
-    Certificate(Certificate),
+    Secret { secret: SecretString, expires: Option<Timestamp>, source: SecretSource },
+    Certificate { certificate: Certificate, source: CertificateSource },
 }
 
 impl Proof {
     pub(super) fn new(credential: &Credential) -> Self {
         match credential {
-            Credential::ClientSecret { secret, expires, .. } => {
-                Self::Secret { secret: secret.clone(), expires: *expires }
+            Credential::ClientSecret { secret, expires, source } => {
+                Self::Secret { secret: secret.clone(), expires: *expires, source: source.clone() }
             }
-            Credential::Certificate { certificate, .. } => Self::Certificate(Certificate {
-                certificate: certificate.certificate.clone(),
-                key: certificate.key.clone_key(),
-                not_after: certificate.not_after,
-            }),
+            Credential::Certificate { certificate, source } => Self::Certificate {
+                certificate: Certificate {
+                    certificate: certificate.certificate.clone(),
+                    key: certificate.key.clone_key(),
+                    not_after: certificate.not_after,
+                },
+                source: source.clone(),
+            },
+        }
+    }
+
+    /// Whether a file stands behind it that may be replaced.
+    pub(super) fn may_rotate(&self) -> bool {
+        !matches!(self, Self::Secret { source: SecretSource::Value(_) | SecretSource::Env(_), .. })
+    }
+
+    /// What is there now, if it is something else. Reads files.
+    pub(super) fn reread(&self) -> Result<Option<Self>, Mistake> {
+        match self {
+            Self::Secret { secret, expires, source } => {
+                let now = source.read()?;
+                let changed = now.expose_secret() != secret.expose_secret();
+                Ok(changed.then(|| Self::Secret { secret: now, expires: *expires, source: source.clone() }))
+            }
+            Self::Certificate { certificate, source } => {
+                let now = source.load()?;
+                let changed = now.certificate != certificate.certificate || now.key != certificate.key;
+                Ok(changed.then(|| Self::Certificate { certificate: now, source: source.clone() }))
+            }
         }
     }
 
@@ -40,7 +64,7 @@ impl Proof {
     pub(super) fn expiration(&self) -> (&'static str, Option<Timestamp>) {
         match self {
             Self::Secret { expires, .. } => ("client_secret", *expires),
-            Self::Certificate(certificate) => ("certificate", Some(certificate.not_after)),
+            Self::Certificate { certificate, .. } => ("certificate", Some(certificate.not_after)),
         }
     }
 
@@ -53,7 +77,7 @@ impl Proof {
     ) -> Result<Vec<(&'static str, String)>, &'static str> {
         match self {
             Self::Secret { secret, .. } => Ok(vec![("client_secret", secret.expose_secret().to_owned())]),
-            Self::Certificate(certificate) => Ok(vec![
+            Self::Certificate { certificate, .. } => Ok(vec![
                 ("client_assertion_type", ASSERTION_TYPE.to_owned()),
                 ("client_assertion", assertion(certificate, client_id, token_url, now)?),
             ]),
@@ -149,7 +173,8 @@ mod tests {
 
         fn proof(&self, key: PrivateKeyDer<'static>) -> Proof {
             let certificate = self.certificate.clone().into();
-            Proof::Certificate(Certificate { certificate, key, not_after: Timestamp::MAX })
+            let source = CertificateSource::Pem { cert_file: "cert.pem".into(), key_file: "key.pem".into() };
+            Proof::Certificate { certificate: Certificate { certificate, key, not_after: Timestamp::MAX }, source }
         }
     }
 

@@ -188,6 +188,12 @@ impl Tokens {
         self.current.as_ref().is_some_and(|current| current.number == token.number)
     }
 
+    /// There is another credential: what was held against the old one is forgotten, so that nobody waits.
+    pub(super) fn credential_changed(&mut self) {
+        self.recover();
+        self.paused_until = None;
+    }
+
     fn recover(&mut self) {
         self.consecutive = 0;
         self.failure = None;

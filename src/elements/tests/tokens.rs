@@ -227,3 +227,35 @@ async fn nothing_that_can_be_printed_shows_a_secret() {
     let shown = format!("{client:?} {:?} {:?} {:?}", client.0.auth, client.status(), client.gather());
     assert!(!shown.contains(SECRET) && !shown.contains("token-1"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_replaced_secret_ends_the_pause_after_a_refusal() {
+    let server = Server::start(|seen| match seen.path() {
+        "/connect/token" if seen.body.contains("client_secret=new") => token(1),
+        "/connect/token" => say(401, r#"{"error":"invalid_client"}"#),
+        _ => guarded(seen, &["token-1"]),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "old\n").unwrap();
+    let source = SecretSource::File(file.clone());
+    let credential = Credential::ClientSecret { secret: source.read().unwrap(), source, expires: None };
+    let client = client(&PartnerSettings { credential, ..settings(&server) });
+    assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Unauthorized);
+    assert!(client.status().refused);
+
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client, SEATS).await }
+    });
+    client.reread_credential();
+    std::fs::remove_file(&file).unwrap();
+    client.reread_credential();
+    assert!(client.status().refused, "nothing new was there to read");
+    std::fs::write(&file, "new\n").unwrap();
+    client.reread_credential();
+    waiting.await.unwrap().unwrap();
+    assert!(!client.status().refused);
+    assert_eq!(server.seen_on("/connect/token").len(), 2);
+}

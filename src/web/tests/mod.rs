@@ -72,6 +72,7 @@ fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site 
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         clock: Clock::starting_at(samples::at(1)),
         telemetry_path: "/metrics".to_owned(),
+        reload: None,
     }
 }
 

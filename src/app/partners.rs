@@ -1,0 +1,174 @@
+//! The partners that are being polled, and how a changed configuration replaces those that it changes.
+//!
+//! A partner whose settings did not change is not touched: its polls under way, its token, its budget and its due times
+//! stay. One that asks in the same way, but for something else, keeps its client, and with it token and budget. One that
+//! is still the same app registration keeps what is known of its customers. All clients of a new configuration are made
+//! before anything is changed, so that one that cannot be made changes nothing.
+
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::info;
+
+use super::partner::{Draft, Partner};
+use crate::clock::Clock;
+use crate::config::{Config, PartnerSettings};
+use crate::elements::ClientError;
+use crate::inventory::{Inventory, Past};
+use crate::polling::Poller;
+
+/// What everybody but the pollers needs of the running configuration; replaced whole.
+#[derive(Debug, Default)]
+pub struct Running {
+    /// In the order of the configuration.
+    pub partners: Vec<Partner>,
+    /// Whether every series of a customer carries its name.
+    pub customer_name_label: bool,
+    /// The configuration as `/config` shows it.
+    pub config_yaml: String,
+}
+
+impl Running {
+    /// What is known of every partner, with the wall clock's times.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<Inventory> {
+        self.partners.iter().map(Partner::snapshot).collect()
+    }
+}
+
+/// The pollers of the running configuration.
+#[derive(Debug)]
+pub struct Partners {
+    running: watch::Sender<Arc<Running>>,
+    polling: Vec<Polling>,
+    changed: watch::Sender<()>,
+    tasks: JoinSet<()>,
+    clock: Clock,
+}
+
+/// A partner that is being polled.
+#[derive(Debug)]
+struct Polling {
+    partner: Partner,
+    stop: watch::Sender<bool>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Polling {
+    fn start(partner: Partner, poller: Poller, tasks: &mut JoinSet<()>) -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let (end, ended) = oneshot::channel();
+        tasks.spawn(async move {
+            let told = async move {
+                // A sender that is gone means the same.
+                let _ = stopped.wait_for(|&stopped| stopped).await;
+            };
+            poller.run(told).await;
+            let _ = end.send(());
+        });
+        Self { partner, stop, ended }
+    }
+
+    /// Ends the polls under way. Once this returns, nobody changes the inventory any more.
+    async fn stop(self) -> Partner {
+        self.stop.send_replace(true);
+        // It ended, or it panicked, which is told elsewhere.
+        let _ = self.ended.await;
+        self.partner
+    }
+}
+
+impl Partners {
+    /// Nobody, so far.
+    #[must_use]
+    pub fn none(clock: Clock) -> Self {
+        Self {
+            running: watch::Sender::default(),
+            polling: Vec::new(),
+            changed: watch::Sender::default(),
+            tasks: JoinSet::new(),
+            clock,
+        }
+    }
+
+    /// Follows what is running.
+    #[must_use]
+    pub fn running(&self) -> watch::Receiver<Arc<Running>> {
+        self.running.subscribe()
+    }
+
+    /// Told at every change of what is known, and of the partners.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Makes this the running configuration. `past` says what an earlier process knew of a partner that is new.
+    pub async fn apply(
+        &mut self,
+        config: Config,
+        mut past: impl FnMut(&PartnerSettings) -> Option<Past>,
+    ) -> Result<(), ClientError> {
+        let config_yaml = config.to_redacted_yaml();
+        let collectors = Arc::new(config.collectors);
+        let mut drafts = Vec::new();
+        for settings in config.partners {
+            let position = self.polling.iter().position(|polling| polling.partner.settings.name == settings.name);
+            let before = position.and_then(|position| self.polling.get(position)).map(|polling| &polling.partner);
+            let draft = Draft::new(settings, collectors.clone(), before, self.clock)?;
+            let unchanged = before.is_some_and(|before| draft.changes_nothing(before));
+            drafts.push((draft, position, unchanged));
+        }
+
+        let mut before: Vec<_> = std::mem::take(&mut self.polling).into_iter().map(Some).collect();
+        for (draft, position, unchanged) in drafts {
+            let predecessor = position.and_then(|position| before.get_mut(position)?.take());
+            let past = match predecessor {
+                Some(polling) if unchanged => {
+                    self.polling.push(polling);
+                    continue;
+                }
+                Some(polling) => {
+                    info!(partner = %draft.settings.name, "the configuration of this partner has changed");
+                    let partner = polling.stop().await;
+                    let same = partner.settings.client_id == draft.settings.client_id;
+                    same.then(|| partner.inventory.snapshot().into())
+                }
+                None => past(&draft.settings),
+            };
+            let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
+            self.polling.push(Polling::start(partner, poller, &mut self.tasks));
+        }
+        for gone in before.into_iter().flatten() {
+            info!(partner = %gone.partner.settings.name, "this partner is not in the configuration any more");
+            gone.stop().await;
+        }
+        let partners = self.polling.iter().map(|polling| polling.partner.clone()).collect();
+        let running = Running { partners, customer_name_label: config.customer_name_label, config_yaml };
+        self.running.send_replace(Arc::new(running));
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    /// Ready when a poller ended that should not have: a bug. Never otherwise.
+    pub async fn failed(&mut self) -> tokio::task::JoinError {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Err(error)) => return error,
+                Some(Ok(())) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Ends all polls.
+    pub async fn stop(&mut self) {
+        for polling in &self.polling {
+            polling.stop.send_replace(true);
+        }
+        for polling in self.polling.drain(..) {
+            polling.stop().await;
+        }
+    }
+}

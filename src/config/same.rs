@@ -1,0 +1,60 @@
+//! What a changed configuration leaves as it was.
+
+use secrecy::ExposeSecret as _;
+
+use super::credential::{CertificateSource, Credential, SecretSource};
+use super::settings::PartnerSettings;
+
+impl PartnerSettings {
+    /// Whether requests are made in the same way, by the same registration, to the same places. Credentials are the
+    /// same if they come from the same place: what is read there changes without the configuration.
+    #[must_use]
+    pub fn asks_as(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.api_url == other.api_url
+            && self.token_url == other.token_url
+            && self.client_id == other.client_id
+            && self.credential.comes_from_where(&other.credential)
+            && self.budget == other.budget
+            && self.proxy_url == other.proxy_url
+            && self.ca_file == other.ca_file
+    }
+}
+
+impl Credential {
+    fn comes_from_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::ClientSecret { source: a, expires: a_expires, .. },
+                Self::ClientSecret { source: b, expires: b_expires, .. },
+            ) => a == b && a_expires == b_expires,
+            (Self::Certificate { source: a, .. }, Self::Certificate { source: b, .. }) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for SecretSource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Value(a), Self::Value(b)) => a.expose_secret() == b.expose_secret(),
+            (Self::File(a), Self::File(b)) => a == b,
+            (Self::Env(a), Self::Env(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for CertificateSource {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pem { cert_file: a, key_file: a_key }, Self::Pem { cert_file: b, key_file: b_key }) => {
+                a == b && a_key == b_key
+            }
+            (Self::Pfx { pfx_file: a, password: a_password }, Self::Pfx { pfx_file: b, password: b_password }) => {
+                a == b && a_password == b_password
+            }
+            _ => false,
+        }
+    }
+}

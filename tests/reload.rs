@@ -1,0 +1,163 @@
+//! A configuration that is read again: all of it or nothing, and only what changed is touched.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use avepoint_exporter::simulator::{Operation, Settings};
+use support::{Exporter, Samples, Simulated, of, today, value};
+
+const RELOADED: &str = "avepoint_exporter_config_last_reload_successful";
+
+/// A file of two partners, each of its own registration.
+struct File {
+    path: PathBuf,
+    urls: String,
+}
+
+impl File {
+    fn new(folder: &Path, simulator: &Simulated) -> Self {
+        let urls = format!("api_url: {}, token_url: {}", simulator.api_url(), simulator.token_url());
+        Self { path: folder.join("config.yaml"), urls }
+    }
+
+    fn partner(&self, name: &str, (client_id, secret): (&str, &str), more: &str) -> String {
+        let Self { urls, .. } = self;
+        format!("  - {{ name: {name}, {urls}, auth: {{ client_id: {client_id}, {secret} }}, {more} }}\n")
+    }
+
+    fn write(&self, partners: &[String]) {
+        std::fs::write(&self.path, format!("partners:\n{}", partners.concat())).unwrap();
+    }
+}
+
+/// Status and text of `POST /-/reload`.
+fn reload(exporter: &Exporter) -> (u16, String) {
+    let url = format!("{}/-/reload", exporter.url);
+    let arguments =
+        ["--silent", "--noproxy", "*", "--max-time", "60", "--request", "POST", "--write-out", "\n%{http_code}"];
+    let output = Command::new("curl").args(arguments).arg(url).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// What is known of a partner's customers.
+fn known(samples: &Samples, partner: &str) -> Samples {
+    let label = format!("partner=\"{partner}\"");
+    let theirs = samples.iter().filter(|(series, _)| series.contains(&label) && series.contains("customer_id="));
+    theirs.map(|(series, value)| (series.clone(), *value)).collect()
+}
+
+fn is_read(samples: &Samples) -> bool {
+    let count = |state: &str| {
+        of(samples, "avepoint_collector_targets").filter(|(s, _)| s.contains(state)).map(|(_, n)| n).sum::<f64>()
+    };
+    count("\"fresh\"") > 10.0 && count("\"pending\"") + count("\"failing\"") == 0.0
+}
+
+#[test]
+fn only_what_changed_is_touched() {
+    let simulator = Simulated::start(Settings { time_scale: 0, ..Settings::demo(today()) });
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::new(folder.path(), &simulator);
+    let (one, two) = (Settings::CLIENT, Settings::SECOND_CLIENT);
+    let (one_secret, two_secret) = (format!("client_secret: {}", one.1), format!("client_secret: {}", two.1));
+    let fast = "budget: { requests_per_second: 500, burst: 100 }";
+    let one = |more: &str| file.partner("one", (one.0, &one_secret), &format!("{fast}, {more}"));
+    let two = |more: &str| file.partner("two", (two.0, &two_secret), &format!("{fast}, {more}"));
+    file.write(&[one(""), two("")]);
+    let arguments = ["--config.file", file.path.to_str().unwrap(), "--web.enable-lifecycle"];
+    let mut exporter = Exporter::start(&arguments);
+    let all = |samples: &Samples| is_read(samples) && samples.contains_key("avepoint_customers{partner=\"two\"}");
+    let before = exporter.wait_for("everything was read", all);
+    assert_eq!(value(&before, RELOADED), Some(1.0));
+    let asked = simulator.requests();
+
+    // A file that is no configuration changes nothing and says why.
+    std::fs::write(&file.path, "partners:\n  - { name: one, auht: {} }\n").unwrap();
+    let (status, said) = reload(&exporter);
+    assert_eq!(status, 400);
+    assert!(said.contains("auht") && said.contains(":2:18"), "{said}");
+    let samples = exporter.samples();
+    assert_eq!(value(&samples, RELOADED), Some(0.0));
+    assert_eq!(known(&samples, "one"), known(&before, "one"));
+    assert_eq!(known(&samples, "two"), known(&before, "two"));
+    let reloaded = value(&before, "avepoint_exporter_config_last_reload_success_timestamp_seconds");
+    assert_eq!(value(&samples, "avepoint_exporter_config_last_reload_success_timestamp_seconds"), reloaded);
+    assert!(exporter.get("/config").1.contains("name: two"), "the running configuration is shown");
+    // One that is valid but cannot be used, neither.
+    file.write(&[one("ca_file: /nowhere/ca.pem"), two("")]);
+    let (status, said) = reload(&exporter);
+    assert!(status == 400 && said.contains("/nowhere/ca.pem"), "{status} {said}");
+    assert_eq!(known(&exporter.samples(), "two"), known(&before, "two"));
+
+    // A customer gets a label: its partner keeps token, values and due times, the other one is not touched at all.
+    let id = before.keys().find(|s| s.starts_with("avepoint_customer_info{partner=\"two\"")).unwrap();
+    let id = id.split("customer_id=\"").nth(1).unwrap().split('"').next().unwrap();
+    file.write(&[one(""), two(&format!("customers: {{ list: [{{ id: {id}, labels: {{ tier: gold }} }}] }}"))]);
+    assert_eq!(reload(&exporter), (200, "reloaded\n".to_owned()));
+    let samples = exporter.samples();
+    assert_eq!(value(&samples, RELOADED), Some(1.0));
+    assert_eq!(known(&samples, "one"), known(&before, "one"));
+    let unlabelled: Samples =
+        known(&samples, "two").into_iter().map(|(s, value)| (s.replace(",tier=\"gold\"", ""), value)).collect();
+    assert_eq!(unlabelled, known(&before, "two"), "with its values and their times");
+    assert!(samples.keys().any(|series| series.contains("tier=\"gold\"")));
+    assert_eq!(simulator.requests().total(), asked.total(), "nothing was due");
+    assert_eq!(simulator.requests().of(Operation::Token), 2);
+
+    // A customer that is not wanted any more, and a partner that is not: both are gone at once. By signal, this time.
+    file.write(&[two(&format!("customers: {{ exclude: [\"{id}\"] }}"))]);
+    Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
+    exporter.wait_for_line("the configuration was reloaded");
+    let samples = exporter.samples();
+    assert!(samples.keys().all(|series| !series.contains("partner=\"one\"")), "{samples:?}");
+    assert!(samples.keys().all(|series| !series.contains(id)));
+    assert!(!known(&samples, "two").is_empty());
+    assert_eq!(simulator.requests().total(), asked.total());
+
+    // A partner comes back: it is read from the start.
+    file.write(&[one(""), two("")]);
+    assert_eq!(reload(&exporter).0, 200);
+    exporter.wait_for("everything was read again", |samples| all(samples) && known(samples, "one").len() > 10);
+}
+
+#[test]
+fn a_reload_over_http_must_be_allowed() {
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &support::config(&simulator, "", ""));
+    let (status, said) = reload(&exporter);
+    assert!(status == 403 && said.contains("--web.enable-lifecycle"), "{status} {said}");
+    assert_eq!(exporter.get("/-/reload").0, 405);
+}
+
+#[test]
+fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::new(folder.path(), &simulator);
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "expired").unwrap();
+    file.write(&[file.partner("main", (Settings::CLIENT.0, "client_secret_file: secret"), "")]);
+    let mut exporter = Exporter::start(&["--config.file", file.path.to_str().unwrap()]);
+    exporter.wait_for_line("invalid_client");
+    // As careful people replace a file.
+    let new = folder.path().join("secret.new");
+    std::fs::write(&new, Settings::CLIENT.1).unwrap();
+    std::fs::rename(&new, &secret).unwrap();
+    exporter.wait_for_line("the credential was replaced");
+    exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
+}
