@@ -17,6 +17,7 @@
 mod faults {
     pub mod clock;
     pub mod combinations;
+    pub mod daemon;
     pub mod document;
     pub mod door;
     pub mod rows;

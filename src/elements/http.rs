@@ -27,8 +27,8 @@ const ERROR_BODY: usize = 64 * 1024;
 
 /// A limit that fits every answer but the service list's.
 pub(super) const USUAL_BODY: usize = 1024 * 1024;
-/// The limit of a page of the service list.
-pub(super) const LISTING_BODY: usize = 64 * 1024 * 1024;
+/// The limit of a page of the service list: 160 KiB for each of 100 customers, some 200 rows.
+pub(super) const LISTING_BODY: usize = 16 * 1024 * 1024;
 
 /// An answer, read to its end.
 #[derive(Debug)]

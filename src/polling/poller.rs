@@ -38,6 +38,8 @@ pub struct Poller {
     legacy: HashMap<Collector, LegacyEndpoint>,
     /// Customers of the configuration whom the last listing did not have.
     unknown: HashSet<CustomerId>,
+    /// Customers whom the API refused to speak of, the last time.
+    doubted: Arc<HashSet<CustomerId>>,
     counters: PollCounters,
     clock: Clock,
     partner: String,
@@ -50,7 +52,7 @@ pub struct Poller {
 /// What a finished poll reports.
 #[derive(Debug)]
 enum Done {
-    Listed(Result<HashSet<CustomerId>, Failure>),
+    Listed(Result<listing::Listed, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -75,6 +77,7 @@ impl Poller {
                 .map(|c| (c, LegacyEndpoint::default()))
                 .into(),
             unknown: HashSet::new(),
+            doubted: Arc::default(),
             counters,
             clock,
             partner: settings.name.to_string(),
@@ -149,8 +152,9 @@ impl Poller {
                 Target::Services => {
                     let (filter, inventory, pages) =
                         (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
+                    let doubted = self.doubted.clone();
                     self.polls.spawn(async move {
-                        Done::Listed(listing::list(client, filter, inventory, pages, admission).await)
+                        Done::Listed(listing::list(client, filter, inventory, pages, admission, &doubted).await)
                     })
                 }
                 Target::Customer(customer, question) => self.polls.spawn(async move {
@@ -217,14 +221,15 @@ impl Poller {
         }
     }
 
-    fn listed(&mut self, target: Target, result: Result<HashSet<CustomerId>, Failure>) {
+    fn listed(&mut self, target: Target, result: Result<listing::Listed, Failure>) {
         // The task has sent all its pages before it ended.
         while let Ok(page) = self.pages.1.try_recv() {
             self.observe(page);
         }
         let now = self.clock.now();
         match result {
-            Ok(seen) => {
+            Ok(listing::Listed { seen, doubted }) => {
+                self.doubted = Arc::new(doubted);
                 self.warn_of_unknown(&seen);
                 let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
                 for customer in gone {

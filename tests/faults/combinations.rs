@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use avepoint_exporter::simulator::{Fault, Rule};
 
-use super::rows::{Row, Trouble};
+use super::rows::{Row, SERVICES, Trouble};
 
 /// Which of the rows are drawn follows from it.
 const SEED: u64 = 4;
@@ -64,7 +64,9 @@ fn combined(parts: &[&Row]) -> Row {
     row
 }
 
+/// There are few requests for the service list, and fewer when others fail.
 fn halved(rule: &Rule) -> Rule {
-    let whole = matches!(rule.fault, Fault::Latency { .. } | Fault::RevokeTokens { .. });
+    let whole =
+        matches!(rule.fault, Fault::Latency { .. } | Fault::RevokeTokens { .. }) || rule.operations == [SERVICES];
     Rule { share: if whole { rule.share } else { rule.share.min(0.5) }, ..rule.clone() }
 }

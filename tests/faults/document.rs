@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::clock;
 use super::rows::{Ends, Lasts, Row};
 use super::scene::{MOST_FILES, MOST_MEMORY_KIB};
 
@@ -47,7 +46,7 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
         for row in rows {
             let ends = match row.ends {
                 Ends::Itself => "itself",
-                Ends::Restart => "a restart",
+                Ends::Reload => "a reload",
                 Ends::Never => "never",
             };
             let verdict = match (row.allowed.gaps, row.lasts) {
@@ -56,11 +55,6 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
                 (false, Lasts::Short) => "held",
             };
             let _ = writeln!(text, "| {} | {} | {ends} | {verdict} |", row.name, row.simulated);
-        }
-        if title == "One at a time" {
-            for (name, simulated) in clock::ROWS {
-                let _ = writeln!(text, "| {name} | {simulated} | itself | held |");
-            }
         }
         text.push('\n');
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use avepoint_exporter::domain::Collector;
 use avepoint_exporter::simulator::{Edit, Fault, Operation, RetryAfter, Rule, TotalCount, When};
 
+use super::clock::{WALLS, Wall};
 use super::scene::{INTERVAL, customer};
 use super::truth::Allowed;
 
@@ -22,6 +23,8 @@ pub struct Row {
     pub ends: Ends,
     pub allowed: Allowed,
     pub transport: Transport,
+    /// The daemon's own wall clock.
+    pub wall: Option<&'static Wall>,
     pub token_lifetime: Duration,
     /// Of the simulator, before, during and after.
     pub always: Vec<Rule>,
@@ -41,8 +44,10 @@ pub enum Trouble {
     Foreign,
     /// A certificate that has expired.
     Expired,
-    /// Another configuration, from the right one.
+    /// Another configuration, from the right one, by a reload.
     Config(fn(&str) -> String),
+    /// The wall clock is so many seconds ahead.
+    Clock(&'static Wall, i64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +69,7 @@ pub enum Lasts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ends {
     Itself,
-    Restart,
+    Reload,
     /// Not at all: everything else is as it should be.
     Never,
 }
@@ -80,6 +85,7 @@ impl Row {
         let about_tokens = |trouble: &Trouble| match trouble {
             Trouble::Rule(rule) => rule.operations.contains(&TOKEN),
             Trouble::Shut(which) | Trouble::Drip(which, _) => *which == Which::Token,
+            Trouble::Clock(..) => true,
             _ => false,
         };
         // Where tokens matter, they are asked for all the time.
@@ -92,6 +98,7 @@ impl Row {
             ends: Ends::Itself,
             allowed: Allowed::default(),
             transport: Transport::Http,
+            wall: None,
             token_lifetime: Duration::from_secs(token_lifetime),
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
             combines: false,
@@ -169,8 +176,9 @@ const SEATS: &[&str] = &[
 
 /// Every row but the combinations. Redirects point to `trap`.
 pub fn all_rows(trap: &str) -> Vec<Row> {
-    [throttling(), refusals(), tokens(), server_errors(), connections(), bodies(), numbers(), pages(), ways(trap)]
-        .concat()
+    let other_side = [throttling(), refusals(), tokens(), server_errors(), connections()];
+    let answers = [bodies(), numbers(), pages()];
+    [other_side.concat(), answers.concat(), ways(trap), clocks()].concat()
 }
 
 fn throttling() -> Vec<Row> {
@@ -193,7 +201,7 @@ fn throttling() -> Vec<Row> {
             throttle(RetryAfter::Text("31536000")),
         )
         .outlasts()
-        .ends(Ends::Restart),
+        .ends(Ends::Reload),
         row(
             "429, now and then",
             "every fifth answer is 429 without `Retry-After`",
@@ -325,7 +333,7 @@ fn server_errors() -> Vec<Row> {
             [api(Fault::Unavailable(RetryAfter::Text("31536000")))],
         ),
         row("504", "504 to everything", [api(Fault::Status(504))]).combines(),
-        row("600", "a status that does not exist", [api(answer(599, ""))]),
+        row("599", "a status that nobody knows", [api(answer(599, ""))]),
     ]
 }
 
@@ -428,7 +436,7 @@ fn numbers() -> Vec<Row> {
         row("numbers, out of range as text", "`\"1e999\"` in place of every number", seats("\"1e999\"")).gaps(),
         row("numbers, comma", "`\"1,5\"`, which could be 15 or 1.5", seats("\"1,5\"")).gaps(),
         row("nulls", "null in place of every text and number, ids excepted", [api(Fault::Edit(Edit::Nulls))]).gaps(),
-        row("lists for objects", "rows are lists of their values", [api(Fault::Edit(Edit::Lists))]).gaps(),
+        row("lists for objects", "rows are lists of their values", [api(Fault::Edit(Edit::Lists))]),
         row(
             "dates, nonsense",
             "`31-02-2026` and `2026-13-45T25:61:61Z`",
@@ -454,8 +462,7 @@ fn numbers() -> Vec<Row> {
             ],
         )
         .gaps(),
-        row("services, no list", "`products` is an object", [listing(values(&["products"], "{\"service\":\"x\"}"))])
-            .gaps(),
+        row("services, no list", "`products` is an object", [listing(values(&["products"], "{\"service\":\"x\"}"))]),
     ]
 }
 
@@ -532,35 +539,68 @@ fn ways(trap: &str) -> Vec<Row> {
         let (before, rest) = yaml.split_once("token_url: http://").unwrap();
         format!("{before}token_url: https://nowhere.invalid{}", &rest[rest.find('\n').unwrap()..])
     };
-    let anything = |mut row: Row| {
-        row.allowed.nothing = true;
-        row.ends(Ends::Restart)
-    };
     vec![
         row("redirect", "302 to another host, where no request and no credential may arrive", redirect(api)).combines(),
         row("redirect of tokens", "302 of the token request to another host", redirect(token)),
-        anything(Row::new("DNS, API", "the host of `api_url` does not resolve", vec![Trouble::Config(nowhere)])),
-        anything(Row::new(
+        Row::new("DNS, API", "the host of `api_url` does not resolve", vec![Trouble::Config(nowhere)])
+            .ends(Ends::Reload),
+        Row::new("DNS, API", "the host of `api_url` does not resolve", vec![Trouble::Config(nowhere)])
+            .outlasts()
+            .ends(Ends::Reload),
+        Row::new(
             "DNS, identity service",
             "the host of `token_url` does not resolve",
             vec![Trouble::Config(no_identity)],
-        )),
+        )
+        .ends(Ends::Reload),
         Row::new("TLS, unknown CA", "the API shows a certificate of a CA that is not known", vec![Trouble::Foreign])
             .https(false),
         Row::new("TLS, unknown CA", "the API shows a certificate of a CA that is not known", vec![Trouble::Foreign])
             .https(false)
             .outlasts(),
-        anything(
-            Row::new(
-                "TLS, no ca_file",
-                "`ca_file` is not configured",
-                vec![Trouble::Config(|yaml| yaml.replace("    ca_file: ca.pem\n", ""))],
-            )
-            .https(false),
-        ),
+        Row::new(
+            "TLS, no ca_file",
+            "`ca_file` is not configured",
+            vec![Trouble::Config(|yaml| yaml.replace("    ca_file: ca.pem\n", ""))],
+        )
+        .https(false)
+        .ends(Ends::Reload),
         Row::new("TLS, expired", "the API shows a certificate that has expired", vec![Trouble::Expired]).https(false),
         row("HTTP/2, reset", "streams are reset, and the connection ends with GOAWAY", [api(Fault::Reset).share(0.5)])
             .https(true),
         row("HTTP/2, hang", "streams are never answered", [api(Fault::Hang)]).https(true),
+    ]
+}
+
+/// The wall clock, in a daemon in this process: that of another one cannot be set.
+fn clocks() -> Vec<Row> {
+    let set = |wall: &'static Wall, name: &str, simulated: &str, seconds, rules: Vec<Rule>| {
+        let rules = rules.into_iter().map(Trouble::Rule);
+        let troubles = std::iter::once(Trouble::Clock(wall, seconds)).chain(rules).collect();
+        Row { wall: Some(wall), ..Row::new(name, simulated, troubles) }
+    };
+    let (hour, day) = (3600, 86_400);
+    vec![
+        set(
+            &WALLS[0],
+            "clock, forward",
+            "the wall clock is set forward by an hour, then back: exported times follow, nothing ages or is polled early",
+            hour,
+            vec![],
+        ),
+        set(
+            &WALLS[1],
+            "clock, back",
+            "the wall clock is set back by an hour, then forward: exported times follow, nothing vanishes or is polled late",
+            -hour,
+            vec![],
+        ),
+        set(
+            &WALLS[2],
+            "clock, a day back, and 429 with dates",
+            "both at once",
+            -day,
+            vec![api(Fault::Throttle(RetryAfter::Date(2))).share(0.2)],
+        ),
     ]
 }

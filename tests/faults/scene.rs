@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::simulator::{Case, Generator, Settings, SimCustomer, Simulator, World};
 use tokio::runtime::Handle;
 
+use super::daemon::Daemon;
 use super::door::{Authority, Door, State};
 use super::rows::{Ends, Lasts, Row, Transport, Trouble, Which};
 use super::truth::{Groups, History, groups_of, is_content, move_on};
-use crate::support::{Exporter, Samples, today, value};
+use crate::support::{Samples, today, value};
 
 /// Of every collector.
 pub const INTERVAL: Duration = Duration::from_secs(2);
@@ -35,7 +36,7 @@ const FIRST_PASS: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(250);
 
 /// What the process may need at most, in every row.
-pub const MOST_MEMORY_KIB: u64 = 160 * 1024;
+pub const MOST_MEMORY_KIB: u64 = 128 * 1024;
 pub const MOST_FILES: usize = 64;
 
 /// The customers of every world: what there is of special cases.
@@ -76,7 +77,7 @@ struct Scene<'a> {
     api: Door,
     token: Door,
     history: Arc<History>,
-    exporter: Exporter,
+    daemon: Daemon,
     folder: tempfile::TempDir,
     ca: Option<&'static Authority>,
     account: Account,
@@ -89,7 +90,7 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     let mut scene = Scene::start(row, runtime)?;
     let moving = Moving::start(&scene);
     scene.break_all();
-    let (lasts, start) = (scene.lasts(), Instant::now());
+    let (lasts, start, before) = (scene.lasts(), Instant::now(), scene.arrivals());
     let mut moved_out = false;
     while start.elapsed() < lasts {
         scene.scrape()?;
@@ -101,6 +102,9 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     }
     moving.stop();
     scene.has_struck()?;
+    if row.wall.is_some() && row.troubles.len() == 1 {
+        scene.polled_in_time(start.elapsed(), scene.arrivals() - before)?;
+    }
     let mended = Instant::now();
     scene.mend_all();
     scene.recover(mended)?;
@@ -128,9 +132,9 @@ impl<'a> Scene<'a> {
         if let Some(ca) = ca {
             std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
         }
-        let exporter = Exporter::with_config(folder.path(), &config(row, &api, &token, ca.is_some()));
+        let daemon = Daemon::start(row, runtime, folder.path(), &config(row, &api, &token, ca.is_some()));
         let account = Account::default();
-        let scene = Self { row, simulator, api, token, history, exporter, folder, ca, account, broken: None };
+        let scene = Self { row, simulator, api, token, history, daemon, folder, ca, account, broken: None };
         let start = Instant::now();
         while !scene.is_whole(&scene.samples()?) {
             if start.elapsed() > FIRST_PASS {
@@ -143,6 +147,7 @@ impl<'a> Scene<'a> {
 
     fn lasts(&self) -> Duration {
         match self.row.lasts {
+            Lasts::Short if self.row.troubles.len() > 1 => SHORT + INTERVAL,
             Lasts::Short => SHORT,
             Lasts::Outlasts => SHORT_AGE + INTERVAL + SLACK,
         }
@@ -169,9 +174,27 @@ impl<'a> Scene<'a> {
                 Trouble::Expired => self.api.set(|state| state.tls = Some(authority().server(2020, false))),
                 Trouble::Config(change) => {
                     let right = config(self.row, &self.api, &self.token, self.ca.is_some());
-                    self.configure(&change(&right));
+                    self.daemon.reload(self.folder.path(), &change(&right));
                 }
+                Trouble::Clock(wall, seconds) => wall.set_forward(*seconds),
             }
+        }
+    }
+
+    /// Nothing was polled early, and nothing late.
+    fn polled_in_time(&self, lasted: Duration, requests: u64) -> Result<(), String> {
+        let targets: f64 = crate::support::of(&self.samples()?, "avepoint_collector_targets{")
+            .filter(|(s, _)| s.contains("fresh"))
+            .map(|(_, count)| count)
+            .sum();
+        // The list has three pages, and who has left is looked for once more.
+        let (intervals, once) = (lasted.as_secs_f64() / INTERVAL.as_secs_f64(), targets + 3.0);
+        let (least, most) = ((intervals * 0.9 - 1.5) * once, (intervals / 0.95 + 1.0) * once);
+        let requests = requests as f64;
+        if (least..=most).contains(&requests) {
+            Ok(())
+        } else {
+            Err(format!("{requests} requests, not {least:.0} to {most:.0}"))
         }
     }
 
@@ -181,7 +204,7 @@ impl<'a> Scene<'a> {
         if let Some(place) = strikes.iter().skip(self.row.always.len()).position(|&strikes| strikes == 0) {
             return Err(format!("rule {place} met no request"));
         }
-        let doors = self.row.troubles.iter().any(|trouble| !matches!(trouble, Trouble::Rule(_)));
+        let doors = self.row.troubles.iter().any(|trouble| !matches!(trouble, Trouble::Rule(_) | Trouble::Clock(..)));
         let failures: f64 = crate::support::of(&self.samples()?, "avepoint_api_request_failures_total")
             .chain(crate::support::of(&self.samples()?, "avepoint_auth_token_request_failures_total"))
             .map(|(_, failures)| failures)
@@ -196,6 +219,7 @@ impl<'a> Scene<'a> {
         for trouble in &self.row.troubles {
             match trouble {
                 Trouble::Rule(_) | Trouble::Config(_) => {}
+                Trouble::Clock(wall, _) => wall.set_forward(0),
                 Trouble::Shut(which) => self.door(*which).set(|state| state.open = true),
                 Trouble::Drip(which, _) => self.door(*which).set(|state| state.drip = None),
                 Trouble::Foreign | Trouble::Expired => {
@@ -203,17 +227,11 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        if self.row.ends == Ends::Restart {
+        if self.row.ends == Ends::Reload {
+            // Another budget is another client, should only that be wanted.
             let right = config(self.row, &self.api, &self.token, self.ca.is_some());
-            self.configure(&right);
+            self.daemon.reload(self.folder.path(), &right.replace("burst: 100", "burst: 99"));
         }
-    }
-
-    /// A restart with another configuration: nothing is known any more.
-    fn configure(&mut self, yaml: &str) {
-        self.exporter.terminate();
-        self.note_log();
-        self.exporter = Exporter::with_config(self.folder.path(), yaml);
     }
 
     /// One customer leaves and another one comes.
@@ -228,7 +246,7 @@ impl<'a> Scene<'a> {
     }
 
     fn samples(&self) -> Result<Samples, String> {
-        let text = get(&self.exporter.url, "/metrics")?;
+        let text = get(self.daemon.url(), "/metrics")?;
         Ok(crate::support::samples(&text))
     }
 
@@ -243,25 +261,28 @@ impl<'a> Scene<'a> {
         allowed.aged = aged && self.row.lasts == Lasts::Outlasts;
         let groups = groups_of(&samples);
         self.history.check(&groups, asked, max_age + SLACK, &allowed)?;
-        self.left_by_a_listing(&groups, &samples, &allowed)?;
+        self.left_by_a_listing(&groups, &samples)?;
+        if let Some(wall) = self.row.wall
+            && self.broken.is_none_or(|broken| broken.elapsed() > SLACK)
+        {
+            wall.check(&samples)?;
+        }
         self.account.scrapes += 1;
-        self.account.files = self.account.files.max(self.open_files());
-        if self.account.files > MOST_FILES {
-            return Err(format!("{} open files", self.account.files));
+        let (files, memory_kib) = self.resources();
+        self.account.files = self.account.files.max(files);
+        self.account.memory_kib = memory_kib;
+        if files > MOST_FILES || memory_kib > MOST_MEMORY_KIB {
+            return Err(format!("{files} open files, {memory_kib} KiB of memory"));
         }
         Ok(samples)
     }
 
     /// Who has left is gone only after a complete listing, and that was after they left.
-    fn left_by_a_listing(
-        &self,
-        groups: &Groups,
-        samples: &Samples,
-        allowed: &super::truth::Allowed,
-    ) -> Result<(), String> {
+    fn left_by_a_listing(&self, groups: &Groups, samples: &Samples) -> Result<(), String> {
         let leaver = format!("info {} ", customer(2).id);
         let Some(left) = self.history.left(&leaver) else { return Ok(()) };
-        if groups.contains_key(&leaver) || allowed.nothing || self.row.ends == Ends::Restart {
+        // A clock that is being set says nothing of the order of things.
+        if groups.contains_key(&leaver) || self.row.wall.is_some() {
             return Ok(());
         }
         let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
@@ -319,7 +340,8 @@ impl<'a> Scene<'a> {
 
     fn expected(&self) -> Groups {
         let mut groups = self.history.now();
-        groups.retain(|group, _| !self.row.allowed.gone.iter().any(|start| group.starts_with(start)));
+        let gone = self.broken.is_some();
+        groups.retain(|group, _| !gone || !self.row.allowed.gone.iter().any(|start| group.starts_with(start)));
         groups
     }
 
@@ -339,38 +361,28 @@ impl<'a> Scene<'a> {
         format!("{} groups are wrong, first {first:?}; too many: {more:?}; {states:?}", wrong.len())
     }
 
-    fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.exporter.child.id())).map_or(0, Iterator::count)
-    }
-
-    /// The most memory that the process has had.
-    fn peak_memory_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.exporter.child.id())).unwrap_or_default();
+    /// The files that the process has open, and the most memory that it has had; of this process, they say nothing.
+    fn resources(&self) -> (usize, u64) {
+        let Some(process) = self.daemon.process() else { return (0, 0) };
+        let files = std::fs::read_dir(process.join("fd")).map_or(usize::MAX, Iterator::count);
+        let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(u64::MAX)
-    }
-
-    fn note_log(&mut self) {
-        if let Some(folder) = std::env::var_os("FAULTS_LOGS") {
-            let file = std::path::Path::new(&folder).join(self.row.name.replace(['/', ' '], "_"));
-            let _ = std::fs::write(file, self.exporter.log());
-        }
+        (files, line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(u64::MAX))
     }
 
     fn finish(mut self) -> Result<Account, String> {
-        self.account.memory_kib = self.peak_memory_kib();
-        self.note_log();
-        let log = self.exporter.log().to_owned();
+        let log = self.daemon.log();
+        if let Some(folder) = std::env::var_os("FAULTS_LOGS") {
+            let file = std::path::Path::new(&folder).join(self.row.name.replace(['/', ' '], "_"));
+            let _ = std::fs::write(file, &log);
+        }
         for word in ["panicked", "abnormally", Settings::CLIENT.1] {
             if let Some(line) = log.lines().find(|line| line.contains(word)) {
                 return Err(format!("in the log: {line}"));
             }
         }
-        if self.account.memory_kib > MOST_MEMORY_KIB {
-            return Err(format!("{} KiB of memory", self.account.memory_kib));
-        }
-        let (code, _) = self.exporter.terminate();
-        if code == Some(0) { Ok(self.account) } else { Err(format!("it ended with {code:?}")) }
+        self.daemon.end()?;
+        Ok(self.account)
     }
 }
 

@@ -28,8 +28,6 @@ struct Version {
 pub struct Allowed {
     /// Fields of an answer may be missing, because the API gives them in no readable form.
     pub gaps: bool,
-    /// Nothing needs to be there: the exporter has just been started.
-    pub nothing: bool,
     /// These groups, by what their names start with, may be missing altogether.
     pub gone: Vec<String>,
     /// What is too old may be missing.
@@ -79,8 +77,7 @@ impl History {
                 (truth, told) => truth == told,
             };
             let excused = told.is_none()
-                && (allowed.nothing
-                    || (allowed.gaps || allowed.aged) && !ageless
+                && ((allowed.gaps || allowed.aged) && !ageless
                     || allowed.gone.iter().any(|start| group.starts_with(start)));
             let fits_ever = || ageless && versions.iter().any(|version| fits(&version.groups));
             if !excused && !recent.iter().rev().any(|groups| fits(groups)) && !fits_ever() {
