@@ -75,8 +75,8 @@ fn every_fault_is_held() {
     let accounts: Vec<Account> = played.iter().filter_map(|(_, verdict)| verdict.as_ref().ok().copied()).collect();
     println!(
         "{} faults, {} combinations: {} held; {} scrapes checked; at most {} MiB, {} files; {:.0?} with {} rows at once",
-        rows.iter().filter(|row| !row.name.contains(" + ")).count(),
-        rows.iter().filter(|row| row.name.contains(" + ")).count(),
+        rows.iter().filter(|row| !row.is_combined()).count(),
+        rows.iter().filter(|row| row.is_combined()).count(),
         accounts.len(),
         accounts.iter().map(|account| account.scrapes).sum::<u64>(),
         accounts.iter().map(|account| account.memory_kib).max().unwrap_or(0) / 1024,

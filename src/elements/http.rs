@@ -15,6 +15,7 @@ use url::{Host, Url};
 
 use super::client::ClientError;
 use super::error::Failure;
+use super::resolver::Resolver;
 use crate::config::PartnerSettings;
 use crate::domain::FailureReason;
 
@@ -62,6 +63,7 @@ fn client(settings: &PartnerSettings, url: &Url, roots: &[Certificate]) -> Resul
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .dns_resolver(Resolver::new())
         .connect_timeout(CONNECT_TIMEOUT.min(settings.budget.timeout * 3 / 4))
         .pool_idle_timeout(IDLE_TIMEOUT);
     builder = if url.scheme() == "https" {

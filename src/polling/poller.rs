@@ -331,7 +331,11 @@ impl Poller {
         let now = self.clock.now();
         self.counters.poll(target.collector(), None);
         let absence = self.inventory.update(|inventory| inventory.miss(customer, question, now));
-        self.put_back(target, if absence == Absence::Confirmed { Outcome::Absent } else { Outcome::Answered });
+        let outcome = match (absence, self.agenda.failures(&target)) {
+            (Absence::Confirmed, 0) => Outcome::Absent,
+            (_, before) => Outcome::Missed(before),
+        };
+        self.put_back(target, outcome);
     }
 
     fn succeeded(&mut self, target: Target) {
@@ -358,7 +362,7 @@ impl Poller {
     fn put_back(&mut self, target: Target, outcome: Outcome) {
         let interval = self.collectors.schedule(target.collector()).interval;
         let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
-        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_)));
+        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
     }
 
     /// The first failure in a row is worth a warning; that it goes on is what the metrics say.

@@ -121,6 +121,9 @@ impl Indexed {
 
     fn services(&self, asked: &Asked<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
+        if wanted.is_some() && asked.faults.contains(&Fault::RefuseIds) {
+            return Err((StatusCode::FORBIDDEN, "The app may not ask for these customers."));
+        }
         let mut page = Page::of(asked)?;
         for fault in asked.faults {
             if let Fault::SmallPages(most) = fault {

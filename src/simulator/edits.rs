@@ -19,8 +19,6 @@ pub enum Edit {
         /// 1 leaves it out everywhere.
         every: usize,
     },
-    /// Every text and every number is null; texts with an id in their name stay.
-    Nulls,
     /// The rows in `data`, or the answer itself, are lists of their values.
     Lists,
     /// A field more, which is a list in a list, so many deep.
@@ -55,11 +53,6 @@ impl Edit {
                     }
                 });
             }
-            Self::Nulls => each_field(&mut json, &mut |name, value| {
-                if !(name.ends_with("Id") || value.is_array() || value.is_object()) {
-                    *value = Value::Null;
-                }
-            }),
             Self::Lists => {
                 let list = |row: &mut Value| {
                     if let Value::Object(fields) = row {
@@ -118,7 +111,6 @@ mod tests {
         assert_eq!(edited(&without, page), r#"{"data":[{"n":1},{"id":"b","n":2}]}"#);
         assert_eq!(edited(&Edit::Lists, page), r#"{"data":[["a",1],["b",2]]}"#);
         assert_eq!(edited(&Edit::Lists, r#"{"n":1}"#), "[1]");
-        assert_eq!(edited(&Edit::Nulls, r#"{"customerId":"a","n":1}"#), r#"{"customerId":"a","n":null}"#);
         assert_eq!(edited(&Edit::Deep(3), r#"{"n":1}"#), r#"{"more":[[[]]],"n":1}"#);
         assert_eq!(edited(&Edit::NoUtf8, r#"{"n":"a@b"}"#), "{\"n\":\"a\u{fffd}b\"}");
         assert_eq!(edited(&Edit::Lists, "no JSON"), "no JSON");

@@ -90,6 +90,8 @@ pub enum Fault {
     Reordered,
     /// Every page begins with the last row of the one before it, and ends with its own first.
     Duplicated,
+    /// Who asks the service list for certain customers is refused, 403.
+    RefuseIds,
     /// `totalCount` is not the number of rows.
     WrongTotal(TotalCount),
 }

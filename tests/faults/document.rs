@@ -49,10 +49,11 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
                 Ends::Reload => "a reload",
                 Ends::Never => "never",
             };
-            let verdict = match (row.allowed.gaps, row.lasts) {
-                (true, _) => "held, with gaps",
-                (false, Lasts::Outlasts) => "held, too old is gone",
-                (false, Lasts::Short) => "held",
+            let verdict = match row.lasts {
+                _ if row.allowed.gaps => "held, with gaps",
+                _ if !row.allowed.gone.is_empty() => "held, gone the second time",
+                Lasts::Outlasts => "held, too old is gone",
+                Lasts::Short => "held",
             };
             let _ = writeln!(text, "| {} | {} | {ends} | {verdict} |", row.name, row.simulated);
         }

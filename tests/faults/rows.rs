@@ -6,7 +6,7 @@ use avepoint_exporter::domain::Collector;
 use avepoint_exporter::simulator::{Edit, Fault, Operation, RetryAfter, Rule, TotalCount, When};
 
 use super::clock::{WALLS, Wall};
-use super::scene::{INTERVAL, customer};
+use super::scene::{INTERVAL, customer, newcomer};
 use super::truth::Allowed;
 
 pub const SERVICES: Operation = Operation::Api(Collector::Services);
@@ -103,6 +103,11 @@ impl Row {
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
             combines: false,
         }
+    }
+
+    /// Several faults at once.
+    pub fn is_combined(&self) -> bool {
+        self.name.contains(" + ")
     }
 
     fn outlasts(mut self) -> Self {
@@ -218,10 +223,9 @@ fn throttling() -> Vec<Row> {
 fn refusals() -> Vec<Row> {
     let victim = || customer(0).id;
     let of_victim = |fault| api(fault).of_customer(&victim());
-    let gone = |mut row: Row| {
-        row.allowed.gone =
-            ["tenants", "seats", "purchased", "available"].map(|kind| format!("{kind} {}", victim())).into();
-        row.ends(Ends::Never)
+    let gone = |mut row: Row, whose: &str| {
+        row.allowed.gone = ["tenants", "seats", "purchased", "available"].map(|kind| format!("{kind} {whose}")).into();
+        row
     };
     vec![
         row(
@@ -249,11 +253,31 @@ fn refusals() -> Vec<Row> {
                 ..of_victim(Fault::Status(404))
             }],
         ),
-        gone(row(
-            "404, one customer, for ever",
-            "404 to every question about a customer that has values, time and again: it has none of it any more",
-            [of_victim(Fault::Status(404))],
-        )),
+        gone(
+            row(
+                "404, one customer, for ever",
+                "404 to every question about a customer that has values, time and again: it has none of it any more",
+                [of_victim(Fault::Status(404))],
+            )
+            .ends(Ends::Never),
+            &victim(),
+        ),
+        row(
+            "404, all, once",
+            "404, one time, to every question",
+            [Rule {
+                when: When::FirstOfEvery { first: INTERVAL.mul_f64(0.9), every: Duration::from_hours(1) },
+                ..api(Fault::Status(404))
+            }],
+        ),
+        gone(
+            row(
+                "404, all",
+                "404 to everything, time and again: nobody has anything any more",
+                [api(Fault::Status(404))],
+            ),
+            "",
+        ),
         row("404, the service list", "404 to the service list", [listing(Fault::Status(404))]).combines(),
         row("400, all", "400 to everything", [api(Fault::Status(400))]),
     ]
@@ -417,6 +441,11 @@ fn bodies() -> Vec<Row> {
 
 fn numbers() -> Vec<Row> {
     let seats = |json| [api(values(SEATS, json))];
+    let nameless = |mut row: Row| {
+        // Nobody has ever told its name.
+        row.allowed.unjudged = vec![format!("info {}", newcomer().id)];
+        row
+    };
     vec![
         row("numbers, text", "`\"many\"` in place of every number of seats", seats("\"many\"")).gaps(),
         row("numbers, list", "`[1]` in place of every number of seats", seats("[1]")).gaps(),
@@ -435,7 +464,12 @@ fn numbers() -> Vec<Row> {
         row("numbers, out of range", "`1e999` in place of every number of seats", seats("1e999")),
         row("numbers, out of range as text", "`\"1e999\"` in place of every number", seats("\"1e999\"")).gaps(),
         row("numbers, comma", "`\"1,5\"`, which could be 15 or 1.5", seats("\"1,5\"")).gaps(),
-        row("nulls", "null in place of every text and number, ids excepted", [api(Fault::Edit(Edit::Nulls))]).gaps(),
+        row("numbers, null", "null in place of every number of seats", seats("null")).gaps(),
+        nameless(row(
+            "names, null",
+            "null in place of every customer's name: the known one stays",
+            [listing(values(&["organization"], "null"))],
+        )),
         row("lists for objects", "rows are lists of their values", [api(Fault::Edit(Edit::Lists))]),
         row(
             "dates, nonsense",
