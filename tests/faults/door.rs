@@ -1,6 +1,7 @@
 //! What stands between the exporter and the simulator: a door that can be shut, that lets bytes through one by one, or
 //! that speaks TLS. Its address never changes.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub struct Door {
 impl Door {
     /// A door to an address.
     pub fn new(runtime: &Handle, to: SocketAddr, state: State) -> Self {
-        let held = socket(0);
+        let held = socket(0).unwrap();
         let address = held.local_addr().unwrap().as_socket().unwrap();
         let (state, mut changed) = watch::channel(state);
         let _context = runtime.enter();
@@ -69,21 +70,31 @@ impl Drop for Door {
 }
 
 /// Bound to a port of loopback, 0 being any.
-fn socket(port: u16) -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_reuse_address(true).unwrap();
-    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))).unwrap();
-    socket
+fn socket(port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port))))?;
+    Ok(socket)
+}
+
+fn listener(port: u16) -> io::Result<TcpListener> {
+    let socket = socket(port)?;
+    socket.listen(128)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
 }
 
 async fn serve(port: u16, to: SocketAddr, state: State) {
     if !state.open {
         return std::future::pending().await;
     }
-    let socket = socket(port);
-    socket.listen(128).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let listener = TcpListener::from_std(socket.into()).unwrap();
+    let listener = loop {
+        match listener(port) {
+            Ok(listener) => break listener,
+            // A process that is being started holds what this one has closed, for a moment.
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
