@@ -32,10 +32,13 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
          - nothing that the API still has disappears, unless it is older than `max_age` because of the fault: then it must;\n\
          - a customer leaves only after a complete listing without it;\n\
          - the process has at most {MOST_FILES} open files and never had more than {} MiB of memory, and logs no secret;\n\
-         - within one interval of the first request after the fault (which the pauses of tokens and of throttling\n\
-         \x20 decide) everything is true as of then, and no target is failing, stale or pending.\n\n\
+         - one interval after the first request that follows the fault (which the pauses of tokens and of throttling\n\
+         \x20 decide), and the time that a poll with its repetitions takes, everything is true as of then, and no target is\n\
+         \x20 failing, stale or pending.\n\n\
          A fault lasts two intervals, so that nothing may disappear at all; \"for long\" is longer than `max_age`.\n\
-         Where the answer itself has no readable number, that series is absent (\"gaps\"), never 0 and never a guess.\n\n",
+         Where the answer itself has no readable number, that series is absent (\"gaps\"), never 0 and never a guess.\n\
+         What the API denies (404) two times, an interval apart, is gone until it has it again. Where the clock is set, the\n\
+         daemon runs inside of the test, and its files and memory are not counted. On a busy machine times are longer.\n\n",
         MOST_MEMORY_KIB / 1024
     );
     for (title, rows) in [("One at a time", single), ("Several at once", mixed)] {
