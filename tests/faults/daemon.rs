@@ -6,6 +6,7 @@ use std::process::Command;
 use avepoint_exporter::app::{self, Setup};
 use avepoint_exporter::clock::Clock;
 use avepoint_exporter::config::Config;
+use avepoint_exporter::web::{Access, Front, RoutePrefix};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -31,7 +32,11 @@ impl Daemon {
             config: Config::load(&file).unwrap(),
             config_file: Some(file),
             listeners: vec![listener],
-            telemetry_path: "/metrics".to_owned(),
+            front: Front {
+                telemetry_path: "/metrics".to_owned(),
+                route_prefix: RoutePrefix::new("", "").unwrap(),
+                access: Access::load(None).unwrap(),
+            },
             lifecycle: false,
             clock: Clock::following(wall.read),
         };
