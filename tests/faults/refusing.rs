@@ -24,10 +24,11 @@ pub fn throttling() -> Vec<Row> {
         ),
         row(
             "429, a year",
-            "429 to everything, `Retry-After: 31536000`, of which an hour is believed",
+            "429 to everything, `Retry-After: 31536000`, of which an hour is believed: nothing is asked",
             throttle(RetryAfter::Text("31536000")),
         )
         .outlasts()
+        .silences()
         .ends(Ends::Reload),
         row(
             "429, now and then",

@@ -71,7 +71,7 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     let moving = Moving::start(scene.simulator.clone(), scene.history.clone());
     scene.break_all();
     let (lasts, start, before) = (scene.lasts(), Instant::now(), scene.arrivals());
-    let mut moved_out = false;
+    let (mut moved_out, mut silent_since) = (false, None);
     // On a busy machine it may take longer until a fault has met a request.
     while start.elapsed() < lasts || scene.has_struck().is_err() && start.elapsed() < lasts * 5 {
         scene.scrape()?;
@@ -79,12 +79,19 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
             scene.customers_come_and_go();
             moved_out = true;
         }
+        // What was under way when it was met has come back by then.
+        if row.silences && silent_since.is_none() && start.elapsed() > SLACK && scene.has_struck().is_ok() {
+            silent_since = Some(scene.arrivals());
+        }
         std::thread::sleep(TICK);
     }
     moving.stop();
     scene.has_struck()?;
     if row.wall.is_some() && row.troubles.len() == 1 {
         scene.polled_in_time(start.elapsed(), scene.arrivals() - before)?;
+    }
+    if let Some(asked) = silent_since.map(|before| scene.arrivals() - before).filter(|&asked| asked > 0) {
+        return Err(format!("asked {asked} times though it was told to wait"));
     }
     let mended = Instant::now();
     scene.mend_all();
