@@ -126,9 +126,12 @@ impl<'a> At<'a> {
         Self { path: String::new(), problems }
     }
 
-    /// A key of the mapping here.
+    /// A key of the mapping here; in a message it is on one line, whatever it is.
     pub(crate) fn key(&self, key: &str) -> Self {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        let mut path = if self.path.is_empty() { String::new() } else { format!("{}.", self.path) };
+        for c in key.chars() {
+            if c.is_control() { path.extend(c.escape_default()) } else { path.push(c) }
+        }
         Self { path, problems: self.problems }
     }
 

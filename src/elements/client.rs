@@ -100,8 +100,7 @@ impl Client {
         let counters = Arc::new(Counters::new(&settings.name, &registry)?);
         let gate = Gate::new(settings.budget);
         let proxy_secrets = ProxySecrets::new(settings.proxy_url.as_ref());
-        let auth =
-            Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters), proxy_secrets.clone());
+        let auth = Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters), proxy_secrets.clone());
         registry.register(Box::new(Gauges::new(&settings.name, gate.clone(), auth.clone())?))?;
         Ok(Self(Arc::new(Inner {
             partner: settings.name.clone(),

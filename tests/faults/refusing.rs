@@ -57,6 +57,11 @@ pub fn refusals() -> Vec<Row> {
             [api(Fault::RevokeTokens { every: millis(300) })],
         )
         .combines(),
+        Row::new(
+            "401, tokens revoked once",
+            "the token in use is revoked, and never valid again",
+            vec![Trouble::Revoke],
+        ),
         row("401, every request", "401 to everything", [api(Fault::Status(401))]),
         row("401, every request", "401 to everything", [api(Fault::Status(401))]).outlasts(),
         row(

@@ -45,6 +45,8 @@ pub enum Trouble {
     Foreign,
     /// A certificate that has expired.
     Expired,
+    /// The tokens that were given out so far are no longer valid.
+    Revoke,
     /// Another configuration, from the right one, by a reload.
     Config(fn(&str) -> String),
     /// The wall clock is so many seconds ahead.

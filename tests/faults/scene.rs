@@ -147,6 +147,8 @@ impl<'a> Scene<'a> {
     fn lasts(&self) -> Duration {
         match self.row.lasts {
             Lasts::Short if self.row.is_combined() => SHORT + INTERVAL,
+            // Until times are told by the other clock, and judged.
+            Lasts::Short if self.row.wall.is_some() => SLACK.mul_f64(patience()) + INTERVAL,
             Lasts::Short => SHORT,
             Lasts::Outlasts => SHORT_AGE + INTERVAL + SLACK,
         }
@@ -171,6 +173,7 @@ impl<'a> Scene<'a> {
                     self.api.set(|state| state.tls = Some(server));
                 }
                 Trouble::Expired => self.api.set(|state| state.tls = Some(authority().server(2020, false))),
+                Trouble::Revoke => self.simulator.revoke_tokens(Settings::CLIENT.0),
                 Trouble::Config(change) => {
                     let right = config(self.row, &self.api, &self.token, self.ca.is_some());
                     self.daemon.reload(self.folder.path(), &change(&right));
@@ -222,7 +225,7 @@ impl<'a> Scene<'a> {
         }
         for trouble in &self.row.troubles {
             match trouble {
-                Trouble::Rule(_) | Trouble::Config(_) => {}
+                Trouble::Rule(_) | Trouble::Config(_) | Trouble::Revoke => {}
                 Trouble::Clock(wall, _) => wall.set_forward(0),
                 Trouble::Shut(which) => self.door(*which).set(|state| state.open = true),
                 Trouble::Drip(which, _) => self.door(*which).set(|state| state.drip = None),
@@ -326,6 +329,10 @@ impl<'a> Scene<'a> {
             std::thread::sleep(TICK);
         }
         self.account.recovery = first.elapsed();
+        while self.row.wall.is_some() && self.turned.elapsed() < SLACK.mul_f64(patience()) + TICK {
+            self.scrape()?;
+            std::thread::sleep(TICK);
+        }
         Ok(())
     }
 
