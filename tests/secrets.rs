@@ -94,6 +94,13 @@ fn key_forms(pem: &str, line: usize) -> [String; 3] {
     [line[line.len() - 16..].to_owned(), list, hex(part)]
 }
 
+/// Panics if a text holds one of the forms of a key.
+fn holds_no_key(what: &str, text: &str, forms: &[String]) {
+    for form in forms {
+        assert!(!text.contains(form), "{what} holds the key as {form}:\n{text}");
+    }
+}
+
 fn all_secrets() -> Vec<&'static str> {
     [&TOKEN_PARTS[..], &[SECRET, PLAIN_SECRET, PROXY_USER, PROXY_PASSWORD, PFX_PASSWORD]].concat()
 }
@@ -141,7 +148,7 @@ fn the_daemon_shows_no_secret_whatever_it_is_answered() {
         let key = key_forms(&certificate(folder.path()), 8);
         let is_clean = |what: &str, text: &str, secrets: &[&str]| {
             is_clean(what, text, secrets);
-            key.iter().for_each(|form| assert!(!text.contains(form), "{what} holds the key:\n{text}"));
+            holds_no_key(what, text, &key);
         };
         let file = folder.path().join("config.yaml");
         let echo = Echo::start(TOKEN);
@@ -181,7 +188,9 @@ fn the_daemon_shows_no_secret_whatever_it_is_answered() {
         let signatures = signatures(&heard);
         assert_eq!(signatures.is_empty(), !auth.starts_with("certificate"), "{heard}");
         let log = exporter.log().to_owned();
-        signatures.iter().for_each(|signature| assert!(!log.contains(signature), "{signature} of {auth}: {log}"));
+        for signature in signatures {
+            assert!(!log.contains(signature), "{signature} of {auth}: {log}");
+        }
         assert!(log.contains("checkout waiting for idle connection"), "libraries speak at trace: {log}");
         is_clean(&format!("the log in {format}"), &log, &all_secrets());
     }
@@ -296,7 +305,7 @@ fn no_type_that_holds_a_secret_shows_it() {
         let credential = &config.partners[0].credential;
         let shown = format!("{config:?} {config:#?} {credential:?} {client:?} {}", config.to_redacted_yaml());
         is_clean(&auth, &shown, &all_secrets());
-        key.iter().for_each(|form| assert!(!shown.contains(form), "{auth}: {shown}"));
+        holds_no_key(&auth, &shown, &key);
         assert!(!config.warnings(jiff::Timestamp::now()).concat().contains("c4n4ry"));
     }
     let body = serde_json::json!({ "access_token": TOKEN }).to_string();

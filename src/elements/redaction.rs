@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
@@ -35,7 +35,7 @@ impl ProxySecrets {
 
     /// These and another one.
     pub(super) fn and<'a>(&'a self, secret: &'a str) -> Vec<&'a str> {
-        self.0.iter().map(|proxy| proxy.expose_secret()).chain([secret]).collect()
+        self.0.iter().map(ExposeSecret::expose_secret).chain([secret]).collect()
     }
 }
 
