@@ -35,9 +35,11 @@ class Exporter:
         self.program = Program("exporter", [
             binary, f"--config.file={self.config}", "--web.listen-address=127.0.0.1:0"], folder)
         self.address = self.program.wait_for(r"message=listening address=(\S+)", 30)
-        self.wait_until_polled()
+        self.wait_until_polled(customers)
         self.filled = time.monotonic() - began
         self.reloads = 0
+        # What is known now is published within a second, or a render later.
+        time.sleep(2)
         self.program.idle()
 
     def configure(self, rate, concurrency, interval="1d"):
@@ -51,11 +53,11 @@ class Exporter:
             lines += [f"state: {{ file: {self.state} }}"]
         self.config.write_text("\n".join(lines) + "\n")
 
-    def wait_until_polled(self, minutes=15):
+    def wait_until_polled(self, customers, minutes=15):
         deadline = time.monotonic() + minutes * 60
         while time.monotonic() < deadline:
             text = get(self.address, "/-/ready").decode()
-            if ": ready" in text and not re.search(r"[1-9]\d* targets? pending", text):
+            if f": ready, {customers} customers, 0 targets pending" in text:
                 return
             time.sleep(0.2)
         raise SystemExit(f"the exporter has not polled everything within {minutes} minutes:\n{text}")

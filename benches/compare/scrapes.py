@@ -15,7 +15,9 @@ CHANGES = 50
 SLICE = 0.8
 # A peer that has had so much time with one kind of scrape is not asked in further rounds.
 ENOUGH = 2.0
-# Beyond it, a peer answers one scraper, who keeps the connection: several at once would take more memory than machines have.
+# Beyond so many series a peer is not asked by 32 at once while it changes, which takes a minute and says nothing new;
+PEERS_AT_ONCE = 30_000
+# and beyond so many only by one who keeps the connection: 32 would take more memory than machines have.
 PEERS_ALONE = 300_000
 
 
@@ -164,8 +166,9 @@ def turns(result, kind, contestants, client, rounds):
 
 
 def too_much(result, kind, spent):
-    alone = result.series > PEERS_ALONE and (kind.scrapers > 1 or kind.connection == "new")
-    return alone or spent > ENOUGH
+    both = kind.scrapers > 1 and kind.changing
+    either = kind.scrapers > 1 or kind.connection == "new"
+    return spent > ENOUGH or (both and result.series > PEERS_AT_ONCE) or (either and result.series > PEERS_ALONE)
 
 
 def scraped(result, kind, contestant, client):

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 const BUFFER: usize = 256 << 10;
 /// No scrape may take longer between two of its bytes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 struct Load {
     address: SocketAddr,
@@ -54,9 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let (mut bytes, mut times) = (0, Vec::new());
     for thread in threads {
-        let (body, scrapes) = thread.join().map_err(|_| "a scraper panicked")??;
+        let (body, each) = thread.join().map_err(|_| "a scraper panicked")??;
         bytes = body;
-        times.extend(scrapes.iter().map(|time| time.as_nanos().to_string()));
+        times.extend(each.iter().map(|time| time.as_nanos().to_string()));
     }
     println!("{bytes}\n{}", times.join(" "));
     Ok(())
