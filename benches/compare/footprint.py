@@ -26,7 +26,8 @@ def measure(binary, build_time):
     folder = BUILD / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    rows = [["from exec to listening (median, fastest)", " , ".join(map(duration, starts(binary, folder))).replace(" ,", ",")]]
+    median, least = map(duration, starts(binary, folder))
+    rows = [[f"from exec to listening, median of {STARTS}", f"{median} (fastest {least})"]]
     for customers in CUSTOMERS:
         rows.append([f"resident, {customers:,} customers", resident(binary, folder, customers)])
     rows.append(["the binary, stripped (profile `dist`)", size(stripped(binary, folder))])
@@ -45,14 +46,13 @@ def starts(binary, folder):
     for _ in range(STARTS):
         began = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        line = process.stderr.readline()
-        seconds.append(time.monotonic() - began)
-        while b"message=listening" not in line:
-            if not line:
-                raise SystemExit("the exporter does not start")
-            line = process.stderr.readline()
-            seconds[-1] = time.monotonic() - began
-        process.kill()
+        try:
+            while b"message=listening" not in (line := process.stderr.readline()):
+                if not line:
+                    raise SystemExit("the exporter does not start")
+            seconds.append(time.monotonic() - began)
+        finally:
+            process.kill()
         process.wait()
         process.stderr.close()
     return statistics.median(seconds), min(seconds)
