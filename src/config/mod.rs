@@ -7,6 +7,7 @@
 mod certificate;
 mod credential;
 mod duration;
+mod permissions;
 mod problem;
 mod raw;
 mod redact;
@@ -21,9 +22,11 @@ use std::path::Path;
 
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
+pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
+    StateSettings,
 };
 pub use urls::redacted_url;
 
@@ -32,7 +35,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let text = text_of(path).map_err(|mistake| ConfigErrors::new(vec![Problem { place: Place::File, mistake }]));
         let base = path.parent().unwrap_or(Path::new(""));
-        text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))
+        let config = text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// Validates a text, and reads the secrets that it names. Relative paths start at `base`.

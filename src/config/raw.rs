@@ -141,6 +141,7 @@ mapping!(
     /// `state`
     RawState {
         file: String,
+        interval: Scalar,
     }
 );
 

@@ -258,15 +258,14 @@ impl Auth {
         self.0.counters.sent(Operation::Token);
         let deadline = started + self.0.timeout;
         let reply = http::exchange(WHO, &self.0.http, request, deadline, http::USUAL_BODY, asked).await;
-        let outcome = reply.map_err(Denied::from).and_then(read);
+        // The last field is the secret; the one before it is a constant.
+        let secrets: Vec<&str> = fields.last().map(|(_, value)| value.as_str()).into_iter().collect();
+        let outcome = reply.map_err(Denied::from).and_then(|reply| read(reply, &secrets));
         let failed = outcome.as_ref().err().map(|denied| denied.failure.reason);
         self.0.counters.answered(Operation::Token, started.elapsed(), failed);
         match outcome {
             Ok((header, lifetime)) => Ok((asked, header, lifetime)),
-            Err(denied) => {
-                let secrets: Vec<&str> = fields.iter().map(|(_, value)| value.as_str()).collect();
-                Err(Denied { failure: denied.failure.without(&secrets), ..denied })
-            }
+            Err(denied) => Err(Denied { failure: denied.failure.without(&secrets), ..denied }),
         }
     }
 
@@ -293,8 +292,8 @@ fn form(client_id: &str, credential: &[(&str, String)]) -> String {
         .finish()
 }
 
-/// The header and the life of the token in an answer.
-fn read(reply: Reply) -> Result<(HeaderValue, Duration), Denied> {
+/// The header and the life of the token in an answer to these secrets.
+fn read(reply: Reply, secrets: &[&str]) -> Result<(HeaderValue, Duration), Denied> {
     let Reply { status, retry_after, request_id, redirect, body } = reply;
     let malformed = |problem: String| {
         Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
@@ -309,7 +308,8 @@ fn read(reply: Reply) -> Result<(HeaderValue, Duration), Denied> {
         });
         return token.map_err(|failure| Failure { request_id, ..failure }.into());
     }
-    let mut failure = Failure { request_id, ..Failure::from_status(WHO, status, redirect.as_deref(), &body) };
+    let failure = Failure::from_status(WHO, status, redirect.as_deref(), &body, secrets);
+    let mut failure = Failure { request_id, ..failure };
     match oauth_error(&body).as_deref() {
         Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
         // The registration lacks the permission that the scope stands for.
