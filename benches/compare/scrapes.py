@@ -83,7 +83,7 @@ class Result:
     times: dict = field(default_factory=dict)       # (kind, contestant) -> Times
     resident: dict = field(default_factory=dict)    # contestant -> bytes after scrapes by one at a time
     most: dict = field(default_factory=dict)        # contestant -> bytes, the most there ever were
-    filled: float = 0.0                             # seconds of the first pass
+    filled: float = 0.0                             # seconds until everything was known
     cpu_per_answer: dict = field(default_factory=dict)  # answers a second -> CPU seconds each
 
 

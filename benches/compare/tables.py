@@ -58,7 +58,7 @@ def scrape_tables(result):
     text += "\n" + table(["", *present], resources(result, present))
     answers = " and ".join(f"{duration(cpu)} at {rate} a second" for rate, cpu in result.cpu_per_answer.items())
     text += (f"\nCPU time of the exporter for each answer it reads, from asking to publishing, everything else it does "
-             f"meanwhile included: {answers}. The first pass took {duration(result.filled)}.\n")
+             f"meanwhile included: {answers}. Everything was known {duration(result.filled)} after its start.\n")
     return text
 
 
