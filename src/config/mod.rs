@@ -30,6 +30,12 @@ pub use settings::{
 };
 pub use urls::redacted_url;
 
+// For the web configuration, which is another file of the same kind.
+pub(crate) use credential::read_file;
+pub(crate) use problem::{At, quoted};
+pub(crate) use raw::RawLabels as Pairs;
+pub(crate) use yaml::read as read_yaml;
+
 impl Config {
     /// Reads and validates a file, and the secrets that it names. Relative paths start at the file's folder.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
@@ -46,7 +52,7 @@ impl Config {
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Mistake> {
+fn text_of(path: &Path) -> Result<zeroize::Zeroizing<String>, Mistake> {
     if matches!(path.try_exists(), Ok(false)) {
         let remedy = "write one, for which config.yaml in the repository is a commented example, or name another with \
                       --config.file; the command `demo` needs none";
