@@ -12,7 +12,7 @@ from processes import get
 # Answers a second that the exporter reads while everything changes: ten times the budget that is the default.
 CHANGES = 50
 # Of one slice; in each round every contestant has one.
-SLICE = 0.8
+SLICE = 0.6
 # A peer that has had so much time with one kind of scrape is not asked in further rounds.
 ENOUGH = 2.0
 # Beyond so many series a peer is not asked by 32 at once while it changes, which takes a minute and says nothing new;
