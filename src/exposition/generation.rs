@@ -7,7 +7,7 @@ use crc32fast::Hasher;
 use jiff::{SignedDuration, Timestamp};
 use prometheus::proto::MetricFamily;
 
-use super::gzip::{self, Deflater};
+use super::gzip;
 use super::segment::Segment;
 use super::{Format, Renderer, own};
 use crate::inventory::Inventory;
@@ -104,7 +104,7 @@ impl Exposition {
             chunks.extend(segments.map(|segment| segment.deflated.clone()));
             let [text, openmetrics] = &self.checksums;
             let before = if format == Format::Text { text } else { openmetrics };
-            chunks.push(gzip::finish(before, tail.as_bytes(), &mut Deflater::new()));
+            chunks.push(gzip::finish(before, tail.as_bytes()));
         } else {
             chunks.extend(segments.map(|segment| segment.text.clone()));
             chunks.extend(Some(Bytes::from(tail)).filter(|tail| !tail.is_empty()));

@@ -3,6 +3,8 @@
 //! A piece ends at a byte's border without closing the deflate stream (a sync flush) and refers to nothing before it,
 //! so pieces can follow one another in any order. Their checksums are combined.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress};
@@ -60,6 +62,24 @@ fn store(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Compressors that are not in use.
+static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
+/// How many of them are kept: as many scrapes as are likely to be assembled at the same moment.
+const KEPT: usize = 4;
+
+/// Does something with a compressor that others use before and after.
+fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = idle().pop();
+    let mut deflater = taken.unwrap_or_else(Deflater::new);
+    let result = work(&mut deflater);
+    let mut idle = idle();
+    if idle.len() < KEPT {
+        idle.push(deflater);
+    }
+    result
+}
+
 /// The checksum of a text.
 pub(super) fn checksum(text: &[u8]) -> Hasher {
     let mut checksum = Hasher::new();
@@ -69,9 +89,9 @@ pub(super) fn checksum(text: &[u8]) -> Hasher {
 
 /// The end of a member: `tail` deflated and closed, and what the member is checked by. `before` is the checksum of all
 /// that is in it before the tail.
-pub(super) fn finish(before: &Hasher, tail: &[u8], deflater: &mut Deflater) -> Bytes {
+pub(super) fn finish(before: &Hasher, tail: &[u8]) -> Bytes {
     let mut end = Vec::with_capacity(tail.len() / 4 + 256);
-    deflater.deflate(tail, &mut end);
+    with_deflater(|deflater| deflater.deflate(tail, &mut end));
     // The last block, an empty one.
     end.extend([3, 0]);
     let mut all = before.clone();

@@ -2,6 +2,7 @@
 
 mod checker;
 mod properties;
+mod updates;
 
 use std::collections::BTreeMap;
 use std::io::Read;
