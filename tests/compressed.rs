@@ -2,6 +2,9 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     unreachable_pub,
     reason = "what does not hold ends the test, which waits for other processes outside of any runtime"

@@ -36,7 +36,7 @@ pub(super) async fn publish(
         let started = Instant::now();
         changed.mark_unchanged();
         let now = Arc::clone(&running.borrow_and_update());
-        let rendered = Arc::clone(&now);
+        let showing = Arc::clone(&now);
         correction = steady(correction, clock.correction());
         let update = move || {
             let inventories = now.partners.iter().map(|partner| &partner.inventory);
@@ -48,7 +48,7 @@ pub(super) async fn publish(
                 renderer = after;
                 let next_expiry = exposition.next_expiry();
                 published.publish(exposition);
-                shown.send_replace(rendered);
+                shown.send_replace(showing);
                 next_expiry
             }
             Err(error) => {

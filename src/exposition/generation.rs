@@ -37,7 +37,9 @@ pub(super) struct Ready {
 impl Ready {
     pub(super) fn new(name: &'static str, metadata: [Arc<Segment>; 2], segments: Vec<Arc<Segment>>) -> Self {
         let mut checksum = Hasher::new();
-        segments.iter().for_each(|segment| checksum.combine(&segment.checksum));
+        for segment in &segments {
+            checksum.combine(&segment.checksum);
+        }
         Self { name, metadata, segments, checksum }
     }
 }
@@ -106,7 +108,7 @@ impl Exposition {
             let before = if format == Format::Text { text } else { openmetrics };
             chunks.push(gzip::finish(before, tail.as_bytes()));
         } else {
-            chunks.extend(segments.map(|segment| segment.text.clone()));
+            chunks.extend(segments.flat_map(|segment| segment.texts()).filter(|text| !text.is_empty()).cloned());
             chunks.extend(Some(Bytes::from(tail)).filter(|tail| !tail.is_empty()));
         }
         Scrape { content_type: format.content_type(), gzip, chunks }

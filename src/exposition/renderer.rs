@@ -82,7 +82,7 @@ impl Renderer {
             let metadata = [Format::Text, Format::OpenMetrics].map(|format| {
                 let mut text = String::new();
                 syntax::write_metadata(&mut text, format, family.name, family.help, family.kind);
-                Segment::of(&text, &mut deflater).into()
+                Segment::of(text, &mut deflater).into()
             });
             Arc::new(Ready::new(family.name, metadata, Vec::new()))
         });
@@ -177,22 +177,23 @@ impl Renderer {
         let of_partners = collection::render(&summaries, now, correction);
         let of_customers = FAMILIES.len() - of_partners.len();
         for (number, ready) in self.families.iter_mut().enumerate() {
-            let segments: Vec<_> =
-                if let Some(lines) = number.checked_sub(of_customers).and_then(|n| of_partners.get(n)) {
-                    series += lines.count;
-                    let same = ready.segments.first().filter(|segment| segment.text == lines.text).cloned();
-                    (lines.count > 0)
-                        .then(|| same.unwrap_or_else(|| Segment::of(&lines.text, &mut self.deflater).into()))
-                        .into_iter()
-                        .collect()
-                } else {
-                    let spans = self.partners.iter().flat_map(|partner| &partner.spans);
-                    spans
-                        .filter_map(|span| span.segments.get(number))
-                        .filter(|segment| !segment.text.is_empty())
-                        .cloned()
-                        .collect()
-                };
+            let segments: Vec<_> = if let Some(lines) =
+                number.checked_sub(of_customers).and_then(|n| of_partners.get(n))
+            {
+                series += lines.count;
+                let same = ready.segments.first().filter(|segment| segment.text(0) == lines.text.as_bytes()).cloned();
+                (lines.count > 0)
+                    .then(|| same.unwrap_or_else(|| Segment::of(lines.text.clone(), &mut self.deflater).into()))
+                    .into_iter()
+                    .collect()
+            } else {
+                let spans = self.partners.iter().flat_map(|partner| &partner.spans);
+                spans
+                    .filter_map(|span| span.segments.get(number))
+                    .filter(|segment| !segment.is_empty())
+                    .cloned()
+                    .collect()
+            };
             if segments.len() != ready.segments.len()
                 || !segments.iter().zip(&ready.segments).all(|(a, b)| Arc::ptr_eq(a, b))
             {

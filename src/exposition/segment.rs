@@ -1,75 +1,96 @@
-//! What is sent: a stretch of one family's text, ready as text and deflated.
+//! What is sent: a stretch of one family's lines, ready as text and deflated.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
 
 use super::gzip::{self, Deflater};
 
-/// Some lines. It never changes; one that replaces it takes over the parts that are the same.
+/// Some lines. It never changes; one that replaces it takes over the parts that are the same: their text without
+/// copying it, and what is deflated, which is short, as a copy, since many small pieces would be slow to send.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
-    pub(super) text: Bytes,
-    /// The parts, deflated one by one.
+    /// All parts, deflated one by one.
     pub(super) deflated: Bytes,
     /// Checksum and length of the text.
     pub(super) checksum: Hasher,
-    /// Where each part ends in the text and in what is deflated.
-    ends: Box<[(usize, usize)]>,
+    parts: Box<[Ready]>,
+}
+
+/// A part of a segment.
+#[derive(Clone, Debug)]
+struct Ready {
+    text: Bytes,
+    checksum: Hasher,
+    /// Where it ends in what is deflated.
+    end: usize,
 }
 
 /// One part of a segment to be made.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Part<'a> {
     /// As in another segment, by its number there.
     Kept(&'a Segment, usize),
     /// New text.
-    New(&'a str),
+    New(Bytes),
 }
 
 impl Segment {
     /// A segment of one part.
-    pub(super) fn of(text: &str, deflater: &mut Deflater) -> Self {
-        Self::new(&[Part::New(text)], deflater)
+    pub(super) fn of(text: String, deflater: &mut Deflater) -> Self {
+        Self::new(&[Part::New(text.into())], deflater)
     }
 
     /// A segment of these parts in a row.
     pub(super) fn new(parts: &[Part<'_>], deflater: &mut Deflater) -> Self {
-        let mut text = Vec::with_capacity(parts.iter().map(|part| part.text().len()).sum());
-        let mut deflated = Vec::new();
-        let mut ends = Vec::with_capacity(parts.len());
+        let mut packed = Vec::new();
+        let mut all = Hasher::new();
+        let mut ready = Vec::with_capacity(parts.len());
         for part in parts {
-            text.extend_from_slice(part.text());
-            match part {
-                Part::Kept(segment, index) => deflated.extend_from_slice(segment.part(*index).1),
-                Part::New("") => {}
-                Part::New(text) => deflater.deflate(text.as_bytes(), &mut deflated),
-            }
-            ends.push((text.len(), deflated.len()));
+            let (text, checksum) = match part {
+                Part::Kept(segment, number) => {
+                    packed.extend_from_slice(segment.deflated_part(*number));
+                    segment
+                        .parts
+                        .get(*number)
+                        .map(|part| (part.text.clone(), part.checksum.clone()))
+                        .unwrap_or_default()
+                }
+                Part::New(text) => {
+                    if !text.is_empty() {
+                        deflater.deflate(text, &mut packed);
+                    }
+                    (text.clone(), gzip::checksum(text))
+                }
+            };
+            all.combine(&checksum);
+            ready.push(Ready { text, checksum, end: packed.len() });
         }
-        deflated.shrink_to_fit();
-        let checksum = gzip::checksum(&text);
-        Self { text: text.into(), deflated: deflated.into(), checksum, ends: ends.into() }
+        packed.shrink_to_fit();
+        Self { deflated: packed.into(), checksum: all, parts: ready.into() }
     }
 
     /// The number of parts.
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.parts.len()
     }
 
-    /// A part's text, and the same deflated; nothing if there is no such part.
-    pub(super) fn part(&self, index: usize) -> (&[u8], &[u8]) {
-        let ends = |index: usize| self.ends.get(index).copied().unwrap_or_default();
-        let (start, end) = (index.checked_sub(1).map_or((0, 0), ends), ends(index));
-        let text = self.text.get(start.0..end.0).unwrap_or_default();
-        (text, self.deflated.get(start.1..end.1).unwrap_or_default())
+    /// The texts that are to be sent one after the other; some may be empty.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Bytes> {
+        self.parts.iter().map(|part| &part.text)
     }
-}
 
-impl Part<'_> {
-    fn text(&self) -> &[u8] {
-        match self {
-            Self::Kept(segment, index) => segment.part(*index).0,
-            Self::New(text) => text.as_bytes(),
-        }
+    /// A part's text; empty if there is no such part.
+    pub(super) fn text(&self, number: usize) -> &[u8] {
+        self.parts.get(number).map(|part| &*part.text).unwrap_or_default()
+    }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.deflated.is_empty()
+    }
+
+    fn deflated_part(&self, number: usize) -> &[u8] {
+        let end = |number: usize| self.parts.get(number).map_or(0, |part| part.end);
+        self.deflated.get(number.checked_sub(1).map_or(0, end)..end(number)).unwrap_or_default()
     }
 }

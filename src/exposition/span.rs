@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::collection::{self, Targets};
 use super::gzip::Deflater;
-use super::lines::Lines;
 use super::segment::{Part, Segment};
 use super::subject::{Context, Subject};
 use super::{seats, subscriptions};
@@ -20,8 +20,8 @@ use crate::inventory::Customer;
 
 /// Customers in a run, on average: fewer make a change cheaper, more compress better.
 const RUN: u64 = if cfg!(test) { 4 } else { 64 };
-/// Customers in a span, on average: fewer make a change cheaper, more make fewer pieces to send.
-const SPAN: u64 = if cfg!(test) { 16 } else { 512 };
+/// Customers in a span, on average: fewer make a change cheaper, more make fewer pieces to send compressed.
+const SPAN: u64 = if cfg!(test) { 16 } else { 2048 };
 
 /// The segments of a span, one for each family.
 type Segments = Arc<[Arc<Segment>]>;
@@ -99,7 +99,9 @@ impl Span {
 
     /// Has all of it rendered again.
     pub(super) fn expire(&mut self) {
-        self.runs.iter_mut().for_each(|run| run.rendered = None);
+        for run in &mut self.runs {
+            run.rendered = None;
+        }
     }
 
     /// What is known of its runs.
@@ -116,13 +118,14 @@ impl Span {
         if complete && self.runs.iter().enumerate().all(|(n, run)| run.is_current(context.now) && in_place((n, run))) {
             return;
         }
-        let lines: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
-        let families = lines.iter().flatten().map(Vec::len);
+        let texts: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
+        let families = texts.iter().flatten().map(Vec::len);
         let written = self.runs.iter().filter_map(|run| Some(run.written.as_ref()?.0.len()));
         let families = families.chain(written).max().unwrap_or_default();
         let segments: Segments = (0..families)
             .map(|family| {
-                let parts: Vec<_> = self.runs.iter().zip(&lines).map(|(run, lines)| run.part(family, lines)).collect();
+                let parts: Vec<_> =
+                    self.runs.iter().zip(&texts).map(|(run, texts)| run.part(family, texts.as_ref())).collect();
                 let present = self.segments.get(family);
                 present
                     .filter(|present| is_made_of(present, &parts))
@@ -162,8 +165,8 @@ impl Run {
         self.rendered.is_some_and(|rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now))
     }
 
-    /// The lines of every family, if it has to be rendered.
-    fn render(&mut self, context: Context<'_>) -> Option<Vec<Lines>> {
+    /// The text of every family, if it has to be rendered.
+    fn render(&mut self, context: Context<'_>) -> Option<Vec<Bytes>> {
         if self.is_current(context.now) {
             return None;
         }
@@ -173,19 +176,22 @@ impl Run {
         lines.push(collection::last_success(&subjects));
         let mut rendered = Rendered { series: lines.iter().map(|lines| lines.count).sum(), ..Rendered::default() };
         rendered.next_expiry = subjects.iter().filter_map(|subject| subject.next_expiry).min();
-        self.customers.iter().for_each(|customer| rendered.targets.count(&context, customer));
+        for customer in &self.customers {
+            rendered.targets.count(&context, customer);
+        }
         self.rendered = Some(rendered);
-        Some(lines)
+        // Without the room that they grew into.
+        Some(lines.into_iter().map(|lines| lines.text.into_boxed_str().into_boxed_bytes().into()).collect())
     }
 
     /// Its part of a family: what is written, unless what was rendered differs.
-    fn part<'a>(&'a self, family: usize, lines: &'a Option<Vec<Lines>>) -> Part<'a> {
+    fn part(&self, family: usize, texts: Option<&Vec<Bytes>>) -> Part<'_> {
         let written = self.written.as_ref().and_then(|(segments, at)| Some((&**segments.get(family)?, *at)));
-        let lines = lines.as_ref().and_then(|lines| lines.get(family)).map(|lines| lines.text.as_str());
-        match (written, lines) {
-            (Some((segment, at)), Some(lines)) if segment.part(at).0 != lines.as_bytes() => Part::New(lines),
+        let text = texts.and_then(|texts| texts.get(family));
+        match (written, text) {
+            (Some((segment, at)), Some(text)) if segment.text(at) != text => Part::New(text.clone()),
             (Some((segment, at)), _) => Part::Kept(segment, at),
-            (None, lines) => Part::New(lines.unwrap_or_default()),
+            (None, text) => Part::New(text.cloned().unwrap_or_default()),
         }
     }
 }

@@ -22,7 +22,7 @@ const QUESTIONS: [Question; 3] = [
 ];
 
 /// What happens to what is rendered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     /// A customer is listed with so many subscriptions, and asked about.
     Listed(usize, u8, u8),
