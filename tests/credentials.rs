@@ -114,7 +114,7 @@ fn what_is_valid_and_unwise_is_warned_of() {
     readable_by_others(&folder.path().join("secret"), true);
     assert_eq!(
         said(&secret, "2026-01-01T00:00:00Z"),
-        "partners[0].auth: {dir}/secret can be read by every user; run `chmod o-r {dir}/secret`"
+        "partners[0].auth: {dir}/secret can be read by every user; run `chmod o-rwx {dir}/secret`"
     );
     assert_eq!(said(&config(&format!("client_secret: {SECRET}")), "2026-01-01T00:00:00Z"), "");
 
@@ -124,4 +124,32 @@ fn what_is_valid_and_unwise_is_warned_of() {
     readable_by_others(&folder.path().join("app.pfx"), true);
     readable_by_others(&folder.path().join("password"), true);
     assert_eq!(certificate.warnings(Timestamp::now()).len(), 2);
+}
+
+/// A configuration that itself holds a secret is such a file too.
+#[test]
+fn a_configuration_with_a_secret_in_it_is_warned_of() {
+    let folder = files::make();
+    let file = folder.path().join("config.yaml");
+    for (partner, warned) in [
+        ("auth: { client_id: a, client_secret: b }", true),
+        ("auth: { client_id: a, client_secret_file: secret }", false),
+        ("auth: { client_id: a, client_secret_file: secret }, proxy_url: 'http://user:pass@127.0.0.1:1'", true),
+        ("auth: { client_id: a, client_secret_file: secret }, proxy_url: 'http://127.0.0.1:1'", false),
+        ("auth: { client_id: a, certificate: { cert_file: app.crt, key_file: app.key } }", false),
+        ("auth: { client_id: a, certificate: { pfx_file: no_password.pfx } }", false),
+        ("auth: { client_id: a, certificate: { pfx_file: app.pfx, pfx_password: canary-of-a-pfx-password } }", true),
+    ] {
+        fs::write(&file, format!("partners: [{{ {partner} }}]")).unwrap();
+        for open in [true, false] {
+            readable_by_others(&file, open);
+            let warnings = Config::load(&file).unwrap().warnings(Timestamp::now());
+            let expected = format!(
+                "a secret stands in the configuration, and {0} can be read by every user; run `chmod o-rwx {0}`",
+                file.display()
+            );
+            let expected: Vec<String> = (warned && open).then_some(expected).into_iter().collect();
+            assert_eq!(warnings, expected, "{partner}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod certificate;
 mod credential;
 mod duration;
+mod permissions;
 mod problem;
 mod raw;
 mod redact;
@@ -21,18 +22,27 @@ use std::path::Path;
 
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
+pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
+    StateSettings,
 };
 pub use urls::redacted_url;
+
+// For the web configuration, which is another file of the same kind.
+pub(crate) use credential::read_file;
+pub(crate) use problem::{At, quoted};
+pub(crate) use raw::RawLabels as Pairs;
+pub(crate) use yaml::read as read_yaml;
 
 impl Config {
     /// Reads and validates a file, and the secrets that it names. Relative paths start at the file's folder.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let text = text_of(path).map_err(|mistake| ConfigErrors::new(vec![Problem { place: Place::File, mistake }]));
         let base = path.parent().unwrap_or(Path::new(""));
-        text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))
+        let config = text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// Validates a text, and reads the secrets that it names. Relative paths start at `base`.
@@ -42,7 +52,7 @@ impl Config {
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Mistake> {
+fn text_of(path: &Path) -> Result<zeroize::Zeroizing<String>, Mistake> {
     if matches!(path.try_exists(), Ok(false)) {
         let remedy = "write one, for which config.yaml in the repository is a commented example, or name another with \
                       --config.file; the command `demo` needs none";

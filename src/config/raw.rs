@@ -141,6 +141,7 @@ mapping!(
     /// `state`
     RawState {
         file: String,
+        interval: Scalar,
     }
 );
 
@@ -214,7 +215,7 @@ impl<'de> Deserialize<'de> for RawSelection {
 
 /// Names and values in the order of the file, a name that stands twice included.
 #[derive(Default)]
-pub(super) struct RawLabels(pub(super) Vec<(String, Option<String>)>);
+pub(crate) struct RawLabels(pub(crate) Vec<(String, Option<String>)>);
 
 impl<'de> Deserialize<'de> for RawLabels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

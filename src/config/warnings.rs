@@ -3,26 +3,30 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
-use super::settings::Config;
+use super::permissions::open_to_others;
+use super::settings::{Config, PartnerSettings};
 
 /// Before a credential expires, there is this much time to act.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Config {
-    /// What is valid and yet unwise at this time, one sentence each: secret files that every user can read, credentials
-    /// that have expired or expire within 30 days.
+    /// What is valid and yet unwise at this time, one sentence each: files with secrets that others can get at, the
+    /// configuration among them if it holds one; credentials that have expired or expire within 30 days.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = Vec::new();
+        if let Some(file) = self.file.as_deref().filter(|_| self.partners.iter().any(holds_a_secret)) {
+            warnings.extend(
+                open_to_others(file).map(|sentence| format!("a secret stands in the configuration, and {sentence}")),
+            );
+        }
         for (index, partner) in self.partners.iter().enumerate() {
             let at = format!("partners[{index}].auth");
-            let secret_files = secret_files(&partner.credential).into_iter().filter(|file| is_world_readable(file));
-            warnings.extend(
-                secret_files
-                    .map(|file| format!("{at}: {0} can be read by every user; run `chmod o-r {0}`", file.display())),
-            );
+            let open = secret_files(&partner.credential).into_iter().filter_map(open_to_others);
+            warnings.extend(open.map(|sentence| format!("{at}: {sentence}")));
             let (what, expires) = match &partner.credential {
                 Credential::ClientSecret { expires, .. } => ("the client secret", *expires),
                 Credential::Certificate { certificate, .. } => ("the certificate", Some(certificate.not_after)),
@@ -32,11 +36,6 @@ impl Config {
                 let date = expires.strftime("%Y-%m-%d");
                 warnings.push(format!("{at}: {what} {verb} on {date}; make a new one in the app registration"));
             }
-        }
-        if self.state_file.is_some() {
-            warnings.push(
-                "state.file: this version keeps nothing across a restart yet; what is known is polled anew".into(),
-            );
         }
         warnings
     }
@@ -59,13 +58,16 @@ fn secret_file(source: &SecretSource) -> Option<&Path> {
     }
 }
 
-#[cfg(unix)]
-fn is_world_readable(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-const fn is_world_readable(_: &Path) -> bool {
-    false
+/// Whether a secret of this partner stands in the configuration itself.
+fn holds_a_secret(partner: &PartnerSettings) -> bool {
+    let inline = |source: &SecretSource| match source {
+        SecretSource::Value(secret) => !secret.expose_secret().is_empty(),
+        SecretSource::File(_) | SecretSource::Env(_) => false,
+    };
+    let credential = match &partner.credential {
+        Credential::ClientSecret { source, .. } => inline(source),
+        Credential::Certificate { source: CertificateSource::Pfx { password, .. }, .. } => inline(password),
+        Credential::Certificate { source: CertificateSource::Pem { .. }, .. } => false,
+    };
+    credential || partner.proxy_url.as_ref().is_some_and(|url| url.password().is_some())
 }

@@ -8,6 +8,7 @@ use std::io;
 
 use reqwest::StatusCode;
 
+use super::redaction::{holds_secret, redacted};
 use super::wire::{self, without_addresses};
 use crate::domain::FailureReason;
 
@@ -45,18 +46,20 @@ impl Failure {
         }
     }
 
-    /// The message without these texts, should the other side have echoed them.
-    pub(super) fn without(mut self, secrets: &[&str]) -> Self {
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            if self.message.contains(secret) {
-                self.message = self.message.replace(secret, "<secret>");
-            }
-        }
-        self
+    /// The same without its id, if the other side wrote a secret there.
+    pub(super) fn without(self, secrets: &[&str]) -> Self {
+        Self { request_id: self.request_id.filter(|id| !holds_secret(id, secrets)), ..self }
     }
 
-    /// An answer with a status that is no success. `who` answered; `redirect` is where a 3xx points, as a host.
-    pub(super) fn from_status(who: &str, status: StatusCode, redirect: Option<&str>, body: &[u8]) -> Self {
+    /// An answer with a status that is no success. `who` answered; `redirect` is where a 3xx points, as a host;
+    /// `secrets` are what the other side may have echoed.
+    pub(super) fn from_status(
+        who: &str,
+        status: StatusCode,
+        redirect: Option<&str>,
+        body: &[u8],
+        secrets: &[&str],
+    ) -> Self {
         let code = status.as_u16();
         let reason = match code {
             401 => FailureReason::Unauthorized,
@@ -70,10 +73,10 @@ impl Failure {
             _ => FailureReason::Malformed,
         };
         if status.is_redirection() {
-            let to = redirect.map(|host| format!(" to {host}")).unwrap_or_default();
+            let to = redirect.map(|host| format!(" to {}", redacted(host, secrets))).unwrap_or_default();
             return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
         }
-        let said = wire::error_message(body).map(|said| format!(": {said}"));
+        let said = wire::error_message(body, secrets).map(|said| format!(": {said}"));
         Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
     }
 
@@ -181,7 +184,7 @@ mod tests {
             (503, FailureReason::ServerError, true),
             (504, FailureReason::Timeout, true),
         ] {
-            let failure = Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"");
+            let failure = Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"", &[]);
             assert_eq!((failure.reason, failure.is_transient()), (reason, transient), "{status}");
             assert!(failure.message.contains(&status.to_string()));
         }
@@ -190,9 +193,13 @@ mod tests {
     #[test]
     fn a_message_says_what_the_other_side_said_without_addresses_and_secrets() {
         let body = br#"{"message": "no access for\n anna@example.com with hunter2"}"#;
-        let failure = Failure::from_status("the API", StatusCode::FORBIDDEN, None, body).without(&["hunter2", ""]);
+        let failure = Failure::from_status("the API", StatusCode::FORBIDDEN, None, body, &["hunter2", "API"]);
         assert_eq!(failure.message, "the API answered 403: no access for <address> with <secret>");
-        let redirect = Failure::from_status("the API", StatusCode::FOUND, Some("login.example.com"), b"<html>");
-        assert_eq!(redirect.message, "the API answered 302, a redirect to login.example.com, which is not followed");
+        let redirect =
+            Failure::from_status("the API", StatusCode::FOUND, Some("hunter2.example.com"), b"", &["Hunter2"]);
+        assert_eq!(redirect.message, "the API answered 302, a redirect to <secret>.example.com, which is not followed");
+        let id =
+            |id: &str| Failure { request_id: Some(id.to_owned()), ..failure.clone() }.without(&["hunter2"]).request_id;
+        assert_eq!((id("7d5e"), id("x-hunter2")), (Some("7d5e".to_owned()), None));
     }
 }

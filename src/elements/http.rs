@@ -140,17 +140,23 @@ async fn read(who: &str, response: &mut Response, limit: usize, body: &mut Vec<u
     Ok(())
 }
 
-/// Seconds or an HTTP date, which is read against the answer's own `Date`; anything else says nothing.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    read_retry_after(text(RETRY_AFTER)?, text(DATE), now)
+}
+
+/// The header `Retry-After`: seconds or an HTTP date, which is read against the answer's own `Date`; anything else says
+/// nothing.
+#[must_use]
+pub fn read_retry_after(value: &str, answered: Option<&str>, now: Timestamp) -> Option<Duration> {
     static DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
-    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    let date = |text: &str| DATES.parse_timestamp(text).ok();
-    let value = text(RETRY_AFTER)?;
+    let date = |text: &str| DATES.parse_timestamp(text.trim()).ok();
+    let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
     let until = date(value)?;
-    let from = text(DATE).and_then(date).unwrap_or(now);
+    let from = answered.and_then(date).unwrap_or(now);
     Some(until.duration_since(from).try_into().unwrap_or(Duration::ZERO))
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod listing;
 mod paging;
+mod redaction;
 mod request;
 mod trouble;
 pub mod wire;
@@ -22,4 +23,7 @@ mod tests;
 pub use budget::Admission;
 pub use client::{ApiStatus, Client, ClientError};
 pub use error::{AskError, Failure};
+// For the fuzz targets: nobody else reads it outside of this room.
+#[doc(hidden)]
+pub use http::read_retry_after;
 pub use listing::Listing;

@@ -236,7 +236,7 @@ impl Client {
             } else if status == StatusCode::NOT_FOUND && call.may_be_absent {
                 return Ok(None);
             } else {
-                Failure::from_status(WHO, status, reply.redirect.as_deref(), &reply.body)
+                Failure::from_status(WHO, status, reply.redirect.as_deref(), &reply.body, &[token.expose()])
             };
             Err(Failure { request_id: reply.request_id, ..failed })
         });

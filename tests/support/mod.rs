@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod expected;
+pub mod known;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -47,21 +48,21 @@ pub struct Exporter {
 impl Exporter {
     /// Starts the binary on a free port of loopback and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
-            .args(arguments)
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+        Self::spawn(Command::new(binary).args(arguments).arg("--web.listen-address=127.0.0.1:0"))
+    }
+
+    /// Starts the binary as a command has it and waits until it listens.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (tell, lines) = mpsc::channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
         let mut exporter = Self { child, url: String::new(), lines, log: String::new() };
         let line = exporter.wait_for_line("listening");
-        let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
-        exporter.url = format!("http://{}", address.trim_matches('"'));
+        // In logfmt or in JSON.
+        let address = line.split("address").nth(1).unwrap().trim_start_matches(['=', '"', ':']);
+        exporter.url = format!("http://{}", address.split([' ', '"']).next().unwrap());
         exporter
     }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use super::{Malformed, excerpt, without_addresses};
+use super::Malformed;
 
 /// Any JSON value.
 #[derive(Clone, Debug)]
@@ -48,10 +48,15 @@ pub(super) fn parse(text: &str) -> Result<Json<'_>, Malformed> {
     Err(if start.is_empty() {
         Malformed::new("expected JSON, got an empty body")
     } else if start.starts_with('<') {
-        Malformed::new(format!("not JSON: {error} (starts with \"{}\")", excerpt(&without_addresses(start), 32)))
+        Malformed::new(format!("not JSON: {error} (starts with \"{}\")", tag(start)))
     } else {
         Malformed::new(format!("not JSON: {error}"))
     })
+}
+
+/// How the first tag starts; nothing of what it says.
+fn tag(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_alphabetic() || "<!?/".contains(*c)).take(16).collect()
 }
 
 /// Replaces escapes of half a surrogate pair by U+FFFD.

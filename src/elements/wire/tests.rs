@@ -190,14 +190,8 @@ fn a_body_of_another_shape_is_malformed() {
         (r#"{"data":null}"#, "expected an object with \"data\", got one without it"),
         (r#"{"data":{}}"#, "expected \"data\" to be a list, got an object"),
         ("", "expected JSON, got an empty body"),
-        (
-            "<html>\n\u{7}</html>",
-            "not JSON: expected value at line 1 column 1 (starts with \"<html>\\n\\u{7}</html>\")",
-        ),
-        (
-            "<p> anna.maria.smith@example.com",
-            "not JSON: expected value at line 1 column 1 (starts with \"<p> <address>\")",
-        ),
+        ("<html>\n\u{7}</html>", "not JSON: expected value at line 1 column 1 (starts with \"<html\")"),
+        ("<p> anna.maria.smith@example.com", "not JSON: expected value at line 1 column 1 (starts with \"<p\")"),
         ("anna@example.com is unknown", "not JSON: expected value at line 1 column 1"),
         (r#"{"data":[{"customer":"user@ex"#, "not JSON: EOF while parsing a string at line 1 column 29"),
         (r#"{"data":[]} x"#, "not JSON: trailing characters at line 1 column 13"),
@@ -285,7 +279,7 @@ fn decode_all(body: &[u8]) {
     let _ = customer_seats(body);
     let _ = product_seats(body);
     let _ = token(body);
-    let _ = error_message(body);
+    let _ = error_message(body, &[]);
     if let Ok(page) = tenant_seats(body) {
         assert!(page.value.rows.len() <= page.value.received);
     }

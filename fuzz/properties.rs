@@ -1,0 +1,459 @@
+//! What holds whatever comes from outside: a function for each fuzz target, each of which panics where it does not.
+//!
+//! This file stands once and is built twice: by `fuzz_targets/*.rs` for the fuzzer, by `tests/corpus.rs` for a plain
+//! `cargo test`, which replays `corpus/`.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    reason = "what does not hold is to panic, and each fuzz target uses one function"
+)]
+
+#[path = "../src/exposition/tests/checker.rs"]
+mod checker;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use avepoint_exporter::catalog;
+use avepoint_exporter::config::{
+    Config, Credential, ListedSettings, SecretSource, format_duration, parse_duration, redacted_url,
+};
+use avepoint_exporter::domain::{
+    Answer, CustomerId, ListedCustomer, ProductType, Quantity, Question, Subscription, TenantSeats, TenantType,
+};
+use avepoint_exporter::elements::{read_retry_after, wire};
+use avepoint_exporter::exposition::{Exposition, Format, accepts_gzip, negotiate};
+use avepoint_exporter::inventory::Inventory;
+use avepoint_exporter::polling::CustomerFilter;
+use avepoint_exporter::web::query::{Query, State};
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use self::checker::Sample;
+
+/// A secret that seeds and dictionaries hold.
+const CANARY: &str = "canary-0123456789";
+
+// Endpoints.
+
+/// Endpoint 5.
+pub(crate) fn services(body: &[u8]) {
+    let Some(page) = decoded(wire::services(body)) else { return };
+    rows_add_up(&page);
+    let written = json!({ "data": page.rows.iter().map(customer_json).collect::<Vec<_>>() });
+    let again = wire::services(written.to_string().as_bytes()).expect("what is written is read again");
+    assert_eq!((&again.value.rows, again.unreadable.len()), (&page.rows, 0), "{written}");
+
+    let mut inventory = inventory();
+    for row in page.rows {
+        inventory.observe(row, now());
+    }
+    let mut expected = BTreeMap::new();
+    for customer in inventory.customers.values() {
+        for known in customer.services.iter().flat_map(|services| &*services.subscriptions) {
+            let id = (customer.id.to_string(), known.id.as_str().to_owned());
+            expected.extend(known.subscription.seats_purchased.map(|seats| (id, seats.get())));
+        }
+    }
+    let found = served(inventory, catalog::SUBSCRIPTION_SEATS_PURCHASED.name);
+    let found =
+        found.iter().map(|sample| ((label(sample, "customer_id"), label(sample, "subscription_id")), sample.value));
+    assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
+}
+
+/// Endpoint 3.
+pub(crate) fn tenant_seats(body: &[u8]) {
+    const QUESTION: Question = Question::TenantSeats(TenantType::Google);
+    let Some(page) = decoded(wire::tenant_seats(body)) else { return };
+    rows_add_up(&page);
+    let written = json!(page.rows.iter().map(tenant_json).collect::<Vec<_>>());
+    let again = wire::tenant_seats(written.to_string().as_bytes()).expect("what is written is read again");
+    assert_eq!((&again.value.rows, again.unreadable.len()), (&page.rows, 0), "{written}");
+
+    let mut expected = BTreeMap::new();
+    for TenantSeats { id, seats, .. } in &page.rows {
+        expected.entry(id.to_string()).or_insert(seats.assigned.map(Quantity::get));
+    }
+    let found = answered(QUESTION, Answer::TenantSeats(page.rows.into()), catalog::TENANT_SEATS_ASSIGNED.name);
+    let found = found.iter().map(|sample| (label(sample, "tenant_id"), sample.value)).collect::<BTreeMap<_, _>>();
+    assert_eq!(found, expected.into_iter().filter_map(|(id, seats)| Some((id, seats?))).collect());
+}
+
+/// Endpoint 1.
+pub(crate) fn customer_seats(body: &[u8]) {
+    const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
+    let Some(seats) = decoded(wire::customer_seats(body)) else { return };
+    let written =
+        json!({ "assignedUserSeat": quantity(seats.assigned), "availableUserSeat": quantity(seats.available) });
+    if seats.assigned.or(seats.available).is_some() {
+        assert_eq!(wire::customer_seats(written.to_string().as_bytes()).unwrap().value, seats);
+    }
+    let found = answered(QUESTION, Answer::CustomerSeats(seats), catalog::CUSTOMER_SEATS_ASSIGNED.name);
+    assert_eq!(values(&found), seats.assigned.map(Quantity::get).into_iter().collect::<Vec<_>>());
+}
+
+/// Endpoint 4.
+pub(crate) fn products_purchased(body: &[u8]) {
+    const QUESTION: Question = Question::ProductPurchased(ProductType(2048));
+    product(body, "purchasedUserSeat", QUESTION, Answer::ProductPurchased, catalog::PRODUCT_SEATS_PURCHASED.name);
+}
+
+/// Endpoint 2.
+pub(crate) fn products_available(body: &[u8]) {
+    const QUESTION: Question = Question::ProductAvailable(ProductType(2048));
+    product(body, "availableUserSeat", QUESTION, Answer::ProductAvailable, catalog::PRODUCT_SEATS_AVAILABLE.name);
+}
+
+fn product(body: &[u8], field: &str, question: Question, answer: fn(Option<Quantity>) -> Answer, family: &str) {
+    let Some(seats) = decoded(wire::product_seats(body)) else { return };
+    if seats.is_some() {
+        let written = json!({ field: quantity(seats) }).to_string();
+        assert_eq!(wire::product_seats(written.as_bytes()).unwrap().value, seats, "{written}");
+    }
+    assert_eq!(
+        values(&answered(question, answer(seats), family)),
+        seats.map(Quantity::get).into_iter().collect::<Vec<_>>()
+    );
+}
+
+/// The identity service's answer, and what error bodies say.
+pub(crate) fn token(body: &[u8]) {
+    match wire::token(body) {
+        Ok(token) => {
+            let text = token.access_token.expose_secret();
+            assert!(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
+            assert!((1..=86_400).contains(&token.expires_in.as_secs()), "{token:?}");
+            assert!(text.len() < 16 || !format!("{token:?}").contains(text), "{token:?}");
+        }
+        Err(malformed) => {
+            // As many words as there are in the program: nothing of the body.
+            let message = malformed.to_string();
+            assert!(message.starts_with("expected ") && message.len() < 80 && message.is_ascii(), "{message}");
+            assert!(!message.contains(CANARY), "{message}");
+        }
+    }
+    let text = String::from_utf8_lossy(body);
+    let wrapped = json!({ "access_token": text, "token_type": "Bearer" }).to_string();
+    match wire::token(wrapped.as_bytes()) {
+        Ok(token) => assert_eq!(token.access_token.expose_secret(), text.trim()),
+        Err(malformed) => {
+            assert_eq!(malformed.to_string(), "expected \"access_token\" to be visible ASCII, got something else");
+        }
+    }
+    if let Some(message) = wire::error_message(body, &[CANARY]) {
+        assert!(!message.is_empty() && message.chars().count() <= 200, "{message}");
+        assert!(!message.contains(CANARY), "{message}");
+        assert!(!message.contains(['@', '\n', '\r']) && !message.contains(char::is_control), "{message}");
+    }
+}
+
+// Configuration.
+
+/// A whole file.
+pub(crate) fn config(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    // Devices may never end; nothing else outside of the text is looked at, whatever files it names.
+    if ["/dev", "/proc", "/sys"].iter().any(|folder| text.contains(folder)) {
+        return;
+    }
+    match Config::parse(text, Path::new("/nonexistent")) {
+        Ok(config) => {
+            let shown = config.to_redacted_yaml();
+            let again = Config::parse(&shown, Path::new("")).unwrap_or_else(|errors| panic!("{errors}\n{shown}"));
+            assert_eq!(again.to_redacted_yaml(), shown);
+            assert_eq!(again.collectors, config.collectors);
+            // Where the canary stands nowhere but as a secret, it is shown nowhere.
+            let secrets = config.partners.iter().filter(|partner| match &partner.credential {
+                Credential::ClientSecret { source: SecretSource::Value(secret), .. } => {
+                    secret.expose_secret() == CANARY
+                }
+                _ => false,
+            });
+            if text.matches(CANARY).count() == secrets.count() {
+                let all = format!("{shown}{config:?}{:?}", config.warnings(now()));
+                assert!(!all.contains(CANARY), "{all}");
+            }
+            for partner in &config.partners {
+                let filter = CustomerFilter::new(&partner.customers);
+                for listed in &partner.customers.list {
+                    assert!(filter.admits(&listed.id, None));
+                }
+                customer_with_labels_is_served(&partner.customers.list);
+            }
+        }
+        Err(errors) => {
+            assert!(!errors.problems().is_empty());
+            for problem in errors.problems() {
+                let line = problem.to_string();
+                assert!(!line.is_empty() && !line.contains(['\n', '\r']), "{line:?}");
+            }
+        }
+    }
+}
+
+/// Durations, globs, URLs and secrets, one in each line, in a configuration that is well-formed but for them.
+pub(crate) fn scalars(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let mut lines = text.split('\n');
+    let [duration, glob, name, proxy, api, secret] = std::array::from_fn(|_| lines.next().unwrap_or_default());
+
+    if let Ok(read) = parse_duration(duration) {
+        assert_eq!(parse_duration(&format_duration(read)), Ok(read), "{duration:?}");
+    }
+    let auth = json!({ "client_id": "app", "client_secret": secret });
+    let document = |partner: Value| json!({ "partners": [partner] }).to_string();
+    let parse = |partner: Value| Config::parse(&document(partner), Path::new("/nonexistent"));
+
+    let everybody = json!({ "auth": { "client_id": "app", "client_secret": "x" }, "customers": { "include": [glob] } });
+    if let Ok(config) = parse(everybody) {
+        let admits =
+            |name| CustomerFilter::new(&config.partners[0].customers).admits(&CustomerId::from("?"), Some(name));
+        if !glob.contains(['*', '?']) && name.is_ascii() && glob.is_ascii() {
+            assert_eq!(admits(name), glob.eq_ignore_ascii_case(name), "{glob:?} on {name:?}");
+        }
+        admits(name);
+    }
+    if let Ok(config) = parse(json!({ "auth": auth, "proxy_url": proxy })) {
+        let partner = &config.partners[0];
+        let url = partner.proxy_url.as_ref().unwrap();
+        let shown = redacted_url(url);
+        let held = url.password().unwrap_or_default();
+        assert!(held.len() < 8 || !shown.contains(held) || url.host_str().unwrap().contains(held), "{shown}");
+        let all = format!("{config:?}{}", config.to_redacted_yaml());
+        assert!(url.username().is_empty() || all.contains("://<secret>@"), "{all}");
+        let elsewhere = [proxy].iter().any(|text| text.contains(CANARY));
+        assert!(elsewhere || !secret.contains(CANARY) || !all.contains(CANARY), "{all}");
+    }
+    match parse(json!({ "auth": auth, "api_url": api, "token_url": api })) {
+        Ok(config) => {
+            let url = &config.partners[0].api_url;
+            assert!(url.username().is_empty() && url.password().is_none() && url.query().is_none(), "{url}");
+            assert!(
+                url.scheme() == "https"
+                    || matches!(url.host_str(), Some(host) if host == "localhost" || host.starts_with("127.") || host == "[::1]"),
+                "{url}"
+            );
+        }
+        // It may hold a password.
+        Err(errors) => assert!(!errors.to_string().contains(CANARY), "{errors}"),
+    }
+}
+
+// The web.
+
+/// The header `Accept`.
+pub(crate) fn accept(header: &[u8]) {
+    let Ok(header) = std::str::from_utf8(header) else { return };
+    let format = negotiate(Some(header));
+    if format == Format::OpenMetrics {
+        assert!(header.to_ascii_lowercase().contains("application/openmetrics-text"), "{header:?}");
+    }
+    assert_eq!(negotiate(Some(&header.to_ascii_uppercase().replace(";Q=", ";q="))), format, "{header:?}");
+    assert_eq!(negotiate(Some(&format!("{header},,image/png;q=1"))), format, "{header:?}");
+}
+
+/// The header `Accept-Encoding`.
+pub(crate) fn accept_encoding(header: &[u8]) {
+    let Ok(header) = std::str::from_utf8(header) else { return };
+    let accepted = accepts_gzip(Some(header));
+    if accepted {
+        assert!(header.contains('*') || header.to_ascii_lowercase().contains("gzip"), "{header:?}");
+    }
+    assert_eq!(accepts_gzip(Some(&format!("{header},br"))), accepted, "{header:?}");
+    assert!(!accepts_gzip(Some(&format!("gzip;q=0,{header}"))), "{header:?}");
+}
+
+/// The headers `Retry-After` and `Date`, each on a line.
+pub(crate) fn retry_after(headers: &[u8]) {
+    let Ok(headers) = std::str::from_utf8(headers) else { return };
+    let (value, date) = headers.split_once('\n').map_or((headers, None), |(value, date)| (value, Some(date)));
+    let wait = read_retry_after(value, date, now());
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        assert_eq!(wait, Some(value.parse().map_or(Duration::MAX, Duration::from_secs)), "{value:?}");
+    } else if wait.is_some() {
+        assert!(value.contains(char::is_alphabetic), "{value:?}: a date");
+        assert_eq!(read_retry_after(value, Some(value), now()), Some(Duration::ZERO), "{value:?} at that time");
+    }
+}
+
+/// The query string of the status page.
+pub(crate) fn query(query: &[u8]) {
+    let Ok(query) = std::str::from_utf8(query) else { return };
+    match Query::parse(query) {
+        Ok(parsed) => {
+            let link = parsed.to_link();
+            assert!(link.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"'".contains(&byte)), "{link}");
+            assert_eq!(Query::parse(link.trim_start_matches('?')).as_ref(), Ok(&parsed), "{query:?}");
+            for rows in [0, 1, 999, usize::MAX] {
+                let range = parsed.range(rows);
+                assert!(range.start <= range.end && range.end <= rows && range.len() <= parsed.per_page, "{query:?}");
+                assert!(parsed.pages(rows) >= 1);
+            }
+            assert_eq!(parsed.with_state(Some(State::Ok)).page, 1);
+        }
+        Err(said) => assert!(!said.contains(['\n', '\r', '\0']), "{said:?}"),
+    }
+}
+
+// What they share.
+
+/// The value, with what was left out looked at.
+fn decoded<T>(result: Result<wire::Decoded<T>, wire::Malformed>) -> Option<T> {
+    match result {
+        Ok(decoded) => {
+            for left_out in &decoded.unreadable {
+                assert!(!left_out.text.contains(char::is_control), "{left_out:?}");
+            }
+            Some(decoded.value)
+        }
+        Err(malformed) => {
+            let message = malformed.to_string();
+            assert!(!message.contains(CANARY), "{message}");
+            assert!(!message.contains(['@', '\n', '\r']) && message.len() < 400, "{message:?}");
+            None
+        }
+    }
+}
+
+fn rows_add_up<T>(page: &wire::Page<T>) {
+    assert!(page.rows.len() <= page.received);
+    assert_ne!(page.page_size, Some(0));
+}
+
+fn now() -> Timestamp {
+    Timestamp::constant(1_800_000_000, 0)
+}
+
+fn inventory() -> Inventory {
+    let settings = Config::parse("partners: [{ auth: { client_id: a, client_secret: b } }]", Path::new("")).unwrap();
+    Inventory::new("main".into(), Arc::new(settings.collectors), true, &[])
+}
+
+/// The samples of a family for one customer that gave one answer.
+fn answered(question: Question, answer: Answer, family: &str) -> Vec<Sample> {
+    let mut inventory = inventory();
+    let id = CustomerId::from("a customer");
+    inventory.observe(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
+    inventory.plan(&id, &[question]);
+    inventory.succeed(&id, question, answer, now());
+    served(inventory, family)
+}
+
+/// The samples of a family; everything that is served is well-formed, and says the same in both formats.
+fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
+    let exposition = Exposition::render(&[inventory], true, now());
+    let read = |format: Format| -> Vec<Sample> {
+        let scrape = exposition.scrape(format, false, &[]);
+        let text: Vec<u8> = scrape.chunks.iter().flat_map(|chunk| chunk.iter().copied()).collect();
+        let text = String::from_utf8(text).expect("UTF-8");
+        let families = checker::parse(&text, format == Format::OpenMetrics);
+        let families = families.unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+        families.into_iter().flat_map(|family| family.samples).collect()
+    };
+    let samples = read(Format::Text);
+    assert_eq!(samples, read(Format::OpenMetrics));
+    assert_eq!(samples.len() as u64, exposition.series());
+    samples.into_iter().filter(|sample| sample.name == family).collect()
+}
+
+/// Labels of the configuration are served as they were written.
+fn customer_with_labels_is_served(list: &[ListedSettings]) {
+    const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
+    let mut inventory = Inventory::new("main".into(), Arc::clone(&self::inventory().collectors), true, list);
+    for listed in list {
+        inventory.plan(&listed.id, &[QUESTION]);
+        let seats = avepoint_exporter::domain::Seats { assigned: Some(Quantity::ZERO), available: None };
+        inventory.succeed(&listed.id, QUESTION, Answer::CustomerSeats(seats), now());
+    }
+    let samples = served(inventory, catalog::CUSTOMER_SEATS_ASSIGNED.name);
+    let ids: HashSet<String> = samples.iter().map(|sample| label(sample, "customer_id")).collect();
+    assert_eq!(ids.len(), list.len());
+    for listed in list {
+        let sample = samples.iter().find(|sample| label(sample, "customer_id") == listed.id.as_str()).unwrap();
+        for (name, value) in &listed.labels {
+            assert_eq!(&label(sample, name), value);
+        }
+        if let Some(name) = &listed.name {
+            assert_eq!(&label(sample, "customer_name"), name);
+        }
+    }
+}
+
+fn label(sample: &Sample, name: &str) -> String {
+    sample.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+fn values(samples: &[Sample]) -> Vec<f64> {
+    samples.iter().map(|sample| sample.value).collect()
+}
+
+// The wire's own notation, for what was read from it.
+
+fn quantity(quantity: Option<Quantity>) -> Value {
+    match quantity {
+        None => Value::Null,
+        Some(unlimited) if unlimited.is_unlimited() => "Unlimited".into(),
+        Some(number) => number.get().to_string().into(),
+    }
+}
+
+fn bytes(quantity: Option<Quantity>) -> Value {
+    match quantity {
+        Some(number) if !number.is_unlimited() => format!("{} B", number.get()).into(),
+        other => self::quantity(other),
+    }
+}
+
+fn tenant_json(tenant: &TenantSeats) -> Value {
+    json!({
+        "tenantId": tenant.id.as_str(),
+        "tenantName": &*tenant.name,
+        "assignedUserSeat": quantity(tenant.seats.assigned),
+        "availableUserSeat": quantity(tenant.seats.available),
+    })
+}
+
+fn customer_json(customer: &ListedCustomer) -> Value {
+    let products = customer.subscriptions.as_ref().map(|rows| rows.iter().map(subscription_json).collect::<Vec<_>>());
+    json!({ "customerId": customer.id.as_str(), "organization": customer.name.as_deref(), "products": products })
+}
+
+fn subscription_json(row: &Subscription) -> Value {
+    let kind = &row.kind;
+    let capacity = match (row.capacity_used, row.capacity_purchased) {
+        (None, purchased) => bytes(purchased),
+        (used, purchased) => {
+            let text = |value: Value| value.as_str().map(str::to_owned).unwrap_or_default();
+            format!("{}/{}", text(bytes(used)), text(bytes(purchased))).into()
+        }
+    };
+    json!({
+        "service": &*kind.service,
+        "subscriptionModel": &*kind.model,
+        "source": &*kind.source,
+        "paymentType": &*kind.payment_type,
+        "storage": &*kind.storage,
+        "subscriptionName": &*kind.name,
+        "package": &*kind.package,
+        "retention": &*row.retention,
+        "purchasedUserSeats": quantity(row.seats_purchased),
+        "purchasedUnits": quantity(row.units_purchased),
+        "microsoftLicenseAssigned": quantity(row.licenses_assigned),
+        "microsoftLicenseAvailable": quantity(row.licenses_available),
+        "purchasedCapacity": capacity,
+        "protectedCapacity": bytes(row.capacity_protected),
+        "consumedStorage": bytes(row.storage_consumed),
+        "change": row.seats_change.map(|change| change.to_string()),
+        "expirationDate": row.expires.map(|time| time.to_string()),
+        "contractEndDate": row.contract_ends.map(|time| time.to_string()),
+    })
+}
