@@ -7,13 +7,19 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::{at, collectors, gunzip, own, quantity, row, seats, text_of};
+use super::{at, collectors, gunzip, own, quantity, seats, text_of};
 use crate::config::ListedSettings;
 use crate::domain::{
-    Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, TenantSeats, TenantType,
+    Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, Subscription, SubscriptionKind,
+    TenantSeats, TenantType,
 };
 use crate::exposition::{Exposition, Format, Renderer};
 use crate::inventory::Inventory;
+
+fn row(service: &str) -> Subscription {
+    let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
+    Subscription { kind, ..Subscription::default() }
+}
 
 const QUESTIONS: [Question; 3] = [
     Question::TenantSeats(TenantType::Microsoft365),
