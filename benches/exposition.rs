@@ -32,7 +32,7 @@ fn render(bencher: Bencher<'_, '_>, series: u32) {
     bencher.bench_local(|| Exposition::render(&inventories, false, noon()));
 }
 
-fn update(bencher: Bencher<'_, '_>, series: u32, changes: usize, changed: bool) {
+fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
     let inventory = inventory(customers_for(series));
     let mut ids = some_ids(&inventory, 997).into_iter().cycle();
     let shared = [Shared::new(inventory, watch::channel(()).0)];
@@ -41,7 +41,7 @@ fn update(bencher: Bencher<'_, '_>, series: u32, changes: usize, changed: bool) 
     let mut generation = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
     bencher.bench_local(|| {
         second += 1;
-        for id in ids.by_ref().take(changes) {
+        for id in ids.by_ref().take(polls) {
             shared[0].update(|inventory| poll(inventory, &id, second, changed));
         }
         generation = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);

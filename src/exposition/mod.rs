@@ -1,15 +1,17 @@
 //! The inventories rendered for Prometheus: text 0.0.4 and OpenMetrics 1.0.0.
 //!
-//! A generation ([`Exposition`]) is rendered whole from the inventories and never changes; [`Published`] swaps it for
-//! the next. What a scrape is sent is its lines, the same bytes for everybody, then the exporter's own metrics as they
-//! are at that moment. Only the metadata differ between the two formats.
+//! A [`Renderer`] stays from one generation to the next: it finds the customers that changed by their addresses, renders
+//! their runs, and takes over all text and everything deflated that is as it was. A generation ([`Exposition`]) never
+//! changes; [`Published`] swaps it for the next. What a scrape is sent is its lines, ready bytes that are the same for
+//! everybody, then the exporter's own metrics as they are at that moment, the one part that a scrape formats and
+//! compresses. Only the metadata differ between the two formats. What is compressed is one gzip member.
 //!
 //! No two series are equal in name and labels, families do not interleave, and order is that of the catalogue, of the
 //! partners as given, and of the customers' ids. A family without series is left out, its metadata too. A value that
 //! is missing or older than its `max_age` is no series.
 //!
-//! No I/O and no clock. Rendering and the first compressed scrape of a generation take CPU time (see
-//! [`Exposition::scrape`]), so neither belongs on a thread of the runtime.
+//! No I/O and no clock. The first update and one with other settings render everything, which takes about a second for a
+//! million series, so it does not belong on a thread of the runtime.
 
 mod collection;
 mod generation;
