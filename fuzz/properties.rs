@@ -31,8 +31,9 @@ use avepoint_exporter::domain::{
 use avepoint_exporter::elements::{read_retry_after, wire};
 use avepoint_exporter::exposition::{Exposition, Format, accepts_gzip, negotiate};
 use avepoint_exporter::inventory::Inventory;
+use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
-use avepoint_exporter::web::query::{Query, State};
+use avepoint_exporter::web::query::{self, Query};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -152,6 +153,19 @@ pub(crate) fn token(body: &[u8]) {
         assert!(!message.is_empty() && message.chars().count() <= 200, "{message}");
         assert!(!message.contains(CANARY), "{message}");
         assert!(!message.contains(['@', '\n', '\r']) && !message.contains(char::is_control), "{message}");
+    }
+}
+
+/// A state file; and the same bytes as a body, which a checksum would stop.
+pub(crate) fn state_file(file: &[u8]) {
+    for state in [State::decode(file), State::decode_body(file)].into_iter().flatten() {
+        let written = state.encode();
+        let again = State::decode(&written).expect("what is written is read again");
+        assert_eq!(again.encode(), written);
+        assert_eq!(format!("{again:?}"), format!("{state:?}"));
+        for cut in [0, written.len() / 2, written.len() - 1] {
+            assert!(State::decode(&written[..cut]).is_err(), "half of it is nothing");
+        }
     }
 }
 
@@ -298,7 +312,7 @@ pub(crate) fn query(query: &[u8]) {
                 assert!(range.start <= range.end && range.end <= rows && range.len() <= parsed.per_page, "{query:?}");
                 assert!(parsed.pages(rows) >= 1);
             }
-            assert_eq!(parsed.with_state(Some(State::Ok)).page, 1);
+            assert_eq!(parsed.with_state(Some(query::State::Ok)).page, 1);
         }
         Err(said) => assert!(!said.contains(['\n', '\r', '\0']), "{said:?}"),
     }

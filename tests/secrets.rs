@@ -75,7 +75,7 @@ fn config(echo: &Echo, auth: &str) -> String {
     format!(
         "partners:\n  - auth: {{ client_id: app, {auth} }}\n    api_url: http://{address}\n    token_url: http://{address}/connect/token\n    \
          proxy_url: http://{PROXY_USER}:{PROXY_PASSWORD}@{address}\n    budget: {{ timeout: 1s, requests_per_second: 1000, burst: 100 }}\n\
-         collectors:\n  services: {{ interval: 10s }}\n"
+         collectors:\n  services: {{ interval: 10s }}\nstate: {{ file: state }}\n"
     )
 }
 
@@ -118,6 +118,9 @@ fn the_daemon_shows_no_secret_whatever_it_is_answered() {
         look(&exporter, "refused");
         let (code, _) = exporter.terminate();
         assert_eq!(code, Some(0));
+        let state = fs::read(folder.path().join("state")).unwrap();
+        assert!(String::from_utf8_lossy(&state).contains("Contoso"), "the state was saved");
+        is_clean("the state file", &String::from_utf8_lossy(&state), &all_secrets());
         let heard = echo.heard();
         for secret in [TOKEN, &BASE64_STANDARD.encode(format!("{PROXY_USER}:{PROXY_PASSWORD}"))] {
             assert!(heard.contains(secret), "the test sees what it looks for: {heard}");

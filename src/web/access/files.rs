@@ -4,9 +4,9 @@
 //! link that is swapped, as Kubernetes does it, is no special case.
 
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
 use ring::digest::{SHA256, digest};
+use zeroize::Zeroizing;
 
 use crate::config::{Mistake, read_file};
 
