@@ -4,6 +4,7 @@
 //! memory it takes, and leaves in the folder what a scrape holds, as text and as gzip, for another server to send.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::clock::Clock;
 use avepoint_exporter::exposition::{Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
-use avepoint_exporter::web::{self, Limits, Site};
+use avepoint_exporter::web::{self, Access, Limits, RoutePrefix, Site};
 use jiff::SignedDuration;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
@@ -48,14 +49,14 @@ fn main() {
     let exposition = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
     let took = started.elapsed();
     let series = exposition.series();
-    let rendered = resident();
+    let with_lines = resident();
     if let Some(folder) = arguments.get(3) {
         let body = |gzip| exposition.scrape(Format::Text, gzip, &[]).chunks.concat();
         std::fs::write(format!("{folder}/metrics"), body(false)).unwrap();
         std::fs::write(format!("{folder}/metrics.gz"), body(true)).unwrap();
         for gzip in [false, true] {
             let chunks = exposition.scrape(Format::Text, gzip, &[]).chunks;
-            println!("gzip {gzip}: {} pieces, {} bytes", chunks.len(), chunks.iter().map(|c| c.len()).sum::<usize>());
+            println!("gzip {gzip}: {} pieces, {} bytes", chunks.len(), chunks.concat().len());
         }
     }
     published.publish(exposition);
@@ -64,8 +65,8 @@ fn main() {
         "{series} series of {customers} customers, rendered in {took:?}; resident bytes a series: inventory {:.0}, \
          exposition {:.0}, all {:.0}",
         each(known - start),
-        each(rendered - known),
-        each(rendered)
+        each(with_lines - known),
+        each(with_lines)
     );
 
     let site = Site {
@@ -80,6 +81,7 @@ fn main() {
         config_yaml: Arc::new(String::new),
         telemetry_path: "/metrics".to_owned(),
         reload: None,
+        route_prefix: RoutePrefix::default(),
     };
     if changes > 0 {
         std::thread::spawn(move || {
@@ -93,7 +95,7 @@ fn main() {
                 }
                 let before = cpu_time();
                 published.publish(renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO));
-                spent += cpu_time() - before;
+                spent += cpu_time().saturating_sub(before);
                 updates += 1;
                 if updates % 100 == 0 {
                     println!(
@@ -109,6 +111,9 @@ fn main() {
     runtime.block_on(async {
         let listener = web::bind(&format!("127.0.0.1:{port}")).unwrap();
         println!("listening");
-        web::serve(listener, web::router(site).unwrap(), Limits::default(), std::future::pending()).await.unwrap();
+        let access = Access::load(None).unwrap();
+        web::serve(listener, web::router(site).unwrap(), access, Limits::default(), std::future::pending())
+            .await
+            .unwrap();
     });
 }
