@@ -6,15 +6,13 @@ use super::lines::Lines;
 use super::subject::{Context, Subject};
 use super::syntax::unix_time;
 use crate::catalog;
-use crate::config::CollectorSettings;
-use crate::domain::{Collector, PartnerName};
-use crate::inventory::{Condition, Customer, Listing, expiry};
+use crate::domain::Collector;
+use crate::inventory::{Condition, Customer, Inventory, expiry};
 
 /// What the families of a partner are made from.
 pub(super) struct Summary<'a> {
-    pub(super) partner: &'a PartnerName,
-    pub(super) collectors: &'a CollectorSettings,
-    pub(super) listing: &'a Listing,
+    /// Who the customers are is not read from it.
+    pub(super) inventory: &'a Inventory,
     pub(super) customers: usize,
     pub(super) targets: Targets,
 }
@@ -28,7 +26,7 @@ impl Targets {
     pub(super) fn count(&mut self, context: &Context<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
             let collector = question.collector();
-            let max_age = context.collectors.schedule(collector).max_age;
+            let max_age = context.inventory.max_age(collector);
             self.add(collector, known.condition(context.now, max_age));
         }
     }
@@ -59,17 +57,18 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
 
 /// When the listing becomes stale, if it is not; the one condition that changes by time alone and not with a value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
-    let services = partner.collectors.services;
-    let expiry = expiry(partner.listing.completed?, services.max_age);
-    (partner.listing.wanted && services.enabled && expiry > now).then_some(expiry)
+    let Inventory { collectors, listing, .. } = partner.inventory;
+    let services = collectors.services;
+    let expiry = expiry(listing.completed?, services.max_age);
+    (listing.wanted && services.enabled && expiry > now).then_some(expiry)
 }
 
 /// It outlives the values: stale is visible, then gone.
 pub(super) fn last_success(subjects: &[Subject<'_>]) -> Lines {
     let mut last_success = Lines::new(&catalog::COLLECTOR_LAST_SUCCESS);
     for subject in subjects {
-        let Context { collectors, correction, .. } = subject.context;
-        for collector in collectors.enabled() {
+        let Context { inventory, correction, .. } = subject.context;
+        for collector in inventory.collectors.enabled() {
             let labels = last_success.labels(&[collector.as_str()]);
             let value = subject.customer.last_success(collector).map(|seen| corrected(seen, correction));
             last_success.push_of(subject, &labels, value);
@@ -86,7 +85,7 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [Lines; 3] {
     let mut interval = Lines::new(&catalog::COLLECTOR_INTERVAL);
     let mut max_age = Lines::new(&catalog::COLLECTOR_MAX_AGE);
     let mut targets = Lines::new(&catalog::COLLECTOR_TARGETS);
-    for Summary { partner, collectors, listing, targets: of_customers, .. } in partners {
+    for Summary { inventory: Inventory { partner, collectors, listing, .. }, targets: of_customers, .. } in partners {
         for collector in collectors.enabled() {
             let schedule = collectors.schedule(collector);
             let labels = interval.labels(&[partner.as_str(), collector.as_str()]);
@@ -110,8 +109,9 @@ fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [Lines; 2] 
     let mut last_success = Lines::new(&catalog::DISCOVERY_LAST_SUCCESS);
     let mut customers = Lines::new(&catalog::CUSTOMERS);
     for partner in partners {
-        let labels = customers.labels(&[partner.partner.as_str()]);
-        last_success.push(&labels, partner.listing.completed.map(|seen| corrected(seen, correction)));
+        let Inventory { partner: name, listing, .. } = partner.inventory;
+        let labels = customers.labels(&[name.as_str()]);
+        last_success.push(&labels, listing.completed.map(|seen| corrected(seen, correction)));
         customers.push(&labels, Some(partner.customers as f64));
     }
     [last_success, customers]

@@ -1,5 +1,6 @@
 //! Renders what changed: what a generation has in common with the one before is the same memory.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,9 +13,7 @@ use super::span::{self, Span};
 use super::subject::Context;
 use super::{Format, syntax};
 use crate::catalog::{self, Family};
-use crate::config::CollectorSettings;
-use crate::domain::PartnerName;
-use crate::inventory::{Inventory, Listing, Shared};
+use crate::inventory::{Inventory, Shared};
 
 /// The families whose series belong to a customer, in the order in which a run renders them, then those of a partner.
 const FAMILIES: [&Family; 26] = [
@@ -60,9 +59,8 @@ pub struct Renderer {
 /// What is known of a partner, and its customers' lines.
 #[derive(Debug)]
 struct Partner {
-    name: PartnerName,
-    collectors: Arc<CollectorSettings>,
-    listing: Listing,
+    /// Without the customers, which are in the spans.
+    inventory: Inventory,
     customers: usize,
     spans: Vec<Span>,
 }
@@ -127,7 +125,7 @@ impl Renderer {
 
     /// Takes over what changed of the partner in this place.
     fn look(&mut self, place: usize, inventory: &Inventory) {
-        let known = self.partners.iter().skip(place).position(|partner| partner.name == inventory.partner);
+        let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
         let partner = match known {
             Some(behind) => self.partners.remove(place + behind),
             None => Partner::new(inventory),
@@ -144,8 +142,7 @@ impl Renderer {
         let all = !self.last.is_some_and(same);
         self.last = Some((with_name, correction, now));
         for partner in &mut self.partners {
-            let context =
-                Context { partner: &partner.name, collectors: &partner.collectors, with_name, now, correction };
+            let context = Context { inventory: &partner.inventory, with_name, now, correction };
             for span in &mut partner.spans {
                 if all {
                     span.expire();
@@ -169,8 +166,7 @@ impl Renderer {
                 targets.add_all(&rendered.targets);
                 expires(rendered.next_expiry);
             }
-            let Partner { name, collectors, listing, customers, .. } = partner;
-            let summary = Summary { partner: name, collectors, listing, customers: *customers, targets };
+            let summary = Summary { inventory: &partner.inventory, customers: partner.customers, targets };
             expires(collection::listing_expiry(&summary, now));
             summaries.push(summary);
         }
@@ -206,10 +202,10 @@ impl Renderer {
 
 impl Partner {
     fn new(inventory: &Inventory) -> Self {
+        let Inventory { partner, collectors, listing, .. } = inventory;
+        let (partner, collectors) = (partner.clone(), collectors.clone());
         Self {
-            name: inventory.partner.clone(),
-            collectors: inventory.collectors.clone(),
-            listing: inventory.listing.clone(),
+            inventory: Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() },
             customers: 0,
             spans: Vec::new(),
         }
@@ -217,11 +213,13 @@ impl Partner {
 
     /// Takes over what changed.
     fn look(&mut self, inventory: &Inventory) {
-        self.listing.clone_from(&inventory.listing);
-        if !Arc::ptr_eq(&self.collectors, &inventory.collectors) && self.collectors != inventory.collectors {
+        self.inventory.listing.clone_from(&inventory.listing);
+        if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
+            && self.inventory.collectors != inventory.collectors
+        {
             self.spans.iter_mut().for_each(Span::expire);
         }
-        self.collectors.clone_from(&inventory.collectors);
+        self.inventory.collectors.clone_from(&inventory.collectors);
         let same_customers = self.customers == inventory.customers.len() && {
             let mut customers = inventory.customers.values();
             self.spans.iter_mut().flat_map(Span::runs_mut).all(|run| run.look(&mut customers))

@@ -6,15 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::syntax;
 use crate::catalog::Family;
-use crate::config::CollectorSettings;
-use crate::domain::{Answer, Collector, PartnerName, Question};
-use crate::inventory::{Customer, KnownSubscription, expiry};
+use crate::domain::{Answer, Collector, Question};
+use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
 /// What the lines of a customer depend on beside the customer.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
-    pub(super) partner: &'a PartnerName,
-    pub(super) collectors: &'a CollectorSettings,
+    /// Of its partner; who the customers are is not read from it.
+    pub(super) inventory: &'a Inventory,
     /// Whether every series of a customer carries its name.
     pub(super) with_name: bool,
     pub(super) now: Timestamp,
@@ -42,7 +41,7 @@ pub(super) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     pub(super) fn new(context: Context<'a>, customer: &'a Customer) -> Self {
-        let Context { partner, collectors, with_name, now, .. } = context;
+        let Context { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
         let mut identity = String::new();
         syntax::write_label(&mut identity, "partner", partner.as_str());
         syntax::write_label(&mut identity, "customer_id", customer.id.as_str());
