@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const REST: u32 = 9;
 /// But no longer than this: what takes so long is rare.
 const MOST: Duration = Duration::from_secs(5);
+/// Between two looks at the wall clock.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// Publishes until it is told to stop. What was running when the last exposition was rendered is told on `shown`;
 /// another configuration does not wait for the pause.
@@ -57,7 +59,7 @@ pub(super) async fn publish(
                 None
             }
         };
-        let earliest_next = Instant::now() + PAUSE.max(started.elapsed() * REST).min(MOST).min(MOST);
+        let earliest_next = Instant::now() + PAUSE.max(started.elapsed() * REST).min(MOST);
         let expiry = async {
             match next_expiry {
                 Some(at) => sleep_until(clock.instant(at)).await,
@@ -67,6 +69,7 @@ pub(super) async fn publish(
         tokio::select! {
             Ok(()) = changed.changed() => {}
             () = expiry => {}
+            () = clock_is_set(clock, correction) => {}
             () = &mut shutdown => return,
         }
         tokio::select! {
@@ -81,4 +84,38 @@ pub(super) async fn publish(
 fn steady(last: SignedDuration, now: SignedDuration) -> SignedDuration {
     let same = (now - last).abs() <= SignedDuration::from_secs(1) && last.is_zero() == now.is_zero();
     if same { last } else { now }
+}
+
+/// Ready when the wall clock was set since an exposition with this correction: its times are no longer right, even where
+/// nothing else changes. Two readings of one correction differ by a second at most.
+async fn clock_is_set(clock: Clock, rendered: SignedDuration) {
+    while (clock.correction() - rendered).abs() <= SignedDuration::from_secs(1) {
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use jiff::Timestamp;
+
+    use super::*;
+
+    static SET_FORWARD: AtomicI64 = AtomicI64::new(0);
+
+    fn wall() -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(SET_FORWARD.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_wall_clock_that_is_set_is_noticed() {
+        let clock = Clock::following(wall);
+        SET_FORWARD.store(-3600, Ordering::Relaxed);
+        clock_is_set(clock, SignedDuration::ZERO).await;
+        for rendered in [clock.correction(), clock.correction() + SignedDuration::from_secs(1)] {
+            let noticed = tokio::time::timeout(Duration::from_millis(20), clock_is_set(clock, rendered)).await;
+            assert!(noticed.is_err(), "{rendered:?}");
+        }
+    }
 }

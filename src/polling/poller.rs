@@ -38,6 +38,8 @@ pub struct Poller {
     legacy: HashMap<Collector, LegacyEndpoint>,
     /// Customers of the configuration whom the last listing did not have.
     unknown: HashSet<CustomerId>,
+    /// Customers whom the API refused to speak of, the last time.
+    doubted: Arc<HashSet<CustomerId>>,
     counters: PollCounters,
     clock: Clock,
     partner: String,
@@ -50,7 +52,7 @@ pub struct Poller {
 /// What a finished poll reports.
 #[derive(Debug)]
 enum Done {
-    Listed(Result<HashSet<CustomerId>, Failure>),
+    Listed(Result<listing::Listed, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -75,6 +77,7 @@ impl Poller {
                 .map(|c| (c, LegacyEndpoint::default()))
                 .into(),
             unknown: HashSet::new(),
+            doubted: Arc::default(),
             counters,
             clock,
             partner: settings.name.to_string(),
@@ -151,8 +154,9 @@ impl Poller {
                 Target::Services => {
                     let (filter, inventory, pages) =
                         (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
+                    let doubted = self.doubted.clone();
                     self.polls.spawn(async move {
-                        Done::Listed(listing::list(client, filter, inventory, pages, admission).await)
+                        Done::Listed(listing::list(client, filter, inventory, pages, admission, &doubted).await)
                     })
                 }
                 Target::Customer(customer, question) => self.polls.spawn(async move {
@@ -219,14 +223,15 @@ impl Poller {
         }
     }
 
-    fn listed(&mut self, target: Target, result: Result<HashSet<CustomerId>, Failure>) {
+    fn listed(&mut self, target: Target, result: Result<listing::Listed, Failure>) {
         // The task has sent all its pages before it ended.
         while let Ok(page) = self.pages.1.try_recv() {
             self.observe(page);
         }
         let now = self.clock.now();
         match result {
-            Ok(seen) => {
+            Ok(listing::Listed { seen, doubted }) => {
+                self.doubted = Arc::new(doubted);
                 self.warn_of_unknown(&seen);
                 let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
                 for customer in gone {
@@ -328,7 +333,11 @@ impl Poller {
         let now = self.clock.now();
         self.counters.poll(target.collector(), None);
         let absence = self.inventory.update(|inventory| inventory.miss(customer, question, now));
-        self.put_back(target, if absence == Absence::Confirmed { Outcome::Absent } else { Outcome::Answered });
+        let outcome = match (absence, self.agenda.failures(&target)) {
+            (Absence::Confirmed, 0) => Outcome::Absent,
+            (_, before) => Outcome::Missed(before),
+        };
+        self.put_back(target, outcome);
     }
 
     fn succeeded(&mut self, target: Target) {
@@ -355,7 +364,7 @@ impl Poller {
     fn put_back(&mut self, target: Target, outcome: Outcome) {
         let interval = self.collectors.schedule(target.collector()).interval;
         let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
-        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_)));
+        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
     }
 
     /// The first failure in a row is worth a warning; that it goes on is what the metrics say.
