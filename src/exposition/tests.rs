@@ -2,6 +2,7 @@
 
 mod checker;
 mod properties;
+mod updates;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::{GzDecoder, MultiGzDecoder};
+use jiff::Timestamp;
+use prometheus::proto::MetricFamily;
 use prometheus::{Counter, CounterVec, Gauge, HistogramOpts, HistogramVec, Opts, Registry};
 
 use self::checker::{Family, Sample, parse};
@@ -19,6 +22,7 @@ use crate::domain::{
     Answer, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
+use crate::inventory::Inventory;
 
 const HOUR: Duration = Duration::from_hours(1);
 const GIB: f64 = 1_073_741_824.0;
