@@ -107,6 +107,8 @@ families! {
         "The configured age at which a value that could not be renewed is no longer served.";
     COLLECTOR_TARGETS = Gauge "avepoint_collector_targets" ["partner", "collector", "state"]
         "Targets by state: pending (never polled), absent (the customer has no such thing), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
+    COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
+        "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
     COLLECTOR_POLLS = Counter "avepoint_collector_polls_total" ["partner", "collector"]
         "Finished polls of targets, failed ones included.";
     COLLECTOR_POLL_FAILURES = Counter "avepoint_collector_poll_failures_total" ["partner", "collector", "reason"]

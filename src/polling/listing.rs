@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::CustomerFilter;
+use super::{CustomerFilter, listing_pages};
 use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Admission, Client, Failure, Listing};
 use crate::inventory::Shared;
@@ -18,15 +18,16 @@ pub(super) async fn list(
     inventory: Shared,
     pages: mpsc::Sender<Vec<ListedCustomer>>,
     admission: Admission,
-) -> Result<HashSet<CustomerId>, Failure> {
+) -> Result<Listed, Failure> {
     let mut round =
         Round { filter: &filter, inventory: &inventory, pages, named: HashSet::new(), admitted: HashSet::new() };
     let listed: Vec<CustomerId> = filter.listed().cloned().collect();
     if !filter.discovers() {
         round.read(client.listing(Some(&listed)), admission).await?;
-        return Ok(round.admitted);
+        return Ok(Listed { pages: listing_pages(None, listed.len()), admitted: round.admitted });
     }
     round.read(client.listing(None), admission).await?;
+    let everybody = round.named.len();
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
     let missing: Vec<CustomerId> = known.into_iter().filter(|id| !round.named.contains(id)).collect();
@@ -44,7 +45,16 @@ pub(super) async fn list(
             Err(failure) => return Err(failure),
         }
     }
-    Ok(round.admitted)
+    Ok(Listed { pages: listing_pages(Some(everybody), missing.len()), admitted: round.admitted })
+}
+
+/// A complete listing.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Who is there and passes the filter.
+    pub(super) admitted: HashSet<CustomerId>,
+    /// The least requests that it takes.
+    pub(super) pages: u64,
 }
 
 struct Round<'a> {
