@@ -150,7 +150,11 @@ families! {
     CONFIG_RELOAD_TIMESTAMP = Gauge "avepoint_exporter_config_last_reload_success_timestamp_seconds" []
         "When the configuration was last loaded or reloaded successfully, Unix time.";
     STATE_LAST_SAVE = Gauge "avepoint_exporter_state_last_save_timestamp_seconds" []
-        "When the state file was last written, Unix time; absent without one.";
+        "When the state file was last written, Unix time, by an earlier process too; 0 before the first time, absent without a state file.";
+    STATE_SAVE_FAILURES = Counter "avepoint_exporter_state_save_failures_total" []
+        "Attempts to write the state file that failed; absent without one.";
+    STATE_RESTORE_SUCCESSFUL = Gauge "avepoint_exporter_state_restore_successful" []
+        "0 if the state file could not be used at the start (set aside, or not readable), else 1; absent without one.";
     SERIES = Gauge "avepoint_exporter_series" []
         "Series rendered from the inventory; the exporter's own are not counted.";
     SCRAPES = Counter "avepoint_exporter_scrapes_total" []

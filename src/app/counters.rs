@@ -40,6 +40,11 @@ impl AppCounters {
         }
     }
 
+    /// For what else the process says of itself.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }

@@ -10,6 +10,7 @@ mod partners;
 mod publisher;
 mod rotation;
 mod signals;
+mod state;
 
 use std::future::Future;
 use std::io;
@@ -27,14 +28,15 @@ pub use partners::{Partners, Running};
 pub use signals::termination;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::elements::ClientError;
 use crate::exposition::{self, Published};
 use crate::inventory::Inventory;
 use crate::web::{self, Site};
 use counters::AppCounters;
+use state::Keeper;
 
-/// How long a reload waits until what it changed is served.
+/// How long a start or a reload waits until what it changed is served.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why the daemon could not start or had to end.
@@ -89,9 +91,16 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let mut tasks = JoinSet::new();
 
     warn_of(&config, clock);
+    let state_settings = config.state.clone();
+    let opened = state_settings.as_ref().map(|settings| Keeper::open(settings, counters.registry(), clock));
+    let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
+    let restored = restored.flatten();
     let mut partners = Partners::none(clock);
-    partners.apply(config, |_| None).await.map_err(Error::Client)?;
+    let past = |settings: &PartnerSettings| restored.as_ref()?.past_of(&settings.name, &settings.client_id);
+    partners.apply(config, past).await.map_err(Error::Client)?;
+    drop(restored);
     let running = partners.running();
+    let keeping = keeper.map(|keeper| keeper.start(running.clone(), partners.changed()));
     tasks.spawn(rotation::follow_credentials(running.clone()));
 
     let published = Published::new();
@@ -104,6 +113,9 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
         clock,
         told(stopped.clone()),
     ));
+
+    // The first answer holds what was restored. Whatever delays it does not keep us from answering.
+    let _ = tokio::time::timeout(SHOWN_WITHIN, shown.wait_for(|shown| Arc::ptr_eq(shown, &running.borrow()))).await;
 
     let (reload, mut reloads) = mpsc::channel(1);
     let site = site(published, running, &counters, clock, telemetry_path, lifecycle.then_some(reload));
@@ -139,7 +151,8 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
             Some(()) = hangups.recv() => None,
             Some(reply) = reloads.recv() => Some(reply),
         };
-        let reloaded = reload_from(config_file.as_deref(), &mut partners, &mut shown, clock).await;
+        let reloaded =
+            reload_from(config_file.as_deref(), state_settings.as_ref(), &mut partners, &mut shown, clock).await;
         counters.reloaded(reloaded.is_ok());
         match &reloaded {
             Ok(()) => info!("the configuration was reloaded"),
@@ -156,12 +169,16 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
         outcome = outcome.and(server_ended(ended));
     }
     tasks.shutdown().await;
+    if let Some(keeping) = keeping {
+        keeping.end().await;
+    }
     outcome
 }
 
 /// Reads the configuration again and applies what changed; the problems, if it cannot be.
 async fn reload_from(
     file: Option<&Path>,
+    state: Option<&StateSettings>,
     partners: &mut Partners,
     shown: &mut watch::Receiver<Arc<Running>>,
     clock: Clock,
@@ -170,6 +187,9 @@ async fn reload_from(
     let loaded = tokio::task::spawn_blocking(move || Config::load(&file)).await.map_err(|error| error.to_string())?;
     let config = loaded.map_err(|errors| errors.to_string())?;
     warn_of(&config, clock);
+    if config.state.as_ref() != state {
+        warn!("state: what was changed there holds from the next start on");
+    }
     partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
     let running = Arc::clone(&partners.running().borrow());
     let rereading = Arc::clone(&running);

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::elements::{Client, ClientError};
+use crate::inventory::state_file::KnownPartner;
 use crate::inventory::{Inventory, Past, Shared};
 use crate::polling::{CustomerFilter, PollCounters, Poller};
 
@@ -88,6 +89,11 @@ impl Partner {
         inventory.shift(self.clock.correction());
         inventory.listing.trouble = self.client.status().trouble;
         inventory
+    }
+
+    /// What is known, to be kept for the next process.
+    pub(super) fn known(&self) -> KnownPartner {
+        KnownPartner::of(&self.settings.client_id, self.snapshot())
     }
 
     /// Whether the credential is refused, so that nothing will be read until somebody sees to it.

@@ -26,6 +26,7 @@ pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
+    StateSettings,
 };
 pub use urls::redacted_url;
 

@@ -144,6 +144,7 @@ mapping!(
     /// `state`
     RawState {
         file: String,
+        interval: Scalar,
     }
 );
 

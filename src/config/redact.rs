@@ -8,7 +8,9 @@ use super::raw::{
     RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawLabels, RawListed, RawMetrics,
     RawPartner, RawProductCollector, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
 };
-use super::settings::{CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection};
+use super::settings::{
+    CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection, StateSettings,
+};
 use super::urls::{ENVIRONMENTS, redacted_url};
 use crate::domain::{ProductType, TenantType};
 
@@ -24,7 +26,10 @@ impl Config {
             partners: Some(self.partners.iter().map(partner).collect()),
             collectors: Some(collectors(&self.collectors)),
             metrics: Some(RawMetrics { customer_name_label: Some(Scalar::of(&self.customer_name_label)) }),
-            state: self.state_file.as_deref().map(|file| RawState { file: Some(file.display().to_string()) }),
+            state: self.state.as_ref().map(|StateSettings { file, interval }| RawState {
+                file: Some(file.display().to_string()),
+                interval: Some(Scalar::of(&format_duration(*interval))),
+            }),
         };
         serde_yaml::to_string(&raw).unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
     }

@@ -21,8 +21,17 @@ pub struct Config {
     pub collectors: CollectorSettings,
     /// `metrics.customer_name_label`: whether every series of a customer carries its name.
     pub customer_name_label: bool,
-    /// `state.file`, absolute or relative to the working directory.
-    pub state_file: Option<PathBuf>,
+    /// Where what is known is kept across restarts; nowhere without it.
+    pub state: Option<StateSettings>,
+}
+
+/// `state`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    /// The state file, absolute or relative to the working directory.
+    pub file: PathBuf,
+    /// Between two saves at least.
+    pub interval: Duration,
 }
 
 /// One app registration.

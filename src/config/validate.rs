@@ -16,8 +16,8 @@ use url::Url;
 
 use super::credential::read_file;
 use super::problem::{At, ConfigErrors, Mistake, quoted};
-use super::raw::{RawBudget, RawConfig, RawPartner};
-use super::settings::{BudgetSettings, Config, PartnerSettings};
+use super::raw::{RawBudget, RawConfig, RawPartner, RawState};
+use super::settings::{BudgetSettings, Config, PartnerSettings, StateSettings};
 use super::urls::{self, ENVIRONMENTS, Environment};
 use crate::domain::PartnerName;
 
@@ -31,11 +31,10 @@ pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErro
         .key("metrics")
         .key("customer_name_label")
         .flag(raw.metrics.unwrap_or_default().customer_name_label.as_ref(), false);
-    let state_file = raw.state.unwrap_or_default().file;
-    let state_file = state_file.and_then(|file| path(&at.key("state").key("file"), &file, base));
+    let state = state(&at.key("state"), raw.state.unwrap_or_default(), base);
     let problems = problems.into_inner();
     if problems.is_empty() {
-        Ok(Config { file: None, partners, collectors, customer_name_label, state_file })
+        Ok(Config { file: None, partners, collectors, customer_name_label, state })
     } else {
         Err(ConfigErrors::new(problems))
     }
@@ -126,6 +125,17 @@ fn budget(at: &At<'_>, raw: &RawBudget) -> BudgetSettings {
         concurrency: at.key("concurrency").count(raw.concurrency.as_ref(), 4, 1000),
         timeout: at.key("timeout").duration(raw.timeout.as_ref(), Duration::from_secs(30), Duration::from_hours(1)),
     }
+}
+
+fn state(at: &At<'_>, raw: RawState, base: &Path) -> Option<StateSettings> {
+    let interval = at.key("interval").duration(raw.interval.as_ref(), Duration::from_secs(30), Duration::from_hours(1));
+    let Some(file) = raw.file else {
+        if raw.interval.is_some() {
+            at.key("file").wrong("the file is missing", "write where to keep the state, or remove interval");
+        }
+        return None;
+    };
+    Some(StateSettings { file: path(&at.key("file"), &file, base)?, interval })
 }
 
 fn path(at: &At<'_>, raw: &str, base: &Path) -> Option<PathBuf> {

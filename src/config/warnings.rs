@@ -40,11 +40,6 @@ impl Config {
                 warnings.push(format!("{at}: {what} {verb} on {date}; make a new one in the app registration"));
             }
         }
-        if self.state_file.is_some() {
-            warnings.push(
-                "state.file: this version keeps nothing across a restart yet; what is known is polled anew".into(),
-            );
-        }
         warnings
     }
 }

@@ -10,6 +10,7 @@
 mod customer;
 mod past;
 mod shared;
+pub mod state_file;
 mod subscription_ids;
 
 use std::collections::{BTreeMap, HashSet};
@@ -48,6 +49,8 @@ pub struct Listing {
     pub polled: Option<Timestamp>,
     /// When a listing was last complete.
     pub completed: Option<Timestamp>,
+    /// Whether that was before this process: nobody has seen since then who came or left.
+    pub restored: bool,
     /// Why the last attempt failed, if it did.
     pub failure: Option<FailureReason>,
     /// What the partner's requests fail with at the moment, if they do: known long before an attempt with its
@@ -97,6 +100,7 @@ impl Inventory {
     pub fn complete_listing(&mut self, seen: &HashSet<CustomerId>, now: Timestamp) -> Vec<Arc<Customer>> {
         self.listing.polled = Some(now);
         self.listing.completed = Some(now);
+        self.listing.restored = false;
         self.listing.failure = None;
         let gone: Vec<_> = self
             .customers

@@ -29,7 +29,13 @@ impl SubscriptionId {
         &self.0
     }
 
-    fn suffix(&self) -> u32 {
+    /// The id that a row of this kind has with a suffix, 1 being none.
+    pub(super) fn of(kind: &SubscriptionKind, suffix: u32) -> Self {
+        Self::new(hash(kind), suffix)
+    }
+
+    /// What tells it from others of its kind; 1 if it has none.
+    pub(super) fn suffix(&self) -> u32 {
         self.0.split_once('-').and_then(|(_, suffix)| suffix.parse().ok()).unwrap_or(1)
     }
 

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
-use crate::inventory::{Absence, Inventory, Shared};
+use crate::inventory::{Absence, Inventory, Known, Shared};
 
 /// Polls that may be between two of their requests; those under way are bounded by the budget's concurrency.
 const MOST_PAUSING: usize = 64;
@@ -114,31 +114,33 @@ impl Poller {
     /// The inventory's targets, each at its due time.
     fn fill_agenda(&mut self) {
         let now = self.clock.now();
-        let (listing, customers) = self
-            .inventory
-            .read(|inventory| (inventory.listing.clone(), inventory.customers.keys().cloned().collect::<Vec<_>>()));
-        if listing.wanted {
-            let due = self.due_again(Collector::Services, listing.polled, now);
-            self.agenda.add(Target::Services, due);
-        }
+        let customers: Vec<_> = self.inventory.read(|inventory| inventory.customers.keys().cloned().collect());
         self.plan(&customers, |_| {});
-        let polled: Vec<_> = self.inventory.read(|inventory| {
-            let customers = inventory.customers.values();
-            customers
-                .flat_map(|customer| {
-                    customer.targets.iter().map(|(question, known)| (customer.id.clone(), *question, known.polled))
-                })
-                .collect()
-        });
-        for (customer, question, polled) in polled {
-            let due = self.due_again(question.collector(), polled, now);
-            self.agenda.add(Target::Customer(customer, question), due);
+        let inventory = self.inventory.snapshot();
+        let listing = inventory.listing;
+        if listing.wanted {
+            let outcome = if listing.failure.is_some() { Outcome::Failed(0) } else { Outcome::Answered };
+            let due = self.due_again(Collector::Services, listing.polled, outcome);
+            self.agenda.add(Target::Services, due.unwrap_or(now));
+        }
+        for (id, customer) in &inventory.customers {
+            for (question, known) in &customer.targets {
+                let collector = question.collector();
+                if known.answer.is_some()
+                    && let Some(endpoint) = self.legacy.get_mut(&collector)
+                {
+                    endpoint.answer();
+                }
+                let due = self.due_again(collector, known.polled, outcome(known));
+                self.agenda.add(Target::Customer(id.clone(), *question), due.unwrap_or(now));
+            }
         }
     }
 
-    fn due_again(&self, collector: Collector, polled: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        let interval = self.collectors.schedule(collector).interval;
-        polled.and_then(|polled| polled.saturating_add(interval).ok()).unwrap_or(now)
+    /// When what an earlier poller asked is due: the latest that chance could have made it, so that nothing is asked
+    /// before its time. `None` if it was never asked.
+    fn due_again(&self, collector: Collector, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
+        Some(cadence::next_due(polled?, outcome, self.collectors.schedule(collector).interval, 1.0))
     }
 
     /// Starts the poll that is due longest, if anything still is.
@@ -400,6 +402,17 @@ impl Poller {
         } else {
             debug!(partner, collector, customer_id, reason, request_id, "poll failed again: {failure}");
         }
+    }
+}
+
+/// What the last poll came to. How many failed before it is not known; as if none had.
+fn outcome(known: &Known) -> Outcome {
+    if known.failure.is_some() {
+        Outcome::Failed(0)
+    } else if known.absence == Absence::Confirmed {
+        Outcome::Absent
+    } else {
+        Outcome::Answered
     }
 }
 

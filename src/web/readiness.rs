@@ -1,15 +1,15 @@
 //! Whether the exporter knows every customer it is to report on: what `/-/ready` answers.
 //!
-//! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. A
-//! partner that is refused for good (401, 403, a credential that the identity service does not know) is named and does
+//! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. One
+//! that an earlier process read counts until it is older than `max_age`: who came and left since is not known. A partner that is refused for good (401, 403, a credential that the identity service does not know) is named and does
 //! not hold back the others: waiting would not help.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::{FailureReason, PartnerName};
-use crate::inventory::{Condition, Inventory};
+use crate::domain::{Collector, FailureReason, PartnerName};
+use crate::inventory::{Condition, Inventory, is_older};
 
 /// The readiness of all partners.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Stage {
     Complete,
     /// Somebody must change something first.
     Refused(FailureReason),
-    /// None has been complete so far; why the last attempt failed, or what requests fail with.
+    /// None has been complete so far, or an earlier process's is too old; why the last attempt failed, or what requests fail with.
     Waiting(Option<FailureReason>),
 }
 
@@ -51,7 +51,7 @@ pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
         .iter()
         .map(|inventory| PartnerReadiness {
             partner: inventory.partner.clone(),
-            stage: stage(inventory),
+            stage: stage(inventory, now),
             customers: inventory.customers.len(),
             pending: pending(inventory, now),
         })
@@ -61,9 +61,10 @@ pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
     Readiness { ready: complete && !waiting, partners }
 }
 
-fn stage(inventory: &Inventory) -> Stage {
+fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     let listing = &inventory.listing;
-    if !listing.wanted || listing.completed.is_some() {
+    let counts = |completed| !listing.restored || !is_older(completed, inventory.max_age(Collector::Services), now);
+    if !listing.wanted || listing.completed.is_some_and(counts) {
         return Stage::Complete;
     }
     match listing.failure {
@@ -153,6 +154,20 @@ mod tests {
     #[test]
     fn what_was_complete_once_stays_so() {
         assert!(readiness(&[complete("a")], at(1_000_000)).ready);
+    }
+
+    #[test]
+    fn what_was_restored_counts_until_it_is_too_old() {
+        let mut restored = complete("a");
+        restored.listing.restored = true;
+        let max_age = i64::try_from(restored.max_age(Collector::Services).as_secs()).unwrap();
+        assert!(readiness(&[restored.clone()], at(max_age - 1)).ready);
+        assert!(!readiness(&[restored.clone()], at(max_age)).ready);
+        restored.fail_listing(FailureReason::Forbidden, at(max_age));
+        let stage = readiness(&[restored.clone()], at(max_age)).partners.remove(0).stage;
+        assert_eq!(stage, Stage::Refused(FailureReason::Forbidden));
+        restored.complete_listing(&[].into(), at(max_age));
+        assert!(readiness(&[restored], at(1_000_000)).ready, "read by this process");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod expected;
+pub mod known;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -47,8 +48,12 @@ pub struct Exporter {
 impl Exporter {
     /// Starts the binary on a free port of loopback and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
-            .args(arguments)
+        Self::started_by(Command::new(env!("CARGO_BIN_EXE_avepoint_exporter")).args(arguments))
+    }
+
+    /// The same with a command that becomes the binary and passes on the arguments that it is given.
+    pub fn started_by(command: &mut Command) -> Self {
+        let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

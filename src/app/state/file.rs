@@ -1,0 +1,228 @@
+//! The state file on disk: read whole, replaced whole, never written in place.
+//!
+//! A save goes to `FILE.tmp` in the same folder (mode 0600), is flushed to the disk and renamed over the file, and the
+//! rename is flushed too: after a crash at any moment the file is one that was saved. `FILE.lock` is locked by the
+//! exporter that saves; another one that is given the same file does not, until the first has ended. Everything here
+//! blocks, for as long as the disk takes.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+/// Files that were set aside and are kept.
+const KEPT_ASIDE: usize = 3;
+
+/// The state file of this process.
+#[derive(Debug)]
+pub(super) struct StateFile {
+    path: PathBuf,
+    lock: Option<Lock>,
+    unread: bool,
+}
+
+/// That nobody else saves.
+#[derive(Debug)]
+enum Lock {
+    Held {
+        _until_dropped: File,
+    },
+    /// This file system has no locks; without is better than nothing.
+    Unsupported,
+}
+
+impl StateFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, lock: None, unread: false }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file holds; `None` if there is none. A file that cannot be read is not replaced from then on, since
+    /// nobody knows what would be lost, until it is gone.
+    pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(&self.path) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                self.unread = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Replaces the file.
+    pub(super) fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        self.lock()?;
+        if self.unread {
+            if self.path.symlink_metadata().is_ok() {
+                let why =
+                    "it could not be read at the start and is not replaced; make it readable and restart, or remove it";
+                return Err(io::Error::other(why));
+            }
+            self.unread = false;
+        }
+        let temporary = self.beside(".tmp");
+        let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &self.path));
+        if let Err(error) = written {
+            // It may fill the disk that has no space left.
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        File::open(self.folder())?.sync_all()
+    }
+
+    /// Renames the file to one that says when, and removes all but the latest of those. Not while another exporter
+    /// saves to it.
+    pub(super) fn set_aside(&mut self, now: Timestamp) -> io::Result<PathBuf> {
+        self.lock()?;
+        let aside = self.beside(&format!(".bad-{}", now.as_second()));
+        fs::rename(&self.path, &aside)?;
+        let _ = self.forget_old_ones();
+        Ok(aside)
+    }
+
+    fn forget_old_ones(&self) -> io::Result<()> {
+        let mut prefix = self.path.file_name().unwrap_or_default().to_owned();
+        prefix.push(".bad-");
+        let mut aside: Vec<_> = fs::read_dir(self.folder())?
+            .filter_map(|entry| Some(entry.ok()?.file_name()))
+            .filter(|name| name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()))
+            .collect();
+        aside.sort();
+        let old = aside.len().saturating_sub(KEPT_ASIDE);
+        aside.iter().take(old).try_for_each(|name| fs::remove_file(self.folder().join(name)))
+    }
+
+    /// Makes sure that nobody else saves to this file; [`Self::write`] tries again if it fails.
+    pub(super) fn lock(&mut self) -> io::Result<()> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.beside(".lock"))?;
+        self.lock = Some(match file.try_lock() {
+            Ok(()) => Lock::Held { _until_dropped: file },
+            Err(TryLockError::WouldBlock) => {
+                let why = "another exporter that is running saves to this file; give each a file of its own";
+                return Err(io::Error::new(ErrorKind::WouldBlock, why));
+            }
+            Err(TryLockError::Error(_)) => Lock::Unsupported,
+        });
+        Ok(())
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = OsString::from(&self.path);
+        name.push(suffix);
+        name.into()
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+/// A file that is new: what a killed process left there is removed, and no link is followed.
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let mut file = StateFile::new(path.clone());
+        assert_eq!(file.read().unwrap(), None);
+        // What a killed process left, or somebody put there.
+        fs::write(folder.path().join("other"), "other").unwrap();
+        symlink(folder.path().join("other"), folder.path().join("state.tmp")).unwrap();
+        file.write(b"first").unwrap();
+        let first = fs::metadata(&path).unwrap();
+        assert_eq!(first.permissions().mode() & 0o777, 0o600);
+        file.write(b"second").unwrap();
+        assert_ne!(fs::metadata(&path).unwrap().ino(), first.ino());
+        assert_eq!(file.read().unwrap().unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["other", "state", "state.lock"]);
+        assert_eq!(fs::read(folder.path().join("other")).unwrap(), b"other");
+    }
+
+    #[test]
+    fn one_saves_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (mut first, mut second) = (StateFile::new(path.clone()), StateFile::new(path.clone()));
+        first.write(b"first").unwrap();
+        assert_eq!(second.write(b"second").unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(second.set_aside(Timestamp::UNIX_EPOCH).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(second.read().unwrap().unwrap(), b"first");
+        drop(first);
+        second.write(b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        fs::create_dir(&path).unwrap();
+        let mut file = StateFile::new(path.clone());
+        file.read().unwrap_err();
+        assert!(file.write(b"new").unwrap_err().to_string().contains("is not replaced"));
+        fs::remove_dir(&path).unwrap();
+        file.write(b"new").unwrap();
+        file.write(b"newer").unwrap();
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing_behind_and_the_next_may_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        let mut file = StateFile::new(inner.join("state"));
+        file.write(b"new").unwrap_err();
+        fs::create_dir(&inner).unwrap();
+        fs::create_dir(inner.join("state")).unwrap();
+        file.write(b"new").unwrap_err();
+        assert_eq!(names(&inner), ["state", "state.lock"]);
+        fs::remove_dir(inner.join("state")).unwrap();
+        file.write(b"new").unwrap();
+    }
+
+    #[test]
+    fn a_few_bad_files_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let mut file = StateFile::new(path.clone());
+        for second in 1_800_000_000..1_800_000_005 {
+            fs::write(&path, "bad").unwrap();
+            let aside = file.set_aside(Timestamp::from_second(second).unwrap()).unwrap();
+            assert_eq!(aside, folder.path().join(format!("state.bad-{second}")));
+        }
+        let kept = ["state.bad-1800000002", "state.bad-1800000003", "state.bad-1800000004", "state.lock"];
+        assert_eq!(names(folder.path()), kept);
+    }
+}

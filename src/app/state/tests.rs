@@ -1,0 +1,112 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::inventory::{Listing, Past};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A keeper over a file, and a partner whose listing was polled at the second that the number says.
+struct Kept {
+    path: std::path::PathBuf,
+    number: Arc<AtomicI64>,
+    changed: watch::Sender<()>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+    registry: Registry,
+}
+
+impl Kept {
+    fn start(path: &Path, interval: Duration) -> (Self, Option<State>) {
+        let settings = StateSettings { file: path.to_owned(), interval };
+        let registry = Registry::new();
+        let (keeper, restored) = Keeper::open(&settings, &registry, Clock::start()).unwrap();
+        let number = Arc::new(AtomicI64::new(0));
+        let counted = Arc::clone(&number);
+        let known = move || {
+            let polled = Timestamp::from_second(counted.load(Ordering::Relaxed)).ok();
+            let past = Past { listing: Listing { polled, ..Listing::default() }, ..Past::default() };
+            vec![KnownPartner { name: "main".into(), client_id: "id".into(), past }]
+        };
+        let (changed, told) = watch::channel(());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(keeper.keep(known, told, async {
+            let _ = stopped.await;
+        }));
+        (Self { path: path.to_owned(), number, changed, stop, task, registry }, restored)
+    }
+
+    fn change(&self, number: i64) {
+        self.number.store(number, Ordering::Relaxed);
+        self.changed.send_replace(());
+    }
+
+    fn failures(&self) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == "avepoint_exporter_state_save_failures_total");
+        family.unwrap().get_metric()[0].get_counter().get_value()
+    }
+
+    async fn end(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+fn number(state: &State) -> i64 {
+    state.partners[0].past.listing.polled.unwrap().as_second()
+}
+
+fn saved(path: &Path) -> Option<i64> {
+    Some(number(&State::decode(&std::fs::read(path).ok()?).unwrap()))
+}
+
+async fn wait_for(mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it never came");
+}
+
+#[tokio::test]
+async fn what_changed_is_saved_and_read_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let (kept, restored) = Kept::start(&path, Duration::from_millis(1));
+    assert!(restored.is_none());
+    for change in 1..4 {
+        kept.change(change);
+        wait_for(|| saved(&path) == Some(change)).await;
+    }
+    kept.end().await;
+    let (kept, restored) = Kept::start(&path, Duration::from_hours(1));
+    assert_eq!(number(&restored.unwrap()), 3);
+    let before = std::fs::read(&path).unwrap();
+    kept.end().await;
+    assert_eq!(std::fs::read(&path).unwrap(), before, "nothing has changed");
+}
+
+#[tokio::test]
+async fn the_end_saves_what_the_interval_holds_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, _) = Kept::start(&folder.path().join("state"), Duration::from_hours(1));
+    kept.change(7);
+    let path = kept.path.clone();
+    kept.end().await;
+    assert_eq!(saved(&path), Some(7));
+}
+
+#[tokio::test]
+async fn a_save_that_fails_is_tried_again_without_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing/state");
+    let (kept, _) = Kept::start(&path, Duration::from_millis(1));
+    kept.change(1);
+    wait_for(|| kept.failures() >= 2.0).await;
+    std::fs::create_dir(folder.path().join("missing")).unwrap();
+    wait_for(|| saved(&path) == Some(1)).await;
+    kept.end().await;
+}

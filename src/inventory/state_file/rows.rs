@@ -1,0 +1,414 @@
+//! The body: rows of postcard, one after the other, in types of their own.
+//!
+//! First a [`Head`], then for each partner a [`PartnerRow`] and its customers. The texts of the service lists, which
+//! are few and repeat, stand once in the head; rows name them by their place, and come back sharing them. An order of
+//! variants or fields here is the format: [`super::VERSION`] changes with it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Damage, KnownPartner, State};
+use crate::domain::{
+    Answer, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
+    TenantType,
+};
+use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
+use crate::inventory::{Absence, Customer, Known, Listing, Past, Services};
+
+/// Seconds and nanoseconds since 1970, both of one sign.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Time(i64, i32);
+
+#[derive(Serialize, Deserialize)]
+struct Head<'a> {
+    saved: Time,
+    #[serde(borrow)]
+    texts: Vec<&'a str>,
+    partners: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartnerRow<'a> {
+    name: &'a str,
+    client_id: &'a str,
+    polled: Option<Time>,
+    completed: Option<Time>,
+    failure: Option<&'a str>,
+    customers: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CustomerRow<'a> {
+    id: &'a str,
+    name: &'a str,
+    named_by_configuration: bool,
+    services: Option<(Time, Vec<SubscriptionRow>)>,
+    #[serde(borrow)]
+    targets: Vec<TargetRow<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SubscriptionRow {
+    /// The id follows from the kind and this.
+    suffix: u32,
+    /// Places of texts, in the order of [`SubscriptionKind`].
+    kind: [u32; 7],
+    retention: u32,
+    /// In the order of [`Subscription`].
+    quantities: [Option<f64>; 8],
+    seats_change: Option<i64>,
+    expires: Option<Time>,
+    contract_ends: Option<Time>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TargetRow<'a> {
+    question: QuestionRow,
+    polled: Option<Time>,
+    #[serde(borrow)]
+    answer: Option<(Time, AnswerRow<'a>)>,
+    failure: Option<&'a str>,
+    absence: AbsenceRow,
+}
+
+#[derive(Serialize, Deserialize)]
+enum QuestionRow {
+    TenantSeats(u32),
+    CustomerSeats(u32),
+    ProductPurchased(u64),
+    ProductAvailable(u64),
+}
+
+#[derive(Serialize, Deserialize)]
+enum AnswerRow<'a> {
+    CustomerSeats(SeatsRow),
+    #[serde(borrow)]
+    TenantSeats(Vec<(&'a str, &'a str, SeatsRow)>),
+    ProductPurchased(Option<f64>),
+    ProductAvailable(Option<f64>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeatsRow(Option<f64>, Option<f64>);
+
+#[derive(Serialize, Deserialize)]
+enum AbsenceRow {
+    None,
+    Suspected,
+    Confirmed,
+}
+
+pub(super) fn encode(state: &State) -> Vec<u8> {
+    let mut writer = Writer::default();
+    let mut rows = Vec::new();
+    for known in &state.partners {
+        let Past { listing: Listing { polled, completed, failure, .. }, customers } = &known.past;
+        let partner = PartnerRow {
+            name: known.name.as_str(),
+            client_id: &known.client_id,
+            polled: polled.map(time),
+            completed: completed.map(time),
+            failure: failure.map(FailureReason::as_str),
+            customers: customers.len() as u64,
+        };
+        rows = append(rows, &partner);
+        for customer in customers.values() {
+            rows = append(rows, &writer.customer(customer));
+        }
+    }
+    let head = Head { saved: time(state.saved), texts: writer.texts, partners: state.partners.len() as u64 };
+    let mut body = append(Vec::new(), &head);
+    body.append(&mut rows);
+    body
+}
+
+fn append(rows: Vec<u8>, row: &impl Serialize) -> Vec<u8> {
+    // Memory does not refuse bytes, and a row knows its lengths. A row that were missing would be noticed in reading.
+    postcard::to_extend(row, rows).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Writer<'a> {
+    texts: Vec<&'a str>,
+    places: HashMap<&'a str, u32>,
+}
+
+impl<'a> Writer<'a> {
+    fn text(&mut self, text: &'a str) -> u32 {
+        *self.places.entry(text).or_insert_with(|| {
+            self.texts.push(text);
+            // There is no memory for more than fit.
+            u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    fn customer(&mut self, customer: &'a Customer) -> CustomerRow<'a> {
+        let services = customer.services.as_ref().map(|services| {
+            let rows = services.subscriptions.iter().map(|known| self.subscription(known)).collect();
+            (time(services.seen), rows)
+        });
+        let targets = customer.targets.iter().map(|(question, known)| target_row(*question, known)).collect();
+        let Customer { id, name, named_by_configuration, .. } = customer;
+        CustomerRow { id: id.as_str(), name, named_by_configuration: *named_by_configuration, services, targets }
+    }
+
+    fn subscription(&mut self, known: &'a KnownSubscription) -> SubscriptionRow {
+        let Subscription {
+            kind: SubscriptionKind { service, model, source, payment_type, storage, name, package },
+            retention,
+            seats_purchased,
+            units_purchased,
+            licenses_assigned,
+            licenses_available,
+            capacity_purchased,
+            capacity_used,
+            capacity_protected,
+            storage_consumed,
+            seats_change,
+            expires,
+            contract_ends,
+        } = &known.subscription;
+        let quantities = [
+            seats_purchased,
+            units_purchased,
+            licenses_assigned,
+            licenses_available,
+            capacity_purchased,
+            capacity_used,
+            capacity_protected,
+            storage_consumed,
+        ];
+        SubscriptionRow {
+            suffix: known.id.suffix(),
+            kind: [service, model, source, payment_type, storage, name, package].map(|text| self.text(text)),
+            retention: self.text(retention),
+            quantities: quantities.map(|quantity| quantity.map(Quantity::get)),
+            seats_change: *seats_change,
+            expires: expires.map(time),
+            contract_ends: contract_ends.map(time),
+        }
+    }
+}
+
+fn target_row(question: Question, known: &Known) -> TargetRow<'_> {
+    let Known { polled, answer, failure, absence } = known;
+    TargetRow {
+        question: match question {
+            Question::TenantSeats(tenant_type) => QuestionRow::TenantSeats(tenant_type.number()),
+            Question::CustomerSeats(tenant_type) => QuestionRow::CustomerSeats(tenant_type.number()),
+            Question::ProductPurchased(product) => QuestionRow::ProductPurchased(product.0),
+            Question::ProductAvailable(product) => QuestionRow::ProductAvailable(product.0),
+        },
+        polled: polled.map(time),
+        answer: answer.as_ref().map(|(seen, answer)| (time(*seen), answer_row(answer))),
+        failure: failure.map(FailureReason::as_str),
+        absence: match absence {
+            Absence::None => AbsenceRow::None,
+            Absence::Suspected => AbsenceRow::Suspected,
+            Absence::Confirmed => AbsenceRow::Confirmed,
+        },
+    }
+}
+
+fn time(at: Timestamp) -> Time {
+    Time(at.as_second(), at.subsec_nanosecond())
+}
+
+fn answer_row(answer: &Answer) -> AnswerRow<'_> {
+    let seats = |seats: &Seats| SeatsRow(seats.assigned.map(Quantity::get), seats.available.map(Quantity::get));
+    match answer {
+        Answer::CustomerSeats(answer) => AnswerRow::CustomerSeats(seats(answer)),
+        Answer::TenantSeats(tenants) => AnswerRow::TenantSeats(
+            tenants.iter().map(|tenant| (tenant.id.as_str(), &*tenant.name, seats(&tenant.seats))).collect(),
+        ),
+        Answer::ProductPurchased(seats) => AnswerRow::ProductPurchased(seats.map(Quantity::get)),
+        Answer::ProductAvailable(seats) => AnswerRow::ProductAvailable(seats.map(Quantity::get)),
+    }
+}
+
+pub(super) fn decode(body: &[u8]) -> Result<State, Damage> {
+    let mut rest = body;
+    let Head { saved, texts, partners: count } = take(&mut rest)?;
+    let texts = Texts(texts.into_iter().map(Arc::from).collect());
+    let (mut partners, mut names) = (Vec::new(), HashSet::new());
+    for _ in 0..count {
+        let row: PartnerRow<'_> = take(&mut rest)?;
+        let mut customers = BTreeMap::new();
+        for _ in 0..row.customers {
+            let customer = texts.customer(take(&mut rest)?)?;
+            if customers.last_key_value().is_some_and(|(last, _)| *last >= customer.id) {
+                return Err(Damage::Invalid("customers out of order"));
+            }
+            customers.insert(customer.id.clone(), Arc::new(customer));
+        }
+        let listing = listing(&row)?;
+        let past = Past { listing, customers };
+        let known = KnownPartner { name: row.name.into(), client_id: row.client_id.to_owned(), past };
+        if !names.insert(known.name.clone()) {
+            return Err(Damage::Invalid("a partner twice"));
+        }
+        partners.push(known);
+    }
+    if !rest.is_empty() {
+        return Err(Damage::Trailing);
+    }
+    Ok(State { saved: timestamp(saved)?, partners })
+}
+
+/// The next row.
+fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Damage> {
+    let (row, after) = postcard::take_from_bytes(rest).map_err(|error| match error {
+        postcard::Error::DeserializeUnexpectedEnd => Damage::Invalid("a row that does not end"),
+        _ => Damage::Invalid("a row that cannot be read"),
+    })?;
+    *rest = after;
+    Ok(row)
+}
+
+/// The texts of the head.
+struct Texts(Vec<Arc<str>>);
+
+impl Texts {
+    fn get(&self, place: u32) -> Result<Arc<str>, Damage> {
+        let text = usize::try_from(place).ok().and_then(|place| self.0.get(place));
+        text.cloned().ok_or(Damage::Invalid("a text that is not there"))
+    }
+
+    fn customer(&self, row: CustomerRow<'_>) -> Result<Customer, Damage> {
+        let mut customer = Customer::discovered(row.id.into());
+        customer.name = row.name.into();
+        customer.named_by_configuration = row.named_by_configuration;
+        if let Some((seen, rows)) = row.services {
+            let subscriptions: Vec<_> = rows.iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
+            if !subscriptions.is_sorted_by(|a, b| a.id < b.id) {
+                return Err(Damage::Invalid("subscriptions out of order"));
+            }
+            customer.services = Some(Services { seen: timestamp(seen)?, subscriptions: subscriptions.into() });
+        }
+        customer.targets = row.targets.into_iter().map(target).collect::<Result<_, _>>()?;
+        if !customer.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(Damage::Invalid("questions out of order"));
+        }
+        Ok(customer)
+    }
+
+    fn subscription(&self, row: &SubscriptionRow) -> Result<KnownSubscription, Damage> {
+        let [service, model, source, payment_type, storage, name, package] = row.kind;
+        let kind = SubscriptionKind {
+            service: self.get(service)?,
+            model: self.get(model)?,
+            source: self.get(source)?,
+            payment_type: self.get(payment_type)?,
+            storage: self.get(storage)?,
+            name: self.get(name)?,
+            package: self.get(package)?,
+        };
+        if row.suffix == 0 {
+            return Err(Damage::Invalid("a suffix of a subscription's id"));
+        }
+        let [seats, units, assigned, available, purchased, used, protected, consumed] = row.quantities;
+        Ok(KnownSubscription {
+            id: SubscriptionId::of(&kind, row.suffix),
+            subscription: Subscription {
+                kind,
+                retention: self.get(row.retention)?,
+                seats_purchased: quantity(seats)?,
+                units_purchased: quantity(units)?,
+                licenses_assigned: quantity(assigned)?,
+                licenses_available: quantity(available)?,
+                capacity_purchased: quantity(purchased)?,
+                capacity_used: quantity(used)?,
+                capacity_protected: quantity(protected)?,
+                storage_consumed: quantity(consumed)?,
+                seats_change: row.seats_change,
+                expires: row.expires.map(timestamp).transpose()?,
+                contract_ends: row.contract_ends.map(timestamp).transpose()?,
+            },
+        })
+    }
+}
+
+fn listing(row: &PartnerRow<'_>) -> Result<Listing, Damage> {
+    let listing = Listing {
+        polled: times(row.polled)?,
+        completed: times(row.completed)?,
+        restored: row.completed.is_some(),
+        failure: row.failure.map(failure).transpose()?,
+        ..Listing::default()
+    };
+    if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
+        return Err(Damage::Invalid("a listing that came without being asked for"));
+    }
+    Ok(listing)
+}
+
+fn target(row: TargetRow<'_>) -> Result<(Question, Known), Damage> {
+    let question = match row.question {
+        QuestionRow::TenantSeats(number) => Question::TenantSeats(TenantType::from_number(number)),
+        QuestionRow::CustomerSeats(number) => Question::CustomerSeats(TenantType::from_number(number)),
+        QuestionRow::ProductPurchased(number) => Question::ProductPurchased(ProductType(number)),
+        QuestionRow::ProductAvailable(number) => Question::ProductAvailable(ProductType(number)),
+    };
+    let answer = row.answer.map(|(seen, row)| Ok((timestamp(seen)?, answer(question, row)?))).transpose()?;
+    let absence = match row.absence {
+        AbsenceRow::None => Absence::None,
+        AbsenceRow::Suspected => Absence::Suspected,
+        AbsenceRow::Confirmed => Absence::Confirmed,
+    };
+    let known = Known { polled: times(row.polled)?, answer, failure: row.failure.map(failure).transpose()?, absence };
+    let contradicts = match known.absence {
+        Absence::None => false,
+        Absence::Suspected => known.answer.is_none(),
+        Absence::Confirmed => known.answer.is_some(),
+    };
+    let polled = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
+    if contradicts || polled && known.polled.is_none() {
+        return Err(Damage::Invalid("an answer and an absence that contradict each other"));
+    }
+    Ok((question, known))
+}
+
+fn timestamp(Time(second, nanosecond): Time) -> Result<Timestamp, Damage> {
+    Timestamp::new(second, nanosecond).map_err(|_| Damage::Invalid("a time"))
+}
+
+fn times(at: Option<Time>) -> Result<Option<Timestamp>, Damage> {
+    at.map(timestamp).transpose()
+}
+
+fn quantity(number: Option<f64>) -> Result<Option<Quantity>, Damage> {
+    number.map(|number| Quantity::new(number).ok_or(Damage::Invalid("a quantity"))).transpose()
+}
+
+fn failure(word: &str) -> Result<FailureReason, Damage> {
+    let known = FailureReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+    known.ok_or(Damage::Invalid("a reason of a failure"))
+}
+
+fn answer(question: Question, row: AnswerRow<'_>) -> Result<Answer, Damage> {
+    let seats =
+        |SeatsRow(assigned, available)| Ok(Seats { assigned: quantity(assigned)?, available: quantity(available)? });
+    match (question, row) {
+        (Question::CustomerSeats(_), AnswerRow::CustomerSeats(row)) => Ok(Answer::CustomerSeats(seats(row)?)),
+        (Question::TenantSeats(_), AnswerRow::TenantSeats(rows)) => {
+            let tenant = |(id, name, row): (&str, &str, _)| {
+                Ok(TenantSeats { id: id.into(), name: name.into(), seats: seats(row)? })
+            };
+            let tenants: Vec<_> = rows.into_iter().map(tenant).collect::<Result<_, _>>()?;
+            if !tenants.is_sorted_by(|a, b| a.id < b.id) {
+                return Err(Damage::Invalid("tenants out of order"));
+            }
+            Ok(Answer::TenantSeats(tenants.into()))
+        }
+        (Question::ProductPurchased(_), AnswerRow::ProductPurchased(seats)) => {
+            Ok(Answer::ProductPurchased(quantity(seats)?))
+        }
+        (Question::ProductAvailable(_), AnswerRow::ProductAvailable(seats)) => {
+            Ok(Answer::ProductAvailable(quantity(seats)?))
+        }
+        _ => Err(Damage::Invalid("an answer to another question")),
+    }
+}

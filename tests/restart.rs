@@ -1,0 +1,337 @@
+//! A restart loses nothing and asks nothing before its time, whatever became of the state file meanwhile.
+//!
+//! The state of the large partner has 2,000 customers by default; `RESTART_CUSTOMERS=20000` for the whole of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::float_cmp,
+    clippy::too_many_lines,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::config::Config;
+use avepoint_exporter::domain::Collector;
+use avepoint_exporter::inventory::state_file::State;
+use avepoint_exporter::simulator::{Generator, Operation, Requests, Settings};
+use jiff::Timestamp;
+use support::known::{kept, served_of, state_of};
+use support::{Exporter, Samples, Simulated, config, expected, of, today, value};
+
+const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";
+const SAVED: &str = "avepoint_exporter_state_last_save_timestamp_seconds";
+const FAILURES: &str = "avepoint_exporter_state_save_failures_total";
+const RESTORED: &str = "avepoint_exporter_state_restore_successful";
+
+fn state(rest: &str) -> String {
+    format!("state: {{ file: state, interval: 10ms }}\n{rest}")
+}
+
+/// The complete first pass.
+fn wait_for_all(exporter: &Exporter, simulator: &Simulated) -> Samples {
+    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
+    let expected = expected::api_series("main", &world, 0);
+    exporter.wait_for("everything", |samples| {
+        let pending = of(samples, "avepoint_collector_targets")
+            .filter(|(series, _)| series.contains("state=\"pending\""))
+            .map(|(_, count)| count)
+            .sum::<f64>();
+        pending == 0.0 && expected::served(samples, "main") == expected
+    })
+}
+
+fn asked(requests: &Requests) -> u64 {
+    Collector::ALL.into_iter().map(|collector| requests.of(Operation::Api(collector))).sum()
+}
+
+/// Warnings about the state.
+fn warnings(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("level=warn") && line.contains("the state")).count()
+}
+
+fn arrivals(requests: &Requests, collector: Collector) -> Vec<Duration> {
+    let all = requests.arrivals.get(Settings::CLIENT.0).into_iter().flatten();
+    let mut times: Vec<_> =
+        all.filter(|arrival| arrival.operation == Operation::Api(collector)).map(|arrival| arrival.at).collect();
+    times.sort();
+    times
+}
+
+#[test]
+fn a_restart_serves_the_same_at_once_and_asks_nothing_before_its_time() {
+    let simulator = Simulated::start(Settings::of_size(30, 7, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &state("")));
+    let before = wait_for_all(&exporter, &simulator);
+    let (code, _) = exporter.terminate();
+    assert_eq!(code, Some(0), "{}", exporter.log());
+    let first = simulator.requests();
+    simulator.reset_requests();
+
+    // The same again, but tenants are asked every few seconds: the sign that nothing else will come.
+    let interval = Duration::from_secs(8);
+    let tenants = "collectors:\n  tenant_seats: { interval: 8s, max_age: 1h }\n";
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &state(tenants)));
+    let after = exporter.samples();
+    assert_eq!(kept(after.clone()), kept(before.clone()), "what it serves first, and when that was seen");
+    assert_eq!(exporter.get("/-/ready").0, 200, "{}", exporter.get("/-/ready").1);
+    assert_eq!(value(&after, RESTORED), Some(1.0));
+    assert!(value(&after, SAVED).unwrap() > 0.0);
+    for states in ["pending", "failing", "stale"] {
+        let count: f64 = of(&after, "avepoint_collector_targets")
+            .filter(|(series, _)| series.contains(&format!("state=\"{states}\"")))
+            .map(|(_, count)| count)
+            .sum();
+        assert_eq!(count, 0.0, "{states}");
+    }
+
+    let earlier = arrivals(&first, Collector::TenantSeats);
+    let absent = of(&after, "avepoint_collector_targets")
+        .find(|(series, _)| series.contains("collector=\"tenant_seats\"") && series.contains("state=\"absent\""))
+        .map_or(0, |(_, count)| count as usize);
+    let due = earlier.len() - absent;
+    assert!(due > 20, "{due} targets");
+    exporter.wait_for("all tenants, once more", |_| {
+        simulator.requests().of(Operation::Api(Collector::TenantSeats)) as usize >= due
+    });
+    let second = simulator.requests();
+    for (before, after) in earlier.iter().zip(arrivals(&second, Collector::TenantSeats)).take(due) {
+        // Nobody was asked before its interval: the nth question of the second round is at least as late as the nth
+        // of the first allows.
+        assert!(after >= *before + interval.mul_f64(0.95), "{before:?}, then {after:?}");
+    }
+    for collector in Collector::ALL.into_iter().filter(|&collector| collector != Collector::TenantSeats) {
+        assert_eq!(second.of(Operation::Api(collector)), 0, "{collector:?} is not due");
+    }
+    println!("{} requests before the restart, {} within the interval after it", asked(&first), asked(&second));
+
+    // What is saved at the end is what was served last, to the bit.
+    let last = exporter.samples();
+    exporter.terminate();
+    let yaml = fs::read_to_string(folder.path().join("config.yaml")).unwrap();
+    let config = Config::parse(&yaml, folder.path()).unwrap();
+    let saved = State::decode(&fs::read(folder.path().join("state")).unwrap()).unwrap();
+    assert_eq!(kept(last).len(), served_of(&config, &saved).len());
+}
+
+#[test]
+fn another_configuration_takes_over_what_it_still_wants() {
+    let simulator = Simulated::start(Settings::of_size(10, 7, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &state("")));
+    let before = wait_for_all(&exporter, &simulator);
+    exporter.terminate();
+    simulator.reset_requests();
+    let ids = simulator
+        .with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|c| c.id.clone()).collect::<Vec<_>>())
+        .unwrap();
+    let more = format!(
+        "{BUDGET}\ncustomers:\n  exclude: [\"{}\"]\n  list: [{{ id: \"{}\", name: Ours, labels: {{ tier: gold }} }}]",
+        ids[0], ids[1]
+    );
+    let rest = state("collectors:\n  products_available: { enabled: false }\n");
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, &more, &rest));
+    let after = exporter.samples();
+    let named = format!(
+        "avepoint_customer_info{{partner=\"main\",customer_id=\"{}\",customer_name=\"Ours\",tier=\"gold\"}}",
+        ids[1]
+    );
+    assert_eq!(value(&after, &named), Some(1.0));
+    assert!(!after.keys().any(|series| series.contains(&ids[0])), "the excluded one");
+    assert_eq!(of(&after, "avepoint_product_seats_available").count(), 0, "the collector that is off");
+    let tenants =
+        |samples: &Samples, id: &str| of(samples, "avepoint_tenant_seats").filter(|(s, _)| s.contains(id)).count();
+    assert!(ids[1..].iter().all(|id| tenants(&after, id) == tenants(&before, id)));
+    assert_eq!(asked(&simulator.requests()), 0, "{:?}", simulator.requests().by_operation);
+
+    // Another app registration sees other customers.
+    drop(exporter);
+    let yaml = fs::read_to_string(folder.path().join("config.yaml")).unwrap();
+    fs::write(folder.path().join("config.yaml"), yaml.replace(Settings::CLIENT.0, "another")).unwrap();
+    let exporter = Exporter::start(&["--config.file", folder.path().join("config.yaml").to_str().unwrap()]);
+    let samples = exporter.samples();
+    assert_eq!(of(&samples, "avepoint_subscription_info").count(), 0);
+    assert_eq!(exporter.get("/-/ready").0, 503);
+}
+
+#[test]
+fn a_restart_with_many_customers_is_quick_and_quiet() {
+    let customers = std::env::var("RESTART_CUSTOMERS").map_or(2000, |customers| customers.parse().unwrap());
+    let simulator = Simulated::start(Settings::of_size(1, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = config(&simulator, "", &state(""));
+    let file = folder.path().join("config.yaml");
+    fs::write(&file, &yaml).unwrap();
+    let world = Generator::new(3, customers, today()).world();
+    let state = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &world, Timestamp::now());
+    let start = Instant::now();
+    let bytes = state.encode();
+    let encoded = start.elapsed();
+    let start = Instant::now();
+    State::decode(&bytes).unwrap();
+    let decoded = start.elapsed();
+    fs::write(folder.path().join("state"), &bytes).unwrap();
+
+    let start = Instant::now();
+    let mut exporter = Exporter::start(&["--config.file", file.to_str().unwrap()]);
+    let listening = start.elapsed();
+    let scrape = |format: &str| {
+        let format = format!("accept-encoding: {format}");
+        let arguments = ["--silent", "--noproxy", "*", "--output", "-", "--header", &format];
+        let output = Command::new("curl").args(arguments).arg(format!("{}/metrics", exporter.url)).output().unwrap();
+        assert!(output.status.success());
+        output.stdout
+    };
+    // As Prometheus asks.
+    let compressed = scrape("gzip");
+    let first = start.elapsed();
+    let text = String::from_utf8(scrape("identity")).unwrap();
+    let series = value(&support::samples(&text), "avepoint_exporter_series").unwrap();
+    println!(
+        "{customers} customers, {series} series: file of {} bytes, encoded in {encoded:?}, decoded in {decoded:?}; listening after {listening:?}, first /metrics ({} bytes compressed) after {first:?}",
+        bytes.len(),
+        compressed.len(),
+    );
+    assert!(text.matches("\navepoint_customer_info{").count() == customers as usize);
+    assert!(series > f64::from(customers) * 20.0);
+    assert_eq!(exporter.get("/-/ready").0, 200);
+    assert_eq!(asked(&simulator.requests()), 0, "nothing is due");
+    if !cfg!(debug_assertions) {
+        assert!(first < Duration::from_secs(10), "{first:?}");
+    }
+    let (code, took) = exporter.terminate();
+    assert_eq!(code, Some(0), "{}", exporter.log());
+    println!("ended after {took:?}");
+}
+
+#[test]
+fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = config(&simulator, BUDGET, &state(""));
+    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
+    let good = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &world, Timestamp::now()).encode();
+    let mut corrupt = good.clone();
+    corrupt[good.len() / 2] ^= 1;
+    let mut newer = good.clone();
+    newer[b"avepoint_exporter state\n".len()] = 200;
+    for (content, what) in [
+        (&good[..good.len() - 1], "it ends too early"),
+        (&[], "it ends too early"),
+        (&[&good[..], b"x"].concat(), "it goes on after its end"),
+        (b"partners: []\n", "it is not a state file of this exporter"),
+        (&newer, "its format 200 is not the 1 that this version reads"),
+        (&corrupt, "its checksum does not fit its content"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        fs::write(&path, content).unwrap();
+        let mut exporter = Exporter::with_config(folder.path(), &yaml);
+        assert_eq!(value(&exporter.samples(), RESTORED), Some(0.0), "{what}");
+        let log = exporter.log().to_owned();
+        assert!(log.contains(what) && log.contains("it was renamed to") && !log.contains("panicked"), "{log}");
+        assert_eq!(warnings(&log), 1, "{log}");
+        wait_for_all(&exporter, &simulator);
+        let aside = names(folder.path()).into_iter().find(|name| name.starts_with("state.bad-")).unwrap();
+        assert_eq!(fs::read(folder.path().join(aside)).unwrap(), content);
+        exporter.terminate();
+        // The next finds what this one saved.
+        let exporter = Exporter::with_config(folder.path(), &yaml);
+        let samples = exporter.samples();
+        assert_eq!(value(&samples, RESTORED), Some(1.0));
+        assert_eq!(value(&samples, "avepoint_customers{partner=\"main\"}"), Some(5.0));
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_folder_that_is_gone_is_a_warning_and_the_state_is_saved_once_it_is_back() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = config(&simulator, BUDGET, "state: { file: kept/state, interval: 10ms }\n");
+    let mut exporter = Exporter::with_config(folder.path(), &yaml);
+    wait_for_all(&exporter, &simulator);
+    let samples = exporter.wait_for("failures", |samples| value(samples, FAILURES) > Some(3.0));
+    assert_eq!(value(&samples, SAVED), Some(0.0), "never saved");
+    assert_eq!(value(&samples, RESTORED), Some(1.0), "there was nothing to restore");
+    assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
+    assert!(exporter.log().contains("its folder is not there"), "{}", exporter.log());
+
+    fs::create_dir(folder.path().join("kept")).unwrap();
+    exporter.wait_for_line("the state is saved again");
+    exporter.wait_for("a save", |samples| value(samples, SAVED) > Some(0.0));
+    State::decode(&fs::read(folder.path().join("kept/state")).unwrap()).unwrap();
+    assert_eq!(exporter.terminate().0, Some(0));
+}
+
+/// A limit on the size of files is what a full disk is to the one who writes: some of it goes in, the rest does not.
+#[test]
+fn a_full_disk_is_a_warning_and_takes_nothing_away() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let collectors = "collectors:\n  services: { interval: 1s, max_age: 5m }\n";
+    fs::write(folder.path().join("config.yaml"), config(&simulator, BUDGET, &state(collectors))).unwrap();
+    let file = folder.path().join("config.yaml");
+    // Ignored, the signal that comes with it is an error of the write.
+    let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", binary, "--config.file", file.to_str().unwrap()]);
+    let mut exporter = Exporter::started_by(&mut shell);
+    wait_for_all(&exporter, &simulator);
+    let limit = |bytes: &str| {
+        let fsize = format!("--fsize={bytes}");
+        assert!(
+            Command::new("prlimit")
+                .args(["--pid", &exporter.child.id().to_string(), &fsize])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    limit("1000:");
+    let failures = |more: f64| exporter.wait_for("failures", |samples| value(samples, FAILURES) >= Some(more));
+    let samples = failures(1.0);
+    let before = fs::read(folder.path().join("state")).unwrap();
+    State::decode(&before).expect("the last good one stays");
+    let samples = failures(value(&samples, FAILURES).unwrap() + 2.0);
+    assert_eq!(fs::read(folder.path().join("state")).unwrap(), before);
+    assert!(value(&samples, SAVED) > Some(0.0));
+    wait_for_all(&exporter, &simulator);
+    limit("unlimited:");
+    exporter.wait_for_line("the state is saved again");
+    assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
+    assert_eq!(exporter.terminate().0, Some(0));
+}
+
+#[test]
+fn two_do_not_fight_over_one_file() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = config(&simulator, BUDGET, &state(""));
+    let mut first = Exporter::with_config(folder.path(), &yaml);
+    wait_for_all(&first, &simulator);
+    first.wait_for("a save", |samples| value(samples, SAVED) > Some(0.0));
+    let mut second = Exporter::with_config(folder.path(), &yaml);
+    assert!(second.log().contains("another exporter that is running saves to this file"), "{}", second.log());
+    second.wait_for("failures", |samples| value(samples, FAILURES) > Some(0.0));
+    assert_eq!(value(&first.samples(), FAILURES), Some(0.0));
+    first.terminate();
+    second.wait_for_line("the state is saved again");
+    assert_eq!(second.terminate().0, Some(0));
+}

@@ -1,0 +1,75 @@
+//! What an exporter knows of a simulated world once everything was read, made with the library and without a request.
+
+use std::sync::Arc;
+
+use avepoint_exporter::config::Config;
+use avepoint_exporter::domain::{Answer, CustomerId, Question};
+use avepoint_exporter::exposition::{Exposition, Format};
+use avepoint_exporter::inventory::Inventory;
+use avepoint_exporter::inventory::state_file::{KnownPartner, State};
+use avepoint_exporter::polling::plan;
+use avepoint_exporter::simulator::{SimCustomer, World};
+use jiff::Timestamp;
+
+use super::{Samples, samples};
+
+/// The state of a configuration's first partner after a full pass over a world.
+pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
+    let mut inventory = empty(config);
+    let collectors = inventory.collectors.clone();
+    for customer in &world.customers {
+        let id = CustomerId::from(customer.id.as_str());
+        inventory.observe(customer.truth().listed, now);
+        let questions = plan::questions(&inventory.customers[&id], &collectors);
+        inventory.plan(&id, &questions);
+        for question in questions {
+            match answer(customer, question) {
+                Some(answer) => inventory.succeed(&id, question, answer, now),
+                None => drop(inventory.miss(&id, question, now)),
+            }
+        }
+    }
+    inventory.complete_listing(&inventory.customers.keys().cloned().collect(), now);
+    State { saved: now, partners: vec![KnownPartner::of(&config.partners[0].client_id, inventory)] }
+}
+
+fn answer(customer: &SimCustomer, question: Question) -> Option<Answer> {
+    let truth = customer.truth();
+    match question {
+        Question::TenantSeats(of) => truth.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into())),
+        Question::CustomerSeats(of) => truth.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
+        Question::ProductPurchased(of) => truth.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats))),
+        Question::ProductAvailable(of) => truth.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats))),
+    }
+}
+
+fn empty(config: &Config) -> Inventory {
+    let partner = &config.partners[0];
+    let collectors = Arc::new(config.collectors.clone());
+    Inventory::new(partner.name.clone(), collectors, partner.customers.discover, &partner.customers.list)
+}
+
+/// What a daemon serves of a state that it restored, [`kept`] of it.
+pub fn served_of(config: &Config, state: &State) -> Samples {
+    let partner = &config.partners[0];
+    let mut inventory = empty(config);
+    let now = Timestamp::now();
+    inventory.adopt(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
+    let scrape = Exposition::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
+    let text: String = scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect();
+    kept(samples(&text))
+}
+
+/// Of all samples those that outlive a process: the API's and when they were seen.
+pub fn kept(mut samples: Samples) -> Samples {
+    const FAMILIES: [&str; 6] = [
+        "avepoint_customer_",
+        "avepoint_tenant_",
+        "avepoint_product_",
+        "avepoint_subscription_",
+        "avepoint_collector_last_success_",
+        "avepoint_discovery_last_success_",
+    ];
+    samples.retain(|series, _| FAMILIES.iter().any(|family| series.starts_with(family)));
+    samples
+}
