@@ -120,7 +120,7 @@ impl Poller {
         let listing = inventory.listing;
         if listing.wanted {
             let outcome = if listing.failure.is_some() { Outcome::Failed(0) } else { Outcome::Answered };
-            let due = self.due_again(Collector::Services, listing.polled, outcome);
+            let due = self.due_again(&Target::Services, listing.polled, outcome);
             self.agenda.add(Target::Services, due.unwrap_or(now));
         }
         for (id, customer) in &inventory.customers {
@@ -131,16 +131,17 @@ impl Poller {
                 {
                     endpoint.answer();
                 }
-                let due = self.due_again(collector, known.polled, outcome(known));
-                self.agenda.add(Target::Customer(id.clone(), *question), due.unwrap_or(now));
+                let target = Target::Customer(id.clone(), *question);
+                let due = self.due_again(&target, known.polled, outcome(known));
+                self.agenda.add(target, due.unwrap_or(now));
             }
         }
     }
 
     /// When what an earlier poller asked is due: the latest that chance could have made it, so that nothing is asked
     /// before its time. `None` if it was never asked.
-    fn due_again(&self, collector: Collector, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
-        Some(cadence::next_due(polled?, outcome, self.collectors.schedule(collector).interval, 1.0))
+    fn due_again(&mut self, target: &Target, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
+        Some(cadence::next_due(polled?, outcome, self.workload.interval(target, outcome), 1.0))
     }
 
     /// Starts the poll that is due longest, if anything still is.
