@@ -1,6 +1,7 @@
 //! The command line, in Prometheus' own flag style.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
@@ -82,6 +83,18 @@ pub struct Flags {
     /// The path of the metrics
     #[arg(long = "web.telemetry-path", global = true, value_name = "PATH", default_value = "/metrics")]
     pub telemetry_path: String,
+    /// TLS, basic auth, headers and a rate limit, in the format of Prometheus' exporter-toolkit
+    #[arg(long = "web.config.file", global = true, value_name = "PATH", default_value = "")]
+    pub web_config_file: OsString,
+    /// The URL by which others reach this exporter, if a proxy gives it a path
+    #[arg(long = "web.external-url", global = true, value_name = "URL", default_value = "")]
+    pub external_url: String,
+    /// The path under which everything is; without it, the path of --web.external-url
+    #[arg(long = "web.route-prefix", global = true, value_name = "PATH", default_value = "")]
+    pub route_prefix: String,
+    /// Take the listening sockets from systemd instead of --web.listen-address
+    #[arg(long = "web.systemd-socket", global = true)]
+    pub systemd_socket: bool,
     /// Answer POST /-/reload, which reads the configuration again as SIGHUP does
     #[arg(long = "web.enable-lifecycle", global = true)]
     pub enable_lifecycle: bool,
@@ -91,6 +104,14 @@ pub struct Flags {
     /// How log lines are written, to standard error
     #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
     pub log_format: LogFormat,
+}
+
+impl Flags {
+    /// The web configuration, if there is one.
+    #[must_use]
+    pub fn web_config_file(&self) -> Option<&Path> {
+        (!self.web_config_file.is_empty()).then(|| Path::new(&self.web_config_file))
+    }
 }
 
 /// The least severe level that is logged.

@@ -292,7 +292,7 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", binary, "--config.file", file.to_str().unwrap()]);
-    let mut exporter = Exporter::started_by(&mut shell);
+    let mut exporter = Exporter::spawn(shell.arg("--web.listen-address=127.0.0.1:0"));
     wait_for_all(&exporter, &simulator);
     let limit = |bytes: &str| {
         let fsize = format!("--fsize={bytes}");

@@ -11,6 +11,7 @@ mod publisher;
 mod rotation;
 mod signals;
 mod state;
+pub mod systemd;
 
 use std::future::Future;
 use std::io;
@@ -32,7 +33,7 @@ use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::elements::ClientError;
 use crate::exposition::{self, Published};
 use crate::inventory::Inventory;
-use crate::web::{self, Site};
+use crate::web::{self, Access, Front, Site};
 use counters::AppCounters;
 use state::Keeper;
 
@@ -74,8 +75,8 @@ pub struct Setup {
     pub config_file: Option<PathBuf>,
     /// Where to answer.
     pub listeners: Vec<TcpListener>,
-    /// The path of the metrics.
-    pub telemetry_path: String,
+    /// Where the pages are, and who may ask for them.
+    pub front: Front,
     /// Whether `POST /-/reload` is answered.
     pub lifecycle: bool,
     /// What times are reckoned by.
@@ -84,13 +85,14 @@ pub struct Setup {
 
 /// Runs the daemon until `shutdown`, or until a server fails.
 pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Setup { config, config_file, listeners, telemetry_path, lifecycle, clock } = setup;
+    let Setup { config, config_file, listeners, front, lifecycle, clock } = setup;
+    let access = front.access.clone();
     let counters = AppCounters::new(clock).map_err(Error::Counters)?;
     let mut hangups = signals::hangup().map_err(Error::Server)?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
-    warn_of(&config, clock);
+    warn_of(config.warnings(clock.wall_now()).into_iter().chain(access.warnings()));
     let state_settings = config.state.clone();
     let opened = state_settings.as_ref().map(|settings| Keeper::open(settings, counters.registry(), clock));
     let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
@@ -118,15 +120,23 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let _ = tokio::time::timeout(SHOWN_WITHIN, shown.wait_for(|shown| Arc::ptr_eq(shown, &running.borrow()))).await;
 
     let (reload, mut reloads) = mpsc::channel(1);
-    let site = site(published, running, &counters, clock, telemetry_path, lifecycle.then_some(reload));
+    let site = site(published, running, &counters, clock, front, lifecycle.then_some(reload));
     let router = web::router(site).map_err(Error::Site)?;
     let mut servers = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            info!(%address, version = crate::VERSION, "listening");
+            info!(%address, tls = access.is_tls(), version = crate::VERSION, "listening");
         }
-        servers.spawn(web::serve(listener, router.clone(), web::Limits::default(), told(stopped.clone())));
+        servers.spawn(web::serve(
+            listener,
+            router.clone(),
+            access.clone(),
+            web::Limits::default(),
+            told(stopped.clone()),
+        ));
     }
+    tasks.spawn(systemd::keep_watchdog_quiet());
+    systemd::ready("serving");
 
     let mut outcome = Ok(());
     tokio::pin!(shutdown);
@@ -151,8 +161,10 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
             Some(()) = hangups.recv() => None,
             Some(reply) = reloads.recv() => Some(reply),
         };
+        systemd::reloading();
         let reloaded =
-            reload_from(config_file.as_deref(), state_settings.as_ref(), &mut partners, &mut shown, clock).await;
+            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock).await;
+        systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload was refused" });
         counters.reloaded(reloaded.is_ok());
         match &reloaded {
             Ok(()) => info!("the configuration was reloaded"),
@@ -163,6 +175,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
             let _: Result<(), _> = reply.send(reloaded);
         }
     }
+    systemd::stopping();
     stop.send_replace(true);
     partners.stop().await;
     while let Some(ended) = servers.join_next().await {
@@ -179,18 +192,26 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
 async fn reload_from(
     file: Option<&Path>,
     state: Option<&StateSettings>,
+    access: &Access,
     partners: &mut Partners,
     shown: &mut watch::Receiver<Arc<Running>>,
     clock: Clock,
 ) -> Result<(), String> {
     let file = file.ok_or("there is no configuration file: this is a demonstration")?.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || Config::load(&file)).await.map_err(|error| error.to_string())?;
-    let config = loaded.map_err(|errors| errors.to_string())?;
-    warn_of(&config, clock);
+    let reread = access.clone();
+    let loaded = tokio::task::spawn_blocking(move || (Config::load(&file), reread.reread())).await;
+    let (config, rules) = match loaded.map_err(|error| error.to_string())? {
+        (Ok(config), Ok(rules)) => (config, rules),
+        (Err(errors), Err(more)) => return Err(format!("{errors}\n{more}")),
+        (Err(errors), _) | (_, Err(errors)) => return Err(errors.to_string()),
+    };
+    let warnings = config.warnings(clock.wall_now());
     if config.state.as_ref() != state {
         warn!("state: what was changed there holds from the next start on");
     }
     partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
+    access.apply(rules);
+    warn_of(warnings.into_iter().chain(access.warnings()));
     let running = Arc::clone(&partners.running().borrow());
     let rereading = Arc::clone(&running);
     // It panicked, which says so itself: the configuration is applied nevertheless.
@@ -200,8 +221,8 @@ async fn reload_from(
     Ok(())
 }
 
-fn warn_of(config: &Config, clock: Clock) {
-    for warning in config.warnings(clock.wall_now()) {
+fn warn_of(warnings: impl Iterator<Item = String>) {
+    for warning in warnings {
         warn!("{warning}");
     }
 }
@@ -212,7 +233,7 @@ fn site(
     running: watch::Receiver<Arc<Running>>,
     counters: &AppCounters,
     clock: Clock,
-    telemetry_path: String,
+    front: Front,
     reload: Option<web::Reload>,
 ) -> Site {
     let now = move || Arc::clone(&running.borrow());
@@ -227,7 +248,8 @@ fn site(
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
         clock,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
-        telemetry_path,
+        telemetry_path: front.telemetry_path,
+        route_prefix: front.route_prefix,
         reload,
     }
 }

@@ -11,9 +11,12 @@ use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
-    let config = Config::load(&flags.config_file)?;
+    let (config, front) = super::load(flags)?;
     let mut report = format!("{}: valid\n", flags.config_file.display());
-    for warning in config.warnings(Clock::start().now()) {
+    if let Some(file) = flags.web_config_file() {
+        let _ = writeln!(report, "{}: valid", file.display());
+    }
+    for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
     }
     output::answer(&report);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Failure, listen, output, serve, simulate};
+use super::{Failure, Handed, front, listeners, output, serve, simulate};
 use crate::cli::{Flags, World};
 use crate::config::Config;
 use crate::simulator::Simulator;
@@ -17,13 +17,16 @@ const COLLECTORS: &str = "collectors:
   products_available: { interval: 5m }
 ";
 
-pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
+pub(super) async fn run(flags: &Flags, world: &World, handed: Handed) -> Result<(), Failure> {
     let settings = simulate::settings(world)?;
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let listeners = listen(&flags.listen_addresses)?;
+    let front = front(flags)?;
+    let listeners = listeners(flags, handed)?;
     let simulator = Simulator::on_loopback(settings).await.map_err(Failure::run)?;
     let config = Config::parse(&simulate::config(&simulator, &registrations, COLLECTORS), Path::new("."))?;
     let mut text = "A simulated partner is being polled. Open:\n".to_owned();
+    let (scheme, prefix) =
+        (if front.access.is_tls() { "https" } else { "http" }, front.route_prefix.as_str().to_owned());
     for listener in &listeners {
         let mut address = listener.local_addr().map_err(Failure::run)?;
         if address.ip().is_unspecified() {
@@ -31,11 +34,12 @@ pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
         }
         let _ = writeln!(
             text,
-            "  http://{address}/          who runs out of what, and when\n  http://{address}{}   what Prometheus scrapes",
-            flags.telemetry_path
+            "  {scheme}://{address}{prefix}/          who runs out of what, and when\n  \
+             {scheme}://{address}{prefix}{}   what Prometheus scrapes",
+            front.telemetry_path
         );
     }
     text += "Ctrl-C ends it.\n";
     output::answer(&text);
-    serve(config, None, listeners, flags).await
+    serve(config, None, listeners, front, flags).await
 }

@@ -93,7 +93,7 @@ fn text_of_variable(name: &str) -> Result<String, Mistake> {
 }
 
 /// The bytes of a file that belongs to the configuration.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Mistake> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Mistake> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))

@@ -30,6 +30,12 @@ pub use settings::{
 };
 pub use urls::redacted_url;
 
+// For the web configuration, which is another file of the same kind.
+pub(crate) use credential::read_file;
+pub(crate) use problem::{At, quoted};
+pub(crate) use raw::RawLabels as Pairs;
+pub(crate) use yaml::read as read_yaml;
+
 impl Config {
     /// Reads and validates a file, and the secrets that it names. Relative paths start at the file's folder.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {

@@ -14,7 +14,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { what: what.into(), remedy: remedy.into() }
     }
 }
@@ -83,12 +83,12 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) const fn new(problems: Vec<Problem>) -> Self {
+    pub(crate) const fn new(problems: Vec<Problem>) -> Self {
         Self { file: None, problems }
     }
 
     /// The same of a file with a name.
-    pub(super) fn of_file(self, file: &Path) -> Self {
+    pub(crate) fn of_file(self, file: &Path) -> Self {
         Self { file: Some(file.to_owned()), ..self }
     }
 
@@ -115,47 +115,47 @@ impl std::error::Error for ConfigErrors {}
 
 /// A place in the file that is being validated; what is wrong there is written down and validation goes on.
 #[derive(Clone)]
-pub(super) struct At<'a> {
+pub(crate) struct At<'a> {
     path: String,
     problems: &'a RefCell<Vec<Problem>>,
 }
 
 impl<'a> At<'a> {
     /// The top of the file.
-    pub(super) const fn top(problems: &'a RefCell<Vec<Problem>>) -> Self {
+    pub(crate) const fn top(problems: &'a RefCell<Vec<Problem>>) -> Self {
         Self { path: String::new(), problems }
     }
 
     /// A key of the mapping here.
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(crate) fn key(&self, key: &str) -> Self {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         Self { path, problems: self.problems }
     }
 
     /// An item of the list here, from 0.
-    pub(super) fn item(&self, index: usize) -> Self {
+    pub(crate) fn item(&self, index: usize) -> Self {
         Self { path: format!("{}[{index}]", self.path), problems: self.problems }
     }
 
     /// Writes down what is wrong here.
-    pub(super) fn wrong(&self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(crate) fn wrong(&self, what: impl Into<String>, remedy: impl Into<String>) {
         self.mistake(Mistake::new(what, remedy));
     }
 
     /// Writes down a mistake that was made here.
-    pub(super) fn mistake(&self, mistake: Mistake) {
+    pub(crate) fn mistake(&self, mistake: Mistake) {
         let place = if self.path.is_empty() { Place::File } else { Place::Key(self.path.clone()) };
         self.problems.borrow_mut().push(Problem { place, mistake });
     }
 
     /// The value, or `None` after its mistake was written down.
-    pub(super) fn accept<T>(&self, result: Result<T, Mistake>) -> Option<T> {
+    pub(crate) fn accept<T>(&self, result: Result<T, Mistake>) -> Option<T> {
         result.map_err(|mistake| self.mistake(mistake)).ok()
     }
 }
 
 /// A text of the configuration as messages quote it: on one line and not too long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     let rest = if text.chars().nth(LONGEST).is_some() { "..." } else { "" };

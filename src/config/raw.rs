@@ -218,7 +218,7 @@ impl<'de> Deserialize<'de> for RawSelection {
 
 /// Names and values in the order of the file, a name that stands twice included.
 #[derive(Default)]
-pub(super) struct RawLabels(pub(super) Vec<(String, Option<String>)>);
+pub(crate) struct RawLabels(pub(crate) Vec<(String, Option<String>)>);
 
 impl<'de> Deserialize<'de> for RawLabels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,14 +1,14 @@
-//! From text to the raw configuration. The first thing that is not YAML, or a key that nobody knows, ends the reading.
+//! From text to a raw configuration. The first thing that is not YAML, or a key that nobody knows, ends the reading.
 //!
 //! The library's messages quote what they found, which may be a secret: they are taken apart and said again without.
 
+use serde::de::DeserializeOwned;
 use serde_yaml::Error;
 
 use super::problem::{Mistake, Place, Problem};
-use super::raw::RawConfig;
 
 /// Reads the text.
-pub(super) fn read(text: &str) -> Result<RawConfig, Problem> {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     serde_yaml::from_str(text).map_err(|error| problem(&error))
 }
 

@@ -11,8 +11,8 @@
 //! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
 //!
 //! HEAD works wherever GET does. A GET reads what is known and causes nothing: no call of the API, no change.
-//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm; who may ask at all is not
-//! decided here.
+//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm, and [`Access`] says who may
+//! ask at all.
 
 pub mod api;
 pub mod detail;
@@ -24,11 +24,14 @@ pub mod summary;
 pub mod usage;
 pub mod view;
 
+mod access;
+mod answers;
 mod counters;
 mod customer_page;
 mod head_deadline;
 mod layout;
 mod page;
+mod prefix;
 mod routes;
 mod server;
 mod wording;
@@ -39,6 +42,8 @@ use std::sync::Arc;
 use prometheus::proto::MetricFamily;
 use tokio::sync::{mpsc, oneshot};
 
+pub use access::{Access, Reread};
+pub use prefix::{PrefixError, RoutePrefix};
 pub use routes::router;
 pub use server::{Limits, bind, serve};
 
@@ -65,6 +70,8 @@ pub struct Site {
     pub clock: Clock,
     /// Where the metrics are: a path like `/metrics`.
     pub telemetry_path: String,
+    /// Under which path all of this is.
+    pub route_prefix: RoutePrefix,
     /// Where to ask for a reload; without it, nobody may.
     pub reload: Option<Reload>,
 }
@@ -76,6 +83,17 @@ impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site").field("telemetry_path", &self.telemetry_path).finish_non_exhaustive()
     }
+}
+
+/// Where the pages are, and who may ask for them: what the command line says of the web.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// Where the metrics are: a path like `/metrics`.
+    pub telemetry_path: String,
+    /// Under which path all of this is.
+    pub route_prefix: RoutePrefix,
+    /// Who may ask.
+    pub access: Access,
 }
 
 /// Why there are no pages.

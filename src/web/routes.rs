@@ -51,9 +51,10 @@ type Shared = State<Arc<Pages>>;
 pub fn router(site: Site) -> Result<Router, Error> {
     check_telemetry_path(&site.telemetry_path)?;
     let telemetry_path = site.telemetry_path.clone();
+    let prefix = site.route_prefix.clone();
     let counters = Counters::new().map_err(Error::Counters)?;
     let pages = Arc::new(Pages { site, counters, was_ready: AtomicBool::new(false), recent: Arc::default() });
-    Ok(Router::new()
+    let pages = Router::new()
         .route("/", get(status_page))
         .route(&telemetry_path, get(metrics))
         .route("/-/healthy", get(async || (TEXT, "healthy\n")))
@@ -67,7 +68,8 @@ pub fn router(site: Site) -> Result<Router, Error> {
         .fallback(async || (StatusCode::NOT_FOUND, TEXT, "not found\n"))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, TEXT, "method not allowed\n"))
         .layer(map_response(with_security_headers))
-        .with_state(pages))
+        .with_state(pages);
+    Ok(prefix.over(pages))
 }
 
 fn check_telemetry_path(path: &str) -> Result<(), Error> {

@@ -1,28 +1,37 @@
 //! Listening, and connections that cannot harm the daemon.
 //!
-//! HTTP/1.1 and HTTP/2 with prior knowledge on one port. Every wait on a peer has an end: a request's head must be
-//! there within [`Limits::head`] of its first byte (of the connection, for the first one), an answer that nobody takes
-//! is given up after [`Limits::write`], and a connection without requests is closed after [`Limits::idle`]. Over
-//! [`Limits::connections`], new connections wait in the kernel's backlog until one ends. Request bodies are not read
-//! beyond what came with the head. An accept that fails, for want of file descriptors say, is tried again.
+//! HTTP/1.1 and HTTP/2 (with prior knowledge, or as TLS negotiates it) on one port, in TLS if [`Access`] says so. Every
+//! wait on a peer has an end: a TLS handshake and a request's head must be there within [`Limits::head`] of their first
+//! byte (of the connection, for the first one), an answer that nobody takes is given up after [`Limits::write`], one
+//! that is taken too slowly after [`Limits::answer`], and a connection without requests is closed after
+//! [`Limits::idle`]. Over [`Limits::connections`], new connections wait in the kernel's backlog until one ends. Request
+//! bodies are not read beyond what came with the head. An accept that fails, for want of file descriptors say, is tried
+//! again.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 
+use super::access::Access;
+use super::answers::Answers;
 use super::head_deadline::{Head, HeadDeadline};
 
 /// The largest head of a request, in bytes.
@@ -43,6 +52,8 @@ pub struct Limits {
     pub head: Duration,
     /// Without a byte of an answer taken by the peer.
     pub write: Duration,
+    /// From a request to the end of its answer.
+    pub answer: Duration,
     /// Between two requests on a connection. Longer than Prometheus keeps one open (5 minutes), so that it is never
     /// this end that closes a connection just as a scrape is sent on it.
     pub idle: Duration,
@@ -56,6 +67,7 @@ impl Default for Limits {
             connections: 512,
             head: Duration::from_secs(10),
             write: Duration::from_secs(30),
+            answer: Duration::from_mins(5),
             idle: Duration::from_mins(6),
             drain: Duration::from_secs(2),
         }
@@ -107,11 +119,12 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    access: Access,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let graceful = GracefulShutdown::new();
     let builder = Arc::new(connection_builder(&limits));
+    let (stop, stopping) = watch::channel(false);
     let permits = Arc::new(Semaphore::new(limits.connections));
     // Dropping it ends the connections that are left.
     let mut connections = JoinSet::new();
@@ -122,11 +135,13 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let connection = Connection { stream, permit, watcher: graceful.watcher() };
-        connections.spawn(connection.serve(Arc::clone(&builder), router.clone(), limits));
+        let connection = Connection { permit, access: access.clone(), limits };
+        connections.spawn(connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone()));
     }
     drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    stop.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.drain, drained).await.is_err() {
         tracing::info!("closing connections whose requests did not finish in time");
     }
     Ok(())
@@ -176,33 +191,119 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// A connection and what must live as long as it does.
+/// What a connection is made of, with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
+
+/// What must live as long as a connection does, and what it goes by.
 struct Connection {
-    stream: TcpStream,
     permit: Option<OwnedSemaphorePermit>,
-    watcher: Watcher,
+    access: Access,
+    limits: Limits,
 }
 
 impl Connection {
-    async fn serve(self, builder: Arc<auto::Builder<TokioExecutor>>, router: Router, limits: Limits) {
-        let Self { stream, permit, watcher } = self;
-        // Without it, the last packet of an answer may wait for an acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-        let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(limits.write));
+    async fn serve(
+        self,
+        stream: TcpStream,
+        builder: Arc<auto::Builder<TokioExecutor>>,
+        router: Router,
+        mut stopping: watch::Receiver<bool>,
+    ) {
+        let (tls, http2) = self.access.connection().await;
+        let opened = tokio::select! {
+            opened = timeout(self.limits.head, open(stream, tls.clone(), self.limits.write)) => opened,
+            // No request can be under way yet.
+            _ = stopping.wait_for(|&stopping| stopping) => return,
+        };
+        let stream = match opened.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long"))) {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::debug!(%error, "TLS handshake");
+                return;
+            }
+        };
+        let Self { permit, access, limits } = self;
         let head = Head::awaited();
-        let stream = HeadDeadline::new(Box::pin(stream), head.clone(), limits.head);
+        let stream = HeadDeadline::new(stream, head.clone(), limits.head);
         let router = TowerToHyperService::new(router);
+        let answers = Arc::new(Answers::new(limits));
+        let begin = Arc::clone(&answers);
+        let outdated = Arc::new(Notify::new());
+        let outdate = Arc::clone(&outdated);
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             head.complete(request.version());
-            router.call(request)
+            let multiplexed = request.version() == hyper::Version::HTTP_2;
+            let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
+            let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
+            async move {
+                let response = access.answer(request, router).await;
+                if !access.goes_by(tls.as_ref()) {
+                    outdate.notify_one();
+                }
+                Ok::<_, Infallible>(response.map(|body| answer.with_body(body, multiplexed)))
+            }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(error, "connection");
+        let builder = if http2 { (*builder).clone() } else { (*builder).clone().http1_only() };
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        let mut is_last = false;
+        loop {
+            tokio::select! {
+                ended = &mut connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error, "connection");
+                    }
+                    break;
+                }
+                why = answers.overdue() => {
+                    tracing::debug!(why, "connection closed");
+                    break;
+                }
+                _ = stopping.wait_for(|&stopping| stopping), if !is_last => {}
+                // Who was let in by other certificates or CAs than those of now has to come in again.
+                () = outdated.notified(), if !is_last => {}
+            }
+            // What is under way is answered; then it ends.
+            is_last = true;
+            connection.as_mut().graceful_shutdown();
         }
         drop(permit);
     }
+}
+
+/// The stream that requests come on: after the handshake, with TLS. `None` if it was answered already.
+async fn open(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    write: Duration,
+) -> io::Result<Option<Pin<Box<dyn Stream>>>> {
+    // Without it, the last packet of an answer may wait for an acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let Some(tls) = tls else { return Ok(Some(Box::pin(with_timeout(stream, write)))) };
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    // A handshake begins with the byte 22, a request of HTTP with a letter.
+    if first[0].is_ascii_uppercase() {
+        return refuse_plain_http(stream).await.map(|()| None);
+    }
+    let stream = TlsAcceptor::from(tls).accept(Box::pin(with_timeout(stream, write))).await?;
+    Ok(Some(Box::pin(stream)))
+}
+
+fn with_timeout(stream: TcpStream, write: Duration) -> TimeoutStream<TcpStream> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(write));
+    stream
+}
+
+/// Says what Go's servers say. What has come is read first: unread, it would turn the close into a reset.
+async fn refuse_plain_http(mut stream: TcpStream) -> io::Result<()> {
+    const ANSWER: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let _ = stream.read(&mut [0; 4096]).await?;
+    stream.write_all(ANSWER).await?;
+    stream.shutdown().await
 }

@@ -48,18 +48,13 @@ pub struct Exporter {
 impl Exporter {
     /// Starts the binary on a free port of loopback and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::started_by(Command::new(env!("CARGO_BIN_EXE_avepoint_exporter")).args(arguments))
+        let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+        Self::spawn(Command::new(binary).args(arguments).arg("--web.listen-address=127.0.0.1:0"))
     }
 
-    /// The same with a command that becomes the binary and passes on the arguments that it is given.
-    pub fn started_by(command: &mut Command) -> Self {
-        let mut child = command
-            .arg("--web.listen-address=127.0.0.1:0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    /// Starts the binary as a command has it and waits until it listens.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (tell, lines) = mpsc::channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));

@@ -1,5 +1,6 @@
 //! The room as its peers meet it: real sockets on a free port, inventories made by hand.
 
+mod http2;
 mod pages;
 
 pub(super) mod samples;
@@ -41,7 +42,7 @@ impl Server {
         let listener = bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, router, limits, async {
+        let task = tokio::spawn(serve(listener, router, Access::load(None).unwrap(), limits, async {
             let _ = stopped.await;
         }));
         Self { address, inventories, stop, task }
@@ -72,6 +73,7 @@ fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site 
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         clock: Clock::starting_at(samples::at(1)),
         telemetry_path: "/metrics".to_owned(),
+        route_prefix: RoutePrefix::default(),
         reload: None,
     }
 }

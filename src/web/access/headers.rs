@@ -1,0 +1,46 @@
+//! `http_server_config.headers`: the few headers that may be set, as exporter-toolkit has them.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::{At, Pairs, quoted};
+
+/// The name as it must be written, and the values that it may have; none named means any.
+const ALLOWED: [(&str, &[&str]); 5] = [
+    ("Content-Security-Policy", &[]),
+    ("Strict-Transport-Security", &[]),
+    ("X-Content-Type-Options", &["nosniff"]),
+    ("X-Frame-Options", &["deny", "sameorigin"]),
+    ("X-XSS-Protection", &[]),
+];
+
+/// The headers to set on every answer. One without a value is not set.
+pub(super) fn headers(at: &At<'_>, raw: Pairs) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut seen = Vec::new();
+    for (name, value) in raw.0 {
+        let at = at.key(&name);
+        let Some((_, values)) = ALLOWED.iter().find(|(allowed, _)| *allowed == name) else {
+            let known = ALLOWED.map(|(allowed, _)| allowed).join(", ");
+            at.wrong("this header cannot be set here", format!("write one of {known}, in just this spelling"));
+            continue;
+        };
+        let value = value.unwrap_or_default();
+        if !values.is_empty() && !values.contains(&&*value) {
+            at.wrong(format!("{} is not a value of it", quoted(&value)), format!("write {}", values.join(" or ")));
+            continue;
+        }
+        if seen.contains(&name) {
+            at.wrong("this header stands twice", "keep one of them");
+            continue;
+        }
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            (Ok(name), Ok(value)) if !value.is_empty() => {
+                headers.insert(name, value);
+            }
+            (Ok(_), Ok(_)) => {}
+            _ => at.wrong(format!("{} cannot be sent", quoted(&value)), "write it on one line, in plain ASCII"),
+        }
+        seen.push(name);
+    }
+    headers
+}

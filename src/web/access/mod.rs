@@ -1,0 +1,223 @@
+//! Who may ask, and how: the file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
+//!
+//! The files (it, certificates, keys, CAs) are looked at again when somebody asks, at most every second, off the threads
+//! of the runtime. What changed and is valid applies to the next connection or request. What is broken changes nothing
+//! and is warned of once; so is what would take protection away, which needs a reload or a restart: a file
+//! that is being written may be empty for a moment.
+
+mod clients;
+mod files;
+mod gate;
+mod headers;
+mod passwords;
+mod rate;
+mod rules;
+mod tls;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::config::{At, ConfigErrors, Mistake, Place, Problem, quoted};
+use files::Files;
+use passwords::Passwords;
+use rules::Rules;
+
+/// Between two looks at the files.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a request waits for a look. Slow storage holds up nobody for longer: the known rules apply.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Cheap to clone; every clone is the same.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    file: Option<PathBuf>,
+    rules: RwLock<Arc<Rules>>,
+    /// Those that the rules came from, or that were refused last. Locked by whoever reads them, and for so long.
+    files: Mutex<Files>,
+    look: Mutex<Look>,
+    passwords: Arc<Passwords>,
+}
+
+/// A valid file that was read again.
+pub struct Reread(Option<(Rules, Files)>);
+
+struct Look {
+    last: Instant,
+    under_way: bool,
+}
+
+/// A look, until it is over, however it ends.
+struct UnderWay(Access);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        locked(&self.0.0.look).under_way = false;
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("file", &self.0.file).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Reads and validates the file. Without one everybody may ask, in plain HTTP.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let (rules, files) = match file {
+            Some(file) => {
+                let (rules, files) = Rules::read(file);
+                (rules?, files)
+            }
+            None => (Rules::open(), Files::default()),
+        };
+        Self::new(file, rules, files)
+    }
+
+    /// Validates a text, and reads the files that it names. Relative paths start at `base`. It is not looked at again.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
+        let mut files = Files::default();
+        let rules = Rules::parse(text, base, &mut files)?;
+        Self::new(None, rules, files)
+    }
+
+    fn new(file: Option<&Path>, rules: Rules, files: Files) -> Result<Self, ConfigErrors> {
+        let passwords = Passwords::new().map_err(|_| {
+            let mistake = Mistake::new("the system gives no random numbers", "check /dev/urandom");
+            ConfigErrors::new(vec![Problem { place: Place::File, mistake }])
+        })?;
+        Ok(Self(Arc::new(Inner {
+            file: file.map(Path::to_owned),
+            rules: RwLock::new(Arc::new(rules)),
+            files: Mutex::new(files),
+            look: Mutex::new(Look { last: Instant::now(), under_way: false }),
+            passwords: Arc::new(passwords),
+        })))
+    }
+
+    /// Reads the file again, for [`Access::apply`]: so nothing changes before all else of a reload is known to be good.
+    /// Blocks for as long as files are read.
+    pub fn reread(&self) -> Result<Reread, ConfigErrors> {
+        let Some(file) = &self.0.file else { return Ok(Reread(None)) };
+        let (rules, files) = Rules::read(file);
+        rules.map(|rules| Reread(Some((rules, files))))
+    }
+
+    /// Goes by what was read again from now on, also if it takes protection away.
+    pub fn apply(&self, reread: Reread) {
+        if let Some((rules, files)) = reread.0 {
+            *locked(&self.0.files) = files;
+            self.go_by(rules);
+        }
+    }
+
+    /// What is valid and yet unwise, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.current().warnings.clone()
+    }
+
+    /// Whether connections begin with a TLS handshake at the moment.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.current().tls.is_some()
+    }
+
+    /// The configuration of the next handshake, and whether HTTP/2 is spoken on the next connection.
+    pub(super) async fn connection(&self) -> (Option<Arc<ServerConfig>>, bool) {
+        let rules = self.rules().await;
+        (rules.tls.as_ref().map(|tls| Arc::clone(&tls.server)), rules.http2)
+    }
+
+    /// Whether a handshake would go by this configuration now.
+    pub(super) fn goes_by(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
+        match (&self.current().tls, tls) {
+            (Some(now), Some(then)) => Arc::ptr_eq(&now.server, then),
+            (now, then) => now.is_none() && then.is_none(),
+        }
+    }
+
+    /// The rules, after a look at the files if it is time for one.
+    async fn rules(&self) -> Arc<Rules> {
+        if self.0.file.is_some() && self.is_due() {
+            let under_way = UnderWay(self.clone());
+            let look = tokio::task::spawn_blocking(move || under_way.0.look());
+            let _ = tokio::time::timeout(LOOK_PATIENCE, look).await;
+        }
+        self.current()
+    }
+
+    /// Whether it is time for a look; whoever is told so does it.
+    fn is_due(&self) -> bool {
+        let mut look = locked(&self.0.look);
+        let is_due = !look.under_way && look.last.elapsed() >= LOOK_EVERY;
+        if is_due {
+            *look = Look { last: Instant::now(), under_way: true };
+        }
+        is_due
+    }
+
+    fn look(&self) {
+        let Some(file) = &self.0.file else { return };
+        let mut files = locked(&self.0.files);
+        if !files.changed() {
+            return;
+        }
+        let (rules, read) = Rules::read(file);
+        *files = read;
+        match rules {
+            Err(errors) => warn!("the web configuration has changed and is refused; the last good one holds: {errors}"),
+            Ok(rules) => {
+                if let Some(what) = self.current().loses(&rules) {
+                    warn!(
+                        "the web configuration has changed and would take away {what}; the last one holds until a \
+                         reload or a restart"
+                    );
+                    return;
+                }
+                info!("the web configuration or a certificate has changed and applies");
+                for warning in &rules.warnings {
+                    warn!("{warning}");
+                }
+                self.go_by(rules);
+            }
+        }
+    }
+
+    fn go_by(&self, rules: Rules) {
+        self.0.passwords.keep_only(&rules.users);
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn current(&self) -> Arc<Rules> {
+        Arc::clone(&self.0.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A boolean in any of the spellings that exporter-toolkit's YAML has for it.
+fn yaml_flag(at: &At<'_>, text: Option<&str>, default: bool) -> bool {
+    match text.map(str::to_lowercase).as_deref() {
+        None | Some("" | "~" | "null") => default,
+        Some("true" | "yes" | "on" | "y") => true,
+        Some("false" | "no" | "off" | "n") => false,
+        Some(text) => {
+            at.wrong(format!("{} is neither true nor false", quoted(text)), "write `true` or `false`");
+            default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

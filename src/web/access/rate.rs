@@ -1,0 +1,56 @@
+//! `rate_limit`: a bucket of requests that fills one by one, for everybody together.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Full at first.
+pub(super) struct Bucket {
+    interval: Duration,
+    burst: f64,
+    level: Mutex<(f64, Instant)>,
+}
+
+impl Bucket {
+    /// One request each `interval` (above zero), and `burst` of them at once. A burst of 0 lets nobody through.
+    pub(super) fn new(interval: Duration, burst: u32) -> Self {
+        Self { interval, burst: burst.into(), level: Mutex::new((burst.into(), Instant::now())) }
+    }
+
+    /// Whether a request may pass now.
+    pub(super) fn admits(&self) -> bool {
+        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let (requests, since) = *level;
+        let requests = (requests + now.duration_since(since).div_duration_f64(self.interval)).min(self.burst);
+        let admitted = requests >= 1.0;
+        *level = (if admitted { requests - 1.0 } else { requests }, now);
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_passes_and_then_one_each_interval() {
+        let bucket = Bucket::new(Duration::from_secs(1), 3);
+        let admitted = |times| (0..times).filter(|_| bucket.admits()).count();
+        assert_eq!(admitted(10), 3);
+        tokio::time::advance(Duration::from_millis(2500)).await;
+        assert_eq!(admitted(10), 2);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(admitted(10), 1);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        assert_eq!(admitted(10), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_nothing_lets_nobody_through() {
+        let bucket = Bucket::new(Duration::from_secs(1), 0);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(!bucket.admits());
+    }
+}
