@@ -107,8 +107,6 @@ families! {
         "The configured age at which a value that could not be renewed is no longer served.";
     COLLECTOR_TARGETS = Gauge "avepoint_collector_targets" ["partner", "collector", "state"]
         "Targets by state: pending (never polled), absent (the customer has no such thing), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
-    COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
-        "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
     COLLECTOR_POLLS = Counter "avepoint_collector_polls_total" ["partner", "collector"]
         "Finished polls of targets, failed ones included.";
     COLLECTOR_POLL_FAILURES = Counter "avepoint_collector_poll_failures_total" ["partner", "collector", "reason"]
@@ -133,6 +131,8 @@ families! {
         "Time that the gate was closed after a 429.";
     API_RATE_LIMIT = Gauge "avepoint_api_rate_limit_requests_per_second" ["partner"]
         "The rate that requests are held to now; lower than configured after a 429, and growing back.";
+    COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
+        "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
     AUTH_TOKEN_EXPIRATION = Gauge "avepoint_auth_token_expiration_timestamp_seconds" ["partner"]
         "When the last access token expires or expired, Unix time; absent before the first.";
     AUTH_TOKEN_REQUESTS = Counter "avepoint_auth_token_requests_total" ["partner"]

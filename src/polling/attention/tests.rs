@@ -163,7 +163,7 @@ proptest! {
             }
             let paces: i64 = attention.targets.values().map(|&(_, pace)| pace).sum();
             prop_assert_eq!(paces, attention.spent);
-            prop_assert_eq!(attention.counts.iter().sum::<i64>(), attention.targets.len() as i64);
+            prop_assert_eq!(usize::try_from(attention.counts.iter().sum::<i64>()), Ok(attention.targets.len()));
         }
         // Those who are left share what there is, once each was asked again.
         let left: Vec<_> = attention.targets.iter().map(|(&target, &(urgency, _))| (target, urgency)).collect();
@@ -172,7 +172,7 @@ proptest! {
                 attention.judge(target, urgency);
             }
         }
-        prop_assert!(attention.spent <= EVEN * left.len() as i64);
+        prop_assert!(attention.spent <= EVEN * i64::try_from(left.len()).unwrap());
     }
 }
 
