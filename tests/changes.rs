@@ -13,7 +13,7 @@
 mod support;
 
 use avepoint_exporter::domain::{Collector, TenantType};
-use avepoint_exporter::simulator::{Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
+use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
 use support::{Exporter, Samples, Simulated, config, of, today, value};
 
 const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";
@@ -112,4 +112,37 @@ fn who_slips_between_two_pages_stays() {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
     }
+}
+
+#[test]
+fn who_is_left_out_of_an_answer_that_is_cut_short_stays() {
+    let services = || Operation::Api(Collector::Services);
+    let simulator = Simulated::start(Settings::of_size(30, 2, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
+    let customers = |samples: &Samples| value(samples, "avepoint_customers{partner=\"main\"}");
+    exporter.wait_for("everybody", |samples| customers(samples) == Some(30.0));
+    let no_total = Fault::Edit(Edit::Without { field: "totalCount", every: 1 });
+    for cut in [Fault::EmptyPage(2), Fault::Edit(Edit::Without { field: "metadata", every: 1 })] {
+        let faults = [Fault::SmallPages(5), no_total.clone(), cut];
+        simulator.faults().set(faults.into_iter().map(|fault| Rule::new(fault).on(services())).collect());
+        let end = listings(&simulator) + 40;
+        while listings(&simulator) < end {
+            assert_eq!(customers(&exporter.samples()), Some(30.0));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+#[test]
+fn who_the_api_refuses_to_speak_of_leaves_the_second_time() {
+    let simulator = Simulated::start(Settings::of_size(10, 2, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
+    exporter.wait_for("everybody", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(10.0));
+    simulator.faults().set(vec![Rule::new(Fault::RefuseIds)]);
+    let gone = simulator.with_world(Settings::CLIENT.0, |world| world.customers.remove(3).id).unwrap();
+    exporter.wait_for("it leaves", |samples| !is_known(samples, &gone));
+    let refusals = simulator.requests().answered(Operation::Api(Collector::Services), 403);
+    assert!(refusals >= 2, "it left after {refusals} refusals");
 }

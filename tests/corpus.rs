@@ -12,7 +12,7 @@ use std::path::Path;
 type Target = fn(&[u8]);
 
 /// Every target of `fuzz/fuzz_targets`.
-const TARGETS: [(&str, Target); 12] = [
+const TARGETS: [(&str, Target); 13] = [
     ("accept", properties::accept),
     ("accept_encoding", properties::accept_encoding),
     ("config", properties::config),
@@ -23,6 +23,7 @@ const TARGETS: [(&str, Target); 12] = [
     ("retry_after", properties::retry_after),
     ("scalars", properties::scalars),
     ("services", properties::services),
+    ("state_file", properties::state_file),
     ("tenant_seats", properties::tenant_seats),
     ("token", properties::token),
 ];

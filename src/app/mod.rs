@@ -163,7 +163,8 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
         };
         systemd::reloading();
         let reloaded =
-            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock).await;
+            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock)
+                .await;
         systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload was refused" });
         counters.reloaded(reloaded.is_ok());
         match &reloaded {

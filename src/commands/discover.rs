@@ -1,5 +1,7 @@
 //! `discover`: who is there, as YAML to paste under `customers.list`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Failure, output};
@@ -16,17 +18,50 @@ struct Entry<'a> {
     name: Option<&'a str>,
 }
 
+impl Entry<'_> {
+    /// An item of a list in YAML, which is read again as it is. Where it holds what cannot be seen (the line separators
+    /// of Unicode, which the library leaves as they are), or is not read again, its texts are quoted and escaped.
+    fn to_yaml(&self) -> String {
+        let plain = serde_yaml::to_string(&[self]).unwrap_or_default();
+        let read: Option<Vec<BTreeMap<String, String>>> = serde_yaml::from_str(&plain).ok();
+        let field = |name: &str| Some(read.as_ref()?.first()?.get(name)?.as_str());
+        let is_shown = |text: &str| !text.contains(|c: char| c.is_control() || "\u{2028}\u{2029}\u{feff}".contains(c));
+        let are_shown = is_shown(self.id) && self.name.is_none_or(is_shown);
+        if are_shown && field("id") == Some(self.id) && field("name") == self.name {
+            return plain;
+        }
+        let name = self.name.map(|name| format!("  name: {}\n", quoted(name)));
+        format!("- id: {}\n{}", quoted(self.id), name.unwrap_or_default())
+    }
+}
+
+/// A text in double quotes, as YAML reads it.
+fn quoted(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        if c == '"' || c == '\\' {
+            quoted.extend(['\\', c]);
+        } else if c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ' {
+            quoted.push(c);
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(quoted, "\\U{:08X}", u32::from(c));
+        }
+    }
+    quoted + "\""
+}
+
 pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     for settings in &config.partners {
         let mut customers = customers(settings, Clock::start()).await?;
         customers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        let entries: Vec<_> = customers
+        let entries = customers
             .iter()
-            .map(|customer| Entry { id: customer.id.as_str(), name: customer.name.as_deref() })
-            .collect();
-        let yaml = serde_yaml::to_string(&entries).map_err(Failure::run)?;
-        output::answer(&format!("# partner {}: {} customers\n{yaml}", settings.name, entries.len()));
+            .map(|customer| Entry { id: customer.id.as_str(), name: customer.name.as_deref() }.to_yaml());
+        let yaml = if customers.is_empty() { "[]\n".to_owned() } else { entries.collect() };
+        output::answer(&format!("# partner {}: {} customers\n{yaml}", settings.name, customers.len()));
     }
     Ok(())
 }
@@ -41,4 +76,41 @@ pub(super) async fn customers(settings: &PartnerSettings, clock: Clock) -> Resul
         customers.extend(page);
     }
     Ok(customers)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(yaml: &str) -> Vec<BTreeMap<String, String>> {
+        serde_yaml::from_str(yaml).unwrap_or_else(|error| panic!("{error}: {yaml:?}"))
+    }
+
+    #[test]
+    fn a_name_is_plain_where_it_can_be() {
+        assert_eq!(Entry { id: "1c10525c", name: Some("Contoso") }.to_yaml(), "- id: 1c10525c\n  name: Contoso\n");
+        let separated = Entry { id: "5", name: Some("a\u{2028}b: \"ö\"") }.to_yaml();
+        assert_eq!(separated, "- id: \"5\"\n  name: \"a\\U00002028b: \\\"ö\\\"\"\n");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_name_the_list_is_read_again(id in any_text(), name in prop::option::of(any_text())) {
+            let entry = Entry { id: &id, name: name.as_deref() };
+            let list = read(&format!("{}{}", entry.to_yaml(), Entry { id: "next", name: None }.to_yaml()));
+            prop_assert_eq!(list.len(), 2);
+            prop_assert_eq!(list[0].get("id"), Some(&id));
+            prop_assert_eq!(list[0].get("name"), name.as_ref());
+        }
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[\\u{2028}\\u{2029}\\u{85}\\u{feff}\\u{7f}\\u{fffe}\\r\\n\\t'\":#&*!| -]{1,6}",
+            "[a-z0-9.~-]{1,8}"
+        ]
+    }
 }

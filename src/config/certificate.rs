@@ -12,6 +12,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::ExposeSecret as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use zeroize::Zeroizing;
 
 use super::credential::{Certificate, CertificateSource, SecretSource, read_file};
 use super::problem::Mistake;
@@ -38,10 +39,10 @@ fn from_pem(cert_file: &Path, key_file: &Path) -> Result<Certificate, Mistake> {
         let what = format!("the key in {} does not belong to {}", key_file.display(), cert_file.display());
         return Err(Mistake::new(what, "give the certificate and the key that were made together"));
     }
-    Ok(Certificate { certificate, key, not_after: facts.not_after })
+    Ok(Certificate { certificate, key: key.clone_key(), not_after: facts.not_after })
 }
 
-fn private_key(key_file: &Path) -> Result<PrivateKeyDer<'static>, Mistake> {
+fn private_key(key_file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Mistake> {
     let pem = read_file(key_file)?;
     let name = key_file.display();
     if pem.windows(9).any(|word| word == b"ENCRYPTED") {
@@ -49,7 +50,7 @@ fn private_key(key_file: &Path) -> Result<PrivateKeyDer<'static>, Mistake> {
             "give the plain key (`openssl pkey -in key -out plain`), or a PKCS #12 file with pfx_password_file";
         return Err(Mistake::new(format!("the key in {name} is encrypted"), remedy));
     }
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+    PrivateKeyDer::from_pem_slice(&pem).map(Zeroizing::new).map_err(|_| {
         let remedy = "it must be PEM: `-----BEGIN PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`";
         Mistake::new(format!("{name} contains no private key"), remedy)
     })
@@ -75,13 +76,14 @@ fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Mis
     }
     // Which certificate belongs to which key is seen from the keys; ids and names in the file are optional.
     for bag in &archive.keys {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(bag.key.as_der().to_vec()));
+        let key = PrivatePkcs8KeyDer::from(bag.key.as_der().to_vec());
+        let key = Zeroizing::new(PrivateKeyDer::from(key));
         let key_pair = key_pair(&key, pfx_file)?;
         for candidate in &archive.certs {
             let certificate = CertificateDer::from(candidate.cert.as_der().to_vec());
             let facts = Facts::of(&certificate, pfx_file)?;
             if facts.belongs_to(&key_pair) {
-                return Ok(Certificate { certificate, key, not_after: facts.not_after });
+                return Ok(Certificate { certificate, key: key.clone_key(), not_after: facts.not_after });
             }
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::problem::{Mistake, quoted};
 
@@ -61,20 +62,18 @@ impl SecretSource {
     }
 }
 
-/// The text of a file that belongs to the configuration.
-pub(super) fn text_of_file(path: &Path) -> Result<String, Mistake> {
-    let text = String::from_utf8(read_file(path)?).map_err(|_| {
+/// The text of a file that belongs to the configuration. It may be a secret, or hold one: it is wiped when it is dropped.
+pub(super) fn text_of_file(path: &Path) -> Result<Zeroizing<String>, Mistake> {
+    let bytes = read_file(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
         let what = format!("{} is not a text in UTF-8", path.display());
         Mistake::new(what, "save it as plain text")
     })?;
     // Some editors begin a file with a byte order mark.
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
+    Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
 }
 
-fn text_of_variable(name: &str) -> Result<String, Mistake> {
+fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Mistake> {
     // What is no name may be the secret itself, given by mistake: it is not quoted.
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
@@ -82,7 +81,7 @@ fn text_of_variable(name: &str) -> Result<String, Mistake> {
         let remedy = "write the variable's name: letters, digits and `_`";
         return Err(Mistake::new("this is not the name of an environment variable", remedy));
     }
-    std::env::var(name).map_err(|error| match error {
+    std::env::var(name).map(Zeroizing::new).map_err(|error| match error {
         std::env::VarError::NotPresent => {
             Mistake::new(format!("the environment variable {} is not set", quoted(name)), "set it for this process")
         }
@@ -92,11 +91,16 @@ fn text_of_variable(name: &str) -> Result<String, Mistake> {
     })
 }
 
-/// The bytes of a file that belongs to the configuration.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Mistake> {
-    let mut bytes = Vec::new();
+/// The bytes of a file that belongs to the configuration, wiped when they are dropped.
+pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
+    let mut bytes = Zeroizing::new(Vec::new());
     File::open(path)
-        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+        .and_then(|file| {
+            // All of it at once: a buffer that grows leaves copies behind.
+            let length = file.metadata()?.len().min(LARGEST_FILE);
+            bytes.reserve_exact(usize::try_from(length).unwrap_or_default() + 1);
+            file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)
+        })
         .map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > LARGEST_FILE {
         let what = format!("{} is larger than {LARGEST_FILE} bytes", path.display());
@@ -138,7 +142,7 @@ pub enum CertificateSource {
     },
 }
 
-/// An RSA certificate (2048 to 4096 bits) with the private key that belongs to it.
+/// An RSA certificate (2048 to 4096 bits) with the private key that belongs to it, which is wiped when it is dropped.
 pub struct Certificate {
     /// The certificate.
     pub certificate: CertificateDer<'static>,
@@ -146,6 +150,12 @@ pub struct Certificate {
     pub key: PrivateKeyDer<'static>,
     /// When the certificate expires.
     pub not_after: Timestamp,
+}
+
+impl Drop for Certificate {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
 }
 
 impl std::fmt::Debug for Certificate {

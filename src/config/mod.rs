@@ -52,7 +52,7 @@ impl Config {
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Mistake> {
+fn text_of(path: &Path) -> Result<zeroize::Zeroizing<String>, Mistake> {
     if matches!(path.try_exists(), Ok(false)) {
         let remedy = "write one, for which config.yaml in the repository is a commented example, or name another with \
                       --config.file; the command `demo` needs none";

@@ -67,7 +67,10 @@ fn unknown_key(path: &str, rest: &str) -> Mistake {
     let (key, known) = rest.split_once("`, expected ").unwrap_or((rest, ""));
     let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
     // `client_secret:abc`, without a space, is a key to YAML; `client_secret abc` may be one.
-    let plain = key.len() <= 40 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.<".contains(&b));
+    // One with a digit in it may be the secret without its key. Ours have none.
+    let plain = key.len() <= 40
+        && !key.bytes().any(|b| b.is_ascii_digit())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.<".contains(&b));
     let what = if plain {
         format!("{path}unknown key `{key}`")
     } else {

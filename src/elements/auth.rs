@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
 use self::credential::Proof;
 use self::tokens::Tokens;
@@ -251,7 +253,7 @@ impl Auth {
         let mut request = Request::new(Method::POST, self.0.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-        *request.body_mut() = Some(form(&self.0.client_id, &fields).into());
+        *request.body_mut() = Some(wiped(form(&self.0.client_id, &fields)).into());
 
         while !self.0.gate.admit_token_request().await.send() {}
         let (asked, started) = (self.now(), Instant::now());
@@ -283,8 +285,10 @@ impl Auth {
 }
 
 /// The body of a token request.
-fn form(client_id: &str, credential: &[(&str, String)]) -> String {
-    form_urlencoded::Serializer::new(String::new())
+fn form(client_id: &str, credential: &[(&str, Zeroizing<String>)]) -> String {
+    // Percent-encoded, a byte takes three. A buffer that grows would leave copies behind.
+    let length = credential.iter().map(|(name, value)| name.len() + 3 * value.len()).sum::<usize>();
+    form_urlencoded::Serializer::new(String::with_capacity(256 + 3 * client_id.len() + length))
         .append_pair("grant_type", "client_credentials")
         .append_pair("client_id", client_id)
         .append_pair("scope", SCOPE)
@@ -292,16 +296,22 @@ fn form(client_id: &str, credential: &[(&str, String)]) -> String {
         .finish()
 }
 
+/// Bytes that are wiped when the last one who shares them drops them.
+fn wiped(text: String) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.into_bytes()))
+}
+
 /// The header and the life of the token in an answer to these secrets.
 fn read(reply: Reply, secrets: &[&str]) -> Result<(HeaderValue, Duration), Denied> {
     let Reply { status, retry_after, request_id, redirect, body } = reply;
+    let body = Zeroizing::new(body);
     let malformed = |problem: String| {
         Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
     };
     if status.is_success() {
         let token = wire::token(&body).map_err(|problem| malformed(problem.to_string())).and_then(|token| {
             let Token { access_token, expires_in } = token;
-            let mut header = HeaderValue::try_from(format!("Bearer {}", access_token.expose_secret()))
+            let mut header = HeaderValue::from_maybe_shared(wiped(["Bearer ", access_token.expose_secret()].concat()))
                 .map_err(|_| malformed("the token cannot stand in a header".to_owned()))?;
             header.set_sensitive(true);
             Ok((header, expires_in))

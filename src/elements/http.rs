@@ -15,6 +15,7 @@ use url::{Host, Url};
 
 use super::client::ClientError;
 use super::error::Failure;
+use super::resolver::Resolver;
 use crate::config::PartnerSettings;
 use crate::domain::FailureReason;
 
@@ -27,8 +28,8 @@ const ERROR_BODY: usize = 64 * 1024;
 
 /// A limit that fits every answer but the service list's.
 pub(super) const USUAL_BODY: usize = 1024 * 1024;
-/// The limit of a page of the service list.
-pub(super) const LISTING_BODY: usize = 64 * 1024 * 1024;
+/// The limit of a page of the service list: 160 KiB for each of 100 customers, some 200 rows.
+pub(super) const LISTING_BODY: usize = 16 * 1024 * 1024;
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ fn client(settings: &PartnerSettings, url: &Url, roots: &[Certificate]) -> Resul
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
+        .dns_resolver(Resolver::new())
         .connect_timeout(CONNECT_TIMEOUT.min(settings.budget.timeout * 3 / 4))
         .pool_idle_timeout(IDLE_TIMEOUT);
     builder = if url.scheme() == "https" {

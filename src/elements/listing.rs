@@ -76,7 +76,7 @@ impl Listing {
 
     async fn advance(&mut self, mut admission: Option<Admission>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
         while let Some(batch) = self.batches.front_mut() {
-            let cursor = batch.cursor.get_or_insert_with(|| Cursor::new(self.size));
+            let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size));
             let Some((index, size)) = cursor.next() else {
                 cursor.finish().map_err(|problem| malformed(&problem))?;
                 self.batches.pop_front();

@@ -14,6 +14,7 @@ mod listing;
 mod paging;
 mod redaction;
 mod request;
+mod resolver;
 mod trouble;
 pub mod wire;
 

@@ -1,8 +1,9 @@
 //! Pages: what to ask for next, when a listing ends, and whether it is complete. Pure.
 //!
-//! A listing ends at a page that is short or empty. It is not complete if it brought fewer distinct ids than the last
-//! `totalCount`, or a row without an id; what may be known in part counts rows instead. A page that should be followed by another and brings nothing new would go on
-//! for ever: that ends it as a failure.
+//! A listing ends at a page that is empty, or short while `totalCount` does not speak of more: the other side may grant
+//! smaller pages than it says. It is not complete if it brought fewer distinct ids than the last `totalCount`, or a row
+//! without an id; what may be known in part counts rows instead. A page that should be followed by another and brings
+//! nothing new would go on for ever: that ends it as a failure.
 
 use std::collections::HashSet;
 
@@ -25,6 +26,8 @@ pub(super) struct Cursor {
     received: u64,
     longest: u32,
     unidentified: usize,
+    /// A short page that says neither its size nor the total is not the end.
+    wary: bool,
     ended: bool,
 }
 
@@ -33,7 +36,13 @@ impl Cursor {
     pub(super) fn new(size: u32) -> Self {
         let size = size.clamp(1, LARGEST_PAGE);
         let seen = HashSet::new();
-        Self { size, offset: 0, seen, total: None, received: 0, longest: 0, unidentified: 0, ended: false }
+        Self { size, offset: 0, seen, total: None, received: 0, longest: 0, unidentified: 0, wary: false, ended: false }
+    }
+
+    /// The same, but a short page that says neither its size nor the total is no end: only an empty one is, or one that
+    /// brings nothing new.
+    pub(super) fn wary(size: u32) -> Self {
+        Self { wary: true, ..Self::new(size) }
     }
 
     /// `pageIndex` and `pageSize` to ask for; `None` at the end. After a change of size the page may overlap with
@@ -55,10 +64,15 @@ impl Cursor {
         if let Some(granted) = page.page_size {
             self.size = self.size.min(granted.max(self.longest).max(1));
         }
+        let untold = self.wary && page.page_size.is_none() && self.total.is_none();
         let follows = page.has_next_link || received >= self.size;
-        self.ended = page.received == 0 || !follows;
+        let may_follow = untold || self.total.is_some_and(|total| self.received < total);
+        self.ended = page.received == 0 || !(follows || may_follow);
         self.offset = index * u64::from(self.size);
         let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
+        if rows.is_empty() && !follows {
+            self.ended = true;
+        }
         if !self.ended && rows.is_empty() {
             return Err(format!("page {index} repeats what came before instead of going on"));
         }
@@ -171,6 +185,24 @@ mod tests {
         assert_eq!(cursor.next(), Some((2, 100)));
         assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(100..150, Some(150)) }), Ok(50));
         assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+    }
+
+    #[test]
+    fn smaller_pages_than_said_are_followed() {
+        for total in [Some(12), None] {
+            let mut cursor = Cursor::wary(100);
+            for ids in [0..5, 5..10, 10..12] {
+                assert_eq!(cursor.next(), Some((u64::from(ids.start) / 5 + 1, 100)));
+                assert_eq!(take(&mut cursor, page(ids.clone(), total)), Ok(ids.len()));
+            }
+            if total.is_none() {
+                assert_eq!(take(&mut cursor, page(0..5, None)), Ok(0), "no pages at all: the same again");
+            }
+            assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+        }
+        let mut cursor = Cursor::new(100);
+        assert_eq!(take(&mut cursor, page(0..5, None)), Ok(5));
+        assert_eq!(cursor.next(), None, "where a request more would cost too much");
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn forms(secret: &str) -> [String; 7] {
         BASE64_STANDARD.encode(secret),
         BASE64_STANDARD_NO_PAD.encode(secret),
         BASE64_URL_SAFE_NO_PAD.encode(secret),
-        secret.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        secret.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
     ]
 }
 

@@ -39,13 +39,6 @@ fn collectors() -> CollectorSettings {
     }
 }
 
-fn row(service: &str) -> Subscription {
-    Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
-        ..Subscription::default()
-    }
-}
-
 fn quantity(value: f64) -> Option<Quantity> {
     Quantity::new(value)
 }

@@ -15,10 +15,13 @@ pub const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
 /// What came of a poll, as far as its next one is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer, or a first "no such thing" of what has had values.
+    /// An answer.
     Answered,
-    /// There is no such thing.
+    /// There is no such thing, and never was.
     Absent,
+    /// "No such thing" of what has had values, after so many others and failures in a row. What is gone for good costs a
+    /// few more questions; what an outage denies to everybody is back soon after it.
+    Missed(u32),
     /// It failed, after this many failures in a row before.
     Failed(u32),
 }
@@ -29,6 +32,10 @@ pub fn next_due(now: Timestamp, outcome: Outcome, interval: Duration, chance: f6
     let pause = match outcome {
         Outcome::Answered => jittered(interval, chance),
         Outcome::Absent => jittered(ABSENCE_INTERVAL.max(interval), chance),
+        Outcome::Missed(before) => {
+            let doubled = interval.saturating_mul(1 << before.saturating_sub(1).min(20));
+            jittered(doubled.min(ABSENCE_INTERVAL.max(interval)), chance)
+        }
         Outcome::Failed(before) => {
             let ceiling = FIRST_BACKOFF.saturating_mul(1 << before.min(20)).min(interval);
             // Equal jitter: never at once, never longer than the ceiling.
@@ -58,6 +65,11 @@ mod tests {
             let answered = pause(Outcome::Answered);
             prop_assert!(answered >= interval && answered <= interval * (1.0 + JITTER) + 1e-6);
             prop_assert!(pause(Outcome::Absent) >= 86_400.0);
+            let missed = pause(Outcome::Missed(before));
+            prop_assert!(missed >= interval - 1e-6, "not before the interval");
+            prop_assert!(before > 1 || missed <= interval * (1.0 + JITTER) + 1e-6, "the first two an interval later");
+            prop_assert!(missed <= pause(Outcome::Missed(before + 1)) + 1e-6, "then later and later");
+            prop_assert!(missed <= pause(Outcome::Absent) + 1e-6, "and daily in the end");
             let failed = pause(Outcome::Failed(before));
             prop_assert!(failed > 0.0 && failed <= interval, "never longer than the interval");
             prop_assert!(failed <= pause(Outcome::Failed(before + 1)) + 1e-6, "grows with every failure");

@@ -1,4 +1,4 @@
-//! One poll of the service list: every page, and a second look at those who are missing.
+//! One poll of the service list: every page, and another look at those who are missing, until it finds nobody.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -10,51 +10,69 @@ use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Admission, Client, Failure, Listing};
 use crate::inventory::Shared;
 
+/// Who is there.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Nobody else is, those excepted who are only listed by the configuration.
+    pub(super) seen: HashSet<CustomerId>,
+    /// The API refused to speak of these: who is among them twice in a row is not there.
+    pub(super) doubted: HashSet<CustomerId>,
+    /// The least requests that such a listing takes.
+    pub(super) pages: u64,
+}
+
 /// Lists the customers, handing over each page's that pass the filter as it comes, so that the first customers are
-/// polled before the last page is in. Returns who is there; a failure says nothing about who is not.
+/// polled before the last page is in. A failure says nothing about who is not there. `doubted` are those whom the API
+/// refused to speak of the last time.
 pub(super) async fn list(
     client: Client,
     filter: Arc<CustomerFilter>,
     inventory: Shared,
     pages: mpsc::Sender<Vec<ListedCustomer>>,
     admission: Admission,
+    doubted: &HashSet<CustomerId>,
 ) -> Result<Listed, Failure> {
     let mut round =
         Round { filter: &filter, inventory: &inventory, pages, named: HashSet::new(), admitted: HashSet::new() };
     let listed: Vec<CustomerId> = filter.listed().cloned().collect();
     if !filter.discovers() {
         round.read(client.listing(Some(&listed)), admission).await?;
-        return Ok(Listed { pages: listing_pages(None, listed.len()), admitted: round.admitted });
+        let pages = listing_pages(None, listed.len());
+        return Ok(Listed { seen: round.admitted, doubted: HashSet::new(), pages });
     }
     round.read(client.listing(None), admission).await?;
     let everybody = round.named.len();
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
+    // An answer may be cut short without saying so: those are gone whom it leaves out when it names nobody else.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
-    let missing: Vec<CustomerId> = known.into_iter().filter(|id| !round.named.contains(id)).collect();
-    if !missing.is_empty() {
+    let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_iter().collect(), false);
+    loop {
+        let before = missing.len();
+        missing.retain(|id| !round.named.contains(id));
+        if missing.is_empty() || (looked && missing.len() == before) {
+            break;
+        }
+        looked = true;
         let admission = client.admit().await;
         match round.read(client.listing(Some(&missing)), admission).await {
-            // That is how an API may say that it knows none of them.
+            Ok(()) => {}
+            // That is how an API may say that it knows none of them, or that it answers nobody at the moment.
             Err(Failure {
                 reason: FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound,
                 ..
-            })
-            | Ok(()) => {}
+            }) => {
+                let pages = listing_pages(Some(everybody), missing.len());
+                let refused: HashSet<_> = missing.into_iter().filter(|id| !listed.contains(id)).collect();
+                round.admitted.extend(refused.difference(doubted).cloned());
+                return Ok(Listed { seen: round.admitted, doubted: refused, pages });
+            }
             // Who is only listed by the configuration does not leave, and is no reason to doubt the others.
-            Err(_) if missing.iter().all(|id| listed.contains(id)) => {}
+            Err(_) if missing.iter().all(|id| listed.contains(id)) => break,
             Err(failure) => return Err(failure),
         }
     }
-    Ok(Listed { pages: listing_pages(Some(everybody), missing.len()), admitted: round.admitted })
-}
-
-/// A complete listing.
-#[derive(Debug)]
-pub(super) struct Listed {
-    /// Who is there and passes the filter.
-    pub(super) admitted: HashSet<CustomerId>,
-    /// The least requests that it takes.
-    pub(super) pages: u64,
+    let pages = listing_pages(Some(everybody), missing.len());
+    Ok(Listed { seen: round.admitted, doubted: HashSet::new(), pages })
 }
 
 struct Round<'a> {

@@ -14,7 +14,6 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
 
 use super::cadence::{self, Outcome};
-use super::listing::Listed;
 use super::plan::{self, Holdings};
 use super::workload::Workload;
 use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
@@ -41,6 +40,8 @@ pub struct Poller {
     /// Customers of the configuration whom the last listing did not have.
     unknown: HashSet<CustomerId>,
     workload: Workload,
+    /// Customers whom the API refused to speak of, the last time.
+    doubted: Arc<HashSet<CustomerId>>,
     counters: PollCounters,
     clock: Clock,
     partner: String,
@@ -54,7 +55,7 @@ pub struct Poller {
 /// What a finished poll reports.
 #[derive(Debug)]
 enum Done {
-    Listed(Result<Listed, Failure>),
+    Listed(Result<listing::Listed, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -82,6 +83,7 @@ impl Poller {
                 .into(),
             unknown: HashSet::new(),
             workload,
+            doubted: Arc::default(),
             counters,
             clock,
             partner: settings.name.to_string(),
@@ -163,8 +165,9 @@ impl Poller {
                 Target::Services => {
                     let (filter, inventory, pages) =
                         (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
+                    let doubted = self.doubted.clone();
                     self.polls.spawn(async move {
-                        Done::Listed(listing::list(client, filter, inventory, pages, admission).await)
+                        Done::Listed(listing::list(client, filter, inventory, pages, admission, &doubted).await)
                     })
                 }
                 Target::Customer(customer, question) => self.polls.spawn(async move {
@@ -248,14 +251,15 @@ impl Poller {
         self.workload.forget(target);
     }
 
-    fn listed(&mut self, target: Target, result: Result<Listed, Failure>) {
+    fn listed(&mut self, target: Target, result: Result<listing::Listed, Failure>) {
         // The task has sent all its pages before it ended.
         while let Ok(page) = self.pages.1.try_recv() {
             self.observe(page);
         }
         let now = self.clock.now();
         match result {
-            Ok(Listed { admitted: seen, pages }) => {
+            Ok(listing::Listed { seen, doubted, pages }) => {
+                self.doubted = Arc::new(doubted);
                 self.warn_of_unknown(&seen);
                 let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
                 for customer in gone {
@@ -363,7 +367,11 @@ impl Poller {
         let absence = self
             .workload
             .change(&self.inventory, customer, question, |inventory| inventory.miss(customer, question, now));
-        self.put_back(target, if absence == Absence::Confirmed { Outcome::Absent } else { Outcome::Answered });
+        let outcome = match (absence, self.agenda.failures(&target)) {
+            (Absence::Confirmed, 0) => Outcome::Absent,
+            (_, before) => Outcome::Missed(before),
+        };
+        self.put_back(target, outcome);
     }
 
     fn succeeded(&mut self, target: Target) {
@@ -391,7 +399,7 @@ impl Poller {
     fn put_back(&mut self, target: Target, outcome: Outcome) {
         let interval = self.workload.interval(&target, outcome);
         let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
-        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_)));
+        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
     }
 
     /// The first failure in a row is worth a warning; that it goes on is what the metrics say.

@@ -129,7 +129,7 @@ impl Workload {
         match outcome {
             Outcome::Answered => attention.interval(target),
             Outcome::Failed(_) => attention.interval(target).min(even),
-            Outcome::Absent => {
+            Outcome::Absent | Outcome::Missed(_) => {
                 attention.forget(target);
                 even
             }

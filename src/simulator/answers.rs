@@ -121,7 +121,15 @@ impl Indexed {
 
     fn services(&self, asked: &Asked<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
-        let page = Page::of(asked)?;
+        if wanted.is_some() && asked.faults.contains(&Fault::RefuseIds) {
+            return Err((StatusCode::FORBIDDEN, "The app may not ask for these customers."));
+        }
+        let mut page = Page::of(asked)?;
+        for fault in asked.faults {
+            if let Fault::SmallPages(most) = fault {
+                page.size = page.size.min(*most).max(1);
+            }
+        }
         let newcomer = SimCustomer::new("9e3c5a70-0000-4000-8000-00000000c0de", "Newcomer");
         let mut listed: Vec<&SimCustomer> = match &wanted {
             None => self.world.customers.iter().collect(),
@@ -135,8 +143,20 @@ impl Indexed {
                 listed.insert(0, &newcomer);
             }
         }
-        let rows = listed.get(page.range(listed.len())).unwrap_or_default();
-        let rows: Vec<_> = rows.iter().map(|customer| Listed(customer.at(asked.minutes), dialect)).collect();
+        if asked.faults.contains(&Fault::Reordered) && !listed.is_empty() {
+            let places = listed.len();
+            listed.rotate_left((page.index - 1) * (page.size / 2 + 1) % places);
+        }
+        let range = page.range(listed.len());
+        let mut rows = listed.get(range.clone()).unwrap_or_default().to_vec();
+        if asked.faults.contains(&Fault::Duplicated) {
+            let before = range.start.checked_sub(1).and_then(|place| listed.get(place));
+            rows = before.into_iter().chain(&rows).chain(rows.first()).copied().collect();
+        }
+        if asked.faults.contains(&Fault::EmptyPage(page.index)) {
+            rows.clear();
+        }
+        let rows: Vec<_> = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect)).collect();
         Ok(page.envelope(&rows, listed.len(), asked.faults))
     }
 }

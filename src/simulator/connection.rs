@@ -1,22 +1,21 @@
-//! Connections and bodies, the broken ones included.
+//! Connections, the broken ones included.
 
 use std::convert::Infallible;
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Sleep;
 
-/// Instead of an answer, the connection is to be reset.
+/// Instead of an answer, or of the rest of one, the connection is to be reset.
 #[derive(Debug)]
 pub(super) struct ResetConnection;
 
@@ -52,50 +51,52 @@ where
 async fn connection<H, F>(stream: TcpStream, handler: H)
 where
     H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Result<Response<Body>, ResetConnection>>,
+    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
 {
+    if is_http2(&stream).await {
+        return http2_connection(stream, handler).await;
+    }
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handler));
     let Err(error) = (&mut connection).await else { return };
-    if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<ResetConnection>) {
+    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    if causes.into_iter().any(<dyn std::error::Error>::is::<ResetConnection>) {
         // Without lingering, closing is a reset. If that cannot be had, it is a plain close.
         let stream = connection.into_parts().io.into_inner();
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
 }
 
-/// A body that ends too early: the connection ends with it.
-pub(super) struct CutBody {
-    start: Option<Bytes>,
-    /// What Content-Length says; `None` makes it chunked.
-    announced: Option<u64>,
-    /// Until the start is on its way.
-    pause: Pin<Box<Sleep>>,
-}
-
-impl CutBody {
-    /// The first half of a body.
-    pub(super) fn half_of(whole: &Bytes, announce: bool) -> Body {
-        let announced = announce.then(|| u64::try_from(whole.len().max(1)).unwrap_or(u64::MAX));
-        let start = Some(whole.slice(..whole.len() / 2)).filter(|start| !start.is_empty());
-        Body::new(Self { start, announced, pause: Box::pin(tokio::time::sleep(Duration::from_millis(10))) })
-    }
-}
-
-impl hyper::body::Body for CutBody {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(start) = self.start.take() {
-            return Poll::Ready(Some(Ok(Frame::data(start))));
+/// Whether a connection begins as HTTP/2 does (RFC 9113 §3.4), which no request of HTTP/1.1 begins with.
+async fn is_http2(stream: &TcpStream) -> bool {
+    const START: &[u8] = b"PRI";
+    let mut start = [0; START.len()];
+    loop {
+        match stream.peek(&mut start).await {
+            Ok(length) if length == START.len() => return start == START,
+            Ok(1..) if start.first() == START.first() => tokio::time::sleep(Duration::from_millis(1)).await,
+            _ => return false,
         }
-        self.pause.as_mut().poll(context).map(|()| Some(Err(std::io::ErrorKind::UnexpectedEof.into())))
     }
+}
 
-    fn size_hint(&self) -> SizeHint {
-        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
+/// A reset is one of the stream here; then the connection takes no other (GOAWAY).
+async fn http2_connection<H, F>(stream: TcpStream, handler: H)
+where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
+{
+    let go_away = Arc::new(Notify::new());
+    let tell = Arc::clone(&go_away);
+    let service = service_fn(move |request| {
+        let (answer, tell) = (handler(request), Arc::clone(&tell));
+        async move { answer.await.inspect_err(|_| tell.notify_one()) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return,
+        () = go_away.notified() => {}
     }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
 }

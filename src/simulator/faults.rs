@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dice::Dice;
+use super::edits::Edit;
 use super::path::Operation;
 use crate::domain::Collector;
 
@@ -24,6 +25,17 @@ pub enum Fault {
     Throttle(RetryAfter),
     /// Any other status with a body that gives a message: 500, 503, 403 of a customer, and so on.
     Status(u16),
+    /// 503, saying when to come back.
+    Unavailable(RetryAfter),
+    /// 302 to this URL.
+    Redirect(String),
+    /// This status with this body, which is said to be JSON.
+    Answer {
+        /// Of the answer.
+        status: u16,
+        /// Whatever it is.
+        body: String,
+    },
     /// The body ends before its Content-Length is reached, and the connection with it.
     Truncated,
     /// A chunked body ends without its last chunk, and the connection with it.
@@ -34,12 +46,31 @@ pub enum Fault {
     WrongShape,
     /// 200 with a page for people.
     Html,
-    /// The right body and this many blanks after it.
+    /// The right JSON with something changed.
+    Edit(Edit),
+    /// The right body and this many blanks after it, not compressed.
     Oversized(usize),
+    /// A small body that decompresses to so many MiB of blanks.
+    GzipBomb {
+        /// What it decompresses to.
+        mebibytes: u32,
+    },
+    /// The right body, said to be compressed, which it is not.
+    NotGzip,
+    /// The right body, a byte at a time.
+    Drip {
+        /// Between two bytes.
+        every: Duration,
+    },
     /// No answer, ever.
     Hang,
     /// The connection is reset instead of an answer.
     Reset,
+    /// The connection is reset in the middle of the body.
+    ResetBody {
+        /// Whether the answer has a Content-Length; it is chunked otherwise.
+        announced: bool,
+    },
     /// All tokens that are older than the last full multiple of `every` since the start are revoked.
     RevokeTokens {
         /// Between two revocations.
@@ -51,6 +82,16 @@ pub enum Fault {
     CustomerJoins,
     /// Every page is the first page.
     RepeatPage,
+    /// Pages of customers hold no more than so many, and say so.
+    SmallPages(usize),
+    /// The page of this number holds nobody.
+    EmptyPage(usize),
+    /// Every page is of another order of the same customers: some are on two pages and some on none.
+    Reordered,
+    /// Every page begins with the last row of the one before it, and ends with its own first.
+    Duplicated,
+    /// Who asks the service list for certain customers is refused, 403.
+    RefuseIds,
     /// `totalCount` is not the number of rows.
     WrongTotal(TotalCount),
 }
@@ -66,6 +107,8 @@ pub enum RetryAfter {
     Date(u32),
     /// Nothing that can be read.
     Garbage,
+    /// This.
+    Text(&'static str),
 }
 
 /// What `totalCount` says instead.
@@ -168,8 +211,9 @@ struct Rules {
 struct Active {
     rule: Rule,
     since: Instant,
-    /// Requests that it was about so far.
+    /// Requests that it was about so far, and those that it struck.
     seen: u64,
+    struck: u64,
 }
 
 /// What strikes one request.
@@ -204,6 +248,12 @@ impl Faults {
         self.lock().rules.clear();
     }
 
+    /// How often each of the present rules has struck, in their order.
+    #[must_use]
+    pub fn strikes(&self) -> Vec<u64> {
+        self.lock().rules.iter().map(|active| active.struck).collect()
+    }
+
     pub(super) fn strike(&self, operation: Operation, customer: &str) -> Struck {
         let mut struck = Struck::default();
         let mut rules = self.lock();
@@ -218,6 +268,7 @@ impl Faults {
             if !active.rule.when.holds(number, active.since.elapsed()) || !dice.chance(active.rule.share) {
                 continue;
             }
+            active.struck += 1;
             match &active.rule.fault {
                 Fault::Latency { fixed, jitter } => {
                     let jitter = jitter.saturating_mul(dice.between(0, 1000)) / 1000;
@@ -236,7 +287,7 @@ impl Faults {
 
 impl From<Rule> for Active {
     fn from(rule: Rule) -> Self {
-        Self { rule, since: Instant::now(), seen: 0 }
+        Self { rule, since: Instant::now(), seen: 0, struck: 0 }
     }
 }
 
@@ -335,6 +386,7 @@ mod tests {
     async fn the_first_requests_can_fail_and_the_next_succeed() {
         let faults = Faults::new(1, vec![Rule::new(Fault::Reset).first(2)]);
         assert_eq!(strikes(&faults, 4), [true, true, false, false]);
+        assert_eq!(faults.strikes(), [2]);
         faults.set(vec![Rule { when: When::Requests(1..2), ..Rule::new(Fault::Reset) }]);
         assert_eq!(strikes(&faults, 4), [false, true, false, false]);
     }

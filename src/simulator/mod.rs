@@ -11,8 +11,10 @@
 
 mod answers;
 mod assertion;
+mod bodies;
 mod connection;
 mod dice;
+mod edits;
 mod faults;
 mod generate;
 mod identity;
@@ -26,6 +28,7 @@ mod tests;
 mod truth;
 mod world;
 
+pub use edits::Edit;
 pub use faults::{Fault, Faults, PROFILES, RetryAfter, Rule, TotalCount, When, profile};
 pub use generate::{Case, Generator, Mix};
 pub use identity::LICENSE_SCOPE;

@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::answers::{Asked, Indexed, Manners};
-use super::connection::{CutBody, ResetConnection, serve};
+use super::bodies::{CutBody, DripBody, End, gzip_bomb};
+use super::connection::{ResetConnection, serve};
 use super::dice::Dice;
 use super::faults::{Fault, Faults, RetryAfter};
 use super::identity::{Circumstances, Client, Identity, LICENSE_SCOPE, Refusal, client_id};
@@ -230,13 +231,15 @@ impl Shared {
         let ok = |body: &str| Reply { status: StatusCode::OK, body: body.into(), headers: HeaderMap::new() };
         Some(match fault {
             Fault::Throttle(retry_after) => {
-                let reply = Reply::message(StatusCode::TOO_MANY_REQUESTS, "Too many requests.");
-                match retry_after {
-                    RetryAfter::Absent => reply,
-                    RetryAfter::Seconds(seconds) => reply.with(header::RETRY_AFTER, &seconds.to_string()),
-                    RetryAfter::Date(seconds) => reply.with(header::RETRY_AFTER, &self.http_date(*seconds)),
-                    RetryAfter::Garbage => reply.with(header::RETRY_AFTER, "in a while"),
-                }
+                self.come_back(Reply::message(StatusCode::TOO_MANY_REQUESTS, "Too many requests."), *retry_after)
+            }
+            Fault::Unavailable(retry_after) => {
+                self.come_back(Reply::message(StatusCode::SERVICE_UNAVAILABLE, "Maintenance."), *retry_after)
+            }
+            Fault::Redirect(url) => Reply { status: StatusCode::FOUND, ..ok("") }.with(header::LOCATION, url),
+            Fault::Answer { status, body } => {
+                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Reply { status, ..ok(body) }
             }
             Fault::Status(status) => {
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -250,6 +253,16 @@ impl Shared {
                 .with(header::CONTENT_TYPE, "text/html; charset=utf-8"),
             _ => return None,
         })
+    }
+
+    fn come_back(&self, reply: Reply, retry_after: RetryAfter) -> Reply {
+        match retry_after {
+            RetryAfter::Absent => reply,
+            RetryAfter::Seconds(seconds) => reply.with(header::RETRY_AFTER, &seconds.to_string()),
+            RetryAfter::Date(seconds) => reply.with(header::RETRY_AFTER, &self.http_date(seconds)),
+            RetryAfter::Garbage => reply.with(header::RETRY_AFTER, "in a while"),
+            RetryAfter::Text(text) => reply.with(header::RETRY_AFTER, text),
+        }
     }
 
     /// The right answer.
@@ -336,10 +349,22 @@ impl Shared {
     /// The reply on its way, damaged as the faults say.
     fn respond(&self, reply: Reply, asked: &HeaderMap, faults: &[Fault]) -> Response<Body> {
         let Reply { status, mut body, mut headers } = reply;
-        for fault in faults {
+        let mut compress = self.gzip && body.len() > 1024;
+        for fault in faults.iter().filter(|_| status.is_success()) {
             match fault {
                 Fault::MalformedJson => body.truncate(body.len() / 2),
-                Fault::Oversized(blanks) => body.resize(body.len().saturating_add(*blanks), b' '),
+                Fault::Edit(edit) => body = edit.apply(body),
+                Fault::Oversized(blanks) => {
+                    body.resize(body.len().saturating_add(*blanks), b' ');
+                    compress = false;
+                }
+                Fault::NotGzip | Fault::GzipBomb { .. } => {
+                    if let Fault::GzipBomb { mebibytes } = fault {
+                        body = gzip_bomb(*mebibytes);
+                    }
+                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    compress = false;
+                }
                 _ => {}
             }
         }
@@ -347,7 +372,7 @@ impl Shared {
             .get(header::ACCEPT_ENCODING)
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.split(',').any(|coding| coding.trim() == "gzip"));
-        if self.gzip && accepts_gzip && body.len() > 1024 {
+        if compress && accepts_gzip {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
             if let Ok(compressed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
                 body = compressed;
@@ -362,13 +387,16 @@ impl Shared {
             headers.insert("x-request-id", id);
         }
         let body = Bytes::from(body);
-        let body = if faults.contains(&Fault::Truncated) {
-            CutBody::half_of(&body, true)
-        } else if faults.contains(&Fault::CutChunked) {
-            CutBody::half_of(&body, false)
-        } else {
-            Body::from(body)
-        };
+        let body = faults
+            .iter()
+            .find_map(|fault| match fault {
+                Fault::Truncated => Some(CutBody::half_of(&body, true, End::Closed)),
+                Fault::CutChunked => Some(CutBody::half_of(&body, false, End::Closed)),
+                Fault::ResetBody { announced } => Some(CutBody::half_of(&body, *announced, End::Reset)),
+                Fault::Drip { every } => Some(DripBody::of(body.clone(), *every)),
+                _ => None,
+            })
+            .unwrap_or_else(|| Body::from(body));
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;

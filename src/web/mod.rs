@@ -26,6 +26,7 @@ pub mod view;
 
 mod access;
 mod answers;
+mod connections;
 mod counters;
 mod customer_page;
 mod head_deadline;

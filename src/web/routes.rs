@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    VARY, X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
@@ -20,6 +20,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::Semaphore;
 use tokio::sync::oneshot;
 
 use super::counters::Counters;
@@ -43,6 +44,7 @@ struct Pages {
     counters: Counters,
     was_ready: AtomicBool,
     recent: Arc<Recent>,
+    desk: Desk,
 }
 
 type Shared = State<Arc<Pages>>;
@@ -53,7 +55,13 @@ pub fn router(site: Site) -> Result<Router, Error> {
     let telemetry_path = site.telemetry_path.clone();
     let prefix = site.route_prefix.clone();
     let counters = Counters::new().map_err(Error::Counters)?;
-    let pages = Arc::new(Pages { site, counters, was_ready: AtomicBool::new(false), recent: Arc::default() });
+    let pages = Arc::new(Pages {
+        site,
+        counters,
+        was_ready: AtomicBool::new(false),
+        recent: Arc::default(),
+        desk: Desk::new(),
+    });
     let pages = Router::new()
         .route("/", get(status_page))
         .route(&telemetry_path, get(metrics))
@@ -110,8 +118,52 @@ impl Pages {
     }
 }
 
-/// Runs `work` where it holds up nobody else.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+/// Where work waits for its turn, so that a crowd costs neither threads nor memory, and pages never hold up a scrape.
+struct Desk {
+    /// For pages at work.
+    pages: Arc<Semaphore>,
+    /// For pages at work or waiting.
+    chairs: Arc<Semaphore>,
+    /// For scrapes, and for probes, which are as cheap; whoever waits is a stream of a connection, which are limited.
+    scrapes: Arc<Semaphore>,
+}
+
+impl Desk {
+    const PAGES: usize = 2;
+    const CHAIRS: usize = 64;
+    const SCRAPES: usize = 4;
+
+    fn new() -> Self {
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { pages: semaphore(Self::PAGES), chairs: semaphore(Self::CHAIRS), scrapes: semaphore(Self::SCRAPES) }
+    }
+
+    /// Makes a page, unless too many wait already.
+    async fn page<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+        let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
+            let busy = "too many pages are asked for at the same time; try again in a moment\n";
+            return Err((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], TEXT, busy).into_response());
+        };
+        aside(&self.pages, move || (work(), chair)).await.map(|(page, _)| page)
+    }
+
+    /// Makes a scrape, or what is as cheap.
+    async fn scrape<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+        aside(&self.scrapes, work).await
+    }
+}
+
+/// Runs `work` where it holds up nobody else, in its turn. The turn lasts until it ends, though its peer may be gone.
+async fn aside<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Response> {
+    // Nobody closes the semaphore.
+    let turn = Arc::clone(turns).acquire_owned().await.ok();
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     // The work panicked, or the runtime is shutting down.
     tokio::task::spawn_blocking(work)
         .await
@@ -126,13 +178,16 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     };
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
-    let scrape = aside(move || {
-        let exposition = pages.site.exposition.get();
-        pages.counters.scraped(exposition.series());
-        let own = merge(vec![(pages.site.own)(), pages.counters.gather()]);
-        exposition.scrape(format, gzip, &own)
-    })
-    .await?;
+    let state = Arc::clone(&pages);
+    let scrape = state
+        .desk
+        .scrape(move || {
+            let exposition = pages.site.exposition.get();
+            pages.counters.scraped(exposition.series());
+            let own = merge(vec![(pages.site.own)(), pages.counters.gather()]);
+            exposition.scrape(format, gzip, &own)
+        })
+        .await?;
     let mut response = Response::new(Body::new(Chunks::new(scrape.chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(scrape.content_type));
@@ -144,13 +199,16 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
 }
 
 async fn ready(State(pages): Shared) -> Result<Response, Response> {
-    let (ready, text) = aside(move || {
-        let site = &pages.site;
-        let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
-        let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
-        (ready, readiness.to_string())
-    })
-    .await?;
+    let state = Arc::clone(&pages);
+    let (ready, text) = state
+        .desk
+        .scrape(move || {
+            let site = &pages.site;
+            let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
+            let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
+            (ready, readiness.to_string())
+        })
+        .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((code, TEXT, text).into_response())
 }
@@ -184,32 +242,42 @@ async fn style() -> Response {
 async fn status_page(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
     let query = Query::parse(&query.unwrap_or_default())
         .map_err(|error| (StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")).into_response())?;
-    aside(move || Html(page::render(&pages.view(), &query, &pages.site.telemetry_path).into_string()).into_response())
+    let state = Arc::clone(&pages);
+    state
+        .desk
+        .page(move || {
+            Html(page::render(&pages.view(), &query, &pages.site.telemetry_path).into_string()).into_response()
+        })
         .await
 }
 
 async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, String)>) -> Result<Response, Response> {
-    aside(move || {
-        let view = pages.view();
-        let row = view.customer(&partner, &id.into());
-        match row {
-            Some(row) => {
-                let page = customer_page::render(&view, &row, &pages.site.telemetry_path);
-                Html(page.into_string()).into_response()
+    let state = Arc::clone(&pages);
+    state
+        .desk
+        .page(move || {
+            let view = pages.view();
+            let row = view.customer(&partner, &id.into());
+            match row {
+                Some(row) => {
+                    let page = customer_page::render(&view, &row, &pages.site.telemetry_path);
+                    Html(page.into_string()).into_response()
+                }
+                None => (StatusCode::NOT_FOUND, TEXT, "no such customer is known\n").into_response(),
             }
-            None => (StatusCode::NOT_FOUND, TEXT, "no such customer is known\n").into_response(),
-        }
-    })
-    .await
+        })
+        .await
 }
 
 async fn api_customers(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
     let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
-    aside(move || api::customers(&pages.view(), &query)).await
+    let state = Arc::clone(&pages);
+    state.desk.page(move || api::customers(&pages.view(), &query)).await
 }
 
 async fn api_status(State(pages): Shared) -> Result<Response, Response> {
-    aside(move || api::status(&pages.view())).await
+    let state = Arc::clone(&pages);
+    state.desk.page(move || api::status(&pages.view())).await
 }
 
 /// A body of pieces that are there already, sent without copying them.

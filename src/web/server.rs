@@ -4,9 +4,9 @@
 //! wait on a peer has an end: a TLS handshake and a request's head must be there within [`Limits::head`] of their first
 //! byte (of the connection, for the first one), an answer that nobody takes is given up after [`Limits::write`], one
 //! that is taken too slowly after [`Limits::answer`], and a connection without requests is closed after
-//! [`Limits::idle`]. Over [`Limits::connections`], new connections wait in the kernel's backlog until one ends. Request
-//! bodies are not read beyond what came with the head. An accept that fails, for want of file descriptors say, is tried
-//! again.
+//! [`Limits::idle`]. Over [`Limits::connections`], one that is not missed is closed for each new one: see
+//! [`super::connections`]. Request bodies are not read beyond what came with the head. An accept that fails, for want of
+//! file descriptors say, is tried again.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,7 +24,7 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
@@ -32,14 +32,20 @@ use tokio_rustls::TlsAcceptor;
 
 use super::access::Access;
 use super::answers::Answers;
+use super::connections::{Activity, Connections, Told};
 use super::head_deadline::{Head, HeadDeadline};
 
 /// The largest head of a request, in bytes.
 const HEAD_SIZE: u32 = 16 * 1024;
 /// Header fields in a request.
 const HEADERS: usize = 64;
-/// Requests under way at the same time on one HTTP/2 connection.
-const STREAMS: u32 = 32;
+/// Requests under way at the same time on one HTTP/2 connection: a browser needs two. The answers of those that a peer
+/// does not take are kept for it.
+const STREAMS: u32 = 8;
+/// What a peer may send of a body on a stream of HTTP/2 before somebody reads it, which nobody does.
+const STREAM_WINDOW: u32 = 1024;
+/// What a peer may send of bodies on all streams together; HTTP/2 knows no less.
+const CONNECTION_WINDOW: u32 = 65_535;
 /// Connections that the kernel keeps for us while we do not accept.
 const BACKLOG: i32 = 1024;
 
@@ -125,18 +131,28 @@ pub async fn serve(
 ) -> io::Result<()> {
     let builder = Arc::new(connection_builder(&limits));
     let (stop, stopping) = watch::channel(false);
-    let permits = Arc::new(Semaphore::new(limits.connections));
+    let room = Connections::new(limits.connections);
     // Dropping it ends the connections that are left.
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (permit, stream) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = accept(&listener) => accepted,
         };
-        let connection = Connection { permit, access: access.clone(), limits };
-        connections.spawn(connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone()));
+        let admitted = tokio::select! {
+            () = &mut shutdown => break,
+            admitted = room.admit(peer.ip()) => admitted,
+        };
+        let connection = Connection { activity: Arc::clone(&admitted.activity), access: access.clone(), limits };
+        let served = connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone());
+        connections.spawn(async move {
+            tokio::select! {
+                () = served => {}
+                () = admitted.unwanted() => tracing::debug!(%peer, "connection closed to make room"),
+            }
+        });
     }
     drop(listener);
     stop.send_replace(true);
@@ -147,14 +163,12 @@ pub async fn serve(
     Ok(())
 }
 
-/// The next connection, once there is room for it. Fails never: whatever is wrong is waited out.
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, TcpStream) {
-    // Nobody closes the semaphore; if somebody did, there would be no limit.
-    let permit = Arc::clone(permits).acquire_owned().await.ok();
+/// The next connection. Fails never: whatever is wrong is waited out.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(50);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (permit, stream),
+            Ok(accepted) => return accepted,
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections; trying again");
@@ -187,6 +201,8 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(limits.write)
         .keep_alive_timeout(limits.write)
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_SIZE);
     builder
 }
@@ -198,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
 /// What must live as long as a connection does, and what it goes by.
 struct Connection {
-    permit: Option<OwnedSemaphorePermit>,
+    activity: Arc<Activity>,
     access: Access,
     limits: Limits,
 }
@@ -225,8 +241,9 @@ impl Connection {
                 return;
             }
         };
-        let Self { permit, access, limits } = self;
+        let Self { activity, access, limits } = self;
         let head = Head::awaited();
+        let stream = Told::new(stream, Arc::clone(&activity));
         let stream = HeadDeadline::new(stream, head.clone(), limits.head);
         let router = TowerToHyperService::new(router);
         let answers = Arc::new(Answers::new(limits));
@@ -235,6 +252,7 @@ impl Connection {
         let outdate = Arc::clone(&outdated);
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             head.complete(request.version());
+            activity.asked();
             let multiplexed = request.version() == hyper::Version::HTTP_2;
             let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
             let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
@@ -269,7 +287,6 @@ impl Connection {
             is_last = true;
             connection.as_mut().graceful_shutdown();
         }
-        drop(permit);
     }
 }
 

@@ -54,7 +54,7 @@ impl Drop for Prometheus {
 }
 
 fn escaped(query: &str) -> String {
-    query.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    query.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 fn is_ready(url: &str) -> bool {

@@ -60,8 +60,9 @@ impl Exporter {
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
         let mut exporter = Self { child, url: String::new(), lines, log: String::new() };
         let line = exporter.wait_for_line("listening");
-        let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
-        exporter.url = format!("http://{}", address.trim_matches('"'));
+        // In logfmt or in JSON.
+        let address = line.split("address").nth(1).unwrap().trim_start_matches(['=', '"', ':']);
+        exporter.url = format!("http://{}", address.split([' ', '"']).next().unwrap());
         exporter
     }
 

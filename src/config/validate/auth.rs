@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
 
 use super::path;
 use crate::config::credential::{CertificateSource, Credential, SecretSource, read_file};
-use crate::config::problem::{At, Mistake, quoted};
+use crate::config::problem::{At, Mistake};
 use crate::config::raw::{RawAuth, RawCertificate};
 
 /// The client id and the credential; `None` only if something was written down.
@@ -47,11 +48,11 @@ fn credential(at: &At<'_>, raw: RawAuth, base: &Path) -> Option<Credential> {
         }
         (value, file, env, None) if [&value, &file, &env].into_iter().flatten().count() == 1 => {
             let (key, source) = if let Some(text) = value {
-                ("client_secret", SecretSource::Value(text.trim().into()))
+                ("client_secret", SecretSource::Value(Zeroizing::new(text).trim().into()))
             } else if let Some(file) = file {
-                ("client_secret_file", SecretSource::File(path(&at.key("client_secret_file"), &file, base)?))
+                ("client_secret_file", secret_file(&at.key("client_secret_file"), &file, base)?)
             } else {
-                ("client_secret_env", SecretSource::Env(env.unwrap_or_default()))
+                ("client_secret_env", secret_variable(&at.key("client_secret_env"), env.unwrap_or_default())?)
             };
             let at = at.key(key);
             let secret = at.accept(source.read())?;
@@ -72,6 +73,36 @@ fn credential(at: &At<'_>, raw: RawAuth, base: &Path) -> Option<Credential> {
             None
         }
     }
+}
+
+/// What is no path of a file that is there may be the secret itself, given by mistake: unless it looks like a path, it is
+/// not repeated.
+fn secret_file(at: &At<'_>, raw: &str, base: &Path) -> Option<SecretSource> {
+    let file = path(at, raw, base)?;
+    let looks_like_one = ["/", "./", "../"].iter().any(|start| raw.starts_with(start))
+        || raw.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-./".contains(&byte));
+    if !looks_like_one && matches!(file.try_exists(), Ok(false) | Err(_)) {
+        let remedy =
+            format!("write its path, which starts at {}; a secret itself has a key of its own", base.display());
+        at.wrong("there is no such file", remedy);
+        return None;
+    }
+    Some(SecretSource::File(file))
+}
+
+/// The same of a variable: one that is not set and does not look like one is not repeated.
+fn secret_variable(at: &At<'_>, name: String) -> Option<SecretSource> {
+    // What could not be a name is not repeated anyway.
+    let looks_like_one = !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        || !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    if !looks_like_one && std::env::var_os(&name).is_none() {
+        at.wrong(
+            "there is no such environment variable",
+            "set it for this process; a secret itself has a key of its own",
+        );
+        return None;
+    }
+    Some(SecretSource::Env(name))
 }
 
 fn certificate_source(at: &At<'_>, raw: RawCertificate, base: &Path) -> Option<CertificateSource> {
@@ -107,11 +138,13 @@ fn certificate_source(at: &At<'_>, raw: RawCertificate, base: &Path) -> Option<C
             let pfx_file = file("pfx_file", &pfx_file);
             let (key, password) = match (raw.pfx_password_file, raw.pfx_password_env) {
                 (Some(password), _) => {
-                    let file = path(&at.key("pfx_password_file"), &password, base)?;
-                    ("pfx_password_file", SecretSource::File(file))
+                    ("pfx_password_file", secret_file(&at.key("pfx_password_file"), &password, base)?)
                 }
-                (None, Some(name)) => ("pfx_password_env", SecretSource::Env(name)),
-                (None, None) => ("pfx_password", SecretSource::Value(raw.pfx_password.unwrap_or_default().into())),
+                (None, Some(name)) => ("pfx_password_env", secret_variable(&at.key("pfx_password_env"), name)?),
+                (None, None) => (
+                    "pfx_password",
+                    SecretSource::Value(Zeroizing::new(raw.pfx_password.unwrap_or_default()).as_str().into()),
+                ),
             };
             at.key(key).accept(password.read())?;
             Some(CertificateSource::Pfx { pfx_file: pfx_file?, password })
@@ -144,7 +177,7 @@ fn date(text: &str) -> Result<Timestamp, Mistake> {
         text.parse::<Timestamp>()
     };
     time.map_err(|_| {
-        let what = format!("{} is not a date", quoted(text));
-        Mistake::new(what, "write it like `2027-03-01` (midnight UTC) or `2027-03-01T12:00:00Z`")
+        // Not repeated: next to a secret, it may be one.
+        Mistake::new("this is not a date", "write it like `2027-03-01` (midnight UTC) or `2027-03-01T12:00:00Z`")
     })
 }

@@ -9,6 +9,7 @@ use ring::{digest, signature};
 use rustls_pki_types::PrivateKeyDer;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::config::{Certificate, CertificateSource, Credential, Mistake, SecretSource};
 
@@ -74,12 +75,14 @@ impl Proof {
         client_id: &str,
         token_url: &str,
         now: Timestamp,
-    ) -> Result<Vec<(&'static str, String)>, &'static str> {
+    ) -> Result<Vec<(&'static str, Zeroizing<String>)>, &'static str> {
         match self {
-            Self::Secret { secret, .. } => Ok(vec![("client_secret", secret.expose_secret().to_owned())]),
+            Self::Secret { secret, .. } => {
+                Ok(vec![("client_secret", Zeroizing::new(secret.expose_secret().to_owned()))])
+            }
             Self::Certificate { certificate, .. } => Ok(vec![
-                ("client_assertion_type", ASSERTION_TYPE.to_owned()),
-                ("client_assertion", assertion(certificate, client_id, token_url, now)?),
+                ("client_assertion_type", Zeroizing::new(ASSERTION_TYPE.to_owned())),
+                ("client_assertion", Zeroizing::new(assertion(certificate, client_id, token_url, now)?)),
             ]),
         }
     }
@@ -193,7 +196,7 @@ mod tests {
         for key in [pkcs1(), PrivateKeyDer::Pkcs8(made.pkcs8.clone().into()), pkcs1()] {
             let proof = made.proof(key);
             let fields = proof.fields("app", "https://id.example.com/connect/token", now).unwrap();
-            assert_eq!(fields[0], ("client_assertion_type", ASSERTION_TYPE.to_owned()));
+            assert_eq!((fields[0].0, fields[0].1.as_str()), ("client_assertion_type", ASSERTION_TYPE));
             let (name, jwt) = &fields[1];
             assert_eq!(*name, "client_assertion");
             let parts: Vec<&str> = jwt.split('.').collect();

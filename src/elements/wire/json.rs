@@ -1,6 +1,7 @@
 //! A JSON document as it came: objects keep their order and texts are borrowed from the body.
 //!
-//! Field names match in any ASCII letter case. The parser's own limit on depth (128) holds.
+//! Field names match in any ASCII letter case. The parser's own limit on depth (128) holds, and one on values: each
+//! takes up to a hundred bytes here, and as few as two in a body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,6 +25,9 @@ pub(super) enum Json<'a> {
 
 static NULL: Json<'static> = Json::Null;
 
+/// A page of the service list has some 20 values a row.
+const MOST_VALUES: usize = 400_000;
+
 /// The body as text. A name in a broken encoding costs that name its broken letters, not everybody their page.
 pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
@@ -34,6 +38,10 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
 ///
 /// Half of a surrogate pair (`"\ud800"`) costs that text a letter, like any other broken encoding.
 pub(super) fn parse(text: &str) -> Result<Json<'_>, Malformed> {
+    // Each value but the first of a list or an object follows a comma. Those within texts count too.
+    if text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).nth(MOST_VALUES).is_some() {
+        return Err(Malformed::new(format!("expected no more than {MOST_VALUES} values")));
+    }
     let error = match serde_json::from_str(text) {
         Ok(json) => return Ok(json),
         Err(error) => error,
@@ -231,6 +239,15 @@ mod tests {
         let page = parse(r#"{"a\ud800": [1, "x", {"b": null}, true], "c": "\udfff"}"#).unwrap();
         assert_eq!(page.row().unwrap().get("c").as_text(), Some("\u{fffd}"));
         assert_eq!(parse(r#"{"a": "\ud800"#).unwrap_err().to_string().find("not JSON"), Some(0));
+    }
+
+    #[test]
+    fn values_are_bounded() {
+        for (unit, times) in [("0,", MOST_VALUES - 1), ("[],", MOST_VALUES / 2 - 1)] {
+            assert!(parse(&format!("[{}0]", unit.repeat(times))).is_ok());
+            let error = parse(&format!("[{}0]", unit.repeat(times + 1))).unwrap_err();
+            assert_eq!(error.to_string(), "expected no more than 400000 values");
+        }
     }
 
     proptest! {

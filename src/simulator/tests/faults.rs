@@ -85,6 +85,65 @@ async fn bodies_are_wrong() {
 }
 
 #[tokio::test]
+async fn answers_are_anything_at_all() {
+    let api = with(Fault::Answer { status: 599, body: "x".to_owned() }).await;
+    let answer = api.get(PURCHASED).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (599, "x"));
+    let api = with(Fault::Unavailable(RetryAfter::Text("-1"))).await;
+    let answer = api.get(PURCHASED).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "-1"));
+    let api = with(Fault::Edit(Edit::Values { fields: &["purchasedUserSeat"], json: "-5" })).await;
+    assert_eq!(json(api.get(PURCHASED).send().await.unwrap()).await["purchasedUserSeat"], -5);
+    let api = with(Fault::NotGzip).await;
+    assert!(api.get(PURCHASED).send().await.unwrap().bytes().await.is_err());
+    let api = with(Fault::GzipBomb { mebibytes: 2 }).await;
+    assert_eq!(api.get(PURCHASED).send().await.unwrap().bytes().await.unwrap().len(), 2 << 20);
+}
+
+#[tokio::test]
+async fn bodies_are_reset_and_drip() {
+    for announced in [true, false] {
+        let api = with(Fault::ResetBody { announced }).await;
+        let answer = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(answer.headers().contains_key("content-length"), announced);
+        let error = answer.bytes().await.unwrap_err();
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        assert!(causes.into_iter().any(|cause| cause.to_string().contains("reset")), "{error:?}");
+    }
+    let every = Duration::from_millis(2);
+    let api = with(Fault::Drip { every }).await;
+    let asked = Instant::now();
+    let body = api.get(PURCHASED).send().await.unwrap().bytes().await.unwrap();
+    assert!(asked.elapsed() >= every * (u32::try_from(body.len()).unwrap() - 1));
+    assert!(serde_json::from_slice::<Value>(&body).is_ok());
+}
+
+#[tokio::test]
+async fn pages_are_cut_repeated_and_reordered() {
+    let api = Api::start(by_hand(&["a", "b", "c", "d", "e"])).await;
+    let pages = async |faults: Vec<Fault>| {
+        let small = [Fault::SmallPages(2)].into_iter().chain(faults);
+        api.simulator.faults().set(small.map(Rule::new).collect());
+        let mut pages = Vec::new();
+        for index in 1..=3 {
+            let path = format!("/customers/services/batch?pageIndex={index}&pageSize=100");
+            let page = json(api.post(&path, "{}").send().await.unwrap()).await;
+            assert_eq!(page["metadata"]["pageSize"], 2);
+            let ids = page["data"].as_array().unwrap().iter().map(|row| row["customerId"].as_str().unwrap().to_owned());
+            pages.push(ids.collect::<Vec<_>>().concat());
+        }
+        pages
+    };
+    assert_eq!(pages(vec![]).await, ["ab", "cd", "e"]);
+    assert_eq!(pages(vec![Fault::EmptyPage(2)]).await, ["ab", "", "e"]);
+    assert_eq!(pages(vec![Fault::Duplicated]).await, ["aba", "bcdc", "dee"]);
+    assert_eq!(pages(vec![Fault::Reordered]).await, ["ab", "ea", "d"]);
+    api.simulator.faults().set(vec![Rule::new(Fault::RefuseIds)]);
+    assert_eq!(status(api.post("/customers/services/batch", "{}")).await, 200);
+    assert_eq!(status(api.post("/customers/services/batch", r#"{"customerIds": ["a"]}"#)).await, 403);
+}
+
+#[tokio::test]
 async fn connections_hang() {
     let api = with_rule(Rule::new(Fault::Hang).of_customer("a")).await;
     assert!(timeout(Duration::from_millis(100), api.get(PURCHASED).send()).await.is_err());

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
+use zeroize::Zeroizing;
 
 use crate::config::{Mistake, read_file};
 
@@ -17,15 +18,15 @@ type Digest = Box<[u8]>;
 
 impl Files {
     /// Reads a file and remembers what was there, also if there was nothing.
-    pub(super) fn read(&mut self, path: &Path) -> Result<Vec<u8>, Mistake> {
+    pub(super) fn read(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
         let bytes = read_file(path);
-        self.0.push((path.to_owned(), bytes.as_deref().ok().map(fingerprint)));
+        self.0.push((path.to_owned(), bytes.as_ref().ok().map(|bytes| fingerprint(bytes))));
         bytes
     }
 
     /// Whether a file is no longer what it was when it was read.
     pub(super) fn changed(&self) -> bool {
-        self.0.iter().any(|(path, then)| read_file(path).ok().as_deref().map(fingerprint) != *then)
+        self.0.iter().any(|(path, then)| read_file(path).ok().map(|bytes| fingerprint(&bytes)) != *then)
     }
 }
 

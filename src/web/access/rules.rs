@@ -79,10 +79,10 @@ impl Rules {
     fn read_into(file: &Path, files: &mut Files) -> Result<Self, ConfigErrors> {
         let of_file = |mistake| ConfigErrors::new(vec![Problem { place: Place::File, mistake }]);
         let bytes = files.read(file).map_err(of_file)?;
-        let text = String::from_utf8(bytes)
+        let text = std::str::from_utf8(&bytes)
             .map_err(|_| of_file(Mistake::new("it is not a text in UTF-8", "save it as plain text")))?;
         let base = file.parent().unwrap_or(Path::new(""));
-        let mut rules = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(&text), base, files)?;
+        let mut rules = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), base, files)?;
         if !rules.users.is_empty() {
             rules.warnings.extend(open_to_others(file));
         }

@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::clients::{Clients, Policy};
 use super::files::Files;
@@ -171,13 +172,13 @@ type Source = (Option<String>, Option<String>);
 
 /// The bytes of a text that is given here or in a file; `None` if there is none or it cannot be had, which has then been
 /// written down.
-fn text(at: &At<'_>, key: &str, (inline, file): Source, base: &Path, files: &mut Files) -> Option<Vec<u8>> {
+fn text(at: &At<'_>, key: &str, (inline, file): Source, base: &Path, files: &mut Files) -> Option<Zeroizing<Vec<u8>>> {
     match (inline, file) {
         (Some(_), Some(_)) => {
             at.key(key).wrong(format!("there is both {key} and {key}_file"), "keep one of them");
             None
         }
-        (Some(text), None) => Some(text.into_bytes()),
+        (Some(text), None) => Some(text.into_bytes().into()),
         (None, Some(file)) => at.key(&format!("{key}_file")).accept(files.read(&base.join(file))),
         (None, None) => None,
     }

@@ -60,6 +60,17 @@ impl Server {
         Answer::read(&mut stream).await
     }
 
+    /// Begins to ask, beside whatever else is asked.
+    fn ask_later(&self, path: String) -> JoinHandle<Answer> {
+        let address = self.address;
+        tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            Answer::read(&mut stream).await
+        })
+    }
+
     async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, "").await
     }

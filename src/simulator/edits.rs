@@ -1,0 +1,118 @@
+//! The right JSON with something changed, as a careless or a hostile server would.
+
+use serde_json::Value;
+
+/// A change of a JSON body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// These fields, wherever they stand, have this in place of their value.
+    Values {
+        /// In the letter case of live answers.
+        fields: &'static [&'static str],
+        /// Put there as it is, whether it is JSON or not.
+        json: &'static str,
+    },
+    /// This field is left out in every so manieth place, beginning with the first.
+    Without {
+        /// Its name.
+        field: &'static str,
+        /// 1 leaves it out everywhere.
+        every: usize,
+    },
+    /// The rows in `data`, or the answer itself, are lists of their values.
+    Lists,
+    /// A field more, which is a list in a list, so many deep.
+    Deep(usize),
+    /// Bytes that are no UTF-8 in place of the `@` of every address.
+    NoUtf8,
+}
+
+impl Edit {
+    /// The body as it goes out; one that is no JSON stays as it is.
+    pub(super) fn apply(&self, body: Vec<u8>) -> Vec<u8> {
+        /// What no answer holds.
+        const MARK: &str = "<<value>>";
+        let Ok(mut json) = serde_json::from_slice::<Value>(&body) else { return body };
+        match self {
+            Self::Values { fields, json: raw } => {
+                each_field(&mut json, &mut |name, value| {
+                    if fields.contains(&name) {
+                        *value = MARK.into();
+                    }
+                });
+                return json.to_string().replace(&format!("\"{MARK}\""), raw).into_bytes();
+            }
+            Self::Without { field, every } => {
+                let mut place = 0;
+                each_object(&mut json, &mut |object| {
+                    if object.contains_key(*field) {
+                        if place % every.max(&1) == 0 {
+                            object.remove(*field);
+                        }
+                        place += 1;
+                    }
+                });
+            }
+            Self::Lists => {
+                let list = |row: &mut Value| {
+                    if let Value::Object(fields) = row {
+                        *row = fields.values().cloned().collect();
+                    }
+                };
+                match json.get_mut("data").and_then(Value::as_array_mut) {
+                    Some(rows) => rows.iter_mut().for_each(list),
+                    None => list(&mut json),
+                }
+            }
+            Self::Deep(depth) => {
+                if let Some(object) = json.as_object_mut() {
+                    object.insert("more".to_owned(), MARK.into());
+                }
+                let deep = "[".repeat(*depth) + &"]".repeat(*depth);
+                return json.to_string().replace(&format!("\"{MARK}\""), &deep).into_bytes();
+            }
+            Self::NoUtf8 => return body.into_iter().map(|byte| if byte == b'@' { 0xff } else { byte }).collect(),
+        }
+        json.to_string().into_bytes()
+    }
+}
+
+fn each_field(json: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
+    each_object(json, &mut |object| object.iter_mut().for_each(|(name, value)| change(name, value)));
+}
+
+/// From the outside in: what is changed is looked into as it is then.
+fn each_object(json: &mut Value, change: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
+    match json {
+        Value::Object(object) => {
+            change(object);
+            object.values_mut().for_each(|value| each_object(value, change));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| each_object(value, change)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(edit: &Edit, body: &str) -> String {
+        String::from_utf8_lossy(&edit.apply(body.as_bytes().to_vec())).into_owned()
+    }
+
+    #[test]
+    fn edits_change_what_they_name() {
+        let page = r#"{"data":[{"id":"a","n":1},{"id":"b","n":2}]}"#;
+        let values = |json| Edit::Values { fields: &["n"], json };
+        assert_eq!(edited(&values("NaN"), page), r#"{"data":[{"id":"a","n":NaN},{"id":"b","n":NaN}]}"#);
+        assert_eq!(edited(&values("[1]"), r#"{"n":1}"#), r#"{"n":[1]}"#);
+        let without = Edit::Without { field: "id", every: 2 };
+        assert_eq!(edited(&without, page), r#"{"data":[{"n":1},{"id":"b","n":2}]}"#);
+        assert_eq!(edited(&Edit::Lists, page), r#"{"data":[["a",1],["b",2]]}"#);
+        assert_eq!(edited(&Edit::Lists, r#"{"n":1}"#), "[1]");
+        assert_eq!(edited(&Edit::Deep(3), r#"{"n":1}"#), r#"{"more":[[[]]],"n":1}"#);
+        assert_eq!(edited(&Edit::NoUtf8, r#"{"n":"a@b"}"#), "{\"n\":\"a\u{fffd}b\"}");
+        assert_eq!(edited(&Edit::Lists, "no JSON"), "no JSON");
+    }
+}

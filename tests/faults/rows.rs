@@ -1,0 +1,168 @@
+//! A row of the table: what goes wrong, for how long, and what that may cost.
+
+use std::time::Duration;
+
+use avepoint_exporter::domain::Collector;
+use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule};
+
+use super::clock::Wall;
+use super::truth::Allowed;
+
+pub const SERVICES: Operation = Operation::Api(Collector::Services);
+pub const TOKEN: Operation = Operation::Token;
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub name: String,
+    /// For the document.
+    pub simulated: String,
+    pub troubles: Vec<Trouble>,
+    pub lasts: Lasts,
+    pub ends: Ends,
+    pub allowed: Allowed,
+    pub transport: Transport,
+    /// The daemon's own wall clock.
+    pub wall: Option<&'static Wall>,
+    pub token_lifetime: Duration,
+    /// Of the simulator, before, during and after.
+    pub always: Vec<Rule>,
+    /// Whether it may be drawn for a combination.
+    pub combines: bool,
+}
+
+/// Something that begins, and that ends.
+#[derive(Clone, Debug)]
+pub enum Trouble {
+    Rule(Rule),
+    /// Connections are refused.
+    Shut(Which),
+    /// A byte at a time, so long between two.
+    Drip(Which, Duration),
+    /// A certificate of a CA that is not known.
+    Foreign,
+    /// A certificate that has expired.
+    Expired,
+    /// Another configuration, from the right one, by a reload.
+    Config(fn(&str) -> String),
+    /// The wall clock is so many seconds ahead.
+    Clock(&'static Wall, i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Api,
+    Token,
+}
+
+/// How long a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// A few intervals: nothing may get too old.
+    Short,
+    /// Longer than `max_age`: what cannot be renewed must go.
+    Outlasts,
+}
+
+/// How it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    Itself,
+    Reload,
+    /// Not at all: everything else is as it should be.
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Http,
+    Https { http2: bool },
+}
+
+impl Row {
+    pub fn new(name: impl Into<String>, simulated: impl Into<String>, troubles: Vec<Trouble>) -> Self {
+        let about_tokens = |trouble: &Trouble| match trouble {
+            Trouble::Rule(rule) => rule.operations.contains(&TOKEN),
+            Trouble::Shut(which) | Trouble::Drip(which, _) => *which == Which::Token,
+            Trouble::Clock(..) => true,
+            _ => false,
+        };
+        // Where tokens matter, they are asked for all the time.
+        let token_lifetime = if troubles.iter().any(about_tokens) { 3 } else { 3600 };
+        Self {
+            name: name.into(),
+            simulated: simulated.into(),
+            troubles,
+            lasts: Lasts::Short,
+            ends: Ends::Itself,
+            allowed: Allowed::default(),
+            transport: Transport::Http,
+            wall: None,
+            token_lifetime: Duration::from_secs(token_lifetime),
+            always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
+            combines: false,
+        }
+    }
+
+    /// Several faults at once.
+    pub fn is_combined(&self) -> bool {
+        self.name.contains(" + ")
+    }
+
+    pub fn outlasts(mut self) -> Self {
+        self.name += ", for long";
+        self.lasts = Lasts::Outlasts;
+        self
+    }
+
+    pub fn ends(self, ends: Ends) -> Self {
+        Self { ends, ..self }
+    }
+
+    pub fn gaps(mut self) -> Self {
+        self.allowed.gaps = true;
+        self
+    }
+
+    pub fn https(self, http2: bool) -> Self {
+        Self { transport: Transport::Https { http2 }, ..self }
+    }
+
+    pub fn combines(self) -> Self {
+        Self { combines: true, ..self }
+    }
+}
+
+pub fn row(name: &str, simulated: &str, rules: impl IntoIterator<Item = Rule>) -> Row {
+    Row::new(name, simulated, rules.into_iter().map(Trouble::Rule).collect())
+}
+
+pub fn api(fault: Fault) -> Rule {
+    Rule::new(fault)
+}
+
+/// To the API and the identity service alike.
+pub fn all(fault: Fault) -> Rule {
+    let api = Collector::ALL.into_iter().map(Operation::Api);
+    Rule { operations: api.chain([TOKEN]).collect(), ..Rule::new(fault) }
+}
+
+pub fn listing(fault: Fault) -> Rule {
+    Rule::new(fault).on(SERVICES)
+}
+
+pub fn token(fault: Fault) -> Rule {
+    Rule::new(fault).on(TOKEN)
+}
+
+pub fn values(fields: &'static [&'static str], json: &'static str) -> Fault {
+    Fault::Edit(Edit::Values { fields, json })
+}
+
+pub fn answer(status: u16, body: impl Into<String>) -> Fault {
+    Fault::Answer { status, body: body.into() }
+}
+
+pub fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

@@ -1,0 +1,382 @@
+//! One row of the table, played: a simulated world that moves, the daemon before it, the fault, and its end; every
+//! scrape in between is checked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::simulator::{Settings, Simulator};
+use tokio::runtime::Handle;
+
+use super::daemon::Daemon;
+use super::door::{Authority, Door, State};
+use super::rows::{Ends, Lasts, Row, Transport, Trouble, Which};
+use super::setup::{Moving, authority, config, customer, get, newcomer, patience, world};
+use super::truth::{Groups, History, groups_of, is_content};
+use crate::support::{Samples, today, value};
+
+/// Of every collector.
+pub const INTERVAL: Duration = Duration::from_secs(2);
+/// Of every request.
+pub const TIMEOUT: Duration = Duration::from_secs(1);
+/// How long values are served: where a fault is to outlast them, and where not.
+pub const SHORT_AGE: Duration = Duration::from_secs(7);
+pub const LONG_AGE: Duration = Duration::from_mins(3);
+/// What an answer is on its way, what is between two expositions, and what a busy machine takes.
+const SLACK: Duration = Duration::from_millis(1000 + 1000 + 1500);
+/// How long a fault lasts that no value is outlasted by.
+const SHORT: Duration = Duration::from_secs(4);
+/// From the first request after a fault on: an interval with its jitter, a request with the pauses before it is
+/// repeated, the next exposition, and what a busy machine takes.
+const RECOVERY: Duration = Duration::from_millis(2100 + 1000 + 3500 + 1000 + 5000);
+/// Until that request: what the pauses of tokens and throttling are bounded by.
+const PAUSE: Duration = Duration::from_secs(65);
+const FIRST_PASS: Duration = Duration::from_mins(1);
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// What the process may need at most, in every row.
+pub const MOST_MEMORY_KIB: u64 = 96 * 1024;
+pub const MOST_FILES: usize = 64;
+
+/// How a problem begins that is only one of time: on a machine that was too busy it says nothing.
+pub const LATE: &str = "late: ";
+
+/// What a row came to, for the account.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    pub scrapes: u64,
+    pub memory_kib: u64,
+    pub files: usize,
+    pub recovery: Duration,
+}
+
+struct Scene<'a> {
+    row: &'a Row,
+    simulator: Arc<Simulator>,
+    api: Door,
+    token: Door,
+    history: Arc<History>,
+    daemon: Daemon,
+    folder: tempfile::TempDir,
+    ca: Option<&'static Authority>,
+    account: Account,
+    /// When values began to be out of reach.
+    broken: Option<Instant>,
+    /// When the fault began, or ended.
+    turned: Instant,
+}
+
+/// Plays a row; fails with what did not hold.
+pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
+    let mut scene = Scene::start(row, runtime)?;
+    let moving = Moving::start(scene.simulator.clone(), scene.history.clone());
+    scene.break_all();
+    let (lasts, start, before) = (scene.lasts(), Instant::now(), scene.arrivals());
+    let mut moved_out = false;
+    // On a busy machine it may take longer until a fault has met a request.
+    while start.elapsed() < lasts || scene.has_struck().is_err() && start.elapsed() < lasts * 5 {
+        scene.scrape()?;
+        if !moved_out && start.elapsed() > lasts / 3 {
+            scene.customers_come_and_go();
+            moved_out = true;
+        }
+        std::thread::sleep(TICK);
+    }
+    moving.stop();
+    scene.has_struck()?;
+    if row.wall.is_some() && row.troubles.len() == 1 {
+        scene.polled_in_time(start.elapsed(), scene.arrivals() - before)?;
+    }
+    let mended = Instant::now();
+    scene.mend_all();
+    scene.recover(mended)?;
+    scene.finish()
+}
+
+impl<'a> Scene<'a> {
+    fn start(row: &'a Row, runtime: &Handle) -> Result<Self, String> {
+        let history = Arc::new(History::default());
+        let (ca, server) = match row.transport {
+            Transport::Http => (None, None),
+            Transport::Https { http2 } => (Some(authority()), Some(authority().server(2099, http2))),
+        };
+        let mut settings = Settings::of_size(0, 7, today());
+        settings.registrations[0].world = world();
+        settings.token_lifetime = row.token_lifetime;
+        settings.faults.clone_from(&row.always);
+        let simulator = Arc::new(runtime.block_on(Simulator::on_loopback(settings)).map_err(|e| e.to_string())?);
+        simulator.with_world(Settings::CLIENT.0, |world| history.add(world));
+        let to = simulator.api_url().trim_start_matches("http://").parse().unwrap();
+        let state = State { open: true, drip: None, tls: server };
+        let (api, token) = (Door::new(runtime, to, state.clone()), Door::new(runtime, to, state));
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        if let Some(ca) = ca {
+            std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
+        }
+        let daemon = Daemon::start(row, runtime, folder.path(), &config(row, &api, &token, ca.is_some()));
+        let account = Account::default();
+        let scene = Self {
+            row,
+            simulator,
+            api,
+            token,
+            history,
+            daemon,
+            folder,
+            ca,
+            account,
+            broken: None,
+            turned: Instant::now(),
+        };
+        let start = Instant::now();
+        while !scene.is_whole(&scene.samples()?) {
+            if start.elapsed() > FIRST_PASS.mul_f64(patience()) {
+                return Err(format!("{LATE}the first pass never ended: {}", scene.missing()));
+            }
+            std::thread::sleep(TICK);
+        }
+        Ok(scene)
+    }
+
+    fn lasts(&self) -> Duration {
+        match self.row.lasts {
+            Lasts::Short if self.row.is_combined() => SHORT + INTERVAL,
+            Lasts::Short => SHORT,
+            Lasts::Outlasts => SHORT_AGE + INTERVAL + SLACK,
+        }
+    }
+
+    fn door(&self, which: Which) -> &Door {
+        match which {
+            Which::Api => &self.api,
+            Which::Token => &self.token,
+        }
+    }
+
+    fn break_all(&mut self) {
+        (self.broken, self.turned) = (Some(Instant::now()), Instant::now());
+        for trouble in &self.row.troubles {
+            match trouble {
+                Trouble::Rule(rule) => self.simulator.faults().add(rule.clone()),
+                Trouble::Shut(which) => self.door(*which).set(|state| state.open = false),
+                Trouble::Drip(which, every) => self.door(*which).set(|state| state.drip = Some(*every)),
+                Trouble::Foreign => {
+                    let server = Authority::new("foreign").server(2099, false);
+                    self.api.set(|state| state.tls = Some(server));
+                }
+                Trouble::Expired => self.api.set(|state| state.tls = Some(authority().server(2020, false))),
+                Trouble::Config(change) => {
+                    let right = config(self.row, &self.api, &self.token, self.ca.is_some());
+                    self.daemon.reload(self.folder.path(), &change(&right));
+                }
+                Trouble::Clock(wall, seconds) => wall.set_forward(*seconds),
+            }
+        }
+    }
+
+    /// Nothing was polled early, and nothing late.
+    fn polled_in_time(&self, lasted: Duration, requests: u64) -> Result<(), String> {
+        let targets: f64 = crate::support::of(&self.samples()?, "avepoint_collector_targets{")
+            .filter(|(s, _)| s.contains("fresh"))
+            .map(|(_, count)| count)
+            .sum();
+        // The list has three pages, and who has left is looked for once more.
+        let (intervals, once) = (lasted.as_secs_f64() / INTERVAL.as_secs_f64(), targets + 3.0);
+        let most = (intervals / 0.95 + 1.0) * once;
+        let least = if patience() > 1.0 { 1.0 } else { (intervals * 0.9 - 1.5) * once };
+        let requests = requests as f64;
+        if (least..=most).contains(&requests) {
+            Ok(())
+        } else {
+            Err(format!("{LATE}{requests} requests, not {least:.0} to {most:.0}"))
+        }
+    }
+
+    /// Whether the fault was one: every rule met requests, and something failed where a door was shut.
+    fn has_struck(&self) -> Result<(), String> {
+        let strikes = self.simulator.faults().strikes();
+        let rules = &strikes[self.row.always.len()..];
+        // Of faults at once, one may keep requests from meeting another.
+        let needed = if self.row.is_combined() { rules.len().min(2) } else { rules.len() };
+        if rules.iter().filter(|&&strikes| strikes > 0).count() < needed {
+            return Err(format!("{LATE}rules met no request: {rules:?}"));
+        }
+        let doors = self.row.troubles.iter().any(|trouble| !matches!(trouble, Trouble::Rule(_) | Trouble::Clock(..)));
+        let failures: f64 = crate::support::of(&self.samples()?, "avepoint_api_request_failures_total")
+            .chain(crate::support::of(&self.samples()?, "avepoint_auth_token_request_failures_total"))
+            .map(|(_, failures)| failures)
+            .sum();
+        if doors && failures == 0.0 { Err("no request failed".to_owned()) } else { Ok(()) }
+    }
+
+    fn mend_all(&mut self) {
+        self.turned = Instant::now();
+        if self.row.ends != Ends::Never {
+            self.simulator.faults().set(self.row.always.clone());
+        }
+        for trouble in &self.row.troubles {
+            match trouble {
+                Trouble::Rule(_) | Trouble::Config(_) => {}
+                Trouble::Clock(wall, _) => wall.set_forward(0),
+                Trouble::Shut(which) => self.door(*which).set(|state| state.open = true),
+                Trouble::Drip(which, _) => self.door(*which).set(|state| state.drip = None),
+                Trouble::Foreign | Trouble::Expired => {
+                    self.api.set(|state| state.tls = Some(authority().server(2099, false)));
+                }
+            }
+        }
+        if self.row.ends == Ends::Reload {
+            // Another budget is another client, should only that be wanted.
+            let right = config(self.row, &self.api, &self.token, self.ca.is_some());
+            self.daemon.reload(self.folder.path(), &right.replace("burst: 100", "burst: 99"));
+        }
+    }
+
+    /// One customer leaves and another one comes.
+    fn customers_come_and_go(&self) {
+        self.simulator.with_world(Settings::CLIENT.0, |world| {
+            world.remove(&customer(2).id);
+            world.customers.insert(3, newcomer());
+            self.history.add(world);
+        });
+    }
+
+    fn samples(&self) -> Result<Samples, String> {
+        let text = get(self.daemon.url(), "/metrics")?;
+        Ok(crate::support::samples(&text))
+    }
+
+    /// A scrape, checked.
+    fn scrape(&mut self) -> Result<Samples, String> {
+        let asked = Instant::now();
+        let samples = self.samples()?;
+        let mut allowed = self.row.allowed.clone();
+        let max_age = self.max_age();
+        // A value that was read just before the fault, or that was due then, is not older than `max_age` before.
+        let aged = self.broken.is_some_and(|broken| broken.elapsed() + INTERVAL.mul_f64(1.1) + TIMEOUT >= max_age);
+        allowed.aged = aged && self.row.lasts == Lasts::Outlasts;
+        let groups = groups_of(&samples);
+        self.history.check(&groups, asked, max_age + SLACK.mul_f64(patience()), &allowed)?;
+        self.left_by_a_listing(&groups, &samples)?;
+        if let Some(wall) = self.row.wall
+            && self.turned.elapsed() > SLACK.mul_f64(patience())
+        {
+            wall.check(&samples)?;
+        }
+        self.account.scrapes += 1;
+        let (files, memory_kib) = self.resources();
+        self.account.files = self.account.files.max(files);
+        self.account.memory_kib = memory_kib;
+        if files > MOST_FILES || memory_kib > MOST_MEMORY_KIB {
+            return Err(format!("{files} open files, {memory_kib} KiB of memory"));
+        }
+        Ok(samples)
+    }
+
+    /// Who has left is gone only after a complete listing, and that was after they left.
+    fn left_by_a_listing(&self, groups: &Groups, samples: &Samples) -> Result<(), String> {
+        let leaver = format!("info {} ", customer(2).id);
+        let Some(left) = self.history.left(&leaver) else { return Ok(()) };
+        // A clock that is being set says nothing of the order of things.
+        if groups.contains_key(&leaver) || self.row.wall.is_some() {
+            return Ok(());
+        }
+        let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+        let listed = value(samples, "avepoint_discovery_last_success_timestamp_seconds{partner=\"main\"}");
+        let since_left = left.elapsed().as_secs_f64();
+        match listed {
+            Some(listed) if now - listed <= since_left + 0.5 => Ok(()),
+            _ => Err("a customer left without a complete listing".to_owned()),
+        }
+    }
+
+    fn max_age(&self) -> Duration {
+        match self.row.lasts {
+            Lasts::Short => LONG_AGE,
+            Lasts::Outlasts => SHORT_AGE,
+        }
+    }
+
+    /// From the first request after the fault, everything is as it should be within one interval.
+    fn recover(&mut self, mended: Instant) -> Result<(), String> {
+        std::thread::sleep(TICK);
+        let before = self.arrivals();
+        while self.arrivals() == before {
+            self.scrape()?;
+            if mended.elapsed() > PAUSE.mul_f64(patience()) {
+                return Err(format!("{LATE}nothing was asked after the end"));
+            }
+            std::thread::sleep(TICK);
+        }
+        let first = Instant::now();
+        loop {
+            let samples = self.scrape()?;
+            if self.is_whole(&samples) {
+                break;
+            }
+            if first.elapsed() > RECOVERY.mul_f64(patience()) {
+                return Err(format!("{LATE}not recovered after {:?}: {}", first.elapsed(), self.missing()));
+            }
+            std::thread::sleep(TICK);
+        }
+        self.account.recovery = first.elapsed();
+        Ok(())
+    }
+
+    /// Answers that no fault touches any more; a token alone is none.
+    fn arrivals(&self) -> u64 {
+        let requests = self.simulator.requests();
+        requests
+            .by_answer
+            .iter()
+            .filter(|((operation, _), _)| operation.as_str() != "token")
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    fn expected(&self) -> Groups {
+        let mut groups = self.history.now();
+        let gone = self.broken.is_some() && self.row.ends == Ends::Never;
+        groups.retain(|group, _| !gone || !self.row.allowed.gone.iter().any(|start| group.starts_with(start)));
+        groups
+    }
+
+    fn is_whole(&self, samples: &Samples) -> bool {
+        groups_of(samples) == self.expected() && is_content(samples)
+    }
+
+    fn missing(&self) -> String {
+        let Ok(samples) = self.samples() else { return "no scrape".to_owned() };
+        let (served, expected) = (groups_of(&samples), self.expected());
+        let wrong: Vec<_> = expected.iter().filter(|(group, truth)| served.get(*group) != Some(*truth)).collect();
+        let more: Vec<_> = served.keys().filter(|group| !expected.contains_key(*group)).collect();
+        let states: Vec<_> = crate::support::of(&samples, "avepoint_collector_targets")
+            .filter(|&(series, count)| count > 0.0 && !series.contains("fresh") && !series.contains("absent"))
+            .collect();
+        let first = wrong.first().map(|(group, truth)| (group, truth, served.get(*group)));
+        format!("{} groups are wrong, first {first:?}; too many: {more:?}; {states:?}", wrong.len())
+    }
+
+    /// The files that the process has open, and the most memory that it has had; of this process, they say nothing.
+    fn resources(&self) -> (usize, u64) {
+        let Some(process) = self.daemon.process() else { return (0, 0) };
+        let files = std::fs::read_dir(process.join("fd")).map_or(usize::MAX, Iterator::count);
+        let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        (files, line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(u64::MAX))
+    }
+
+    fn finish(mut self) -> Result<Account, String> {
+        let log = self.daemon.log();
+        if let Some(folder) = std::env::var_os("FAULTS_LOGS") {
+            let file = std::path::Path::new(&folder).join(self.row.name.replace(['/', ' '], "_"));
+            let _ = std::fs::write(file, &log);
+        }
+        for word in ["panicked", "abnormally", Settings::CLIENT.1] {
+            if let Some(line) = log.lines().find(|line| line.contains(word)) {
+                return Err(format!("in the log: {line}"));
+            }
+        }
+        self.daemon.end()?;
+        Ok(self.account)
+    }
+}

@@ -1,0 +1,125 @@
+//! What a row begins with: the simulated world and how it moves, the configuration, and the plainest way to scrape.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use avepoint_exporter::simulator::{Case, Generator, Motion, Settings, SimCustomer, Simulator, World};
+
+use super::door::{Authority, Door};
+use super::rows::{Lasts, Row};
+use super::scene::{INTERVAL, LONG_AGE, SHORT_AGE, TICK, TIMEOUT};
+use super::truth::{History, move_on};
+use crate::support::today;
+
+/// The customers of every world: what there is of special cases.
+const CASES: [Case; 13] = [
+    Case::Healthy,
+    Case::Pooled,
+    Case::Exhausted,
+    Case::Renewed,
+    Case::Capacity95,
+    Case::Unlimited,
+    Case::NoProducts,
+    Case::EqualRows,
+    Case::NotApplicable,
+    Case::Unknown,
+    Case::Google,
+    Case::Salesforce,
+    Case::Iaas,
+];
+
+/// The customer at a place of the world that every row begins with.
+pub fn customer(place: usize) -> SimCustomer {
+    let index = CASES[place].index();
+    Generator::new(7, 24, today()).customer(u32::try_from(index).unwrap())
+}
+
+/// The customer that comes while a fault lasts.
+pub fn newcomer() -> SimCustomer {
+    let mut newcomer = Generator::new(77, 24, today()).customer(0);
+    newcomer.tenants.iter_mut().for_each(|tenant| tenant.motion = Motion::Still);
+    newcomer
+}
+
+/// The world that every row begins with.
+pub fn world() -> World {
+    World { customers: (0..CASES.len()).map(customer).collect(), ..World::default() }
+}
+
+/// The world moving until it is told to stop.
+pub struct Moving(Arc<AtomicBool>, std::thread::JoinHandle<()>);
+
+impl Moving {
+    pub fn start(simulator: Arc<Simulator>, history: Arc<History>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let moving = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                simulator.with_world(Settings::CLIENT.0, |world| {
+                    move_on(world);
+                    history.add(world);
+                });
+                std::thread::sleep(TICK);
+            }
+        });
+        Self(stop, moving)
+    }
+
+    pub fn stop(self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.join().unwrap();
+    }
+}
+
+pub fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::new("fault suite"))
+}
+
+pub fn config(row: &Row, api: &Door, token: &Door, tls: bool) -> String {
+    let (client_id, secret) = Settings::CLIENT;
+    let scheme = if tls { "https" } else { "http" };
+    let ca = if tls { "    ca_file: ca.pem\n" } else { "" };
+    let (interval, timeout) = (INTERVAL.as_secs(), TIMEOUT.as_secs());
+    let max_age = match row.lasts {
+        Lasts::Short => LONG_AGE,
+        Lasts::Outlasts => SHORT_AGE,
+    };
+    let collectors = ["services", "tenant_seats", "customer_seats", "products_purchased", "products_available"]
+        .map(|name| format!("  {name}: {{ interval: {interval}s, max_age: {}s }}\n", max_age.as_secs()))
+        .concat();
+    format!(
+        "partners:\n  - name: main\n    api_url: {scheme}://{}\n    token_url: {scheme}://{}/connect/token\n    auth: {{ client_id: {client_id}, client_secret: {secret} }}\n    budget: {{ requests_per_second: 400, burst: 100, concurrency: 8, timeout: {timeout}s }}\n{ca}collectors:\n{collectors}",
+        api.address, token.address,
+    )
+}
+
+/// The body of a path; every answer must be whole and 200.
+pub fn get(url: &str, path: &str) -> Result<String, String> {
+    let host = url.trim_start_matches("http://");
+    let all = TcpStream::connect(host).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    });
+    let all = all.map_err(|error| format!("{path} does not answer: {error}"))?;
+    let (head, body) = all.split_once("\r\n\r\n").ok_or("an answer without headers")?;
+    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    if !head.starts_with("HTTP/1.1 200") || length != Some(body.len()) {
+        return Err(format!("{path} answered {head}"));
+    }
+    Ok(body.to_owned())
+}
+
+/// How much longer than on an idle machine things may take: others may want its cores too.
+pub fn patience() -> f64 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(2, usize::from) as f64;
+    (load / cores).clamp(1.0, 10.0)
+}

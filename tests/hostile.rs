@@ -1,0 +1,306 @@
+//! Hostile peers, one kind after another, and a scraper that must be served all the while.
+//!
+//! While an attack runs, two well-behaved scrapers ask from the same address: one on a new connection each time, and one
+//! that keeps its connection and, as Prometheus does, asks once more on a new one if the kept one was closed meanwhile.
+//! Every scrape must be answered, whole, within the time that Prometheus gives one by default; memory and open files have
+//! bounds; and after the attack, everything is as it was. What was measured is printed.
+//!
+//! `HOSTILE_SECONDS=30` for longer attacks, `HOSTILE_ONLY=silent` for one; with `--release` for figures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
+#[path = "hostile/attacks.rs"]
+mod attacks;
+#[path = "hostile/frames.rs"]
+mod frames;
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use attacks::{ATTACKS, Tally, Target};
+use avepoint_exporter::simulator::Settings;
+use support::{Exporter, Simulated, config, today};
+
+/// Prometheus' default `scrape_timeout`.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two scrapes of one scraper.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What all attacks may cost at most, in KiB over the quiet peak: 512 connections with their buffers and up to 8 answers
+/// each, of which the exporter's own metrics are made for it alone. The allocator keeps for later what it once had.
+const MEMORY: u64 = 224 * 1024;
+/// The server's limit on connections, and a few for those that are being closed and for asking the API.
+const FILES: usize = 512 + 64;
+
+/// Everybody several times a minute, so that the exposition is new every second.
+const COLLECTORS: &str = "collectors:\n  services: { interval: 10s, max_age: 10m }\n  tenant_seats: { interval: 10s, max_age: 10m }\n  customer_seats: { interval: 10s, max_age: 10m }\n  products_purchased: { interval: 10s, max_age: 10m }\n  products_available: { interval: 10s, max_age: 10m }\n";
+const BUDGET: &str = "budget: { requests_per_second: 60, burst: 60, concurrency: 8 }";
+
+#[test]
+fn hostile_peers_do_no_harm() {
+    let most = open_files_limit();
+    let simulator = Simulated::start(Settings { time_scale: 3600, ..Settings::of_size(300, 3, today()) });
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
+    exporter.wait_for("the first pass", |samples| {
+        support::of(samples, "avepoint_collector_targets").all(|(s, count)| !s.contains("pending") || count == 0.0)
+            && support::of(samples, "avepoint_tenant_info").count() > 200
+    });
+    let watched = Watched { pid: exporter.child.id(), address: exporter.url["http://".len()..].parse().unwrap() };
+    let seconds: u64 = std::env::var("HOSTILE_SECONDS").map_or(4, |seconds| seconds.parse().unwrap());
+    let only = std::env::var("HOSTILE_ONLY").unwrap_or_default();
+
+    let quiet = watched.during(Duration::from_secs(seconds));
+    let files = watched.files();
+    println!("{}", Measured::HEAD);
+    println!("{}", quiet.row("(quiet)", &Tally::default()));
+    let mut broken = quiet.broken("(quiet)", u64::MAX);
+    let mut total = 0;
+    for (name, attack) in ATTACKS.iter().filter(|(name, _)| name.contains(&only)) {
+        let tally = Arc::new(Tally::default());
+        let target = Target { address: watched.address, most, tally: Arc::clone(&tally) };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let running = runtime.block_on(async { attack(&target) });
+        let measured = watched.during(Duration::from_secs(seconds));
+        drop(running);
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        println!("{}", measured.row(name, &tally));
+        total += tally.connections.load(Ordering::Relaxed);
+        broken.extend(measured.broken(name, quiet.peak));
+        broken.extend(watched.is_quiet_again(name, files));
+    }
+    println!("{total} hostile connections");
+    let after = watched.during(Duration::from_secs(seconds));
+    println!("{}", after.row("(quiet again)", &Tally::default()));
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert_eq!(exporter.get("/-/healthy").0, 200);
+}
+
+/// As many open files as this process is allowed, now asked for; what other things need is taken off.
+fn open_files_limit() -> usize {
+    let limits = || std::fs::read_to_string("/proc/self/limits").unwrap();
+    let numbers = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<usize>>()
+    };
+    let hard = numbers(&limits())[1];
+    let _ =
+        Command::new("prlimit").arg(format!("--pid={}", std::process::id())).arg(format!("--nofile={hard}")).status();
+    numbers(&limits())[0].saturating_sub(200).min(10_000)
+}
+
+/// The exporter, seen from outside.
+struct Watched {
+    pid: u32,
+    address: SocketAddr,
+}
+
+/// What the scrapers met, and what the exporter used.
+struct Measured {
+    times: Vec<Duration>,
+    failures: Vec<String>,
+    memory: u64,
+    peak: u64,
+    files: usize,
+    threads: u64,
+}
+
+impl Watched {
+    /// Scrapes for so long.
+    fn during(&self, length: Duration) -> Measured {
+        let done = Arc::new(AtomicBool::new(false));
+        let scrapers = [false, true].map(|keeps| scraper(self.address, keeps, Arc::clone(&done)));
+        let start = Instant::now();
+        let mut seen = Measured { times: vec![], failures: vec![], memory: 0, peak: 0, files: 0, threads: 0 };
+        while start.elapsed() < length {
+            seen.files = seen.files.max(self.files());
+            seen.memory = seen.memory.max(self.status("VmRSS:"));
+            seen.threads = seen.threads.max(self.status("Threads:"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        done.store(true, Ordering::Relaxed);
+        for scraper in scrapers {
+            for scrape in scraper.join().unwrap() {
+                match scrape {
+                    Ok(took) => seen.times.push(took),
+                    Err(failure) => seen.failures.push(failure),
+                }
+            }
+        }
+        seen.times.sort_unstable();
+        seen.peak = self.status("VmHWM:");
+        seen
+    }
+
+    fn status(&self, key: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("the exporter has ended");
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("the exporter has ended").count()
+    }
+
+    /// Whether the open files are what they were, give or take those for asking the API.
+    fn is_quiet_again(&self, name: &str, files: usize) -> Option<String> {
+        let end = Instant::now() + support::PATIENCE;
+        while self.files() > files + 8 {
+            if Instant::now() > end {
+                return Some(format!(
+                    "{name}: {} open files remain of an attack, {files} were open before",
+                    self.files()
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        None
+    }
+}
+
+impl Measured {
+    const HEAD: &str = "attack                          connections  requests  scrapes   median    worst  failed    RSS   peak files threads";
+
+    fn row(&self, name: &str, tally: &Tally) -> String {
+        let millis = |took: Option<&Duration>| took.map_or(f64::NAN, Duration::as_secs_f64) * 1000.0;
+        format!(
+            "{name:32}{:11}{:10}{:9}{:6.1} ms{:6.0} ms{:8}{:7}{:7}{:6}{:8}",
+            tally.connections.load(Ordering::Relaxed),
+            tally.requests.load(Ordering::Relaxed),
+            self.times.len(),
+            millis(self.times.get(self.times.len() / 2)),
+            millis(self.times.last()),
+            self.failures.len(),
+            self.memory / 1024,
+            self.peak / 1024,
+            self.files,
+            self.threads,
+        )
+    }
+
+    fn broken(&self, name: &str, quiet_peak: u64) -> Vec<String> {
+        let mut broken = Vec::new();
+        if let Some(first) = self.failures.first() {
+            broken.push(format!("{name}: {} scrapes failed, the first: {first}", self.failures.len()));
+        }
+        if self.times.len() < 2 {
+            broken.push(format!("{name}: {} scrapes were answered", self.times.len()));
+        }
+        if self.memory > quiet_peak.saturating_add(MEMORY) {
+            broken.push(format!("{name}: {} KiB of memory, {quiet_peak} when all was quiet", self.memory));
+        }
+        if self.files > FILES {
+            broken.push(format!("{name}: {} open files", self.files));
+        }
+        broken
+    }
+}
+
+/// A thread of its own, so that an attack does not hold it up within this process. It scrapes until it is done, at least
+/// once, in text and compressed by turns.
+fn scraper(address: SocketAddr, keeps: bool, done: Arc<AtomicBool>) -> JoinHandle<Vec<Result<Duration, String>>> {
+    std::thread::spawn(move || {
+        let (mut scrapes, mut kept) = (Vec::new(), None);
+        loop {
+            let gzip = scrapes.len() % 2 == 1;
+            let start = Instant::now();
+            let outcome = scrape(address, keeps, gzip, &mut kept).map(|()| start.elapsed());
+            scrapes.push(outcome.map_err(|error| format!("{error} after {:?}", start.elapsed())));
+            if done.load(Ordering::Relaxed) {
+                return scrapes;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    })
+}
+
+fn scrape(address: SocketAddr, keeps: bool, gzip: bool, kept: &mut Option<TcpStream>) -> Result<(), String> {
+    let end = Instant::now() + TIMEOUT;
+    if let Some(mut stream) = kept.take()
+        && let Some(answer) = ask(&mut stream, true, gzip, end)?
+    {
+        *kept = Some(stream);
+        return check(&answer, gzip);
+    }
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| format!("connecting: {error}"))?;
+    let answer = ask(&mut stream, keeps, gzip, end)?.ok_or("closed without an answer")?;
+    *kept = keeps.then_some(stream);
+    check(&answer, gzip)
+}
+
+/// An answer with its head; none if the connection was closed before the first byte.
+fn ask(stream: &mut TcpStream, keeps: bool, gzip: bool, end: Instant) -> Result<Option<Vec<u8>>, String> {
+    let connection = if keeps { "keep-alive" } else { "close" };
+    let encoding = if gzip { "gzip" } else { "identity" };
+    let request =
+        format!("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nAccept-Encoding: {encoding}\r\n\r\n");
+    if stream.write_all(request.as_bytes()).is_err() {
+        return Ok(None);
+    }
+    let (mut answer, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        stream.set_read_timeout(Some(left)).unwrap();
+        match stream.read(&mut piece) {
+            Ok(0) if answer.is_empty() => return Ok(None),
+            Err(error) if answer.is_empty() && error.kind() == ErrorKind::ConnectionReset => return Ok(None),
+            Ok(0) => return Err(format!("closed after {} bytes", answer.len())),
+            Ok(read) => answer.extend(&piece[..read]),
+            Err(error) => return Err(format!("{error} after {} bytes", answer.len())),
+        }
+        if is_whole(&answer) {
+            return Ok(Some(answer));
+        }
+        if Instant::now() > end {
+            return Err(format!("too late, after {} bytes", answer.len()));
+        }
+    }
+}
+
+/// The head and the body of an answer, once the head is there.
+fn parts(answer: &[u8]) -> Option<(&str, &[u8])> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some((std::str::from_utf8(&answer[..end]).ok()?, &answer[end + 4..]))
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    parts(answer).is_some_and(|(head, body)| {
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        length.is_none_or(|length: usize| body.len() >= length)
+    })
+}
+
+fn check(answer: &[u8], gzip: bool) -> Result<(), String> {
+    let (head, body) = parts(answer).ok_or("no head")?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(head.lines().next().unwrap_or_default().to_owned());
+    }
+    let mut text = String::new();
+    let read = if gzip {
+        flate2::read::GzDecoder::new(body).read_to_string(&mut text)
+    } else {
+        (&*body).read_to_string(&mut text)
+    };
+    read.map_err(|error| format!("the body: {error}"))?;
+    let customers = text.lines().filter(|line| line.starts_with("avepoint_customer_info{")).count();
+    // The whole is parsed once in a while; it takes longer than the scrape.
+    if fastrand::u8(..8) == 0 {
+        support::samples(&text);
+    }
+    if customers == 300 { Ok(()) } else { Err(format!("{customers} customers")) }
+}

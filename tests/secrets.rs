@@ -1,0 +1,276 @@
+//! No secret is in anything that a person or a program can read: canaries go in by every way, and every text that comes
+//! out is searched for them, as they are, percent-encoded, in base64 and in hexadecimal digits.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::format_push_string,
+    unreachable_pub,
+    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
+)]
+
+#[path = "secrets/echo.rs"]
+mod echo;
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use avepoint_exporter::config::Config;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use echo::{Answer, Echo};
+use support::{Exporter, run};
+
+/// What an identity service gives out, more than a message holds.
+const TOKEN: &str = concat!(
+    "eyJhbGciOiJSUzI1NiJ9.c4n4ryOfAnAccessToken.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
+);
+/// What is told apart from every other text, whichever part of the token came out.
+const TOKEN_PARTS: [&str; 3] = ["c4n4ryOfAnAccessToken", "AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"];
+const SECRET: &str = "c4n4ry0fAClientSecret+/=&%~";
+/// One that can be a host.
+const PLAIN_SECRET: &str = "c4n4ry0fAPlainSecret";
+const PROXY_USER: &str = "c4n4ry0fAProxyUser";
+const PROXY_PASSWORD: &str = "c4n4ry0fAProxyPassword";
+const PFX_PASSWORD: &str = "c4n4ry0fAPfxPassword";
+
+/// Panics if a text holds one of the secrets in whatever form.
+fn is_clean(what: &str, text: &str, secrets: &[&str]) {
+    let lower = text.to_ascii_lowercase();
+    for secret in secrets {
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let hex = hex(secret.as_bytes());
+        // Debug output of bytes.
+        let list = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+        let mut forms = vec![(*secret).to_owned(), form.replace('+', "%20"), form, hex, list];
+        // Wherever it stands in a longer text in base64: without the ends, which depend on its neighbours.
+        for before in 0..3 {
+            let encoded = BASE64_STANDARD.encode(format!("{}{secret}", "x".repeat(before)));
+            let whole = encoded.trim_end_matches('=');
+            // Of a short one, too little is left to tell it from other texts.
+            forms.extend(whole.get(4..whole.len() - 4).filter(|part| part.len() >= 8).map(str::to_owned));
+        }
+        for form in forms {
+            assert!(!lower.contains(&form.to_ascii_lowercase()), "{what} holds {secret} as {form}:\n{text}");
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn all_secrets() -> Vec<&'static str> {
+    [&TOKEN_PARTS[..], &[SECRET, PLAIN_SECRET, PROXY_USER, PROXY_PASSWORD, PFX_PASSWORD]].concat()
+}
+
+/// A configuration of one partner for an echo; all of it goes through itself as a proxy.
+fn config(echo: &Echo, auth: &str) -> String {
+    let address = &echo.address;
+    format!(
+        "partners:\n  - auth: {{ client_id: app, {auth} }}\n    api_url: http://{address}\n    token_url: http://{address}/connect/token\n    \
+         proxy_url: http://{PROXY_USER}:{PROXY_PASSWORD}@{address}\n    budget: {{ timeout: 1s, requests_per_second: 1000, burst: 100 }}\n\
+         collectors:\n  services: {{ interval: 10s }}\nstate: {{ file: state }}\n"
+    )
+}
+
+const PAGES: [&str; 8] = [
+    "/",
+    "/config",
+    "/metrics",
+    "/customers/main/c-1",
+    "/api/v1/customers",
+    "/api/v1/status",
+    "/-/ready",
+    "/no/such/page",
+];
+
+#[test]
+fn the_daemon_shows_no_secret_whatever_it_is_answered() {
+    for (format, auth) in
+        [("logfmt", format!("client_secret: '{SECRET}'")), ("json", "client_secret_file: secret".to_owned())]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("secret"), format!("{PLAIN_SECRET}\n")).unwrap();
+        let file = folder.path().join("config.yaml");
+        let echo = Echo::start(TOKEN);
+        fs::write(&file, config(&echo, &auth)).unwrap();
+        let level = ["--log.level=trace".to_owned(), format!("--log.format={format}")];
+        let mut exporter = Exporter::start(&["--config.file", file.to_str().unwrap(), &level[0], &level[1]]);
+        exporter.wait_for("a customer", |samples| samples.get("avepoint_customers{partner=\"main\"}") == Some(&1.0));
+        let look = |exporter: &Exporter, when: &str| {
+            for page in PAGES {
+                let (_, text) = exporter.get(page);
+                is_clean(&format!("{page} ({when})"), &text, &all_secrets());
+            }
+        };
+        look(&exporter, "all is well");
+        // The token is refused with everything that was heard; so is the request for another one.
+        echo.answers(Answer::Status(401), Answer::Status(401));
+        let failures =
+            "avepoint_api_request_failures_total{operation=\"token\",partner=\"main\",reason=\"unauthorized\"}";
+        exporter.wait_for("a refused token", |samples| samples.get(failures).is_some_and(|&count| count > 0.0));
+        look(&exporter, "refused");
+        let (code, _) = exporter.terminate();
+        assert_eq!(code, Some(0));
+        let state = fs::read(folder.path().join("state")).unwrap();
+        assert!(String::from_utf8_lossy(&state).contains("Contoso"), "the state was saved");
+        is_clean("the state file", &String::from_utf8_lossy(&state), &all_secrets());
+        let heard = echo.heard();
+        for secret in [TOKEN, &BASE64_STANDARD.encode(format!("{PROXY_USER}:{PROXY_PASSWORD}"))] {
+            assert!(heard.contains(secret), "the test sees what it looks for: {heard}");
+        }
+        let log = exporter.log().to_owned();
+        assert!(log.contains("checkout waiting for idle connection"), "libraries speak at trace: {log}");
+        is_clean(&format!("the log in {format}"), &log, &all_secrets());
+    }
+}
+
+#[test]
+fn no_command_shows_a_secret_whatever_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let path = file.to_str().unwrap();
+    let echo = Echo::start(TOKEN);
+    fs::write(&file, config(&echo, &format!("client_secret: '{SECRET}'"))).unwrap();
+    let look = |arguments: &[&str]| {
+        let (code, printed, said) = run(arguments);
+        is_clean(&format!("{arguments:?}"), &format!("{printed}\n{said}"), &all_secrets());
+        code
+    };
+    assert_eq!(look(&["check", "--config.file", path]), Some(0));
+    for format in ["table", "json", "text", "openmetrics"] {
+        let flag = format!("--format={format}");
+        look(&["once", &flag, "--config.file", path, "--log.level=trace"]);
+    }
+    let failures = [
+        Answer::Status(400),
+        Answer::Status(401),
+        Answer::Status(403),
+        Answer::Redirect,
+        Answer::Html,
+        Answer::Shape,
+        Answer::BreaksOff,
+    ];
+    for (number, failure) in failures.into_iter().enumerate() {
+        let format = ["--log.format=logfmt", "--log.format=json"][number % 2];
+        for (identity, api) in [(failure, Answer::Right), (Answer::Right, failure)] {
+            // A token of another shape is a token.
+            if (identity, api) == (Answer::Shape, Answer::Right) {
+                continue;
+            }
+            echo.answers(identity, api);
+            let command = if number % 2 == 0 { &["discover"][..] } else { &["check", "--online"] };
+            let code = look(&[command, &["--config.file", path, "--log.level=trace", format]].concat());
+            assert_eq!(code, Some(1), "{identity:?} {api:?}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_under_a_wrong_key_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    for auth in [
+        "client_secrett: SECRET",
+        "client_secret: [SECRET]",
+        "client_secret: { value: SECRET }",
+        "client_secret:SECRET",
+        "SECRET",
+        "SECRET: ",
+        "client_secret: a, client_secret: SECRET",
+        "client_secret_file: SECRET",
+        "client_secret_env: SECRET",
+        "client_secret: a, client_secret_expires: SECRET",
+        "client_secret: SECRET, client_secret_env: HOME",
+        "certificate: SECRET",
+        "certificate: { pfx_file: missing.pfx, pfx_password: SECRET }",
+        "certificate: { pfx_file: config.yaml, pfx_password_file: SECRET }",
+        "certificate: { pfx_file: config.yaml, pfx_password_env: SECRET }",
+        "certificate: { cert_file: config.yaml, key_file: config.yaml, pfx_password: SECRET }",
+        "certificate: { pfx_file: config.yaml, pfx_pasword: SECRET }",
+        "client_secret: !secret SECRET, x: 1",
+        "client_secret: 'SECRET",
+        "client_secret: *SECRET",
+    ] {
+        for secret in ["c4n4ry0fASecret", "c4n4ry0f/A+Secret==", "c4n4ry~8Q~0f.A-Secret_x"] {
+            let auth = auth.replace("SECRET", secret);
+            let yaml = format!("partners: [{{ auth: {{ client_id: a, {auth} }} }}]\n");
+            fs::write(folder.path().join("config.yaml"), &yaml).unwrap();
+            let errors = Config::load(&folder.path().join("config.yaml")).expect_err(&yaml);
+            is_clean(&yaml, &format!("{errors} {errors:?}"), &[secret, "c4n4ry"]);
+        }
+    }
+    for partner in [
+        "proxy_url: 'ftp://user:SECRET@127.0.0.1'",
+        "proxy_url: 'http://user:SECRET@127.0.0.1:port'",
+        "proxy_url: 'http://user:SECRET@127.0.0.1/path'",
+        "api_url: 'https://user:SECRET@127.0.0.1'",
+        "token_url: 'https://127.0.0.1/?SECRET'",
+        "secret: SECRET",
+    ] {
+        let partner = partner.replace("SECRET", "c4n4ry0fASecret");
+        let yaml = format!("partners: [{{ {partner}, auth: {{ client_id: a, client_secret: b }} }}]\n");
+        let errors = Config::parse(&yaml, folder.path()).expect_err(&yaml);
+        is_clean(&yaml, &format!("{errors} {errors:?}"), &["c4n4ry0fASecret"]);
+    }
+}
+
+/// What a panic could print is `Debug`, of a type that holds a secret.
+#[test]
+fn no_type_that_holds_a_secret_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |arguments: &str| {
+        let run = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    };
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 2 -subj /CN=test");
+    openssl(&format!("pkcs12 -export -in app.crt -inkey app.key -passout pass:{PFX_PASSWORD} -out app.pfx"));
+    fs::write(folder.path().join("password"), PFX_PASSWORD).unwrap();
+    let key = fs::read_to_string(folder.path().join("app.key")).unwrap();
+    // The middle of the key, as its base64 and as bytes.
+    let line = key.lines().nth(8).unwrap();
+    let bytes = BASE64_STANDARD.decode(line).unwrap();
+    let list = bytes[..8].iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let hex = hex(&bytes[..8]);
+
+    let proxy = format!("proxy_url: 'http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:1'");
+    for auth in [
+        format!("client_secret: '{SECRET}'"),
+        "certificate: { cert_file: app.crt, key_file: app.key }".to_owned(),
+        format!("certificate: {{ pfx_file: app.pfx, pfx_password: {PFX_PASSWORD} }}"),
+        "certificate: { pfx_file: app.pfx, pfx_password_file: password }".to_owned(),
+    ] {
+        let yaml = format!("partners: [{{ auth: {{ client_id: a, {auth} }}, {proxy} }}]");
+        let config = Config::parse(&yaml, folder.path()).unwrap();
+        let client =
+            avepoint_exporter::elements::Client::new(&config.partners[0], avepoint_exporter::clock::Clock::start());
+        let credential = &config.partners[0].credential;
+        let shown = format!("{config:?} {config:#?} {credential:?} {client:?} {}", config.to_redacted_yaml());
+        is_clean(&auth, &shown, &all_secrets());
+        is_clean(&auth, &shown, &[line, &list, &hex]);
+        assert!(!config.warnings(jiff::Timestamp::now()).concat().contains("c4n4ry"));
+    }
+    let body = serde_json::json!({ "access_token": TOKEN }).to_string();
+    is_clean("a token", &format!("{:?}", avepoint_exporter::elements::wire::token(body.as_bytes())), &TOKEN_PARTS);
+}
+
+/// Common words and single letters are poor secrets; they make no sentence unreadable.
+#[test]
+fn a_short_or_common_secret_leaves_messages_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let echo = Echo::start(TOKEN);
+    echo.answers(Answer::Status(403), Answer::Right);
+    for secret in ["e", "id", "the", "client", "identity service"] {
+        fs::write(&file, config(&echo, &format!("client_secret: '{secret}'"))).unwrap();
+        let (code, printed, said) = run(&["discover", "--config.file", file.to_str().unwrap()]);
+        assert_eq!(code, Some(1), "{printed}");
+        assert!(said.contains("partner main: the identity service answered 403: <secret>"), "{secret}: {said}");
+        assert!(!said.contains(&format!("client_secret={secret}")), "{secret}: {said}");
+    }
+}
