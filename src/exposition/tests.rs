@@ -32,8 +32,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn collectors() -> CollectorSettings {
-    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
-    let slow = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR };
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR, adaptive: false };
+    let slow = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR, adaptive: false };
     CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),
