@@ -131,6 +131,8 @@ families! {
         "Time that the gate was closed after a 429.";
     API_RATE_LIMIT = Gauge "avepoint_api_rate_limit_requests_per_second" ["partner"]
         "The rate that requests are held to now; lower than configured after a 429, and growing back.";
+    COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
+        "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
     AUTH_TOKEN_EXPIRATION = Gauge "avepoint_auth_token_expiration_timestamp_seconds" ["partner"]
         "When the last access token expires or expired, Unix time; absent before the first.";
     AUTH_TOKEN_REQUESTS = Counter "avepoint_auth_token_requests_total" ["partner"]

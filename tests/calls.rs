@@ -1,4 +1,4 @@
-//! What a full pass costs, counted by the simulator.
+//! What a full pass costs, how fast it is, and what an hour costs afterwards, counted by the simulator.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,13 +12,17 @@
 
 mod support;
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Operation, Settings};
-use support::{Simulated, config, run, today};
+use avepoint_exporter::simulator::{Fault, Operation, Rule, Settings};
+use support::{Exporter, Simulated, config, run, today};
 
 #[test]
 fn a_full_pass_asks_only_what_exists() {
     const HOLDERS: u32 = 600;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let simulator = Simulated::start(Settings::thousand(HOLDERS, 3, today()));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
@@ -36,4 +40,123 @@ fn a_full_pass_asks_only_what_exists() {
     }
     assert!(asked <= bound, "{asked} requests, at most {bound}");
     assert_eq!(requests.of(Operation::Token), 1);
+}
+
+/// One test at a time: what another one costs the machine must not be counted here.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The time from the first to the last request as a multiple of what the rate needs for those beyond the burst; and the
+/// worst excess of any span over `rate * span`.
+fn pace(simulator: &Simulated, rate: f64, burst: usize) -> (f64, f64) {
+    let requests = simulator.requests();
+    let mut at: Vec<f64> = requests.arrivals[Settings::CLIENT.0].iter().map(|one| one.at.as_secs_f64()).collect();
+    at.sort_by(f64::total_cmp);
+    let lasted = at[at.len() - 1] - at[0];
+    // The largest k - rate * at[k] so far is where the worst span begins.
+    let (mut lowest, mut excess) = (f64::MAX, 0.0_f64);
+    for (count, &at) in at.iter().enumerate() {
+        lowest = lowest.min(count as f64 - rate * at);
+        excess = excess.max(count as f64 + 1.0 - rate * at - lowest);
+    }
+    (lasted / ((at.len() - burst) as f64 / rate), excess)
+}
+
+#[test]
+fn a_full_pass_is_as_fast_as_the_budget_and_no_faster() {
+    // `CALLS_RATE=50 CALLS_CUSTOMERS=20000` for the whole of it, which takes more than half an hour.
+    const BURST: usize = 20;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = |name: &str, default: u32| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (rate, customers) = (number("CALLS_RATE", 100), number("CALLS_CUSTOMERS", 250));
+    let simulator = Simulated::start(Settings::of_size(customers, 3, today()));
+    simulator
+        .faults()
+        .set(vec![Rule::new(Fault::Latency { fixed: Duration::from_millis(20), jitter: Duration::ZERO })]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let budget = format!("budget: {{ requests_per_second: {rate}, burst: {BURST}, concurrency: 16 }}");
+    std::fs::write(&file, config(&simulator, &budget, "")).unwrap();
+    let (code, _, said) = run(&["once", "--format=json", "--config.file", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    let (ratio, excess) = pace(&simulator, f64::from(rate), BURST);
+    println!(
+        "{} requests at {rate} a second: {ratio:.4} of requests / rate, at most {excess:.1} above it",
+        simulator.requests().total()
+    );
+    assert!(ratio <= 1.02, "{ratio} of requests / rate");
+    // A request that was under way a little longer than the one after it arrives a little closer to it.
+    assert!(excess <= BURST as f64 + f64::from(rate) * 0.1, "{excess} requests above the rate");
+}
+
+/// Twelve intervals of two seconds each, with a configuration that leaves no other collector a longer one: what the
+/// simulator counts is what the metric says.
+#[test]
+fn calls_are_those_of_the_plan() {
+    const INTERVAL: Duration = Duration::from_secs(2);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for adaptive in [false, true] {
+        let simulator = Simulated::start(Settings::of_size(60, 5, today()));
+        let folder = tempfile::tempdir().unwrap();
+        let each = format!("{{ interval: 2s, max_age: 8s, adaptive: {adaptive} }}");
+        let collectors = format!(
+            "collectors:\n  services: {{ interval: 2s, max_age: 8s }}\n  tenant_seats: {each}\n  customer_seats: {each}\n  products_purchased: {each}\n  products_available: {each}\n"
+        );
+        let budget = "budget: { requests_per_second: 500, burst: 10, concurrency: 16 }";
+        let exporter = Exporter::with_config(folder.path(), &config(&simulator, budget, &collectors));
+        exporter.wait_for("a pass over everybody", everybody_was_asked);
+        std::thread::sleep(INTERVAL);
+        simulator.reset_requests();
+        let start = Instant::now();
+        std::thread::sleep(INTERVAL * 12);
+        let (requests, lasted) = (simulator.requests(), start.elapsed().as_secs_f64());
+        let samples = exporter.samples();
+        for collector in Collector::ALL {
+            let planned: f64 = support::of(&samples, "avepoint_collector_planned_requests_per_second")
+                .filter(|(series, _)| series.contains(collector.as_str()))
+                .map(|(_, planned)| planned * lasted)
+                .sum();
+            let asked = requests.of(Operation::Api(collector)) as f64;
+            println!("adaptive {adaptive}, {}: {asked} of {planned:.1} planned", collector.as_str());
+            assert!(asked <= planned * 1.02 + 1.0, "{asked} of {planned} planned");
+            assert!(asked >= planned * 0.8, "{asked} of {planned} planned");
+        }
+    }
+}
+
+/// Three lives of the process, a state file, and everything that the simulator counted in them.
+#[test]
+fn restarts_cost_no_calls() {
+    const INTERVAL: Duration = Duration::from_secs(4);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let simulator = Simulated::start(Settings::of_size(60, 5, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let each = "{ interval: 4s, max_age: 16s }";
+    let rest = format!(
+        "state: {{ file: state, interval: 1s }}\ncollectors:\n  services: {each}\n  tenant_seats: {each}\n  customer_seats: {each}\n  products_purchased: {each}\n  products_available: {each}\n"
+    );
+    let yaml = config(&simulator, "budget: { requests_per_second: 500, burst: 10, concurrency: 16 }", &rest);
+    let mut exporter = Exporter::with_config(folder.path(), &yaml);
+    exporter.wait_for("a pass over everybody", everybody_was_asked);
+    std::thread::sleep(INTERVAL);
+    simulator.reset_requests();
+    let start = Instant::now();
+    for _ in 0..2 {
+        std::thread::sleep(INTERVAL * 5 / 2);
+        assert_eq!(exporter.terminate().0, Some(0));
+        exporter = Exporter::with_config(folder.path(), &yaml);
+    }
+    std::thread::sleep(INTERVAL * 5 / 2);
+    let (requests, lasted) = (simulator.requests(), start.elapsed().as_secs_f64());
+    let samples = exporter.samples();
+    let planned = support::of(&samples, "avepoint_collector_planned_requests_per_second").map(|(_, value)| value);
+    let planned = planned.sum::<f64>() * lasted;
+    let asked: u64 = Collector::ALL.into_iter().map(|collector| requests.of(Operation::Api(collector))).sum();
+    println!("two restarts: {asked} of {planned:.1} planned");
+    assert!(asked as f64 <= planned * 1.02, "{asked} of {planned} planned");
+}
+
+fn everybody_was_asked(samples: &support::Samples) -> bool {
+    let targets: Vec<_> = support::of(samples, "avepoint_collector_targets").collect();
+    let all: f64 = targets.iter().map(|&(_, count)| count).sum();
+    all > 200.0 && targets.iter().all(|(series, count)| !series.contains("pending") || *count == 0.0)
 }

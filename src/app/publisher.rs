@@ -1,4 +1,4 @@
-//! Renders what is known when it changed or when a value is about to be too old, at most about once a second.
+//! Renders what is known when it changed or when a value is about to be too old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,16 @@ use tracing::error;
 
 use super::partners::Running;
 use crate::clock::Clock;
-use crate::exposition::{Exposition, Published};
+use crate::exposition::{Published, Renderer};
 
-/// Between two renders: changes that come closer together are published together.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Between two updates at least: changes that come closer together are published together.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After an update, as many times as long as it took: updates take at most a tenth of one core.
+const REST: u32 = 9;
+/// But no longer than this: what takes so long is rare.
+const MOST: Duration = Duration::from_secs(5);
+/// Between two looks at the wall clock.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// Publishes until it is told to stop. What was running when the last exposition was rendered is told on `shown`;
 /// another configuration does not wait for the pause.
@@ -26,27 +32,34 @@ pub(super) async fn publish(
     shutdown: impl Future<Output = ()>,
 ) {
     tokio::pin!(shutdown);
+    let mut renderer = Renderer::new();
+    let mut correction = clock.correction();
     loop {
-        let earliest_next = Instant::now() + PAUSE;
+        let started = Instant::now();
         changed.mark_unchanged();
         let now = Arc::clone(&running.borrow_and_update());
-        let rendered = Arc::clone(&now);
-        let render = move || {
-            let correction = clock.correction();
-            (Exposition::render(&now.snapshots(), now.customer_name_label, clock.wall_now()), correction)
+        let showing = Arc::clone(&now);
+        correction = steady(correction, clock.correction());
+        let update = move || {
+            let inventories = now.partners.iter().map(|partner| &partner.inventory);
+            let exposition = renderer.update_shared(inventories, now.customer_name_label, clock.now(), correction);
+            (renderer, exposition)
         };
-        let (next_expiry, correction) = match tokio::task::spawn_blocking(render).await {
-            Ok((exposition, correction)) => {
-                let next_expiry = exposition.next_expiry().map(|at| at.saturating_sub(correction).unwrap_or(at));
+        let next_expiry = match tokio::task::spawn_blocking(update).await {
+            Ok((after, exposition)) => {
+                renderer = after;
+                let next_expiry = exposition.next_expiry();
                 published.publish(exposition);
-                shown.send_replace(rendered);
-                (next_expiry, Some(correction))
+                shown.send_replace(showing);
+                next_expiry
             }
             Err(error) => {
                 error!("rendering ended abnormally, the last exposition stays: {error}");
-                (None, None)
+                renderer = Renderer::new();
+                None
             }
         };
+        let earliest_next = Instant::now() + PAUSE.max(started.elapsed() * REST).min(MOST);
         let expiry = async {
             match next_expiry {
                 Some(at) => sleep_until(clock.instant(at)).await,
@@ -66,12 +79,18 @@ pub(super) async fn publish(
     }
 }
 
+/// The correction to render with: the last one unless it moved by more than the second that it is rounded to, so that
+/// a wall clock on the edge does not have everything rendered again and again.
+fn steady(last: SignedDuration, now: SignedDuration) -> SignedDuration {
+    let same = (now - last).abs() <= SignedDuration::from_secs(1) && last.is_zero() == now.is_zero();
+    if same { last } else { now }
+}
+
 /// Ready when the wall clock was set since an exposition with this correction: its times are no longer right, even where
 /// nothing else changes. Two readings of one correction differ by a second at most.
-async fn clock_is_set(clock: Clock, rendered: Option<SignedDuration>) {
-    let is_rendered = |rendered| (clock.correction() - rendered).abs() <= SignedDuration::from_secs(1);
-    while rendered.is_none_or(is_rendered) {
-        tokio::time::sleep(PAUSE).await;
+async fn clock_is_set(clock: Clock, rendered: SignedDuration) {
+    while (clock.correction() - rendered).abs() <= SignedDuration::from_secs(1) {
+        tokio::time::sleep(GLANCE).await;
     }
 }
 
@@ -93,8 +112,8 @@ mod tests {
     async fn a_wall_clock_that_is_set_is_noticed() {
         let clock = Clock::following(wall);
         SET_FORWARD.store(-3600, Ordering::Relaxed);
-        clock_is_set(clock, Some(SignedDuration::ZERO)).await;
-        for rendered in [Some(clock.correction()), Some(clock.correction() + SignedDuration::from_secs(1)), None] {
+        clock_is_set(clock, SignedDuration::ZERO).await;
+        for rendered in [clock.correction(), clock.correction() + SignedDuration::from_secs(1)] {
             let noticed = tokio::time::timeout(Duration::from_millis(20), clock_is_set(clock, rendered)).await;
             assert!(noticed.is_err(), "{rendered:?}");
         }

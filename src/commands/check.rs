@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings};
 use crate::domain::Collector;
 use crate::inventory::Inventory;
-use crate::polling::{CustomerFilter, plan};
+use crate::polling::{CustomerFilter, listing_pages, plan};
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     let (config, front) = super::load(flags)?;
@@ -129,8 +129,14 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Fa
             never_seen.join(", ")
         ));
     }
-    let per_collector =
-        plan::requests_per_hour(inventory.customers.values().map(|customer| &**customer), &config.collectors);
+    let mut load = plan::load(inventory.customers.values().map(|customer| &**customer), &config.collectors);
+    // Those who are not listed are asked for once more, by their ids.
+    load.list(if filter.discovers() {
+        listing_pages(Some(visible), never_seen.len())
+    } else {
+        listing_pages(None, customers)
+    });
+    let per_collector = load.requests_per_hour(&config.collectors);
     let basis = format!("{customers} customers of {visible} that the app registration sees");
     Ok(Cost { basis, per_collector, customers })
 }

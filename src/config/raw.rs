@@ -111,6 +111,7 @@ mapping!(
         enabled: Scalar,
         interval: Scalar,
         max_age: Scalar,
+        adaptive: Scalar,
     }
 );
 mapping!(
@@ -119,6 +120,7 @@ mapping!(
         enabled: Scalar,
         interval: Scalar,
         max_age: Scalar,
+        adaptive: Scalar,
         tenant_types: RawSelection,
     }
 );
@@ -128,6 +130,7 @@ mapping!(
         enabled: Scalar,
         interval: Scalar,
         max_age: Scalar,
+        adaptive: Scalar,
         product_types: RawSelection,
     }
 );

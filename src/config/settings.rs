@@ -153,6 +153,9 @@ pub struct Schedule {
     pub interval: Duration,
     /// At which a value that could not be renewed is no longer served; at least `interval`.
     pub max_age: Duration,
+    /// Whether targets close to exhaustion or expiry are polled oftener and quiet ones less, as often together as
+    /// `interval` says. Nothing to the service list, which is one target.
+    pub adaptive: bool,
 }
 
 /// Which types a customer is asked about.

@@ -3,6 +3,10 @@
 //! [`Throttle`] is the pure state machine, [`Gate`] lets tasks wait for it. Promised:
 //! - in any window of `t` seconds no more than `rate * t + burst` requests go out, of the configured rate. A request
 //!   that was admitted and is not sent yet keeps its place in the bucket, so holding admissions back gains nothing;
+//! - nobody who waits is woken to the moment, and what is gained meanwhile is not lost: the bucket grows with the time
+//!   that has passed, and holds beside the one request that is waited for what [`LATENESS`] brings. A burst above 1 has
+//!   room for that. For a burst of 1 the bucket is larger by less than one request: the bound above then holds whenever
+//!   `rate * t` is whole, and else within one request;
 //! - the 429 that closes an open gate halves the rate, not below a tenth of the configured one; those that were under
 //!   way when it closed belong to the same event and may only keep it closed for longer. A closed gate lets nothing
 //!   out, not even what it admitted before;
@@ -19,6 +23,11 @@ use crate::config::BudgetSettings;
 #[cfg(test)]
 mod tests;
 
+/// By how much a wake-up may be late and lose nothing of the rate. Timers have a granularity of a millisecond, and a busy
+/// machine adds some.
+const LATENESS: Duration = Duration::from_millis(5);
+/// What a burst of 1 may have on top of it for that; below 1.
+const MOST_CARRIED: f64 = 0.9;
 /// Of the configured rate: what is left of it at least, and what it regains per second.
 const FLOOR: f64 = 0.1;
 const REGAIN_PER_SECOND: f64 = 0.05;
@@ -41,10 +50,11 @@ pub(super) fn pause(consecutive: u32, longest: Duration, jitter: f64) -> Duratio
 #[derive(Debug)]
 pub(super) struct Throttle {
     configured: f64,
-    burst: f64,
+    /// What the bucket holds at most: the burst, or a little more than one request.
+    capacity: f64,
     rate: f64,
     tokens: f64,
-    /// Admitted and neither sent nor given back. `tokens + held` never exceeds the burst.
+    /// Admitted and neither sent nor given back. `tokens + held` never exceeds the capacity.
     held: f64,
     closed_until: Option<Duration>,
     /// Counts closures; an admission of an older epoch is void.
@@ -84,7 +94,7 @@ impl Throttle {
         let burst = f64::from(burst);
         Self {
             configured: requests_per_second,
-            burst,
+            capacity: burst.max(1.0 + (requests_per_second * LATENESS.as_secs_f64()).min(MOST_CARRIED)),
             rate: requests_per_second,
             tokens: burst,
             held: 0.0,
@@ -107,7 +117,7 @@ impl Throttle {
             self.held += 1.0;
             return Verdict::Admitted(self.epoch);
         }
-        if self.held > self.burst - 1.0 {
+        if self.held > self.capacity - 1.0 {
             return Verdict::Full;
         }
         Verdict::NotBefore(self.now + self.time_to_gain(1.0 - self.tokens))
@@ -190,7 +200,7 @@ impl Throttle {
         let open = now.saturating_sub(self.now).as_secs_f64();
         let growing = open.min(self.time_to_recover());
         let gained = self.rate * growing + 0.5 * self.growth() * growing * growing + self.configured * (open - growing);
-        self.tokens = (self.tokens + gained).min(self.burst - self.held).max(0.0);
+        self.tokens = (self.tokens + gained).min(self.capacity - self.held).max(0.0);
         self.rate = (self.rate + self.growth() * growing).min(self.configured);
         self.now = now;
     }

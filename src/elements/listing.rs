@@ -36,6 +36,7 @@ pub struct Listing {
 /// Everything, or up to a page of ids.
 #[derive(Debug)]
 struct Batch {
+    /// Who was asked for and has not come yet.
     wanted: Option<HashSet<CustomerId>>,
     body: String,
     cursor: Option<Cursor>,
@@ -108,8 +109,12 @@ impl Listing {
             }
             let mut customers =
                 cursor.take(page, |customer| customer.id.as_str()).map_err(|problem| malformed(&problem))?;
-            if let Some(wanted) = &batch.wanted {
-                customers.retain(|customer| wanted.contains(&customer.id));
+            if let Some(wanted) = &mut batch.wanted {
+                customers.retain(|customer| wanted.remove(&customer.id));
+                // Everybody who was asked for is there: another page could only be empty.
+                if wanted.is_empty() {
+                    self.batches.pop_front();
+                }
             }
             if !customers.is_empty() {
                 return Ok(Some(customers));

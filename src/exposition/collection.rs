@@ -1,53 +1,103 @@
 //! How fresh what is known is: collectors, their targets, the listing of customers.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::lines::Lines;
-use super::subject::Subject;
+use super::subject::{Context, Subject};
 use super::syntax::unix_time;
 use crate::catalog;
 use crate::domain::Collector;
-use crate::inventory::{Inventory, expiry};
+use crate::inventory::{Condition, Customer, Inventory, expiry};
 
-/// The families of freshness and health that follow from the inventories.
-pub(super) fn render(inventories: &[Inventory], subjects: &[Subject<'_>], now: Timestamp) -> Vec<Lines> {
-    let mut families = vec![last_success(subjects)];
-    families.extend(collectors(inventories, now));
-    families.extend(partners(inventories));
+/// What the families of a partner are made from.
+pub(super) struct Summary<'a> {
+    /// Who the customers are is not read from it.
+    pub(super) inventory: &'a Inventory,
+    pub(super) customers: usize,
+    pub(super) targets: Targets,
+}
+
+/// Targets by collector and condition, in the order of their declaration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
+
+impl Targets {
+    /// Counts the targets of a customer.
+    pub(super) fn count(&mut self, context: &Context<'_>, customer: &Customer) {
+        for (question, known) in &customer.targets {
+            let collector = question.collector();
+            let max_age = context.inventory.max_age(collector);
+            self.add(collector, known.condition(context.now, max_age));
+        }
+    }
+
+    pub(super) fn add_all(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
+            *count += more;
+        }
+    }
+
+    fn add(&mut self, collector: Collector, condition: Condition) {
+        if let Some(count) = self.0.get_mut(collector as usize).and_then(|counts| counts.get_mut(condition as usize)) {
+            *count += 1;
+        }
+    }
+
+    fn of(&self, collector: Collector) -> impl Iterator<Item = (Condition, u64)> {
+        Condition::ALL.into_iter().zip(self.0.get(collector as usize).into_iter().flatten().copied())
+    }
+}
+
+/// The families of a partner, of all partners.
+pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<Lines> {
+    let mut families: Vec<_> = collectors(partners, now).into();
+    families.extend(listings(partners, correction));
     families
 }
 
 /// When the listing becomes stale, if it is not; the one condition that changes by time alone and not with a value.
-pub(super) fn listing_expiry(inventory: &Inventory, now: Timestamp) -> Option<Timestamp> {
-    let expiry = expiry(inventory.listing.completed?, inventory.max_age(Collector::Services));
-    (inventory.listing.wanted && inventory.collectors.services.enabled && expiry > now).then_some(expiry)
+pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
+    let Inventory { collectors, listing, .. } = partner.inventory;
+    let services = collectors.services;
+    let expiry = expiry(listing.completed?, services.max_age);
+    (listing.wanted && services.enabled && expiry > now).then_some(expiry)
 }
 
 /// It outlives the values: stale is visible, then gone.
-fn last_success(subjects: &[Subject<'_>]) -> Lines {
+pub(super) fn last_success(subjects: &[Subject<'_>]) -> Lines {
     let mut last_success = Lines::new(&catalog::COLLECTOR_LAST_SUCCESS);
     for subject in subjects {
-        for collector in subject.inventory.collectors.enabled() {
+        let Context { inventory, correction, .. } = subject.context;
+        for collector in inventory.collectors.enabled() {
             let labels = last_success.labels(&[collector.as_str()]);
-            let value = subject.customer.last_success(collector).map(unix_time);
+            let value = subject.customer.last_success(collector).map(|seen| corrected(seen, correction));
             last_success.push_of(subject, &labels, value);
         }
     }
     last_success
 }
 
-fn collectors(inventories: &[Inventory], now: Timestamp) -> [Lines; 3] {
+fn corrected(seen: Timestamp, correction: SignedDuration) -> f64 {
+    unix_time(seen.saturating_add(correction).unwrap_or(seen))
+}
+
+fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [Lines; 3] {
     let mut interval = Lines::new(&catalog::COLLECTOR_INTERVAL);
     let mut max_age = Lines::new(&catalog::COLLECTOR_MAX_AGE);
     let mut targets = Lines::new(&catalog::COLLECTOR_TARGETS);
-    for inventory in inventories {
-        for collector in inventory.collectors.enabled() {
-            let schedule = inventory.collectors.schedule(collector);
-            let labels = interval.labels(&[inventory.partner.as_str(), collector.as_str()]);
+    for Summary { inventory: Inventory { partner, collectors, listing, .. }, targets: of_customers, .. } in partners {
+        for collector in collectors.enabled() {
+            let schedule = collectors.schedule(collector);
+            let labels = interval.labels(&[partner.as_str(), collector.as_str()]);
             interval.push(&labels, Some(schedule.interval.as_secs_f64()));
             max_age.push(&labels, Some(schedule.max_age.as_secs_f64()));
-            for (condition, count) in inventory.targets(collector, now) {
-                let labels = targets.labels(&[inventory.partner.as_str(), collector.as_str(), condition.as_str()]);
+            let mut counts = *of_customers;
+            if collector == Collector::Services && listing.wanted {
+                // The listing is the one target of the collector.
+                counts.add(collector, listing.condition(now, schedule.max_age));
+            }
+            for (condition, count) in counts.of(collector) {
+                let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
                 targets.push(&labels, Some(count as f64));
             }
         }
@@ -55,13 +105,14 @@ fn collectors(inventories: &[Inventory], now: Timestamp) -> [Lines; 3] {
     [interval, max_age, targets]
 }
 
-fn partners(inventories: &[Inventory]) -> [Lines; 2] {
+fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [Lines; 2] {
     let mut last_success = Lines::new(&catalog::DISCOVERY_LAST_SUCCESS);
     let mut customers = Lines::new(&catalog::CUSTOMERS);
-    for inventory in inventories {
-        let labels = customers.labels(&[inventory.partner.as_str()]);
-        last_success.push(&labels, inventory.listing.completed.map(unix_time));
-        customers.push(&labels, Some(inventory.customers.len() as f64));
+    for partner in partners {
+        let Inventory { partner: name, listing, .. } = partner.inventory;
+        let labels = customers.labels(&[name.as_str()]);
+        last_success.push(&labels, listing.completed.map(|seen| corrected(seen, correction)));
+        customers.push(&labels, Some(partner.customers as f64));
     }
     [last_success, customers]
 }

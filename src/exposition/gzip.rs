@@ -1,63 +1,104 @@
-//! One gzip member (RFC 1952) of two parts: what a generation has ready, deflated once, and what each scrape adds.
+//! One gzip member (RFC 1952) of pieces that were deflated on their own.
 //!
-//! The ready part ends at a byte's border without closing the deflate stream (a sync flush), so that another deflate
-//! stream can follow; the checksums of both are combined.
+//! A piece ends at a byte's border without closing the deflate stream (a sync flush) and refers to nothing before it,
+//! so pieces can follow one another in any order. Their checksums are combined.
 
-use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use crc32fast::Hasher;
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress};
 
 /// Deflate, no name, no time, fastest, unknown system.
-const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+pub(super) const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 
 /// The fastest level: the lines are so alike that higher ones gain little.
 const LEVEL: Compression = Compression::fast();
 
-/// Deflated data that more can follow.
-#[derive(Debug)]
-pub(super) struct Deflated {
-    data: Bytes,
-    /// Checksum and length of what went in.
-    checksum: Hasher,
-}
+/// The most that a stored block holds.
+const STORED: usize = 0xffff;
 
-impl Deflated {
-    /// Deflates the chunks as one. `None` if the compressor failed, which it has no reason to.
-    pub(super) fn new(chunks: &[Bytes]) -> Option<Self> {
-        let mut checksum = Hasher::new();
-        let mut encoder = DeflateEncoder::new(Vec::new(), LEVEL);
-        for chunk in chunks {
-            checksum.update(chunk);
-            encoder.write_all(chunk).ok()?;
+/// A compressor, to be used again and again: it is large, and making one costs more than deflating a few lines.
+#[derive(Debug)]
+pub(super) struct Deflater(Compress);
+
+impl Deflater {
+    pub(super) fn new() -> Self {
+        Self(Compress::new(LEVEL, false))
+    }
+
+    /// Appends the text as a piece.
+    pub(super) fn deflate(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let before = out.len();
+        if self.sync(text, out).is_none() {
+            // It has no reason to fail; without it, the text is written as it is.
+            out.truncate(before);
+            store(text, out);
         }
-        let mut data = encoder.flush_finish().ok()?;
-        data.shrink_to_fit();
-        Some(Self { data: data.into(), checksum })
+    }
+
+    fn sync(&mut self, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        self.0.reset();
+        loop {
+            let taken = usize::try_from(self.0.total_in()).ok()?;
+            out.reserve((text.len() - taken) / 8 + 256);
+            self.0.compress_vec(text.get(taken..)?, out, FlushCompress::Sync).ok()?;
+            // The flush is complete once it left some of the room.
+            if out.len() < out.capacity() && self.0.total_in() == text.len() as u64 {
+                return Some(());
+            }
+        }
     }
 }
 
-/// The whole member: `ready`, then `tail`.
-pub(super) fn finish(ready: &Deflated, tail: &[u8]) -> Option<Vec<Bytes>> {
-    let end = close(ready, tail).ok()?;
-    let mut chunks = vec![Bytes::from_static(HEADER), ready.data.clone(), end.into()];
-    chunks.retain(|chunk| !chunk.is_empty());
-    Some(chunks)
+/// Appends the text as blocks that are not compressed.
+fn store(text: &[u8], out: &mut Vec<u8>) {
+    for block in text.chunks(STORED) {
+        let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        out.push(0);
+        out.extend(length.to_le_bytes());
+        out.extend((!length).to_le_bytes());
+        out.extend(block);
+    }
 }
 
-fn close(ready: &Deflated, tail: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), LEVEL);
-    encoder.write_all(tail)?;
-    let mut end = encoder.finish()?;
-    let mut checksum = ready.checksum.clone();
-    let mut tail_checksum = Hasher::new();
-    tail_checksum.update(tail);
-    checksum.combine(&tail_checksum);
+/// Compressors that are not in use.
+static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
+/// How many of them are kept: as many scrapes as are likely to be assembled at the same moment.
+const KEPT: usize = 4;
+
+/// Does something with a compressor that others use before and after.
+fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
+    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let taken = idle().pop();
+    let mut deflater = taken.unwrap_or_else(Deflater::new);
+    let result = work(&mut deflater);
+    let mut idle = idle();
+    if idle.len() < KEPT {
+        idle.push(deflater);
+    }
+    result
+}
+
+/// The checksum of a text.
+pub(super) fn checksum(text: &[u8]) -> Hasher {
+    let mut checksum = Hasher::new();
+    checksum.update(text);
+    checksum
+}
+
+/// The end of a member: `tail` deflated and closed, and what the member is checked by. `before` is the checksum of all
+/// that is in it before the tail.
+pub(super) fn finish(before: &Hasher, tail: &[u8]) -> Bytes {
+    let mut end = Vec::with_capacity(tail.len() / 4 + 256);
+    with_deflater(|deflater| deflater.deflate(tail, &mut end));
+    // The last block, an empty one.
+    end.extend([3, 0]);
+    let mut all = before.clone();
+    all.combine(&checksum(tail));
     // The length is that of the data modulo 2^32.
-    let [a, b, c, d, ..] = checksum.total_len().to_le_bytes();
-    end.extend(checksum.finalize().to_le_bytes());
+    let [a, b, c, d, ..] = all.total_len().to_le_bytes();
+    end.extend(all.finalize().to_le_bytes());
     end.extend([a, b, c, d]);
-    Ok(end)
+    end.into()
 }

@@ -2,16 +2,28 @@
 
 use std::cmp::Ordering;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::syntax;
 use crate::catalog::Family;
 use crate::domain::{Answer, Collector, Question};
 use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
+/// What the lines of a customer depend on beside the customer.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// Of its partner; who the customers are is not read from it.
+    pub(super) inventory: &'a Inventory,
+    /// Whether every series of a customer carries its name.
+    pub(super) with_name: bool,
+    pub(super) now: Timestamp,
+    /// What is added to the times at which something was seen.
+    pub(super) correction: SignedDuration,
+}
+
 /// One customer of one partner.
 pub(super) struct Subject<'a> {
-    pub(super) inventory: &'a Inventory,
+    pub(super) context: Context<'a>,
     pub(super) customer: &'a Customer,
     /// The labels `partner` and `customer_id`, first on every series of the customer.
     pub(super) identity: String,
@@ -28,9 +40,10 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(inventory: &'a Inventory, customer: &'a Customer, with_name: bool, now: Timestamp) -> Self {
+    pub(super) fn new(context: Context<'a>, customer: &'a Customer) -> Self {
+        let Context { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
         let mut identity = String::new();
-        syntax::write_label(&mut identity, "partner", inventory.partner.as_str());
+        syntax::write_label(&mut identity, "partner", partner.as_str());
         syntax::write_label(&mut identity, "customer_id", customer.id.as_str());
         let mut labels = String::new();
         for (name, value) in &*customer.labels {
@@ -45,27 +58,27 @@ impl<'a> Subject<'a> {
 
         let mut next_expiry: Option<Timestamp> = None;
         let mut expires = |seen, collector| {
-            let expiry = expiry(seen, inventory.max_age(collector));
+            let expiry = expiry(seen, collectors.schedule(collector).max_age);
             next_expiry = Some(next_expiry.map_or(expiry, |next| next.min(expiry)));
         };
         let mut answers = Vec::with_capacity(customer.targets.len());
         for (question, known) in distinct(&customer.targets, |(a, _), (b, _)| a.cmp(b)) {
             let collector = question.collector();
-            let schedule = inventory.collectors.schedule(collector);
+            let schedule = collectors.schedule(collector);
             if let Some((seen, answer)) = known.current(now, schedule.max_age).filter(|_| schedule.enabled) {
                 expires(seen, collector);
                 answers.push((*question, answer));
             }
         }
         let mut subscriptions = Vec::new();
-        let schedule = inventory.collectors.services;
+        let schedule = collectors.services;
         if let Some(services) = customer.services.as_ref().filter(|_| schedule.enabled)
             && expiry(services.seen, schedule.max_age) > now
         {
             expires(services.seen, Collector::Services);
             subscriptions = distinct(&services.subscriptions, |a, b| a.id.cmp(&b.id));
         }
-        Self { inventory, customer, identity, labels, labels_and_name, answers, subscriptions, next_expiry }
+        Self { context, customer, identity, labels, labels_and_name, answers, subscriptions, next_expiry }
     }
 
     /// The labels after those of the family.

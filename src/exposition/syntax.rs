@@ -33,7 +33,9 @@ pub(super) fn write_value(out: &mut String, value: f64) {
 fn write_number(out: &mut String, value: f64) {
     let magnitude = value.abs();
     // Writing to a string does not fail.
-    let _ = if value.is_nan() {
+    let _ = if let Some(whole) = whole(value) {
+        write!(out, "{whole}")
+    } else if value.is_nan() {
         out.write_str("NaN")
     } else if magnitude.is_infinite() {
         out.write_str(if value > 0.0 { "+Inf" } else { "-Inf" })
@@ -42,6 +44,14 @@ fn write_number(out: &mut String, value: f64) {
     } else {
         write!(out, "{value:e}")
     };
+}
+
+/// A whole number as an integer, which is quicker to write; the zero below zero is written as such.
+fn whole(value: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "a fraction is found by the comparison")]
+    let whole = (value.abs() < EXACT).then_some(value as i64)?;
+    (whole as f64).to_bits().eq(&value.to_bits()).then_some(whole)
 }
 
 /// A time as the formats have it: seconds since 1970. Milliseconds are as fine as Prometheus reads times.

@@ -2,6 +2,7 @@
 
 mod checker;
 mod properties;
+mod updates;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::{GzDecoder, MultiGzDecoder};
+use jiff::Timestamp;
+use prometheus::proto::MetricFamily;
 use prometheus::{Counter, CounterVec, Gauge, HistogramOpts, HistogramVec, Opts, Registry};
 
 use self::checker::{Family, Sample, parse};
@@ -19,6 +22,7 @@ use crate::domain::{
     Answer, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
+use crate::inventory::Inventory;
 
 const HOUR: Duration = Duration::from_hours(1);
 const GIB: f64 = 1_073_741_824.0;
@@ -28,8 +32,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn collectors() -> CollectorSettings {
-    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
-    let slow = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR };
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR, adaptive: false };
+    let slow = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR, adaptive: false };
     CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),

@@ -18,7 +18,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn collectors() -> Arc<CollectorSettings> {
-    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR, adaptive: false };
     Arc::new(CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),

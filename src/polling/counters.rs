@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntCounterVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry};
 
 use crate::catalog;
 use crate::domain::{Collector, FailureReason, PartnerName};
@@ -19,6 +19,7 @@ pub struct PollCounters {
     registry: Registry,
     polls: IntCounterVec,
     failures: IntCounterVec,
+    planned: GaugeVec,
     lag: Gauge,
     /// When the head of the agenda is or was due, milliseconds of Unix time.
     head_due: Arc<AtomicI64>,
@@ -35,12 +36,17 @@ impl PollCounters {
                 Opts::from(&catalog::COLLECTOR_POLL_FAILURES),
                 catalog::COLLECTOR_POLL_FAILURES.labels,
             )?,
+            planned: GaugeVec::new(
+                Opts::from(&catalog::COLLECTOR_PLANNED_REQUESTS),
+                catalog::COLLECTOR_PLANNED_REQUESTS.labels,
+            )?,
             lag: Gauge::with_opts(Opts::from(&catalog::AGENDA_LAG).const_label("partner", partner.as_str()))?,
             head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
             partner: partner.clone(),
         };
         counters.registry.register(Box::new(counters.polls.clone()))?;
         counters.registry.register(Box::new(counters.failures.clone()))?;
+        counters.registry.register(Box::new(counters.planned.clone()))?;
         counters.registry.register(Box::new(counters.lag.clone()))?;
         for collector in enabled {
             counters.polls.with_label_values(&[partner.as_str(), collector.as_str()]);
@@ -65,6 +71,13 @@ impl PollCounters {
         self.polls.with_label_values(&[partner, collector.as_str()]).inc();
         if let Some(reason) = failure {
             self.failures.with_label_values(&[partner, collector.as_str(), reason.as_str()]).inc();
+        }
+    }
+
+    /// What the plan needs, requests an hour.
+    pub(super) fn planned(&self, per_hour: &[(Collector, f64)]) {
+        for (collector, requests) in per_hour {
+            self.planned.with_label_values(&[self.partner.as_str(), collector.as_str()]).set(requests / 3600.0);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::CustomerFilter;
+use super::{CustomerFilter, listing_pages};
 use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Admission, Client, Failure, Listing};
 use crate::inventory::Shared;
@@ -17,6 +17,8 @@ pub(super) struct Listed {
     pub(super) seen: HashSet<CustomerId>,
     /// The API refused to speak of these: who is among them twice in a row is not there.
     pub(super) doubted: HashSet<CustomerId>,
+    /// The least requests that such a listing takes.
+    pub(super) pages: u64,
 }
 
 /// Lists the customers, handing over each page's that pass the filter as it comes, so that the first customers are
@@ -35,9 +37,11 @@ pub(super) async fn list(
     let listed: Vec<CustomerId> = filter.listed().cloned().collect();
     if !filter.discovers() {
         round.read(client.listing(Some(&listed)), admission).await?;
-        return Ok(Listed { seen: round.admitted, doubted: HashSet::new() });
+        let pages = listing_pages(None, listed.len());
+        return Ok(Listed { seen: round.admitted, doubted: HashSet::new(), pages });
     }
     round.read(client.listing(None), admission).await?;
+    let everybody = round.named.len();
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
     // An answer may be cut short without saying so: those are gone whom it leaves out when it names nobody else.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
@@ -57,16 +61,18 @@ pub(super) async fn list(
                 reason: FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound,
                 ..
             }) => {
+                let pages = listing_pages(Some(everybody), missing.len());
                 let refused: HashSet<_> = missing.into_iter().filter(|id| !listed.contains(id)).collect();
                 round.admitted.extend(refused.difference(doubted).cloned());
-                return Ok(Listed { seen: round.admitted, doubted: refused });
+                return Ok(Listed { seen: round.admitted, doubted: refused, pages });
             }
             // Who is only listed by the configuration does not leave, and is no reason to doubt the others.
             Err(_) if missing.iter().all(|id| listed.contains(id)) => break,
             Err(failure) => return Err(failure),
         }
     }
-    Ok(Listed { seen: round.admitted, doubted: HashSet::new() })
+    let pages = listing_pages(Some(everybody), missing.len());
+    Ok(Listed { seen: round.admitted, doubted: HashSet::new(), pages })
 }
 
 struct Round<'a> {

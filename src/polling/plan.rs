@@ -4,11 +4,12 @@
 //! is, with one exception: endpoint 2 is a leftover that knows one product, so its list only narrows what the customer
 //! holds, as far as the service list can tell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::load::{Load, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
 use crate::domain::{Collector, ProductType, Question, Service, TenantType};
-use crate::inventory::Customer;
+use crate::inventory::{Customer, Known};
 
 /// What a customer's service list implies.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,22 +74,16 @@ fn selected<T: Copy + Ord>((schedule, selection): &(Schedule, Selection<T>), imp
     }
 }
 
-/// What a partner costs in requests an hour, by collector that asks: polls of the plan over their intervals and pages of
-/// the listing. Retries and tokens come on top; what turns out to be absent is asked only daily and costs less.
+/// What a partner's customers cost before anything about them was asked, without the listing.
 #[must_use]
-pub fn requests_per_hour<'a>(
-    customers: impl IntoIterator<Item = &'a Customer>,
-    collectors: &CollectorSettings,
-) -> Vec<(Collector, f64)> {
-    let (mut polls, mut listed) = (BTreeMap::new(), 0.0);
+pub fn load<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &CollectorSettings) -> Load {
+    let mut load = Load::default();
     for customer in customers {
-        listed += 1.0;
         for question in questions(customer, collectors) {
-            *polls.entry(question.collector()).or_insert(0.0) += 1.0;
+            load.add(question, &Known::default());
         }
     }
-    let polls = |collector| polls.get(&collector).copied().unwrap_or_default();
-    an_hour(collectors, |collector| if collector == Collector::Services { pages(listed) } else { polls(collector) })
+    load
 }
 
 /// What a typical customer has, for estimates before anything was asked.
@@ -103,25 +98,17 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
             Selection::Only(types) => types.len() as f64,
         }
     }
+    let pages = listing_pages(Some(customers), 0) as f64;
     let customers = customers as f64;
-    an_hour(collectors, |collector| match collector {
-        Collector::Services => pages(customers),
+    let polls = |collector| match collector {
+        Collector::Services => pages,
         Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
         Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
         // Of the products that endpoint 2 knows, a customer holds one or none.
         Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
-    })
-}
-
-/// A listing ends at a page that is not full.
-fn pages(customers: f64) -> f64 {
-    (customers / 100.0).floor() + 1.0
-}
-
-fn an_hour(collectors: &CollectorSettings, polls: impl Fn(Collector) -> f64) -> Vec<(Collector, f64)> {
-    let cost =
-        |collector| (collector, polls(collector) * 3600.0 / collectors.schedule(collector).interval.as_secs_f64());
+    };
+    let cost = |collector| (collector, polls(collector) * hourly(collectors.schedule(collector).interval));
     collectors.enabled().map(cost).collect()
 }
 
@@ -139,7 +126,7 @@ mod tests {
 
     fn schedule(minutes: u64) -> Schedule {
         let interval = Duration::from_mins(minutes);
-        Schedule { enabled: true, interval, max_age: interval * 4 }
+        Schedule { enabled: true, interval, max_age: interval * 4, adaptive: false }
     }
 
     fn defaults() -> CollectorSettings {
@@ -219,7 +206,9 @@ mod tests {
     #[test]
     fn the_cost_counts_polls_over_intervals_and_pages_of_the_list() {
         let customers = vec![customer(&["Cloud Backup for Microsoft 365"]); 250];
-        let cost = requests_per_hour(&customers, &defaults());
+        let mut load = load(&customers, &defaults());
+        load.list(listing_pages(Some(customers.len()), 0));
+        let cost = load.requests_per_hour(&defaults());
         let expected =
             [(Collector::Services, 12.0), (Collector::TenantSeats, 1000.0), (Collector::CustomerSeats, 1000.0)];
         assert_eq!(cost[..3], expected);

@@ -15,6 +15,7 @@ use tracing::{debug, error, info, warn};
 
 use super::cadence::{self, Outcome};
 use super::plan::{self, Holdings};
+use super::workload::Workload;
 use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
@@ -38,13 +39,15 @@ pub struct Poller {
     legacy: HashMap<Collector, LegacyEndpoint>,
     /// Customers of the configuration whom the last listing did not have.
     unknown: HashSet<CustomerId>,
+    workload: Workload,
     /// Customers whom the API refused to speak of, the last time.
     doubted: Arc<HashSet<CustomerId>>,
     counters: PollCounters,
     clock: Clock,
     partner: String,
     polls: JoinSet<Done>,
-    under_way: HashMap<Id, Target>,
+    /// With the time at which it started.
+    under_way: HashMap<Id, (Target, Timestamp)>,
     most_under_way: usize,
     pages: (mpsc::Sender<Vec<ListedCustomer>>, mpsc::Receiver<Vec<ListedCustomer>>),
 }
@@ -67,16 +70,19 @@ impl Poller {
         counters: PollCounters,
         clock: Clock,
     ) -> Self {
+        let filter = Arc::new(CustomerFilter::new(&settings.customers));
+        let workload = Workload::new(settings, collectors.clone(), counters.clone());
         let mut poller = Self {
             client,
             inventory,
             collectors,
-            filter: Arc::new(CustomerFilter::new(&settings.customers)),
+            filter,
             agenda: Agenda::default(),
             legacy: [Collector::CustomerSeats, Collector::ProductsAvailable]
                 .map(|c| (c, LegacyEndpoint::default()))
                 .into(),
             unknown: HashSet::new(),
+            workload,
             doubted: Arc::default(),
             counters,
             clock,
@@ -86,7 +92,9 @@ impl Poller {
             most_under_way: MOST_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
         };
+        poller.workload.restore(&poller.inventory.snapshot(), &poller.filter, clock.now());
         poller.fill_agenda();
+        poller.weigh();
         poller
     }
 
@@ -114,7 +122,7 @@ impl Poller {
         let listing = inventory.listing;
         if listing.wanted {
             let outcome = if listing.failure.is_some() { Outcome::Failed(0) } else { Outcome::Answered };
-            let due = self.due_again(Collector::Services, listing.polled, outcome);
+            let due = self.due_again(&Target::Services, listing.polled, outcome);
             self.agenda.add(Target::Services, due.unwrap_or(now));
         }
         for (id, customer) in &inventory.customers {
@@ -125,16 +133,17 @@ impl Poller {
                 {
                     endpoint.answer();
                 }
-                let due = self.due_again(collector, known.polled, outcome(known));
-                self.agenda.add(Target::Customer(id.clone(), *question), due.unwrap_or(now));
+                let target = Target::Customer(id.clone(), *question);
+                let due = self.due_again(&target, known.polled, outcome(known));
+                self.agenda.add(target, due.unwrap_or(now));
             }
         }
     }
 
     /// When what an earlier poller asked is due: the latest that chance could have made it, so that nothing is asked
     /// before its time. `None` if it was never asked.
-    fn due_again(&self, collector: Collector, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
-        Some(cadence::next_due(polled?, outcome, self.collectors.schedule(collector).interval, 1.0))
+    fn due_again(&mut self, target: &Target, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
+        Some(cadence::next_due(polled?, outcome, self.workload.interval(target, outcome), 1.0))
     }
 
     /// Starts the poll that is due longest, if anything still is.
@@ -145,7 +154,9 @@ impl Poller {
             if let (Some(endpoint), Target::Customer(customer, question)) = (self.legacy.get_mut(&collector), &target)
                 && !endpoint.is_worth_asking(now)
             {
-                self.inventory.update(|inventory| inventory.miss(customer, *question, now));
+                let (customer, question) = (customer.clone(), *question);
+                self.workload
+                    .change(&self.inventory, &customer, question, |inventory| inventory.miss(&customer, question, now));
                 self.put_back(target, Outcome::Absent);
                 continue;
             }
@@ -164,7 +175,7 @@ impl Poller {
                     Done::Asked(customer, question, answer)
                 }),
             };
-            self.under_way.insert(handle.id(), target);
+            self.under_way.insert(handle.id(), (target, now));
             return;
         }
     }
@@ -179,18 +190,22 @@ impl Poller {
     /// Makes a change and plans the customers anew, as one: nobody sees a customer that is known and not yet planned.
     fn plan(&mut self, customers: &[CustomerId], change: impl FnOnce(&mut Inventory)) {
         let now = self.clock.now();
-        let collectors = self.collectors.clone();
+        let (collectors, load) = (self.collectors.clone(), &mut self.workload.load);
         let plans: Vec<_> = self.inventory.update(|inventory| {
             change(inventory);
             let plan = |id: &CustomerId| {
-                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
-                Some((id.clone(), inventory.plan(id, &questions)))
+                let customer = inventory.customers.get(id)?;
+                load.remove_all(customer);
+                let questions = plan::questions(customer, &collectors);
+                let changes = inventory.plan(id, &questions);
+                load.add_all(inventory.customers.get(id)?);
+                Some((id.clone(), changes))
             };
             customers.iter().filter_map(plan).collect()
         });
         for (customer, (added, dropped)) in plans {
             for question in dropped {
-                self.agenda.remove(&Target::Customer(customer.clone(), question));
+                self.forget(&Target::Customer(customer.clone(), question));
             }
             for question in added {
                 self.agenda.add(Target::Customer(customer.clone(), question), now);
@@ -200,19 +215,21 @@ impl Poller {
 
     fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
         match done {
-            Ok((id, done)) => {
-                let target = self.under_way.remove(&id);
-                match (target, done) {
-                    (Some(target), Done::Listed(result)) => self.listed(target, result),
-                    (Some(target), Done::Asked(customer, question, result)) => {
-                        self.asked(target, &customer, question, result);
+            Ok((id, done)) => match (self.under_way.remove(&id), done) {
+                (Some((target, _)), Done::Listed(result)) => self.listed(target, result),
+                (Some((target, started)), Done::Asked(customer, question, result)) => {
+                    // A failure took its pauses, too.
+                    if !matches!(result, Err(AskError::Failed(_))) {
+                        let took = self.clock.now().duration_since(started);
+                        self.workload.took(took.try_into().unwrap_or_default());
                     }
-                    (None, _) => {}
+                    self.asked(target, &customer, question, result);
                 }
-            }
+                (None, _) => {}
+            },
             // A bug of ours: the target must not be lost over it.
             Err(join_error) => {
-                let Some(target) = self.under_way.remove(&join_error.id()) else { return };
+                let Some((target, _)) = self.under_way.remove(&join_error.id()) else { return };
                 error!(
                     partner = self.partner,
                     collector = target.collector().as_str(),
@@ -221,6 +238,17 @@ impl Poller {
                 self.failed(target, FailureReason::Malformed);
             }
         }
+        self.weigh();
+    }
+
+    fn weigh(&mut self) {
+        self.workload.weigh(self.agenda.lag(self.clock.now()));
+    }
+
+    /// The target is no longer asked.
+    fn forget(&mut self, target: &Target) {
+        self.agenda.remove(target);
+        self.workload.forget(target);
     }
 
     fn listed(&mut self, target: Target, result: Result<listing::Listed, Failure>) {
@@ -230,16 +258,18 @@ impl Poller {
         }
         let now = self.clock.now();
         match result {
-            Ok(listing::Listed { seen, doubted }) => {
+            Ok(listing::Listed { seen, doubted, pages }) => {
                 self.doubted = Arc::new(doubted);
                 self.warn_of_unknown(&seen);
                 let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
                 for customer in gone {
+                    self.workload.load.remove_all(&customer);
                     info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
                     for &(question, _) in &customer.targets {
-                        self.agenda.remove(&Target::Customer(customer.id.clone(), question));
+                        self.forget(&Target::Customer(customer.id.clone(), question));
                     }
                 }
+                self.workload.listed(pages);
                 self.succeeded(target);
             }
             Err(failure) => {
@@ -269,12 +299,14 @@ impl Poller {
             }
             Ok(answer) => {
                 self.endpoint_answered(question.collector(), now);
-                self.inventory.update(|inventory| inventory.succeed(customer, question, answer, now));
+                self.workload.attend(&self.inventory, &target, &answer, now);
+                self.workload.change(&self.inventory, customer, question, |inventory| {
+                    inventory.succeed(customer, question, answer, now);
+                });
                 self.succeeded(target);
             }
             Err(AskError::Absent) => {
-                let targets =
-                    self.inventory.read(|inventory| inventory.targets(question.collector(), now).values().sum());
+                let targets = self.workload.load.targets(question.collector());
                 if self.legacy.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
                     info!(
                         partner = self.partner,
@@ -332,7 +364,9 @@ impl Poller {
     fn missed(&mut self, target: Target, customer: &CustomerId, question: Question) {
         let now = self.clock.now();
         self.counters.poll(target.collector(), None);
-        let absence = self.inventory.update(|inventory| inventory.miss(customer, question, now));
+        let absence = self
+            .workload
+            .change(&self.inventory, customer, question, |inventory| inventory.miss(customer, question, now));
         let outcome = match (absence, self.agenda.failures(&target)) {
             (Absence::Confirmed, 0) => Outcome::Absent,
             (_, before) => Outcome::Missed(before),
@@ -353,6 +387,7 @@ impl Poller {
     fn failed(&mut self, target: Target, reason: FailureReason) {
         let now = self.clock.now();
         self.counters.poll(target.collector(), Some(reason));
+        // A failure changes nothing of what the target costs.
         self.inventory.update(|inventory| match &target {
             Target::Services => inventory.fail_listing(reason, now),
             Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
@@ -362,7 +397,7 @@ impl Poller {
     }
 
     fn put_back(&mut self, target: Target, outcome: Outcome) {
-        let interval = self.collectors.schedule(target.collector()).interval;
+        let interval = self.workload.interval(&target, outcome);
         let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
         self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
     }
@@ -400,6 +435,8 @@ fn customer_of(target: &Target) -> Option<&str> {
 /// Ready when something is due and its first request may go out.
 async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Admission {
     match next_due {
+        // A timer that is due already still takes a millisecond: a thousand polls a second at most.
+        Some(due) if due <= clock.now() => {}
         Some(due) => tokio::time::sleep_until(clock.instant(due)).await,
         None => std::future::pending().await,
     }

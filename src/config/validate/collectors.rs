@@ -21,13 +21,13 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
     let services_at = at.key(Collector::Services.as_str());
     let services = schedule(
         &services_at,
-        [services.enabled.as_ref(), services.interval.as_ref(), services.max_age.as_ref()],
+        [&services.enabled, &services.interval, &services.max_age, &services.adaptive],
         QUARTER_HOUR,
     );
     let tenants = |collector: Collector, raw: Option<RawTenantCollector>| {
         let raw = raw.unwrap_or_default();
         let at = at.key(collector.as_str());
-        let written = [raw.enabled.as_ref(), raw.interval.as_ref(), raw.max_age.as_ref()];
+        let written = [&raw.enabled, &raw.interval, &raw.max_age, &raw.adaptive];
         let schedule = schedule(&at, written, QUARTER_HOUR);
         let types_at = at.key("tenant_types");
         let types = selection(&types_at, raw.tenant_types, Selection::Auto, tenant_type);
@@ -37,7 +37,7 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
     let products = |collector: Collector, raw: Option<RawProductCollector>, default: Selection<ProductType>| {
         let raw = raw.unwrap_or_default();
         let at = at.key(collector.as_str());
-        let schedule = schedule(&at, [raw.enabled.as_ref(), raw.interval.as_ref(), raw.max_age.as_ref()], HOUR);
+        let schedule = schedule(&at, [&raw.enabled, &raw.interval, &raw.max_age, &raw.adaptive], HOUR);
         let types_at = at.key("product_types");
         let types = selection(&types_at, raw.product_types, default, product_type);
         plannable(&types_at, schedule, &types, services);
@@ -60,10 +60,12 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
     settings
 }
 
-/// From `enabled`, `interval` and `max_age`.
-fn schedule(at: &At<'_>, [enabled, interval, max_age]: [Option<&Scalar>; 3], default: Duration) -> Schedule {
+/// From `enabled`, `interval`, `max_age` and `adaptive`.
+fn schedule(at: &At<'_>, written: [&Option<Scalar>; 4], default: Duration) -> Schedule {
+    let [enabled, interval, max_age, adaptive] = written.map(Option::as_ref);
     let enabled = at.key("enabled").flag(enabled, true);
     let interval = at.key("interval").duration(interval, default, LONGEST_INTERVAL);
+    let adaptive = at.key("adaptive").flag(adaptive, false);
     let four_intervals = interval.saturating_mul(4);
     let at = at.key("max_age");
     let max_age = at.duration(max_age, four_intervals, LONGEST_AGE);
@@ -73,7 +75,7 @@ fn schedule(at: &At<'_>, [enabled, interval, max_age]: [Option<&Scalar>; 3], def
             format!("write at least the interval; the default is {}", format_duration(four_intervals)),
         );
     }
-    Schedule { enabled, interval, max_age }
+    Schedule { enabled, interval, max_age, adaptive }
 }
 
 /// `auto` follows from the service list.

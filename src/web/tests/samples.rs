@@ -28,7 +28,12 @@ pub(in crate::web) fn day(day: i64) -> Timestamp {
 
 /// A partner that has not been polled; its values live for an hour.
 pub(in crate::web) fn bare(partner: &str) -> Inventory {
-    let schedule = Schedule { enabled: true, interval: Duration::from_mins(15), max_age: Duration::from_hours(1) };
+    let schedule = Schedule {
+        enabled: true,
+        interval: Duration::from_mins(15),
+        max_age: Duration::from_hours(1),
+        adaptive: false,
+    };
     let collectors = CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),

@@ -1,0 +1,80 @@
+//! Rendering, one change, and the assembly of a scrape, at 10,000, 100,000 and 1,000,000 series.
+//!
+//! `cargo bench --bench exposition`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "a benchmark may panic"
+)]
+
+mod support;
+
+use avepoint_exporter::exposition::{Exposition, Format, Renderer};
+use avepoint_exporter::inventory::Shared;
+use divan::Bencher;
+use jiff::SignedDuration;
+use support::{customers_for, inventory, noon, poll, some_ids};
+use tokio::sync::watch;
+
+const SERIES: [u32; 3] = [10_000, 100_000, 1_000_000];
+
+fn main() {
+    divan::main();
+}
+
+/// All of it, from nothing.
+#[divan::bench(args = SERIES, sample_count = 5, sample_size = 1)]
+fn render(bencher: Bencher<'_, '_>, series: u32) {
+    let inventories = [inventory(customers_for(series))];
+    bencher.bench_local(|| Exposition::render(&inventories, false, noon()));
+}
+
+fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
+    let inventory = inventory(customers_for(series));
+    let mut ids = some_ids(&inventory, 997).into_iter().cycle();
+    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let mut renderer = Renderer::new();
+    let mut second = 0;
+    let mut generation = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    bencher.bench_local(|| {
+        second += 1;
+        for id in ids.by_ref().take(polls) {
+            shared[0].update(|inventory| poll(inventory, &id, second, changed));
+        }
+        generation = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    });
+}
+
+/// One customer's new numbers.
+#[divan::bench(args = SERIES, sample_count = 200, sample_size = 1)]
+fn one_change(bencher: Bencher<'_, '_>, series: u32) {
+    update(bencher, series, 1, true);
+}
+
+/// A poll that found the same numbers: only the time of the last success moves.
+#[divan::bench(args = SERIES, sample_count = 200, sample_size = 1)]
+fn one_poll_without_change(bencher: Bencher<'_, '_>, series: u32) {
+    update(bencher, series, 1, false);
+}
+
+/// Nothing was polled.
+#[divan::bench(args = SERIES, sample_count = 200, sample_size = 1)]
+fn no_poll(bencher: Bencher<'_, '_>, series: u32) {
+    update(bencher, series, 0, false);
+}
+
+/// A tenth of a second at 100 answers a second.
+#[divan::bench(args = SERIES, sample_count = 100, sample_size = 1)]
+fn ten_changes(bencher: Bencher<'_, '_>, series: u32) {
+    update(bencher, series, 10, true);
+}
+
+/// What a scrape does before its bytes are sent, without the exporter's own families.
+#[divan::bench(args = SERIES)]
+fn scrape(bencher: Bencher<'_, '_>, series: u32) {
+    let exposition = Exposition::render(&[inventory(customers_for(series))], false, noon());
+    bencher.bench_local(|| exposition.scrape(Format::OpenMetrics, true, &[]));
+}

@@ -1,0 +1,119 @@
+//! `/metrics` of a simulated partner for a comparison of scrapes: nothing is polled, the bytes are the daemon's own.
+//!
+//! `cargo bench --bench serve -- PORT SERIES [CHANGES_PER_SECOND] [FOLDER]` serves until it is killed. It says what
+//! memory it takes, and leaves in the folder what a scrape holds, as text and as gzip, for another server to send.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a benchmark may panic and prints"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::clock::Clock;
+use avepoint_exporter::exposition::{Format, Published, Renderer};
+use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::web::{self, Access, Limits, RoutePrefix, Site};
+use jiff::SignedDuration;
+use prometheus::Registry;
+use prometheus::process_collector::ProcessCollector;
+use support::{cpu_time, customers_for, inventory, noon, poll, resident, some_ids};
+use tokio::sync::watch;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let number = |index: usize| arguments.get(index).and_then(|text| text.parse::<u32>().ok());
+    let (Some(port), Some(series)) = (number(0), number(1)) else {
+        println!("usage: serve PORT SERIES [CHANGES_PER_SECOND] [FOLDER]");
+        return;
+    };
+    let changes = number(2).unwrap_or(0);
+
+    let start = resident();
+    let inventory = inventory(customers_for(series));
+    let customers = inventory.customers.len();
+    let known = resident();
+    let ids = some_ids(&inventory, 997);
+    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let published = Published::new();
+    let mut renderer = Renderer::new();
+    let started = Instant::now();
+    let exposition = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    let took = started.elapsed();
+    let series = exposition.series();
+    let with_lines = resident();
+    if let Some(folder) = arguments.get(3) {
+        let body = |gzip| exposition.scrape(Format::Text, gzip, &[]).chunks.concat();
+        std::fs::write(format!("{folder}/metrics"), body(false)).unwrap();
+        std::fs::write(format!("{folder}/metrics.gz"), body(true)).unwrap();
+        for gzip in [false, true] {
+            let chunks = exposition.scrape(Format::Text, gzip, &[]).chunks;
+            println!("gzip {gzip}: {} pieces, {} bytes", chunks.len(), chunks.concat().len());
+        }
+    }
+    published.publish(exposition);
+    let each = move |bytes: u64| bytes as f64 / series as f64;
+    println!(
+        "{series} series of {customers} customers, rendered in {took:?}; resident bytes a series: inventory {:.0}, \
+         exposition {:.0}, all {:.0}",
+        each(known - start),
+        each(with_lines - known),
+        each(with_lines)
+    );
+
+    let site = Site {
+        exposition: published.clone(),
+        own: {
+            let registry = Registry::new();
+            registry.register(Box::new(ProcessCollector::for_self())).unwrap();
+            Arc::new(move || registry.gather())
+        },
+        inventories: Arc::new(Vec::new),
+        clock: Clock::start(),
+        config_yaml: Arc::new(String::new),
+        telemetry_path: "/metrics".to_owned(),
+        reload: None,
+        route_prefix: RoutePrefix::default(),
+    };
+    if changes > 0 {
+        std::thread::spawn(move || {
+            let mut ids = ids.iter().cycle();
+            let (mut second, mut spent, mut updates) = (0, Duration::ZERO, 0);
+            loop {
+                std::thread::sleep(Duration::from_millis(100));
+                second += 1;
+                for id in ids.by_ref().take(changes as usize / 10) {
+                    shared[0].update(|inventory| poll(inventory, id, second, true));
+                }
+                let before = cpu_time();
+                published.publish(renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO));
+                spent += cpu_time().saturating_sub(before);
+                updates += 1;
+                if updates % 100 == 0 {
+                    println!(
+                        "CPU time of an update: {:?}; resident bytes a series: {:.0}",
+                        spent / updates,
+                        each(resident())
+                    );
+                }
+            }
+        });
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let listener = web::bind(&format!("127.0.0.1:{port}")).unwrap();
+        println!("listening");
+        let access = Access::load(None).unwrap();
+        web::serve(listener, web::router(site).unwrap(), access, Limits::default(), std::future::pending())
+            .await
+            .unwrap();
+    });
+}

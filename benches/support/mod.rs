@@ -1,0 +1,149 @@
+//! An inventory as it is after a full pass over a simulated partner, without asking anybody.
+
+#![allow(dead_code, reason = "each benchmark is a crate of its own and uses a part")]
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use avepoint_exporter::config::{CollectorSettings, Schedule, Selection};
+use avepoint_exporter::domain::{Answer, CustomerId, ProductType, Quantity, Question, Subscription, TenantType};
+use avepoint_exporter::inventory::Inventory;
+use avepoint_exporter::polling::plan;
+use avepoint_exporter::simulator::{Generator, Mix};
+use jiff::Timestamp;
+
+/// When everything was seen.
+pub fn noon() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// As many customers as have about so many series.
+pub const fn customers_for(series: u32) -> u32 {
+    series / 50
+}
+
+fn collectors() -> CollectorSettings {
+    let schedule = |minutes| Schedule {
+        enabled: true,
+        interval: Duration::from_mins(minutes),
+        max_age: Duration::from_mins(4 * minutes),
+        adaptive: false,
+    };
+    CollectorSettings {
+        services: schedule(60),
+        tenant_seats: (schedule(15), Selection::Auto),
+        customer_seats: (schedule(15), Selection::Auto),
+        products_purchased: (schedule(60), Selection::Auto),
+        products_available: (schedule(15), Selection::Only(vec![ProductType::CLOUD_BACKUP_M365])),
+    }
+}
+
+/// A partner with so many customers, everything about them answered at [`noon`].
+pub fn inventory(customers: u32) -> Inventory {
+    let today = "2027-01-15".parse().unwrap();
+    let generator = Generator {
+        seed: 1,
+        customers,
+        today,
+        mix: Mix::Exact {
+            tenant_types: customers * 5 / 4,
+            products: customers * 7 / 2,
+            cloud_backup_m365: customers * 4 / 5,
+        },
+        hostile_names: false,
+    };
+    let collectors = Arc::new(collectors());
+    let mut inventory = Inventory::new("main".into(), collectors.clone(), true, &[]);
+    let mut known = HashSet::new();
+    for index in 0..customers {
+        if index % 100 == 0 {
+            // Texts are shared within a page of the service list.
+            known.clear();
+        }
+        let truth = generator.customer(index).truth();
+        let mut listed = truth.listed;
+        let id = listed.id.clone();
+        for row in listed.subscriptions.iter_mut().flatten() {
+            share(row, &mut known);
+        }
+        inventory.observe(listed, noon());
+        let questions = plan::questions(&inventory.customers[&id], &collectors);
+        inventory.plan(&id, &questions);
+        let (tenants, purchased): (HashMap<TenantType, _>, HashMap<ProductType, _>) =
+            (truth.tenant_seats.into_iter().collect(), truth.purchased.into_iter().collect());
+        for question in questions {
+            let answer = match question {
+                Question::TenantSeats(kind) => {
+                    Answer::TenantSeats(tenants.get(&kind).cloned().unwrap_or_default().into())
+                }
+                Question::CustomerSeats(kind) => {
+                    Answer::CustomerSeats(truth.customer_seats.get(&kind).copied().unwrap_or_default())
+                }
+                Question::ProductPurchased(product) => Answer::ProductPurchased(purchased.get(&product).copied()),
+                Question::ProductAvailable(product) => Answer::ProductAvailable(truth.available.get(&product).copied()),
+            };
+            inventory.succeed(&id, question, answer, noon());
+        }
+    }
+    let all = inventory.customers.keys().cloned().collect();
+    inventory.complete_listing(&all, noon());
+    inventory
+}
+
+fn share(row: &mut Subscription, known: &mut HashSet<Arc<str>>) {
+    let kind = &mut row.kind;
+    let texts = [
+        &mut kind.service,
+        &mut kind.model,
+        &mut kind.source,
+        &mut kind.payment_type,
+        &mut kind.storage,
+        &mut kind.name,
+        &mut kind.package,
+        &mut row.retention,
+    ];
+    for text in texts {
+        match known.get(&**text) {
+            Some(same) => *text = same.clone(),
+            None => {
+                known.insert(text.clone());
+            }
+        }
+    }
+}
+
+/// A customer's ids, spread over the inventory.
+pub fn some_ids(inventory: &Inventory, count: usize) -> Vec<CustomerId> {
+    let step = (inventory.customers.len() / count).max(1);
+    inventory.customers.keys().step_by(step).cloned().collect()
+}
+
+/// Polls the seats of a customer's first tenant type again, with another number if it `changed`.
+pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: bool) {
+    let customer = &inventory.customers[id];
+    let known = customer.targets.iter().find_map(|(question, known)| match (question, &known.answer) {
+        (Question::TenantSeats(_), Some((_, Answer::TenantSeats(tenants)))) => Some((*question, tenants.clone())),
+        _ => None,
+    });
+    let Some((question, tenants)) = known else { return };
+    let mut tenants = tenants.to_vec();
+    if changed && let Some(tenant) = tenants.first_mut() {
+        tenant.seats.assigned = Quantity::new((seconds % 1000) as f64);
+        tenant.seats.available = Quantity::new((seconds % 1000) as f64 + 1.0);
+    }
+    let now = noon() + Duration::from_secs(u64::try_from(seconds).unwrap());
+    inventory.succeed(id, question, Answer::TenantSeats(tenants.into()), now);
+}
+
+/// Resident memory of this process, in bytes.
+pub fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+/// CPU time that this thread has taken.
+pub fn cpu_time() -> Duration {
+    Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime)).unwrap()
+}

@@ -1,0 +1,232 @@
+//! Renders what changed: what a generation has in common with the one before is the same memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::collection::{self, Summary, Targets};
+use super::generation::{Exposition, Ready};
+use super::gzip::Deflater;
+use super::segment::Segment;
+use super::span::{self, Span};
+use super::subject::Context;
+use super::{Format, syntax};
+use crate::catalog::{self, Family};
+use crate::inventory::{Inventory, Shared};
+
+/// The families whose series belong to a customer, in the order in which a run renders them, then those of a partner.
+const FAMILIES: [&Family; 26] = [
+    &catalog::CUSTOMER_INFO,
+    &catalog::CUSTOMER_SEATS_ASSIGNED,
+    &catalog::CUSTOMER_SEATS_AVAILABLE,
+    &catalog::TENANT_INFO,
+    &catalog::TENANT_SEATS_ASSIGNED,
+    &catalog::TENANT_SEATS_AVAILABLE,
+    &catalog::PRODUCT_SEATS_PURCHASED,
+    &catalog::PRODUCT_SEATS_AVAILABLE,
+    &catalog::SUBSCRIPTION_INFO,
+    &catalog::SUBSCRIPTION_SEATS_PURCHASED,
+    &catalog::SUBSCRIPTION_UNITS_PURCHASED,
+    &catalog::SUBSCRIPTION_LICENSES_ASSIGNED,
+    &catalog::SUBSCRIPTION_LICENSES_AVAILABLE,
+    &catalog::SUBSCRIPTION_CAPACITY_PURCHASED,
+    &catalog::SUBSCRIPTION_CAPACITY_USED,
+    &catalog::SUBSCRIPTION_CAPACITY_PROTECTED,
+    &catalog::SUBSCRIPTION_STORAGE_CONSUMED,
+    &catalog::SUBSCRIPTION_SEATS_CHANGE,
+    &catalog::SUBSCRIPTION_EXPIRATION,
+    &catalog::SUBSCRIPTION_CONTRACT_END,
+    &catalog::COLLECTOR_LAST_SUCCESS,
+    &catalog::COLLECTOR_INTERVAL,
+    &catalog::COLLECTOR_MAX_AGE,
+    &catalog::COLLECTOR_TARGETS,
+    &catalog::DISCOVERY_LAST_SUCCESS,
+    &catalog::CUSTOMERS,
+];
+
+/// Keeps what was rendered, so that an update renders and compresses no more than what changed.
+#[derive(Debug)]
+pub struct Renderer {
+    partners: Vec<Partner>,
+    /// By family, metadata in both formats and the last generation's lines.
+    families: Vec<Arc<Ready>>,
+    /// What the lines depend on beside the inventories, as of the last update.
+    last: Option<(bool, SignedDuration, Timestamp)>,
+    deflater: Deflater,
+}
+
+/// What is known of a partner, and its customers' lines.
+#[derive(Debug)]
+struct Partner {
+    /// Without the customers, which are in the spans.
+    inventory: Inventory,
+    customers: usize,
+    spans: Vec<Span>,
+}
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Renderer {
+    /// Nothing is rendered yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut deflater = Deflater::new();
+        let families = FAMILIES.iter().map(|family| {
+            let metadata = [Format::Text, Format::OpenMetrics].map(|format| {
+                let mut text = String::new();
+                syntax::write_metadata(&mut text, format, family.name, family.help, family.kind);
+                Segment::of(text, &mut deflater).into()
+            });
+            Arc::new(Ready::new(family.name, metadata, Vec::new()))
+        });
+        Self { partners: Vec::new(), families: families.collect(), last: None, deflater }
+    }
+
+    /// The next generation: what is current at `now`, of inventories of distinct partners, in their order.
+    ///
+    /// With `customer_name_label`, every series of a customer carries its name. `correction` is added to the exported
+    /// times at which something was seen. A changed customer is one at another address, so an inventory must have been
+    /// cloned or changed since the last update, not made anew, for an update to be cheap.
+    pub fn update(
+        &mut self,
+        inventories: &[Inventory],
+        customer_name_label: bool,
+        now: Timestamp,
+        correction: SignedDuration,
+    ) -> Exposition {
+        for (place, inventory) in inventories.iter().enumerate() {
+            self.look(place, inventory);
+        }
+        self.partners.truncate(inventories.len());
+        self.render(customer_name_label, now, correction)
+    }
+
+    /// The same of inventories that are shared; each is held up for a comparison of a pointer a customer.
+    pub fn update_shared<'a>(
+        &mut self,
+        inventories: impl IntoIterator<Item = &'a Shared>,
+        customer_name_label: bool,
+        now: Timestamp,
+        correction: SignedDuration,
+    ) -> Exposition {
+        let mut count = 0;
+        for (place, shared) in inventories.into_iter().enumerate() {
+            shared.read(|inventory| self.look(place, inventory));
+            count = place + 1;
+        }
+        self.partners.truncate(count);
+        self.render(customer_name_label, now, correction)
+    }
+
+    /// Takes over what changed of the partner in this place.
+    fn look(&mut self, place: usize, inventory: &Inventory) {
+        let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
+        let partner = match known {
+            Some(behind) => self.partners.remove(place + behind),
+            None => Partner::new(inventory),
+        };
+        self.partners.insert(place, partner);
+        if let Some(partner) = self.partners.get_mut(place) {
+            partner.look(inventory);
+        }
+    }
+
+    fn render(&mut self, with_name: bool, now: Timestamp, correction: SignedDuration) -> Exposition {
+        let same =
+            |last: (bool, SignedDuration, Timestamp)| (last.0, last.1) == (with_name, correction) && last.2 <= now;
+        let all = !self.last.is_some_and(same);
+        self.last = Some((with_name, correction, now));
+        for partner in &mut self.partners {
+            let context = Context { inventory: &partner.inventory, with_name, now, correction };
+            for span in &mut partner.spans {
+                if all {
+                    span.expire();
+                }
+                span.render(context, &mut self.deflater);
+            }
+        }
+        self.assemble(now, correction)
+    }
+
+    /// The generation of what is rendered.
+    fn assemble(&mut self, now: Timestamp, correction: SignedDuration) -> Exposition {
+        let mut series = 0;
+        let mut next_expiry: Option<Timestamp> = None;
+        let mut expires = |at: Option<Timestamp>| next_expiry = next_expiry.into_iter().chain(at).min();
+        let mut summaries = Vec::with_capacity(self.partners.len());
+        for partner in &self.partners {
+            let mut targets = Targets::default();
+            for rendered in partner.spans.iter().flat_map(Span::rendered) {
+                series += rendered.series;
+                targets.add_all(&rendered.targets);
+                expires(rendered.next_expiry);
+            }
+            let summary = Summary { inventory: &partner.inventory, customers: partner.customers, targets };
+            expires(collection::listing_expiry(&summary, now));
+            summaries.push(summary);
+        }
+        let of_partners = collection::render(&summaries, now, correction);
+        let of_customers = FAMILIES.len() - of_partners.len();
+        for (number, ready) in self.families.iter_mut().enumerate() {
+            let segments: Vec<_> = if let Some(lines) =
+                number.checked_sub(of_customers).and_then(|n| of_partners.get(n))
+            {
+                series += lines.count;
+                let same = ready.segments.first().filter(|segment| segment.text(0) == lines.text.as_bytes()).cloned();
+                (lines.count > 0)
+                    .then(|| same.unwrap_or_else(|| Segment::of(lines.text.clone(), &mut self.deflater).into()))
+                    .into_iter()
+                    .collect()
+            } else {
+                let spans = self.partners.iter().flat_map(|partner| &partner.spans);
+                spans
+                    .filter_map(|span| span.segments.get(number))
+                    .filter(|segment| !segment.is_empty())
+                    .cloned()
+                    .collect()
+            };
+            if segments.len() != ready.segments.len()
+                || !segments.iter().zip(&ready.segments).all(|(a, b)| Arc::ptr_eq(a, b))
+            {
+                *ready = Ready::new(ready.name, ready.metadata.clone(), segments).into();
+            }
+        }
+        Exposition::new(self.families.clone(), series, next_expiry)
+    }
+}
+
+impl Partner {
+    fn new(inventory: &Inventory) -> Self {
+        let Inventory { partner, collectors, listing, .. } = inventory;
+        let (partner, collectors) = (partner.clone(), collectors.clone());
+        Self {
+            inventory: Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() },
+            customers: 0,
+            spans: Vec::new(),
+        }
+    }
+
+    /// Takes over what changed.
+    fn look(&mut self, inventory: &Inventory) {
+        self.inventory.listing.clone_from(&inventory.listing);
+        if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
+            && self.inventory.collectors != inventory.collectors
+        {
+            self.spans.iter_mut().for_each(Span::expire);
+        }
+        self.inventory.collectors.clone_from(&inventory.collectors);
+        let same_customers = self.customers == inventory.customers.len() && {
+            let mut customers = inventory.customers.values();
+            self.spans.iter_mut().flat_map(Span::runs_mut).all(|run| run.look(&mut customers))
+        };
+        if !same_customers {
+            self.spans = span::arrange(&inventory.customers, std::mem::take(&mut self.spans));
+            self.customers = inventory.customers.len();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Customers in the order of their ids, and their lines.
+//!
+//! A run is some tens of customers that are rendered, compared and deflated together; a span is some hundreds in a row,
+//! with one segment for each family that a customer can be in. Where a run or a span begins is decided by the id of its
+//! first customer alone, so a customer that joins or leaves moves no border but its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::collection::{self, Targets};
+use super::gzip::Deflater;
+use super::segment::{Part, Segment};
+use super::subject::{Context, Subject};
+use super::{seats, subscriptions};
+use crate::domain::CustomerId;
+use crate::inventory::Customer;
+
+/// Customers in a run, on average: fewer make a change cheaper, more compress better.
+const RUN: u64 = if cfg!(test) { 4 } else { 64 };
+/// Customers in a span, on average: fewer make a change cheaper, more make fewer pieces to send compressed.
+const SPAN: u64 = if cfg!(test) { 16 } else { 2048 };
+
+/// The segments of a span, one for each family.
+type Segments = Arc<[Arc<Segment>]>;
+
+/// Customers in a row and their segments.
+#[derive(Debug, Default)]
+pub(super) struct Span {
+    runs: Vec<Run>,
+    pub(super) segments: Segments,
+}
+
+/// Customers in a row.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    pub(super) customers: Vec<Arc<Customer>>,
+    /// Where its lines are: the segments of a span and the number of its part there.
+    written: Option<(Segments, usize)>,
+    /// What of it was rendered; `None` to have it rendered.
+    rendered: Option<Rendered>,
+}
+
+/// What is known of a run when it was rendered.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rendered {
+    pub(super) series: u64,
+    pub(super) targets: Targets,
+    /// When the next of its values stops being current.
+    pub(super) next_expiry: Option<Timestamp>,
+}
+
+/// Sorts customers into spans. What is as it was in `before` keeps its lines.
+pub(super) fn arrange(customers: &BTreeMap<CustomerId, Arc<Customer>>, before: Vec<Span>) -> Vec<Span> {
+    let before = before.into_iter().flat_map(|span| span.runs);
+    let mut before: HashMap<_, _> = before.filter_map(|run| Some((run.customers.first()?.id.clone(), run))).collect();
+    let mut spans: Vec<Span> = Vec::new();
+    for (id, customer) in customers {
+        let hash = hash(id);
+        if spans.is_empty() || hash.is_multiple_of(SPAN) {
+            spans.push(Span::default());
+        }
+        let Some(span) = spans.last_mut() else { continue };
+        if span.runs.is_empty() || hash.is_multiple_of(RUN) {
+            span.runs.push(Run::default());
+        }
+        if let Some(run) = span.runs.last_mut() {
+            run.customers.push(customer.clone());
+        }
+    }
+    for span in &mut spans {
+        for run in &mut span.runs {
+            if let Some(known) = run.customers.first().and_then(|first| before.remove(&first.id)) {
+                let same = known.customers.iter().map(Arc::as_ptr).eq(run.customers.iter().map(Arc::as_ptr));
+                run.rendered = known.rendered.filter(|_| same);
+                run.written = known.written;
+            }
+        }
+        let written = span.runs.first().and_then(|first| first.written.as_ref());
+        span.segments = written.map(|(segments, _)| segments.clone()).unwrap_or_default();
+    }
+    spans
+}
+
+/// FNV-1a, mixed once more so that its lower bits depend on all of the id.
+fn hash(id: &CustomerId) -> u64 {
+    let bytes = id.as_str().bytes();
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32
+}
+
+impl Span {
+    pub(super) fn runs_mut(&mut self) -> impl Iterator<Item = &mut Run> {
+        self.runs.iter_mut()
+    }
+
+    /// Has all of it rendered again.
+    pub(super) fn expire(&mut self) {
+        for run in &mut self.runs {
+            run.rendered = None;
+        }
+    }
+
+    /// What is known of its runs.
+    pub(super) fn rendered(&self) -> impl Iterator<Item = &Rendered> {
+        self.runs.iter().filter_map(|run| run.rendered.as_ref())
+    }
+
+    /// Renders the runs that need it; segments whose bytes stay the same stay.
+    pub(super) fn render(&mut self, context: Context<'_>, deflater: &mut Deflater) {
+        let in_place = |(number, run): (usize, &Run)| {
+            run.written.as_ref().is_some_and(|(segments, at)| Arc::ptr_eq(segments, &self.segments) && *at == number)
+        };
+        let complete = self.segments.iter().all(|segment| segment.len() == self.runs.len());
+        if complete && self.runs.iter().enumerate().all(|(n, run)| run.is_current(context.now) && in_place((n, run))) {
+            return;
+        }
+        let texts: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
+        let families = texts.iter().flatten().map(Vec::len);
+        let written = self.runs.iter().filter_map(|run| Some(run.written.as_ref()?.0.len()));
+        let families = families.chain(written).max().unwrap_or_default();
+        let segments: Segments = (0..families)
+            .map(|family| {
+                let parts: Vec<_> =
+                    self.runs.iter().zip(&texts).map(|(run, texts)| run.part(family, texts.as_ref())).collect();
+                let present = self.segments.get(family);
+                present
+                    .filter(|present| is_made_of(present, &parts))
+                    .cloned()
+                    .unwrap_or_else(|| Segment::new(&parts, deflater).into())
+            })
+            .collect();
+        for (number, run) in self.runs.iter_mut().enumerate() {
+            run.written = Some((segments.clone(), number));
+        }
+        self.segments = segments;
+    }
+}
+
+/// Whether the parts are those of the segment, in order.
+fn is_made_of(segment: &Segment, parts: &[Part<'_>]) -> bool {
+    let same = |(number, part): (usize, &Part<'_>)| matches!(part, Part::Kept(of, at) if std::ptr::eq(*of, segment) && *at == number);
+    segment.len() == parts.len() && parts.iter().enumerate().all(same)
+}
+
+impl Run {
+    /// Takes over the next customers of the inventory. False once they are others than before.
+    pub(super) fn look<'a>(&mut self, next: &mut impl Iterator<Item = &'a Arc<Customer>>) -> bool {
+        for (known, customer) in self.customers.iter_mut().zip(next) {
+            if !Arc::ptr_eq(known, customer) {
+                if known.id != customer.id {
+                    return false;
+                }
+                known.clone_from(customer);
+                self.rendered = None;
+            }
+        }
+        true
+    }
+
+    fn is_current(&self, now: Timestamp) -> bool {
+        self.rendered.is_some_and(|rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now))
+    }
+
+    /// The text of every family, if it has to be rendered.
+    fn render(&mut self, context: Context<'_>) -> Option<Vec<Bytes>> {
+        if self.is_current(context.now) {
+            return None;
+        }
+        let subjects: Vec<_> = self.customers.iter().map(|customer| Subject::new(context, customer)).collect();
+        let mut lines = seats::render(&subjects);
+        lines.extend(subscriptions::render(&subjects));
+        lines.push(collection::last_success(&subjects));
+        let mut rendered = Rendered { series: lines.iter().map(|lines| lines.count).sum(), ..Rendered::default() };
+        rendered.next_expiry = subjects.iter().filter_map(|subject| subject.next_expiry).min();
+        for customer in &self.customers {
+            rendered.targets.count(&context, customer);
+        }
+        self.rendered = Some(rendered);
+        // Without the room that they grew into.
+        Some(lines.into_iter().map(|lines| lines.text.into_boxed_str().into_boxed_bytes().into()).collect())
+    }
+
+    /// Its part of a family: what is written, unless what was rendered differs.
+    fn part(&self, family: usize, texts: Option<&Vec<Bytes>>) -> Part<'_> {
+        let written = self.written.as_ref().and_then(|(segments, at)| Some((&**segments.get(family)?, *at)));
+        let text = texts.and_then(|texts| texts.get(family));
+        match (written, text) {
+            (Some((segment, at)), Some(text)) if segment.text(at) != text => Part::New(text.clone()),
+            (Some((segment, at)), _) => Part::Kept(segment, at),
+            (None, text) => Part::New(text.cloned().unwrap_or_default()),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! How many requests the present plan needs: the least that keeps the intervals. Pure.
+//!
+//! A target costs the requests of one poll (pages, for endpoint 3) over its collector's interval, one that is absent a
+//! request a day, the service list its pages. Retries and tokens come on top. Kept up to date with every change of a
+//! target, so that nobody walks the inventory for it.
+
+use std::time::Duration;
+
+use super::cadence::ABSENCE_INTERVAL;
+use crate::config::CollectorSettings;
+use crate::domain::{Answer, Collector, Question};
+use crate::inventory::{Absence, Customer, Known};
+
+/// Rows that a page holds, of the service list and of endpoint 3.
+const PAGE: u64 = 100;
+
+/// What a partner's targets cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests for one full pass over the targets that are not absent, in the order of [`Collector::ALL`].
+    requests: [u64; 5],
+    /// Targets that are not absent.
+    present: [u64; 5],
+    /// Targets that are absent.
+    absent: [u64; 5],
+}
+
+impl Load {
+    /// Counts a target in, as it is.
+    pub fn add(&mut self, question: Question, known: &Known) {
+        self.change(question, known, u64::saturating_add);
+    }
+
+    /// Counts a target out, as it was when it was counted in.
+    pub fn remove(&mut self, question: Question, known: &Known) {
+        self.change(question, known, u64::saturating_sub);
+    }
+
+    /// Counts all targets of a customer in.
+    pub fn add_all(&mut self, customer: &Customer) {
+        customer.targets.iter().for_each(|(question, known)| self.add(*question, known));
+    }
+
+    /// Counts all targets of a customer out.
+    pub fn remove_all(&mut self, customer: &Customer) {
+        customer.targets.iter().for_each(|(question, known)| self.remove(*question, known));
+    }
+
+    /// The service list takes so many requests.
+    pub fn list(&mut self, pages: u64) {
+        if let Some(requests) = self.requests.get_mut(index(Collector::Services)) {
+            *requests = pages;
+        }
+    }
+
+    /// The targets of a collector, absent ones included.
+    #[must_use]
+    pub fn targets(&self, collector: Collector) -> u64 {
+        let of = |counts: &[u64; 5]| counts.get(index(collector)).copied().unwrap_or(0);
+        of(&self.present) + of(&self.absent)
+    }
+
+    /// Requests an hour of every collector that is enabled, and of the listing if there is one.
+    #[must_use]
+    pub fn requests_per_hour(&self, collectors: &CollectorSettings) -> Vec<(Collector, f64)> {
+        let costs = Collector::ALL.into_iter().zip(self.requests.iter().zip(&self.absent));
+        costs
+            .filter(|&(collector, (&requests, _))| collectors.schedule(collector).enabled || requests > 0)
+            .map(|(collector, (&requests, &absent))| {
+                let interval = collectors.schedule(collector).interval;
+                let a_day = absent as f64 * hourly(ABSENCE_INTERVAL.max(interval));
+                (collector, requests as f64 * hourly(interval) + a_day)
+            })
+            .collect()
+    }
+
+    fn change(&mut self, question: Question, known: &Known, change: impl Fn(u64, u64) -> u64) {
+        let index = index(question.collector());
+        let apply = |counts: &mut [u64; 5], by| {
+            if let Some(count) = counts.get_mut(index) {
+                *count = change(*count, by);
+            }
+        };
+        if known.absence == Absence::Confirmed {
+            apply(&mut self.absent, 1);
+        } else {
+            apply(&mut self.present, 1);
+            apply(&mut self.requests, requests(known));
+        }
+    }
+}
+
+/// Requests that a listing takes: for everybody, which brings so many customers and ends at a page that is not full (`None`
+/// if that is not asked), and for so many by their ids.
+#[must_use]
+pub fn listing_pages(everybody: Option<usize>, by_id: usize) -> u64 {
+    everybody.map_or(0, pages) + (by_id as u64).div_ceil(PAGE)
+}
+
+/// Requests of one poll of a target, by what came the last time.
+fn requests(known: &Known) -> u64 {
+    match &known.answer {
+        Some((_, Answer::TenantSeats(tenants))) => pages(tenants.len()),
+        _ => 1,
+    }
+}
+
+fn pages(rows: usize) -> u64 {
+    rows as u64 / PAGE + 1
+}
+
+fn index(collector: Collector) -> usize {
+    Collector::ALL.iter().position(|&other| other == collector).unwrap_or_default()
+}
+
+/// How often an hour.
+pub(super) fn hourly(interval: Duration) -> f64 {
+    3600.0 / interval.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::{Schedule, Selection};
+    use crate::domain::{FailureReason, Seats, TenantSeats, TenantType};
+    use crate::inventory::Inventory;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn settings() -> CollectorSettings {
+        let quarter = Schedule {
+            enabled: true,
+            interval: Duration::from_mins(15),
+            max_age: Duration::from_hours(1),
+            adaptive: false,
+        };
+        let hourly = Schedule { interval: Duration::from_hours(1), ..quarter };
+        CollectorSettings {
+            services: quarter,
+            tenant_seats: (quarter, Selection::Auto),
+            customer_seats: (quarter, Selection::Auto),
+            products_purchased: (hourly, Selection::Auto),
+            products_available: (Schedule { enabled: false, ..hourly }, Selection::Auto),
+        }
+    }
+
+    fn tenants(count: u32) -> Answer {
+        let row =
+            |id: u32| TenantSeats { id: id.to_string().as_str().into(), name: "".into(), seats: Seats::default() };
+        Answer::TenantSeats((0..count).map(row).collect())
+    }
+
+    #[test]
+    fn pages_and_absences_are_what_they_cost() {
+        let mut load = Load::default();
+        load.list(listing_pages(Some(20_000), 101));
+        let asked = Known { answer: Some((NOW, tenants(250))), ..Known::default() };
+        let absent = Known { absence: Absence::Confirmed, ..Known::default() };
+        load.add(Question::TenantSeats(TenantType::Microsoft365), &asked);
+        (0..24).for_each(|_| load.add(Question::CustomerSeats(TenantType::Google), &absent));
+        let cost = load.requests_per_hour(&settings());
+        let expected = [
+            (Collector::Services, 203.0 * 4.0),
+            (Collector::TenantSeats, 12.0),
+            (Collector::CustomerSeats, 1.0),
+            (Collector::ProductsPurchased, 0.0),
+        ];
+        assert_eq!(cost, expected, "a collector that is disabled costs nothing");
+        assert_eq!((load.targets(Collector::CustomerSeats), load.targets(Collector::TenantSeats)), (24, 1));
+    }
+
+    proptest! {
+        /// Whatever happens to the targets, the running count is that of a fresh walk.
+        #[test]
+        fn nothing_has_to_be_counted_anew(steps in prop::collection::vec((0..8_u8, 0..4_u8, 0..300_u32), 0..100)) {
+            let questions: Vec<_> = TenantType::NAMED.into_iter().map(Question::TenantSeats).collect();
+            let mut inventory = Inventory::new("main".into(), settings().into(), true, &[]);
+            let ids: Vec<crate::domain::CustomerId> = (0..4).map(|n: u8| n.to_string().as_str().into()).collect();
+            for id in &ids {
+                let listed = crate::domain::ListedCustomer { id: id.clone(), name: None, subscriptions: None };
+                inventory.observe(listed, NOW);
+            }
+            let mut load = Load::default();
+            for (what, whom, number) in steps {
+                let id = &ids[usize::from(whom)];
+                let question = questions[number as usize % questions.len()];
+                load.remove_all(&inventory.customers[id]);
+                match what {
+                    0..=2 => drop(inventory.plan(id, &questions[..number as usize % (questions.len() + 1)])),
+                    3 => inventory.fail(id, question, FailureReason::Timeout, NOW),
+                    4 | 5 => inventory.succeed(id, question, tenants(number), NOW),
+                    _ => drop(inventory.miss(id, question, NOW)),
+                }
+                load.add_all(&inventory.customers[id]);
+            }
+            let mut fresh = Load::default();
+            inventory.customers.values().for_each(|customer| fresh.add_all(customer));
+            prop_assert_eq!(load, fresh);
+        }
+    }
+}

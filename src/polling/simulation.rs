@@ -1,0 +1,163 @@
+//! Hours of polling by a clock of the test's own: agenda, cadence and attention as the poller puts them together, against
+//! an API that answers after a while and a budget of so many requests a second.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::cadence::{self, Outcome};
+use super::{Agenda, Attention, Urgency};
+use crate::config::Schedule;
+
+const INTERVAL: Duration = Duration::from_mins(15);
+const HOUR: f64 = 3600.0;
+
+struct Simulation {
+    agenda: Agenda<usize>,
+    attention: Option<Attention<usize>>,
+    urgency: fn(usize) -> Urgency,
+    rng: fastrand::Rng,
+    /// Between two requests, and between a request and its answer.
+    spacing: Duration,
+    latency: Duration,
+    now: Timestamp,
+    under_way: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// When each target was asked, in seconds.
+    polls: Vec<Vec<f64>>,
+}
+
+impl Simulation {
+    fn new(targets: usize, per_second: f64, adaptive: bool, urgency: fn(usize) -> Urgency) -> Self {
+        let mut agenda = Agenda::default();
+        (0..targets).for_each(|target| agenda.add(target, Timestamp::UNIX_EPOCH));
+        let schedule = Schedule { enabled: true, interval: INTERVAL, max_age: INTERVAL * 4, adaptive };
+        Self {
+            agenda,
+            attention: adaptive.then(|| Attention::new(schedule)),
+            urgency,
+            rng: fastrand::Rng::with_seed(7),
+            spacing: Duration::from_secs_f64(1.0 / per_second),
+            latency: Duration::from_millis(20),
+            now: Timestamp::UNIX_EPOCH,
+            under_way: BinaryHeap::new(),
+            polls: vec![Vec::new(); targets],
+        }
+    }
+
+    /// Until so many hours are over.
+    fn run(&mut self, hours: f64) {
+        let end = Timestamp::UNIX_EPOCH + Duration::from_secs_f64(hours * HOUR);
+        while self.now < end {
+            while let Some(&Reverse((at, target))) = self.under_way.peek()
+                && at <= self.now
+            {
+                self.under_way.pop();
+                let interval = match &mut self.attention {
+                    Some(attention) => attention.judge(target, (self.urgency)(target)),
+                    None => INTERVAL,
+                };
+                let due = cadence::next_due(at, Outcome::Answered, interval, self.rng.f64());
+                self.agenda.finish(target, due, false);
+            }
+            if let Some(target) = self.agenda.take_due(self.now) {
+                self.polls[target].push(self.now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64());
+                self.under_way.push(Reverse((self.now + self.latency, target)));
+                self.now += self.spacing;
+            } else {
+                let answer = self.under_way.peek().map(|&Reverse((at, _))| at);
+                self.now = self.agenda.next_due().into_iter().chain(answer).min().unwrap_or(end).max(self.now);
+            }
+        }
+    }
+
+    /// Forgets what a restart forgets: nothing but what is under way, and how fast each target was asked.
+    fn restart(&mut self, down: Duration) {
+        self.now += down;
+        let mut agenda = Agenda::default();
+        for (target, polls) in self.polls.iter().enumerate() {
+            let polled = polls.last().map_or(self.now, |&at| Timestamp::UNIX_EPOCH + Duration::from_secs_f64(at));
+            let interval = self.attention.as_ref().map_or(INTERVAL, |attention| attention.interval(&target));
+            agenda.add(target, cadence::next_due(polled, Outcome::Answered, interval, 1.0));
+        }
+        self.agenda = agenda;
+        self.under_way.clear();
+    }
+
+    /// Polls in an hour.
+    fn polls_in(&self, from: f64, hours: f64) -> usize {
+        let within = |&&at: &&f64| at >= from * HOUR && at < (from + hours) * HOUR;
+        self.polls.iter().map(|polls| polls.iter().filter(within).count()).sum()
+    }
+}
+
+fn quiet(_: usize) -> Urgency {
+    Urgency::Quiet
+}
+
+fn mixed(target: usize) -> Urgency {
+    match target % 20 {
+        0 => Urgency::Urgent,
+        1 | 2 => Urgency::Watched,
+        _ => Urgency::Quiet,
+    }
+}
+
+#[test]
+fn the_calls_of_every_hour_are_those_of_the_plan_restarts_included() {
+    const TARGETS: usize = 4000;
+    for (adaptive, restarts) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut simulation = Simulation::new(TARGETS, 50.0, adaptive, mixed);
+        for quarter in 1..=20 {
+            simulation.run(f64::from(quarter) / 4.0 + 0.1);
+            if restarts {
+                simulation.restart(Duration::from_secs(5));
+            }
+        }
+        let planned = TARGETS as f64 * HOUR / INTERVAL.as_secs_f64();
+        // The first pass is due as a whole; from then on every hour is like the other.
+        for hour in [0.5, 1.0, 2.0, 3.0, 4.0] {
+            let ratio = simulation.polls_in(hour, 1.0) as f64 / planned;
+            println!("adaptive {adaptive}, restarts {restarts}, from hour {hour}: {ratio:.3} of the plan");
+            assert!(ratio <= 1.02, "{ratio} of the plan");
+            assert!(ratio >= 0.93, "{ratio} of the plan");
+        }
+    }
+}
+
+#[test]
+fn a_budget_that_is_too_small_makes_everything_late_alike() {
+    const TARGETS: usize = 2000;
+    // Half of what the intervals need.
+    let per_second = TARGETS as f64 / INTERVAL.as_secs_f64() / 2.0;
+    let mut simulation = Simulation::new(TARGETS, per_second, false, quiet);
+    simulation.run(10.0);
+    let all = simulation.polls_in(0.0, 10.0) as f64;
+    assert!(all >= per_second * 10.0 * HOUR * 0.999, "nothing idles while something is due");
+    let gaps = |polls: &Vec<f64>| polls.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    let expected = 2.0 * INTERVAL.as_secs_f64();
+    for polls in &simulation.polls {
+        let mean = (polls[polls.len() - 1] - polls[0]) / (polls.len() - 1) as f64;
+        assert!((mean / expected - 1.0).abs() < 0.02, "every {mean} s instead of {expected}");
+        assert!(gaps(polls) < expected * 1.1, "a gap of {} s", gaps(polls));
+    }
+    let lag = simulation.agenda.lag(simulation.now);
+    assert!(lag > SignedDuration::from_mins(13) && lag < SignedDuration::from_mins(17), "{lag:?}");
+}
+
+#[test]
+fn attention_is_paid_for_by_those_who_are_quiet() {
+    const TARGETS: usize = 2000;
+    let mut simulation = Simulation::new(TARGETS, 50.0, true, mixed);
+    simulation.run(10.0);
+    let polls = |urgency| {
+        let polls = simulation.polls.iter().enumerate().filter(|&(target, _)| mixed(target) == urgency);
+        let counts: Vec<_> = polls.map(|(_, polls)| polls.iter().filter(|&&at| at > 2.0 * HOUR).count()).collect();
+        (counts.iter().min().copied().unwrap(), counts.iter().max().copied().unwrap())
+    };
+    let (urgent, watched, quiet) = (polls(Urgency::Urgent), polls(Urgency::Watched), polls(Urgency::Quiet));
+    println!("polls in 8 hours, of 32 each: urgent {urgent:?}, watched {watched:?}, quiet {quiet:?}");
+    assert!(urgent.0 > watched.1 && watched.0 > quiet.1);
+    assert!(urgent.0 >= 90 && quiet.0 >= 24, "nobody starves");
+}

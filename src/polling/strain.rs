@@ -1,0 +1,133 @@
+//! Whether the budget keeps the intervals, and telling it once. Pure.
+
+use std::time::Duration;
+
+use crate::config::BudgetSettings;
+
+/// Of the capacity: the plan has to fit into this much of it before all is well again.
+const ROOM: f64 = 0.95;
+/// Polls until the mean of their time is believed, and how much of it the newest one is then.
+const SAMPLES: u32 = 50;
+
+/// What a partner may ask, and how late it is.
+#[derive(Clone, Debug)]
+pub struct Strain {
+    budget: BudgetSettings,
+    /// Polls of one request, and the mean of what they took, seconds.
+    polls: u32,
+    took: f64,
+    told: bool,
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// From now on the intervals are not kept.
+    Begins,
+    /// They are kept again.
+    Ends,
+}
+
+/// What bounds the requests of a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// `budget.requests_per_second`
+    Rate,
+    /// `budget.concurrency`, at the time that a request takes.
+    Concurrency,
+}
+
+impl Bound {
+    /// The key of the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "requests_per_second",
+            Self::Concurrency => "concurrency",
+        }
+    }
+}
+
+impl Strain {
+    /// At the start, when all is well.
+    #[must_use]
+    pub const fn new(budget: BudgetSettings) -> Self {
+        Self { budget, polls: 0, took: 0.0, told: false }
+    }
+
+    /// A poll of one question took so long.
+    pub fn took(&mut self, time: Duration) {
+        self.polls = self.polls.saturating_add(1).min(SAMPLES);
+        self.took += (time.as_secs_f64() - self.took) / f64::from(self.polls);
+    }
+
+    /// How many requests a second can be had, and what bounds them.
+    #[must_use]
+    pub fn capacity(&self) -> (f64, Bound) {
+        let rate = self.budget.requests_per_second;
+        let at_once = f64::from(self.budget.concurrency);
+        // As many as are under way, each for so long.
+        if self.polls == SAMPLES && rate * self.took > at_once {
+            (at_once / self.took, Bound::Concurrency)
+        } else {
+            (rate, Bound::Rate)
+        }
+    }
+
+    /// `needed`: requests a second of the plan. `late`: the most overdue target. `shortest`: the shortest interval.
+    pub fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<News> {
+        let (capacity, _) = self.capacity();
+        let begins = needed > capacity || late > shortest;
+        let ends = needed <= capacity * ROOM && late < shortest / 2;
+        match self.told {
+            false if begins => {
+                self.told = true;
+                Some(News::Begins)
+            }
+            true if ends => {
+                self.told = false;
+                Some(News::Ends)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn strain() -> Strain {
+        let timeout = Duration::from_secs(30);
+        Strain::new(BudgetSettings { requests_per_second: 10.0, burst: 10, concurrency: 4, timeout })
+    }
+
+    #[test]
+    fn it_is_told_once_and_its_end_once() {
+        let mut strain = strain();
+        let mut told = |needed, late| strain.observe(needed, late, MINUTE);
+        assert_eq!(told(9.9, Duration::ZERO), None);
+        assert_eq!(told(10.1, Duration::ZERO), Some(News::Begins), "the plan is too large");
+        assert_eq!(told(10.1, MINUTE * 9), None);
+        assert_eq!(told(9.9, Duration::ZERO), None, "that is no room to speak of");
+        assert_eq!(told(9.0, MINUTE), None, "it has to catch up");
+        assert_eq!(told(9.0, MINUTE / 3), Some(News::Ends));
+        assert_eq!(told(9.0, MINUTE), None);
+        assert_eq!(told(1.0, MINUTE * 2), Some(News::Begins), "whatever the plan says, it is late");
+    }
+
+    #[test]
+    fn what_takes_long_is_bounded_by_concurrency() {
+        let mut strain = strain();
+        strain.took(Duration::from_secs(9));
+        assert_eq!(strain.capacity(), (10.0, Bound::Rate), "one poll says nothing");
+        (0..1000).for_each(|_| strain.took(Duration::from_millis(800)));
+        let (capacity, bound) = strain.capacity();
+        assert!((capacity - 5.0).abs() < 0.01 && bound == Bound::Concurrency, "{capacity}");
+        assert_eq!(strain.observe(6.0, Duration::ZERO, MINUTE), Some(News::Begins));
+        (0..1000).for_each(|_| strain.took(Duration::from_millis(80)));
+        assert_eq!(strain.capacity(), (10.0, Bound::Rate));
+    }
+}
