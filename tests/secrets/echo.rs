@@ -88,7 +88,9 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
     } else {
         bearer.unwrap_or_default().trim_start_matches("Bearer ").to_owned()
     };
-    let message = format!("{secret} {head} {body} {}", "x".repeat(150));
+    // What a proxy hears comes early: a message is cut.
+    let proxy: String = head.split_inclusive('\n').filter(|line| line.starts_with("proxy-")).collect();
+    let message = format!("{secret} {proxy} {head} {body} {}", "x".repeat(150));
     let (status, text) = match how {
         Answer::Right if is_identity => {
             (200, serde_json::json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).to_string())
