@@ -19,8 +19,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::Semaphore;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::counters::Counters;
 use super::own;
@@ -125,7 +124,7 @@ impl Pages {
 struct Desk {
     /// For pages at work.
     pages: Arc<Semaphore>,
-    /// For pages at work or waiting.
+    /// For pages at work, waiting, or made and not sent: scrapes share what they send, a page is made for one.
     chairs: Arc<Semaphore>,
     /// For probes, which are cheap; whoever waits is a stream of a connection, which are limited.
     probes: Arc<Semaphore>,
@@ -141,13 +140,13 @@ impl Desk {
         Self { pages: semaphore(Self::PAGES), chairs: semaphore(Self::CHAIRS), probes: semaphore(Self::PROBES) }
     }
 
-    /// Makes a page, unless too many wait already.
-    async fn page<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    /// Makes a page, unless too many wait already, or are not taken by those who asked for them.
+    async fn page(&self, work: impl FnOnce() -> Response + Send + 'static) -> Result<Response, Response> {
         let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
             let busy = "too many pages are asked for at the same time; try again in a moment\n";
             return Err((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], TEXT, busy).into_response());
         };
-        aside(&self.pages, move || (work(), chair)).await.map(|(page, _)| page)
+        aside(&self.pages, move || work().map(|body| Body::new(Seated { body, _chair: chair }))).await
     }
 
     /// Answers a probe.
@@ -279,6 +278,29 @@ async fn api_customers(State(pages): Shared, RawQuery(query): RawQuery) -> Resul
 async fn api_status(State(pages): Shared) -> Result<Response, Response> {
     let state = Arc::clone(&pages);
     state.desk.page(move || api::status(&pages.view())).await
+}
+
+/// The body of a page, which keeps its chair until it is sent.
+struct Seated {
+    body: Body,
+    _chair: OwnedSemaphorePermit,
+}
+
+impl hyper::body::Body for Seated {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A body of pieces that are there already, sent without copying them.
