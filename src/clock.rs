@@ -53,7 +53,9 @@ impl Clock {
     pub fn correction(&self) -> SignedDuration {
         let Some(wall) = self.wall else { return SignedDuration::ZERO };
         let ahead = wall().duration_since(self.now());
-        if ahead.abs() < TOLERANCE { SignedDuration::ZERO } else { SignedDuration::from_secs(ahead.as_secs()) }
+        // Rounded, so that a clock that was set by whole seconds does not waver between two of them.
+        let half = SignedDuration::from_millis(500 * i64::from(ahead.signum()));
+        if ahead.abs() < TOLERANCE { SignedDuration::ZERO } else { SignedDuration::from_secs((ahead + half).as_secs()) }
     }
 
     /// A time of this clock as the wall clock has it.
