@@ -81,9 +81,9 @@ impl Customer {
             services.seen = map(services.seen);
         }
         for (_, known) in &mut self.targets {
-            known.polled = known.polled.map(&map);
+            known.polled = known.polled.map(|at| map(at.get()).into());
             if let Some((seen, _)) = &mut known.answer {
-                *seen = map(*seen);
+                *seen = map(seen.get()).into();
             }
         }
     }

@@ -19,7 +19,7 @@ use super::workload::Workload;
 use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Moment, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
 use crate::inventory::{Absence, Inventory, Known, Shared};
 
@@ -134,7 +134,7 @@ impl Poller {
                     endpoint.answer();
                 }
                 let target = Target::Customer(id.clone(), *question);
-                let due = self.due_again(&target, known.polled, outcome(known));
+                let due = self.due_again(&target, known.polled.map(Moment::get), outcome(known));
                 self.agenda.add(target, due.unwrap_or(now));
             }
         }
