@@ -73,7 +73,7 @@ fn main() {
             shared[0].update(|inventory| poll(inventory, id, second, true));
             let due = agenda.next_due().unwrap();
             let target = agenda.take_due(due).unwrap();
-            agenda.finish(target, due + Duration::from_secs(900), false);
+            agenda.finish(&target, due + Duration::from_secs(900), false);
             polls += 1;
         }
         let before = cpu_time();

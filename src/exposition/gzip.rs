@@ -20,11 +20,15 @@ const STORED: usize = 0xffff;
 
 /// A compressor, to be used again and again: it is large, and making one costs more than deflating a few lines.
 #[derive(Debug)]
-pub(super) struct Deflater(Compress);
+pub(super) struct Deflater {
+    compress: Compress,
+    /// Room to deflate into, for those who keep no more than there is.
+    pub(super) room: Vec<u8>,
+}
 
 impl Deflater {
     pub(super) fn new() -> Self {
-        Self(Compress::new(LEVEL, false))
+        Self { compress: Compress::new(LEVEL, false), room: Vec::new() }
     }
 
     /// Appends the text as a piece.
@@ -38,13 +42,13 @@ impl Deflater {
     }
 
     fn sync(&mut self, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-        self.0.reset();
+        self.compress.reset();
         loop {
-            let taken = usize::try_from(self.0.total_in()).ok()?;
+            let taken = usize::try_from(self.compress.total_in()).ok()?;
             out.reserve((text.len() - taken) / 8 + 256);
-            self.0.compress_vec(text.get(taken..)?, out, FlushCompress::Sync).ok()?;
+            self.compress.compress_vec(text.get(taken..)?, out, FlushCompress::Sync).ok()?;
             // The flush is complete once it left some of the room.
-            if out.len() < out.capacity() && self.0.total_in() == text.len() as u64 {
+            if out.len() < out.capacity() && self.compress.total_in() == text.len() as u64 {
                 return Some(());
             }
         }

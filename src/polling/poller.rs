@@ -399,7 +399,7 @@ impl Poller {
     fn put_back(&mut self, target: Target, outcome: Outcome) {
         let interval = self.workload.interval(&target, outcome);
         let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
-        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
+        self.agenda.finish(&target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
     }
 
     /// The first failure in a row is worth a warning; that it goes on is what the metrics say.
