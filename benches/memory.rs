@@ -24,6 +24,10 @@ use jiff::SignedDuration;
 use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
 use tokio::sync::watch;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let number = |index: usize, default: u32| arguments.get(index).map_or(default, |text| text.parse().unwrap());

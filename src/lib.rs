@@ -20,7 +20,3 @@ pub mod web;
 
 /// The version of this build, as in Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Threads of the system's allocator have heaps of their own, and what is known wanders between them as it changes.
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

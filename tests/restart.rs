@@ -215,7 +215,13 @@ fn a_restart_with_many_customers_is_quick_and_quiet() {
         bytes.len(),
         compressed.len(),
     );
-    println!("resident bytes a series: {:.0}, at most {:.0}", resident / series, most / series);
+    println!(
+        "bytes a series: {:.1} resident, at most {:.1}; {:.1} of text, {:.1} compressed",
+        resident / series,
+        most / series,
+        text.len() as f64 / series,
+        compressed.len() as f64 / series,
+    );
     assert!(text.matches("\navepoint_customer_info{").count() == customers as usize);
     assert!(series > f64::from(customers) * 20.0);
     assert_eq!(exporter.get("/-/ready").0, 200);

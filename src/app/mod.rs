@@ -96,9 +96,14 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let state_settings = config.state.clone();
     let opened = state_settings.as_ref().map(|settings| Keeper::open(settings, counters.registry(), clock));
     let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
-    let restored = restored.flatten();
+    let mut restored = restored.flatten();
     let mut partners = Partners::none(clock);
-    let past = |settings: &PartnerSettings| restored.as_ref()?.past_of(&settings.name, &settings.client_id);
+    let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
+    let past = |PartnerSettings { name, client_id, .. }: &PartnerSettings| {
+        let known = restored.as_mut()?;
+        let alone = ids.iter().filter(|id| *id == client_id).count() == 1;
+        if alone { known.take_past_of(name, client_id) } else { known.past_of(name, client_id) }
+    };
     partners.apply(config, past).await.map_err(Error::Client)?;
     drop(restored);
     let running = partners.running();

@@ -33,11 +33,9 @@ pub(super) fn render(subjects: &[Subject<'_>]) -> Vec<Lines> {
             let id: &str = &known.id.to_string();
             let row = &known.subscription;
             let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &*row.kind;
-            let labels =
-                [id, service, model, storage, &row.retention, source, payment_type, name, package];
+            let labels = [id, service, model, storage, &row.retention, source, payment_type, name, package];
             info.push_of(subject, &info.labels(&labels), Some(1.0));
-            let labels =
-                gauges.first().map(|(lines, _)| lines.labels(&[id, service])).unwrap_or_default();
+            let labels = gauges.first().map(|(lines, _)| lines.labels(&[id, service])).unwrap_or_default();
             for (lines, value) in &mut gauges {
                 lines.push_of(subject, &labels, value(row));
             }

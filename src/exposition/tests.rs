@@ -65,7 +65,8 @@ fn small() -> Inventory {
             storage: "AvePoint storage".into(),
             name: "".into(),
             package: "Standard".into(),
-        }.into(),
+        }
+        .into(),
         retention: "Unlimited retention".into(),
         seats_purchased: quantity(20.0),
         units_purchased: Some(Quantity::UNLIMITED),

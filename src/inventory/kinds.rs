@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn equal_kinds_are_one_and_what_nobody_has_is_dropped() {
-        let kind = |service: &str| Arc::new(SubscriptionKind { service: service.into(), ..SubscriptionKind::default() });
+        let kind =
+            |service: &str| Arc::new(SubscriptionKind { service: service.into(), ..SubscriptionKind::default() });
         let first = shared(kind("kept"));
         for number in 0..10 * LEAST_ROOM {
             shared(kind(&number.to_string()));

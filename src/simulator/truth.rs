@@ -111,7 +111,8 @@ impl SimRow {
                 storage: text(self.storage.as_ref()),
                 name: text(self.subscription_name.as_ref()),
                 package: text(self.package.as_ref()),
-            }.into(),
+            }
+            .into(),
             retention: text(self.retention.as_ref()),
             seats_purchased: self.purchased_user_seats.value,
             units_purchased: self.purchased_units.value,

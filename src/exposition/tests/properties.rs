@@ -11,8 +11,8 @@ use super::{at, collectors, gunzip, samples, scrape, text_of};
 use crate::catalog::{self, Family};
 use crate::config::ListedSettings;
 use crate::domain::{
-    Answer, ListedCustomer, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
-    TenantType,
+    Answer, ListedCustomer, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    TenantSeats, TenantType,
 };
 use crate::exposition::{Exposition, Format};
 use crate::inventory::{Customer, Inventory, KnownSubscription};
@@ -50,7 +50,8 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
                 storage: texts[4].as_str().into(),
                 name: texts[5].as_str().into(),
                 package: texts[6].as_str().into(),
-            }.into(),
+            }
+            .into(),
             retention: texts[7].as_str().into(),
             seats_purchased: numbers[0],
             units_purchased: numbers[1],

@@ -15,8 +15,8 @@ use crate::domain::{
     Answer, FailureReason, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
     TenantType,
 };
-use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 use crate::inventory::kinds;
+use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 use crate::inventory::{Absence, Customer, Known, Listing, Past, Services};
 
 /// Seconds and nanoseconds since 1970, both of one sign.
@@ -290,7 +290,11 @@ impl Texts {
             }
             customer.services = Some(Services { seen: timestamp(seen)?, subscriptions: subscriptions.into() });
         }
-        customer.targets = row.targets.into_iter().map(target).collect::<Result<_, _>>()?;
+        // With room for these and no more.
+        customer.targets.reserve_exact(row.targets.len());
+        for row in row.targets {
+            customer.targets.push(target(row)?);
+        }
         if !customer.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(Damage::Invalid("questions out of order"));
         }

@@ -154,7 +154,8 @@ fn sample() -> State {
     let rows = vec![Subscription { kind: kind("Opus").into(), ..Subscription::default() }; 2];
     let seats = Seats { assigned: Some(5.into()), available: None };
     let tenant = |id: &str| TenantSeats { id: id.into(), name: "Tenant".into(), seats };
-    let answered = |answer| Known { polled: Some(at(3).into()), answer: Some((at(2).into(), answer)), ..Known::default() };
+    let answered =
+        |answer| Known { polled: Some(at(3).into()), answer: Some((at(2).into(), answer)), ..Known::default() };
     let customer = Customer {
         services: Some(Services { seen: at(1), subscriptions: assign(&[], rows).into() }),
         targets: vec![
