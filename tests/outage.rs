@@ -49,8 +49,10 @@ fn an_api_that_goes_away() {
     let more = "budget: { requests_per_second: 500, burst: 100, concurrency: 4, timeout: 2s }";
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, more, COLLECTORS));
     let seats = |samples: &support::Samples| of(samples, "avepoint_tenant_seats_assigned").count();
-    let before =
-        exporter.wait_for("seats", |samples| seats(samples) > 0 && of(samples, "avepoint_subscription").count() > 0);
+    let pending = |samples: &support::Samples| {
+        of(samples, "avepoint_collector_targets").filter(|(s, _)| s.contains("pending")).map(|(_, n)| n).sum::<f64>()
+    };
+    let before = exporter.wait_for("seats", |samples| seats(samples) > 0 && pending(samples) == 0.0);
     assert_eq!(exporter.get("/-/ready").0, 200);
 
     simulator.stop();

@@ -120,6 +120,8 @@ fn only_what_changed_is_touched() {
 
     // A customer that is not wanted any more, and a partner that is not: both are gone at once. By signal, this time.
     file.write(&[two(&format!("customers: {{ exclude: [\"{id}\"] }}"))]);
+    // What was logged of the reloads before is read.
+    exporter.log();
     Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
     exporter.wait_for_line("the configuration was reloaded");
     let samples = exporter.samples();
@@ -153,7 +155,7 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
     std::fs::write(&secret, "expired").unwrap();
     file.write(&[file.partner("main", (Settings::CLIENT.0, "client_secret_file: secret"), "")]);
     let mut exporter = Exporter::start(&["--config.file", file.path.to_str().unwrap()]);
-    exporter.wait_for_line("invalid_client");
+    exporter.wait_for_logged("invalid_client");
     // As careful people replace a file.
     let new = folder.path().join("secret.new");
     std::fs::write(&new, Settings::CLIENT.1).unwrap();

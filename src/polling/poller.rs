@@ -19,9 +19,11 @@ use super::workload::Workload;
 use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Moment, Question, Target};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
-use crate::inventory::{Absence, Inventory, Known, Shared};
+use crate::inventory::{Absence, Inventory, Shared};
+
+mod resume;
 
 /// Polls that may be between two of their requests; those under way are bounded by the budget's concurrency.
 const MOST_PAUSING: usize = 64;
@@ -111,39 +113,6 @@ impl Poller {
                 admission = admission(&self.client, self.clock, self.agenda.next_due()), if may_start => self.start(admission),
             }
         }
-    }
-
-    /// The inventory's targets, each at its due time.
-    fn fill_agenda(&mut self) {
-        let now = self.clock.now();
-        let customers: Vec<_> = self.inventory.read(|inventory| inventory.customers.keys().cloned().collect());
-        self.plan(&customers, |_| {});
-        let inventory = self.inventory.snapshot();
-        let listing = inventory.listing;
-        if listing.wanted {
-            let outcome = if listing.failure.is_some() { Outcome::Failed(0) } else { Outcome::Answered };
-            let due = self.due_again(&Target::Services, listing.polled, outcome);
-            self.agenda.add(Target::Services, due.unwrap_or(now));
-        }
-        for (id, customer) in &inventory.customers {
-            for (question, known) in &customer.targets {
-                let collector = question.collector();
-                if known.answer.is_some()
-                    && let Some(endpoint) = self.legacy.get_mut(&collector)
-                {
-                    endpoint.answer();
-                }
-                let target = Target::Customer(id.clone(), *question);
-                let due = self.due_again(&target, known.polled.map(Moment::get), outcome(known));
-                self.agenda.add(target, due.unwrap_or(now));
-            }
-        }
-    }
-
-    /// When what an earlier poller asked is due: the latest that chance could have made it, so that nothing is asked
-    /// before its time. `None` if it was never asked.
-    fn due_again(&mut self, target: &Target, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
-        Some(cadence::next_due(polled?, outcome, self.workload.interval(target, outcome), 1.0))
     }
 
     /// Starts the poll that is due longest, if anything still is.
@@ -411,17 +380,6 @@ impl Poller {
         } else {
             debug!(partner, collector, customer_id, reason, request_id, "poll failed again: {failure}");
         }
-    }
-}
-
-/// What the last poll came to. How many failed before it is not known; as if none had.
-fn outcome(known: &Known) -> Outcome {
-    if known.failure.is_some() {
-        Outcome::Failed(0)
-    } else if known.absence == Absence::Confirmed {
-        Outcome::Absent
-    } else {
-        Outcome::Answered
     }
 }
 

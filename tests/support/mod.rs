@@ -90,6 +90,13 @@ impl Exporter {
         }
     }
 
+    /// Waits until a text was logged, earlier or later.
+    pub fn wait_for_logged(&mut self, text: &str) {
+        if !self.log().contains(text) {
+            self.wait_for_line(text);
+        }
+    }
+
     /// Everything logged so far.
     pub fn log(&mut self) -> &str {
         while let Ok(line) = self.lines.try_recv() {

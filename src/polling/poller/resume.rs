@@ -1,0 +1,54 @@
+//! Where a poller begins: with what the inventory knows already, from before a restart or a reload.
+
+use jiff::Timestamp;
+
+use super::Poller;
+use crate::domain::{Moment, Target};
+use crate::inventory::{Absence, Known};
+use crate::polling::cadence::{self, Outcome};
+
+impl Poller {
+    /// The inventory's targets, each at its due time.
+    pub(super) fn fill_agenda(&mut self) {
+        let now = self.clock.now();
+        let customers: Vec<_> = self.inventory.read(|inventory| inventory.customers.keys().cloned().collect());
+        self.plan(&customers, |_| {});
+        let inventory = self.inventory.snapshot();
+        let listing = inventory.listing;
+        if listing.wanted {
+            let outcome = if listing.failure.is_some() { Outcome::Failed(0) } else { Outcome::Answered };
+            let due = self.due_again(&Target::Services, listing.polled, outcome);
+            self.agenda.add(Target::Services, due.unwrap_or(now));
+        }
+        for (id, customer) in &inventory.customers {
+            for (question, known) in &customer.targets {
+                let collector = question.collector();
+                if known.answer.is_some()
+                    && let Some(endpoint) = self.legacy.get_mut(&collector)
+                {
+                    endpoint.answer();
+                }
+                let target = Target::Customer(id.clone(), *question);
+                let due = self.due_again(&target, known.polled.map(Moment::get), outcome(known));
+                self.agenda.add(target, due.unwrap_or(now));
+            }
+        }
+    }
+
+    /// When what an earlier poller asked is due: the latest that chance could have made it, so that nothing is asked
+    /// before its time. `None` if it was never asked.
+    fn due_again(&mut self, target: &Target, polled: Option<Timestamp>, outcome: Outcome) -> Option<Timestamp> {
+        Some(cadence::next_due(polled?, outcome, self.workload.interval(target, outcome), 1.0))
+    }
+}
+
+/// What the last poll came to. How many failed before it is not known; as if none had.
+fn outcome(known: &Known) -> Outcome {
+    if known.failure.is_some() {
+        Outcome::Failed(0)
+    } else if known.absence == Absence::Confirmed {
+        Outcome::Absent
+    } else {
+        Outcome::Answered
+    }
+}
