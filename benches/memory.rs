@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     missing_docs,
     unreachable_pub,
     reason = "a benchmark may panic and prints"
@@ -54,7 +55,7 @@ fn main() {
     let took = began.elapsed();
     let series = exposition.series();
     published.publish(exposition);
-    let rendered = resident();
+    let complete = resident();
     let each = |bytes: u64| bytes as f64 / series as f64;
     println!(
         "{series} series, {} customers, {targets} targets; rendered in {took:?}\nbytes a series: inventory {:.1}, agenda \
@@ -62,8 +63,8 @@ fn main() {
         ids.len(),
         each(known - start),
         each(planned - known),
-        each(rendered - planned),
-        each(rendered),
+        each(complete - planned),
+        each(complete),
         each(peak()),
     );
     let (mut second, mut polls, mut updates, mut spent) = (0, 0, 0, Duration::ZERO);
@@ -77,7 +78,7 @@ fn main() {
             shared[0].update(|inventory| poll(inventory, id, second, true));
             let due = agenda.next_due().unwrap();
             let target = agenda.take_due(due).unwrap();
-            agenda.finish(&target, due + Duration::from_secs(900), false);
+            agenda.finish(&target, due + Duration::from_mins(15), false);
             polls += 1;
         }
         let before = cpu_time();

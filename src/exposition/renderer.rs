@@ -157,7 +157,9 @@ impl Renderer {
             spans.extend(partner.spans.iter_mut().map(|span| (span, context)));
         }
         if spans.iter().map(|(span, _)| span.outdated(now)).sum::<usize>() < MANY {
-            spans.into_iter().for_each(|(span, context)| span.render(context, &mut self.deflater));
+            for (span, context) in spans {
+                span.render(context, &mut self.deflater);
+            }
         } else {
             render_at_once(spans);
         }

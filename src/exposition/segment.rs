@@ -67,9 +67,9 @@ impl Segment {
             ready.push(Ready { text, checksum, end: packed.len() });
         }
         // What stays has the size of its content, and what grew is used again: millions of lines leave no gaps behind.
-        let deflated = Bytes::copy_from_slice(&packed);
+        let segment = Self { deflated: Bytes::copy_from_slice(&packed), checksum: all, parts: ready.into() };
         deflater.room = packed;
-        Self { deflated, checksum: all, parts: ready.into() }
+        segment
     }
 
     /// The number of parts.

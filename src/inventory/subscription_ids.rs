@@ -15,15 +15,15 @@ use crate::domain::{Subscription, SubscriptionKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SubscriptionId {
     /// The first 48 bits of the hash of what the row is about.
-    hash: [u16; 3],
+    hash: [u8; 6],
     /// What tells it from others of its kind; 1 if it has none.
     suffix: u32,
 }
 
 impl SubscriptionId {
     fn new(hash: u64, suffix: u32) -> Self {
-        let [a, b, c, d, e, f, ..] = hash.to_be_bytes();
-        Self { hash: [[a, b], [c, d], [e, f]].map(u16::from_be_bytes), suffix }
+        let [hash @ .., _, _] = hash.to_be_bytes();
+        Self { hash, suffix }
     }
 
     /// The id that a row of this kind has with a suffix, 1 being none.
@@ -40,10 +40,8 @@ impl SubscriptionId {
 impl Ord for SubscriptionId {
     fn cmp(&self, other: &Self) -> Ordering {
         let suffix = |id: &Self| (id.suffix > 1).then(|| id.suffix.to_string());
-        self.hash.cmp(&other.hash).then_with(|| match self.suffix == other.suffix {
-            true => Ordering::Equal,
-            false => suffix(self).cmp(&suffix(other)),
-        })
+        // Texts are made of the suffixes that are there, which are few.
+        self.hash.cmp(&other.hash).then_with(|| suffix(self).cmp(&suffix(other)))
     }
 }
 
@@ -55,8 +53,9 @@ impl PartialOrd for SubscriptionId {
 
 impl fmt::Display for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c] = self.hash;
-        write!(f, "{a:04x}{b:04x}{c:04x}")?;
+        for byte in self.hash {
+            write!(f, "{byte:02x}")?;
+        }
         if self.suffix == 1 { Ok(()) } else { write!(f, "-{}", self.suffix) }
     }
 }
@@ -84,7 +83,7 @@ pub(super) fn assign(known: &[KnownSubscription], rows: Vec<Subscription>) -> Ve
         groups.entry(hash(&row.kind)).or_default().push(row);
     }
     let mut assigned: Vec<_> = groups.into_iter().flat_map(|(hash, rows)| assign_group(known, hash, rows)).collect();
-    assigned.sort_by(|a, b| a.id.cmp(&b.id));
+    assigned.sort_by_key(|known| known.id);
     assigned
 }
 

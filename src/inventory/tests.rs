@@ -177,13 +177,13 @@ fn an_id_does_not_depend_on_numbers_dates_or_order() {
             .collect::<Vec<_>>()
     );
     let opus = |known: &[KnownSubscription], expires| {
-        known.iter().find(|known| known.subscription.expires == Some(at(expires).into())).unwrap().id.clone()
+        known.iter().find(|known| known.subscription.expires == Some(at(expires).into())).unwrap().id
     };
     let (early, late) = (opus(&first, 50), opus(&first, 100));
     assert_eq!(format!("{early}-2"), late.to_string(), "the first assignment goes by date");
 
     let renewed = assign(&first, vec![row("Opus", 5, 100), row("Opus", 9, 500), row("Fly", 1, 1)]);
-    assert_eq!((opus(&renewed, 500), opus(&renewed, 100)), (early.clone(), late.clone()), "matched by seats");
+    assert_eq!((opus(&renewed, 500), opus(&renewed, 100)), (early, late), "matched by seats");
     let left = assign(&renewed, vec![row("Opus", 5, 100)]);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].id, late, "the one that stays keeps its suffix");
@@ -236,7 +236,7 @@ proptest! {
     ) {
         let rows: Vec<_> = rows.into_iter().map(|(s, seats, day)| row(&format!("s{s}"), seats, day)).collect();
         let first = assign(&[], rows.clone());
-        let ids: HashSet<_> = first.iter().map(|known| known.id.clone()).collect();
+        let ids: HashSet<_> = first.iter().map(|known| known.id).collect();
         prop_assert_eq!(ids.len(), rows.len());
         let mut shuffled = rows;
         fastrand::Rng::with_seed(order).shuffle(&mut shuffled);

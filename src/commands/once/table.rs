@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use crate::domain::{Answer, Quantity, Question};
+use crate::domain::{Answer, Moment, Quantity, Question};
 use crate::inventory::{Condition, Customer, Inventory};
 
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
@@ -89,7 +89,7 @@ fn subscription_rows(customer: &Customer, now: Timestamp, table: &mut Table) {
         let row = &known.subscription;
         let (date, left) = row
             .expires
-            .map(|at| at.get())
+            .map(Moment::get)
             .map(|at| (at.strftime("%Y-%m-%d").to_string(), countdown(at, now)))
             .unwrap_or_default();
         let cells = [
