@@ -83,7 +83,7 @@ fn main() {
         }
         let before = cpu_time();
         published.publish(renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO));
-        spent += cpu_time() - before;
+        spent += cpu_time().saturating_sub(before);
         updates += 1;
         if began.elapsed().as_secs() >= u64::from(told) + u64::from(seconds.div_ceil(6)) {
             told += seconds.div_ceil(6);
