@@ -60,7 +60,7 @@ fn main() {
         std::fs::write(format!("{folder}/metrics.gz"), body(true)).unwrap();
         for gzip in [false, true] {
             let chunks = exposition.scrape(Format::Text, gzip, &[]).chunks;
-            println!("gzip {gzip}: {} pieces, {} bytes", chunks.len(), chunks.concat().len());
+            println!("gzip {gzip}: {} pieces, {} bytes", chunks.iter().count(), chunks.concat().len());
         }
     }
     published.publish(exposition);

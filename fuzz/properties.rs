@@ -33,6 +33,7 @@ use avepoint_exporter::exposition::{Exposition, Format, accepts_gzip, negotiate}
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
+use avepoint_exporter::web::Access;
 use avepoint_exporter::web::query::{self, Query};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -262,6 +263,21 @@ pub(crate) fn scalars(text: &[u8]) {
 }
 
 // The web.
+
+/// The file of `--web.config.file`. Devices are left alone: reading one is not what is looked at.
+pub(crate) fn web_config(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    if ["/dev", "/proc", "/sys"].iter().any(|folder| text.contains(folder)) {
+        return;
+    }
+    if let Err(errors) = Access::parse(text, Path::new("/nonexistent")) {
+        assert!(!errors.problems().is_empty());
+        for problem in errors.problems() {
+            let line = problem.to_string();
+            assert!(!line.is_empty() && !line.contains(['\n', '\r']), "{line:?}");
+        }
+    }
+}
 
 /// The header `Accept`.
 pub(crate) fn accept(header: &[u8]) {

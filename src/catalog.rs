@@ -155,6 +155,8 @@ families! {
         "Attempts to write the state file that failed; absent without one.";
     STATE_RESTORE_SUCCESSFUL = Gauge "avepoint_exporter_state_restore_successful" []
         "0 if the state file could not be used at the start (set aside, or not readable), else 1; absent without one.";
+    TASKS = Gauge "avepoint_exporter_tasks" []
+        "Tasks of the asynchronous runtime that have not ended: those of its own, polls under way, and about one for each connection.";
     SERIES = Gauge "avepoint_exporter_series" []
         "Series rendered from the inventory; the exporter's own are not counted.";
     SCRAPES = Counter "avepoint_exporter_scrapes_total" []

@@ -12,7 +12,7 @@ use std::path::Path;
 type Target = fn(&[u8]);
 
 /// Every target of `fuzz/fuzz_targets`.
-const TARGETS: [(&str, Target); 13] = [
+const TARGETS: [(&str, Target); 14] = [
     ("accept", properties::accept),
     ("accept_encoding", properties::accept_encoding),
     ("config", properties::config),
@@ -26,6 +26,7 @@ const TARGETS: [(&str, Target); 13] = [
     ("state_file", properties::state_file),
     ("tenant_seats", properties::tenant_seats),
     ("token", properties::token),
+    ("web_config", properties::web_config),
 ];
 
 fn names(folder: &Path) -> Vec<String> {

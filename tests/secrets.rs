@@ -14,9 +14,14 @@
 
 #[path = "secrets/echo.rs"]
 mod echo;
+#[path = "secrets/panics.rs"]
+mod panics;
 mod support;
+#[path = "secrets/web.rs"]
+mod web;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use avepoint_exporter::config::Config;
@@ -37,6 +42,8 @@ const SECRET: &str = "c4n4ry0fAClientSecret+/=&%~";
 const PLAIN_SECRET: &str = "c4n4ry0fAPlainSecret";
 const PROXY_USER: &str = "c4n4ry0fAProxyUser";
 const PROXY_PASSWORD: &str = "c4n4ry0fAProxyPassword";
+const SECRET_VARIABLE: &str = "SECRET_OF_A_TEST";
+const PASSWORD_VARIABLE: &str = "PFX_PASSWORD_OF_A_TEST";
 const PFX_PASSWORD: &str = "c4n4ry0fAPfxPassword";
 
 /// Panics if a text holds one of the secrets in whatever form.
@@ -65,8 +72,43 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
+/// A certificate in a folder: `app.crt`, `app.key`, `app.pfx` and the `password` of that. Returns the key, as PEM.
+fn certificate(folder: &Path) -> String {
+    let openssl = |arguments: &str| {
+        let run = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    };
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 2 -subj /CN=test");
+    openssl(&format!("pkcs12 -export -in app.crt -inkey app.key -passout pass:{PFX_PASSWORD} -out app.pfx"));
+    fs::write(folder.join("password"), PFX_PASSWORD).unwrap();
+    fs::read_to_string(folder.join("app.key")).unwrap()
+}
+
+/// What a part of a key looks like, from this line on: base64, a list of bytes, hexadecimal digits.
+fn key_forms(pem: &str, line: usize) -> [String; 3] {
+    // Whole groups of three bytes: its lines are 64 characters long.
+    let line = pem.lines().nth(line).unwrap();
+    let bytes = BASE64_STANDARD.decode(line).unwrap();
+    let part = &bytes[bytes.len() - 12..];
+    let list = part.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    [line[line.len() - 16..].to_owned(), list, hex(part)]
+}
+
+/// Panics if a text holds one of the forms of a key.
+fn holds_no_key(what: &str, text: &str, forms: &[String]) {
+    for form in forms {
+        assert!(!text.contains(form), "{what} holds the key as {form}:\n{text}");
+    }
+}
+
 fn all_secrets() -> Vec<&'static str> {
     [&TOKEN_PARTS[..], &[SECRET, PLAIN_SECRET, PROXY_USER, PROXY_PASSWORD, PFX_PASSWORD]].concat()
+}
+
+/// Where the signatures of the assertions begin that an identity service heard.
+fn signatures(heard: &str) -> Vec<&str> {
+    let assertions = heard.split("client_assertion=").skip(1);
+    assertions.filter_map(|rest| rest.split('&').next()?.split('.').nth(2)?.get(..24)).collect()
 }
 
 /// A configuration of one partner for an echo; all of it goes through itself as a proxy.
@@ -75,7 +117,7 @@ fn config(echo: &Echo, auth: &str) -> String {
     format!(
         "partners:\n  - auth: {{ client_id: app, {auth} }}\n    api_url: http://{address}\n    token_url: http://{address}/connect/token\n    \
          proxy_url: http://{PROXY_USER}:{PROXY_PASSWORD}@{address}\n    budget: {{ timeout: 1s, requests_per_second: 1000, burst: 100 }}\n\
-         collectors:\n  services: {{ interval: 10s }}\nstate: {{ file: state }}\n"
+         collectors:\n  services: {{ interval: 2s }}\nstate: {{ file: state }}\n"
     )
 }
 
@@ -92,16 +134,33 @@ const PAGES: [&str; 8] = [
 
 #[test]
 fn the_daemon_shows_no_secret_whatever_it_is_answered() {
-    for (format, auth) in
-        [("logfmt", format!("client_secret: '{SECRET}'")), ("json", "client_secret_file: secret".to_owned())]
-    {
+    for (format, auth) in [
+        ("logfmt", format!("client_secret: '{SECRET}'")),
+        ("json", "client_secret_file: secret".to_owned()),
+        ("logfmt", format!("client_secret_env: {SECRET_VARIABLE}")),
+        ("json", "certificate: { cert_file: app.crt, key_file: app.key }".to_owned()),
+        ("logfmt", format!("certificate: {{ pfx_file: app.pfx, pfx_password: {PFX_PASSWORD} }}")),
+        ("json", "certificate: { pfx_file: app.pfx, pfx_password_file: password }".to_owned()),
+        ("logfmt", format!("certificate: {{ pfx_file: app.pfx, pfx_password_env: {PASSWORD_VARIABLE} }}")),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("secret"), format!("{PLAIN_SECRET}\n")).unwrap();
+        let key = key_forms(&certificate(folder.path()), 8);
+        let is_clean = |what: &str, text: &str, secrets: &[&str]| {
+            is_clean(what, text, secrets);
+            holds_no_key(what, text, &key);
+        };
         let file = folder.path().join("config.yaml");
         let echo = Echo::start(TOKEN);
         fs::write(&file, config(&echo, &auth)).unwrap();
         let level = ["--log.level=trace".to_owned(), format!("--log.format={format}")];
-        let mut exporter = Exporter::start(&["--config.file", file.to_str().unwrap(), &level[0], &level[1]]);
+        let mut exporter = Exporter::spawn(
+            Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+                .args(["--config.file", file.to_str().unwrap(), "--web.listen-address=127.0.0.1:0"])
+                .args(level)
+                .env(SECRET_VARIABLE, SECRET)
+                .env(PASSWORD_VARIABLE, PFX_PASSWORD),
+        );
         exporter.wait_for("a customer", |samples| samples.get("avepoint_customers{partner=\"main\"}") == Some(&1.0));
         let look = |exporter: &Exporter, when: &str| {
             for page in PAGES {
@@ -125,7 +184,13 @@ fn the_daemon_shows_no_secret_whatever_it_is_answered() {
         for secret in [TOKEN, &BASE64_STANDARD.encode(format!("{PROXY_USER}:{PROXY_PASSWORD}"))] {
             assert!(heard.contains(secret), "the test sees what it looks for: {heard}");
         }
+        // What stands for a certificate is as good as a secret, for a while.
+        let signatures = signatures(&heard);
+        assert_eq!(signatures.is_empty(), !auth.starts_with("certificate"), "{heard}");
         let log = exporter.log().to_owned();
+        for signature in signatures {
+            assert!(!log.contains(signature), "{signature} of {auth}: {log}");
+        }
         assert!(log.contains("checkout waiting for idle connection"), "libraries speak at trace: {log}");
         is_clean(&format!("the log in {format}"), &log, &all_secrets());
     }
@@ -224,19 +289,7 @@ fn a_secret_under_a_wrong_key_is_not_repeated() {
 #[test]
 fn no_type_that_holds_a_secret_shows_it() {
     let folder = tempfile::tempdir().unwrap();
-    let openssl = |arguments: &str| {
-        let run = Command::new("openssl").args(arguments.split(' ')).current_dir(&folder).output().unwrap();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    };
-    openssl("req -x509 -newkey rsa:2048 -nodes -keyout app.key -out app.crt -days 2 -subj /CN=test");
-    openssl(&format!("pkcs12 -export -in app.crt -inkey app.key -passout pass:{PFX_PASSWORD} -out app.pfx"));
-    fs::write(folder.path().join("password"), PFX_PASSWORD).unwrap();
-    let key = fs::read_to_string(folder.path().join("app.key")).unwrap();
-    // The middle of the key, as its base64 and as bytes.
-    let line = key.lines().nth(8).unwrap();
-    let bytes = BASE64_STANDARD.decode(line).unwrap();
-    let list = bytes[..8].iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-    let hex = hex(&bytes[..8]);
+    let key = key_forms(&certificate(folder.path()), 8);
 
     let proxy = format!("proxy_url: 'http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:1'");
     for auth in [
@@ -252,7 +305,7 @@ fn no_type_that_holds_a_secret_shows_it() {
         let credential = &config.partners[0].credential;
         let shown = format!("{config:?} {config:#?} {credential:?} {client:?} {}", config.to_redacted_yaml());
         is_clean(&auth, &shown, &all_secrets());
-        is_clean(&auth, &shown, &[line, &list, &hex]);
+        holds_no_key(&auth, &shown, &key);
         assert!(!config.warnings(jiff::Timestamp::now()).concat().contains("c4n4ry"));
     }
     let body = serde_json::json!({ "access_token": TOKEN }).to_string();

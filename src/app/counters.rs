@@ -3,6 +3,7 @@
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntGauge, Opts, Registry};
+use tokio::runtime::Handle;
 
 use crate::catalog;
 use crate::clock::Clock;
@@ -13,6 +14,7 @@ pub(super) struct AppCounters {
     registry: Registry,
     reload_successful: IntGauge,
     reloaded_at: Gauge,
+    tasks: IntGauge,
     clock: Clock,
 }
 
@@ -23,11 +25,13 @@ impl AppCounters {
             registry: Registry::new(),
             reload_successful: IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?,
             reloaded_at: Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?,
+            tasks: IntGauge::with_opts(Opts::from(&catalog::TASKS))?,
             clock,
         };
         counters.registry.register(Box::new(ProcessCollector::for_self()))?;
         counters.registry.register(Box::new(counters.reload_successful.clone()))?;
         counters.registry.register(Box::new(counters.reloaded_at.clone()))?;
+        counters.registry.register(Box::new(counters.tasks.clone()))?;
         counters.reloaded(true);
         Ok(counters)
     }
@@ -45,7 +49,11 @@ impl AppCounters {
         &self.registry
     }
 
+    /// As they are now, on a thread of the runtime.
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        if let Ok(runtime) = Handle::try_current() {
+            self.tasks.set(i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));
+        }
         self.registry.gather()
     }
 }

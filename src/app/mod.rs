@@ -31,7 +31,7 @@ pub use signals::termination;
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::elements::ClientError;
-use crate::exposition::{self, Published};
+use crate::exposition::Published;
 use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
 use crate::web::{self, Access, Front, Site};
@@ -253,8 +253,7 @@ fn site(
     Site {
         exposition,
         own: Arc::new(move || {
-            let families = counted().partners.iter().flat_map(Partner::gather).chain([counters.gather()]).collect();
-            exposition::merge(families)
+            counted().partners.iter().flat_map(Partner::gather).chain([counters.gather()]).flatten().collect()
         }),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
         clock,

@@ -1,7 +1,7 @@
 //! What can be wrong with a configuration, and where: every problem says what is wrong and what to do.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// What is wrong and what to do; where it stands is known to whoever handles it. Holds no secret.
@@ -21,11 +21,22 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.what, self.remedy)
+        write!(OneLine(f), "{}; {}", self.what, self.remedy)
     }
 }
 
 impl std::error::Error for Mistake {}
+
+/// Writes what it is given on one line: keys and paths may have line breaks in them.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(self.0, "{}", c.escape_default()) } else { self.0.write_char(c) }
+        })
+    }
+}
 
 /// Where in the file a problem stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +65,7 @@ pub struct Problem {
 
 impl Problem {
     fn write(&self, f: &mut fmt::Formatter<'_>, file: Option<&Path>) -> fmt::Result {
+        let mut f = OneLine(f);
         if let Some(file) = file {
             write!(f, "{}:", file.display())?;
             if !matches!(self.place, Place::Line { .. }) {

@@ -25,6 +25,7 @@ use super::budget::Gate;
 use super::counters::{Counters, Operation};
 use super::error::Failure;
 use super::http::{self, Reply};
+use super::redaction::ProxySecrets;
 use super::trouble::Trouble;
 use super::wire::{self, Token};
 use crate::clock::Clock;
@@ -53,6 +54,7 @@ struct Inner {
     clock: Clock,
     counters: Arc<Counters>,
     proof: Mutex<Arc<Proof>>,
+    proxy_secrets: ProxySecrets,
     tokens: Mutex<Tokens>,
     /// Of the identity service.
     trouble: Trouble,
@@ -94,6 +96,7 @@ impl Auth {
         gate: Gate,
         clock: Clock,
         counters: Arc<Counters>,
+        proxy_secrets: ProxySecrets,
     ) -> Self {
         Self(Arc::new(Inner {
             partner: settings.name.clone(),
@@ -105,6 +108,7 @@ impl Auth {
             clock,
             counters,
             proof: Mutex::new(Arc::new(Proof::new(&settings.credential))),
+            proxy_secrets,
             tokens: Mutex::default(),
             trouble: Trouble::default(),
             flight: Arc::default(),
@@ -261,7 +265,7 @@ impl Auth {
         let deadline = started + self.0.timeout;
         let reply = http::exchange(WHO, &self.0.http, request, deadline, http::USUAL_BODY, asked).await;
         // The last field is the secret; the one before it is a constant.
-        let secrets: Vec<&str> = fields.last().map(|(_, value)| value.as_str()).into_iter().collect();
+        let secrets = self.0.proxy_secrets.and(fields.last().map_or("", |(_, value)| value.as_str()));
         let outcome = reply.map_err(Denied::from).and_then(|reply| read(reply, &secrets));
         let failed = outcome.as_ref().err().map(|denied| denied.failure.reason);
         self.0.counters.answered(Operation::Token, started.elapsed(), failed);

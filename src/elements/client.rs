@@ -20,6 +20,7 @@ use super::error::{AskError, Failure};
 use super::http;
 use super::listing::Listing;
 use super::paging::{Cursor, LARGEST_PAGE};
+use super::redaction::ProxySecrets;
 use super::request::Call;
 use super::trouble::Trouble;
 use super::wire::{self, Decoded};
@@ -39,6 +40,7 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) gate: Gate,
     pub(super) auth: Auth,
+    pub(super) proxy_secrets: ProxySecrets,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
     /// Of the API.
@@ -97,7 +99,8 @@ impl Client {
         let registry = Registry::new();
         let counters = Arc::new(Counters::new(&settings.name, &registry)?);
         let gate = Gate::new(settings.budget);
-        let auth = Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters));
+        let proxy_secrets = ProxySecrets::new(settings.proxy_url.as_ref());
+        let auth = Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters), proxy_secrets.clone());
         registry.register(Box::new(Gauges::new(&settings.name, gate.clone(), auth.clone())?))?;
         Ok(Self(Arc::new(Inner {
             partner: settings.name.clone(),
@@ -107,6 +110,7 @@ impl Client {
             clock,
             gate,
             auth,
+            proxy_secrets,
             counters,
             registry,
             trouble: Trouble::default(),

@@ -3,13 +3,58 @@
 //! To be called before a text is cut: half a secret is one. Only what the other side said is looked at, never our own
 //! words around it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
-use url::form_urlencoded;
+use secrecy::{ExposeSecret, SecretString};
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
 const INSTEAD: &str = "<secret>";
 /// A shorter secret is looked for as a whole word only: a single letter would turn every sentence into `<secret>`s.
 const SHORTEST_PART: usize = 4;
+
+/// Where a client without `proxy_url` looks for one.
+const PROXY_VARIABLES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
+
+/// What a proxy is sent besides the request, and may say back: user and password.
+#[derive(Clone, Debug)]
+pub(super) struct ProxySecrets(Arc<[SecretString]>);
+
+impl ProxySecrets {
+    /// Those of `proxy_url`; without one, of the proxies that the environment names.
+    pub(super) fn new(proxy_url: Option<&Url>) -> Self {
+        let urls: Vec<Zeroizing<String>> = match proxy_url {
+            Some(url) => vec![url.as_str().to_owned().into()],
+            None => PROXY_VARIABLES.iter().filter_map(|name| Some(std::env::var(name).ok()?.into())).collect(),
+        };
+        Self(urls.iter().flat_map(|url| user_info(url)).map(SecretString::from).collect())
+    }
+
+    /// These and another one.
+    pub(super) fn and<'a>(&'a self, secret: &'a str) -> Vec<&'a str> {
+        self.0.iter().map(ExposeSecret::expose_secret).chain([secret]).collect()
+    }
+}
+
+/// `user:password` and the password (the user, where there is none), as they are written and as they are sent.
+fn user_info(url: &str) -> BTreeSet<String> {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((written, _)) = authority.rsplit_once('@') else { return BTreeSet::new() };
+    let (user, password) = written.split_once(':').unwrap_or((written, ""));
+    let secret = if password.is_empty() { user } else { password };
+    let sent = format!("{}:{}", percent_decoded(user), percent_decoded(password));
+    [written.to_owned(), sent, secret.to_owned(), percent_decoded(secret)].into()
+}
+
+fn percent_decoded(text: &str) -> String {
+    // One value of a form, in which these would mean something else.
+    let form = text.replace('+', "%2B").replace('&', "%26");
+    form_urlencoded::parse(format!("={form}").as_bytes()).map(|(_, value)| value.into_owned()).collect()
+}
 
 /// The text with `<secret>` where one of the secrets stands: as it is, percent-encoded, in base64 or in hexadecimal
 /// digits, in any ASCII letter case, since hosts are written in lower case.
@@ -86,6 +131,23 @@ mod tests {
         assert_eq!(redacted("a bad case, e.g. a=1", &["a"]), "<secret> bad case, e.g. <secret>=1");
         assert_eq!(redacted("no such client: abc, abcd", &["abc"]), "no such client: <secret>, abcd");
         assert_eq!(redacted("grün", &["gr"]), "grün");
+    }
+
+    #[test]
+    fn what_a_proxy_is_sent_is_a_secret() {
+        for (url, secrets) in [
+            ("http://bob:hunter2@proxy.example.com:3128", &["bob:hunter2", "hunter2"][..]),
+            ("http://bob:h%40n+%26t@proxy.example.com/", &["bob:h%40n+%26t", "bob:h@n+&t", "h%40n+%26t", "h@n+&t"]),
+            ("bob:hunter2@proxy.example.com:3128", &["bob:hunter2", "hunter2"]),
+            ("http://token@proxy.example.com", &["token", "token:"]),
+            ("http://proxy.example.com/@", &[]),
+        ] {
+            assert_eq!(user_info(url).iter().collect::<Vec<_>>(), secrets, "{url}");
+        }
+        let proxy = ProxySecrets::new(Some(&"http://bob:hunter2@proxy.example.com".parse().unwrap()));
+        let said = format!("no: Basic {}, bob:hunter2, hunter2, token", BASE64_STANDARD.encode("bob:hunter2"));
+        assert_eq!(redacted(&said, &proxy.and("token")), "no: Basic <secret>, <secret>, <secret>, <secret>");
+        assert!(!format!("{proxy:?}").contains("hunter2"));
     }
 
     proptest! {

@@ -213,6 +213,7 @@ impl Client {
         self.0.counters.sent(operation);
         let reply = http::exchange(WHO, &self.0.http, request, deadline, call.limit, self.0.clock.now()).await;
         let took = started.elapsed();
+        let secrets = self.0.proxy_secrets.and(token.expose());
         let mut retry_after = None;
         let outcome = reply.and_then(|reply| {
             let status = reply.status;
@@ -236,7 +237,7 @@ impl Client {
             } else if status == StatusCode::NOT_FOUND && call.may_be_absent {
                 return Ok(None);
             } else {
-                Failure::from_status(WHO, status, reply.redirect.as_deref(), &reply.body, &[token.expose()])
+                Failure::from_status(WHO, status, reply.redirect.as_deref(), &reply.body, &secrets)
             };
             Err(Failure { request_id: reply.request_id, ..failed })
         });
@@ -249,7 +250,7 @@ impl Client {
                 answer.map_or(Outcome::Absent, |value| Outcome::Answered(value, took))
             }
             Err(failure) => {
-                let failure = failure.without(&[token.expose()]);
+                let failure = failure.without(&secrets);
                 self.0.trouble.failed(&self.0.partner, operation, &failure);
                 if failure.reason == FailureReason::Unauthorized
                     && let Some(renewal) = self.0.auth.refused(token, renewed, &failure)

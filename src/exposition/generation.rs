@@ -1,6 +1,6 @@
 //! A generation of the exposition, and the answers to scrapes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use crc32fast::Hasher;
@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use prometheus::proto::MetricFamily;
 
 use super::gzip;
+use super::own::{Own, write_family};
 use super::segment::Segment;
-use super::{Format, Renderer, own};
+use super::{Format, Renderer};
 use crate::inventory::Inventory;
 
 /// One generation: everything in the inventories that was current when it was rendered. Immutable.
@@ -20,6 +21,8 @@ pub struct Exposition {
     next_expiry: Option<Timestamp>,
     /// Of all that is sent before the exporter's own, by format.
     checksums: [Hasher; 2],
+    /// That itself, by format, plain and compressed: put together by the first scrape that wants it.
+    bodies: [[OnceLock<Arc<[Bytes]>>; 2]; 2],
 }
 
 /// A family, ready to be sent.
@@ -51,8 +54,34 @@ pub struct Scrape {
     pub content_type: &'static str,
     /// Whether the body is compressed: the header `Content-Encoding: gzip`.
     pub gzip: bool,
-    /// The body, in order; none is empty. Their lengths add up to `Content-Length`.
-    pub chunks: Vec<Bytes>,
+    /// The body; the lengths of its pieces add up to `Content-Length`.
+    pub chunks: Chunks,
+}
+
+/// Pieces in order, none of which is empty; the most of them are shared by all scrapes of a generation.
+#[derive(Clone, Debug)]
+pub struct Chunks {
+    shared: Arc<[Bytes]>,
+    own: Vec<Bytes>,
+}
+
+impl Chunks {
+    /// The piece with this number.
+    #[must_use]
+    pub fn get(&self, number: usize) -> Option<&Bytes> {
+        self.shared.get(number).or_else(|| self.own.get(number.checked_sub(self.shared.len())?))
+    }
+
+    /// All pieces.
+    pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
+        self.shared.iter().chain(&self.own)
+    }
+
+    /// All of them in one.
+    #[must_use]
+    pub fn concat(&self) -> Vec<u8> {
+        [self.shared.concat(), self.own.concat()].concat()
+    }
 }
 
 impl Exposition {
@@ -66,7 +95,7 @@ impl Exposition {
             }
             all
         });
-        Self { families, series, next_expiry, checksums }
+        Self { families, series, next_expiry, checksums, bodies: Default::default() }
     }
 
     /// Renders what is current at `now` for once; see [`Renderer::update`].
@@ -96,45 +125,57 @@ impl Exposition {
     /// The answer to a scrape: this generation, then `own`, the exporter's own families as [`super::merge`] gives them.
     #[must_use]
     pub fn scrape(&self, format: Format, gzip: bool, own: &[MetricFamily]) -> Scrape {
-        let tail = self.tail(format, own);
-        let mut chunks =
-            Vec::with_capacity(self.families.iter().map(|family| 1 + family.segments.len()).sum::<usize>() + 2);
-        let families = self.families.iter();
-        let segments = families.flat_map(|family| [family.metadata(format)].into_iter().chain(&family.segments));
-        if gzip {
-            chunks.push(Bytes::from_static(gzip::HEADER));
-            chunks.extend(segments.map(|segment| segment.deflated.clone()));
-            let [text, openmetrics] = &self.checksums;
-            let before = if format == Format::Text { text } else { openmetrics };
-            chunks.push(gzip::finish(before, tail.as_bytes()));
-        } else {
-            chunks.extend(segments.flat_map(|segment| segment.texts()).filter(|text| !text.is_empty()).cloned());
-            chunks.extend(Some(Bytes::from(tail)).filter(|tail| !tail.is_empty()));
+        self.scrape_with(gzip, &Own::new(format, own), &[])
+    }
+
+    /// The same with families that are ready, as several scrapes share them, and then `last`, a few that are this
+    /// scrape's alone. Takes next to no time, except for the first scrape of a generation.
+    #[must_use]
+    pub fn scrape_with(&self, gzip: bool, own: &Own, last: &[MetricFamily]) -> Scrape {
+        let format = own.format;
+        let mut end = String::new();
+        for family in last {
+            write_family(&mut end, format, family);
         }
+        if format == Format::OpenMetrics {
+            end.push_str("# EOF\n");
+        }
+        let pieces = if gzip {
+            let mut before = by_format(&self.checksums, format).clone();
+            before.combine(&own.lines.checksum);
+            vec![own.lines.deflated.clone(), gzip::finish(&before, end.as_bytes())]
+        } else {
+            own.lines.texts().cloned().chain([Bytes::from(end)]).collect()
+        };
+        let own = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let chunks = Chunks { shared: Arc::clone(self.body(format, gzip)), own };
         Scrape { content_type: format.content_type(), gzip, chunks }
     }
 
-    /// The exporter's own families and the end. A family that was rendered here cannot come a second time.
-    fn tail(&self, format: Format, own: &[MetricFamily]) -> String {
-        let mut tail = String::new();
-        for family in own {
-            if !self.families.iter().any(|rendered| rendered.name == family.name()) {
-                own::write_family(&mut tail, format, family);
-            }
+    /// What is sent before the exporter's own.
+    fn body(&self, format: Format, gzip: bool) -> &Arc<[Bytes]> {
+        let [plain, compressed] = by_format(&self.bodies, format);
+        let families = self.families.iter();
+        let segments = families.flat_map(|family| [family.metadata(format)].into_iter().chain(&family.segments));
+        if gzip {
+            let deflated = segments.map(|segment| segment.deflated.clone());
+            compressed.get_or_init(|| [Bytes::from_static(gzip::HEADER)].into_iter().chain(deflated).collect())
+        } else {
+            let texts = segments.flat_map(|segment| segment.texts()).filter(|text| !text.is_empty()).cloned();
+            plain.get_or_init(|| texts.collect())
         }
-        if format == Format::OpenMetrics {
-            tail.push_str("# EOF\n");
-        }
-        tail
     }
 }
 
 impl Ready {
     fn metadata(&self, format: Format) -> &Arc<Segment> {
-        let [text, openmetrics] = &self.metadata;
-        match format {
-            Format::Text => text,
-            Format::OpenMetrics => openmetrics,
-        }
+        by_format(&self.metadata, format)
+    }
+}
+
+fn by_format<T>([text, openmetrics]: &[T; 2], format: Format) -> &T {
+    match format {
+        Format::Text => text,
+        Format::OpenMetrics => openmetrics,
     }
 }

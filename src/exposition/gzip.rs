@@ -43,10 +43,15 @@ impl Deflater {
     }
 
     fn sync(&mut self, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        self.sync_with_room(text, out, |left| left / 8 + 256)
+    }
+
+    /// `room` is what to ask for when so much is left.
+    fn sync_with_room(&mut self, text: &[u8], out: &mut Vec<u8>, room: fn(usize) -> usize) -> Option<()> {
         self.compress.reset();
         loop {
             let taken = usize::try_from(self.compress.total_in()).ok()?;
-            out.reserve((text.len() - taken) / 8 + 256);
+            out.reserve(room(text.len() - taken));
             self.compress.compress_vec(text.get(taken..)?, out, FlushCompress::Sync).ok()?;
             // The flush is complete once it left some of the room.
             if out.len() < out.capacity() && self.compress.total_in() == text.len() as u64 {
@@ -69,11 +74,11 @@ fn store(text: &[u8], out: &mut Vec<u8>) {
 
 /// Compressors that are not in use.
 static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
-/// How many of them are kept: as many scrapes as are likely to be assembled at the same moment.
-const KEPT: usize = 4;
+/// How many of them are kept: one for each format.
+const KEPT: usize = 2;
 
 /// Does something with a compressor that others use before and after.
-fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
+pub(super) fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
     let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = idle().pop();
     let mut deflater = taken.unwrap_or_else(Deflater::new);
@@ -92,11 +97,11 @@ pub(super) fn checksum(text: &[u8]) -> Hasher {
     checksum
 }
 
-/// The end of a member: `tail` deflated and closed, and what the member is checked by. `before` is the checksum of all
-/// that is in it before the tail.
+/// The end of a member: `tail`, which is short, as it is, and what the member is checked by. `before` is the checksum of
+/// all that is in it before the tail.
 pub(super) fn finish(before: &Hasher, tail: &[u8]) -> Bytes {
-    let mut end = Vec::with_capacity(tail.len() / 4 + 256);
-    with_deflater(|deflater| deflater.deflate(tail, &mut end));
+    let mut end = Vec::with_capacity(tail.len() + 16);
+    store(tail, &mut end);
     // The last block, an empty one.
     end.extend([3, 0]);
     let mut all = before.clone();
@@ -106,4 +111,78 @@ pub(super) fn finish(before: &Hasher, tail: &[u8]) -> Bytes {
     end.extend(all.finalize().to_le_bytes());
     end.extend([a, b, c, d]);
     end.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    /// Lines like ours, and bytes that do not compress.
+    fn texts() -> [Vec<u8>; 2] {
+        let mut random = fastrand::Rng::with_seed(7);
+        let lines = (0..2000).map(|n| format!("avepoint_customer_seats{{customer_id=\"{}\"}} {n}\n", n * 7919 % 1000));
+        [lines.collect::<String>().into_bytes(), (0..5000).map(|_| random.u8(..)).collect()]
+    }
+
+    /// One member of these pieces, read to its end by a strict reader.
+    fn read(pieces: &[u8], text: &[u8], tail: &[u8]) -> Vec<u8> {
+        let member = [HEADER, pieces, &finish(&checksum(text), tail)].concat();
+        let mut decoder = GzDecoder::new(&*member);
+        let mut read = Vec::new();
+        decoder.read_to_end(&mut read).unwrap();
+        assert!(decoder.into_inner().is_empty());
+        read
+    }
+
+    /// Whatever room there is, and where it ends: in the text, in the flush, or with the last byte of it.
+    #[test]
+    fn a_buffer_that_is_full_loses_nothing() {
+        let mut deflater = Deflater::new();
+        let mut exactly = 0;
+        for text in texts() {
+            for length in (0..64).chain([255, 256, 1000, 5000]) {
+                let text = &text[..length];
+                let mut whole = Vec::new();
+                deflater.sync(text, &mut whole).unwrap();
+                assert!(whole.ends_with(&[0, 0, 0xff, 0xff]), "{length}: no sync flush");
+                let rooms = (0..whole.len().min(80)).chain(whole.len().saturating_sub(40)..=whole.len() + 8);
+                for room in rooms {
+                    let mut out = Vec::with_capacity(room);
+                    exactly += usize::from(out.capacity() == whole.len());
+                    deflater.sync_with_room(text, &mut out, |_| 1).unwrap();
+                    assert!(out.ends_with(&[0, 0, 0xff, 0xff]), "{length} in {room}: no sync flush");
+                    assert_eq!(
+                        read(&[&*out, &*whole].concat(), &[text, text].concat(), b"end"),
+                        [text, text, b"end"].concat()
+                    );
+                }
+            }
+        }
+        assert!(exactly > 100, "{exactly}");
+    }
+
+    #[test]
+    fn a_tail_of_any_length_is_read_back() {
+        for length in [0, 1, 300, STORED - 1, STORED, STORED + 1, 3 * STORED] {
+            let tail = vec![b'x'; length];
+            assert_eq!(read(&[], &[], &tail), tail, "{length}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_pieces_are_one_member(pieces in proptest::collection::vec(proptest::collection::vec(0_u8..8, 0..3000), 0..6)) {
+            let mut deflater = Deflater::new();
+            let mut out = Vec::new();
+            for piece in &pieces {
+                deflater.deflate(piece, &mut out);
+            }
+            let text = pieces.concat();
+            assert_eq!(read(&out, &text, &[]), text);
+        }
+    }
 }

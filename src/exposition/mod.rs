@@ -3,8 +3,8 @@
 //! A [`Renderer`] stays from one generation to the next: it finds the customers that changed by their addresses, renders
 //! their runs, and takes over all text and everything deflated that is as it was. A generation ([`Exposition`]) never
 //! changes; [`Published`] swaps it for the next. What a scrape is sent is its lines, ready bytes that are the same for
-//! everybody, then the exporter's own metrics as they are at that moment, the one part that a scrape formats and
-//! compresses. Only the metadata differ between the two formats. What is compressed is one gzip member.
+//! everybody, then the exporter's own metrics ([`Own`]), which scrapes may share, and a few lines of the scrape's alone.
+//! Only the metadata differ between the two formats. What is compressed is one gzip member.
 //!
 //! No two series are equal in name and labels, families do not interleave, and order is that of the catalogue, of the
 //! partners as given, and of the customers' ids. A family without series is left out, its metadata too. A value that
@@ -28,9 +28,9 @@ mod subject;
 mod subscriptions;
 mod syntax;
 
-pub use generation::{Exposition, Scrape};
+pub use generation::{Chunks, Exposition, Scrape};
 pub use negotiate::{accepts_gzip, negotiate};
-pub use own::merge;
+pub use own::{Own, merge};
 pub use published::Published;
 pub use renderer::Renderer;
 

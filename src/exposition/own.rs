@@ -5,8 +5,32 @@ use std::collections::{BTreeMap, HashSet};
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 use super::Format;
+use super::gzip;
+use super::renderer::FAMILIES;
+use super::segment::Segment;
 use super::syntax::{bound, write_label, write_metadata, write_value};
 use crate::catalog::{self, Kind};
+
+/// The exporter's own metrics in one format, as they were at some moment, ready to be sent.
+#[derive(Debug)]
+pub struct Own {
+    pub(super) format: Format,
+    pub(super) lines: Segment,
+}
+
+impl Own {
+    /// Of families as [`merge`] gives them. One that is rendered of the inventories cannot come a second time.
+    #[must_use]
+    pub fn new(format: Format, families: &[MetricFamily]) -> Self {
+        let mut text = String::new();
+        for family in families {
+            if !FAMILIES.iter().any(|rendered| rendered.name == family.name()) {
+                write_family(&mut text, format, family);
+            }
+        }
+        Self { format, lines: gzip::with_deflater(|deflater| Segment::of(text, deflater)) }
+    }
+}
 
 /// The families of several registries as one: a family per name, no series twice, in the order of the catalogue and
 /// then, what is not in it (`process_*`), by name. Of series that are equal in their labels the first stays.

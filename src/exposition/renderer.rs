@@ -18,7 +18,7 @@ use crate::catalog::{self, Family};
 use crate::inventory::{Inventory, Shared};
 
 /// The families whose series belong to a customer, in the order in which a run renders them, then those of a partner.
-const FAMILIES: [&Family; 26] = [
+pub(super) const FAMILIES: [&Family; 26] = [
     &catalog::CUSTOMER_INFO,
     &catalog::CUSTOMER_SEATS_ASSIGNED,
     &catalog::CUSTOMER_SEATS_AVAILABLE,

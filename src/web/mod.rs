@@ -31,6 +31,7 @@ mod counters;
 mod customer_page;
 mod head_deadline;
 mod layout;
+mod own;
 mod page;
 mod prefix;
 mod routes;
@@ -60,7 +61,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Site {
     /// What `/metrics` answers.
     pub exposition: Published,
-    /// The other rooms' own metrics; this room adds its own.
+    /// The other rooms' own metrics, not yet merged; this room adds its own. Called for some of the scrapes: see [`own`].
     pub own: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
     /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
     /// clock.

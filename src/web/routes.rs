@@ -1,6 +1,5 @@
 //! Which path answers what. Everything that takes CPU time runs off the threads of the runtime.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,15 +19,15 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::Semaphore;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::counters::Counters;
+use super::own;
 use super::query::Query;
 use super::readiness::readiness;
 use super::view::{Recent, View};
 use super::{Error, Site, api, customer_page, page};
-use crate::exposition::{accepts_gzip, merge, negotiate};
+use crate::exposition::{Chunks, Own, accepts_gzip, merge, negotiate};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing but the style sheet is loaded, nothing runs, nobody frames it.
@@ -44,6 +43,7 @@ struct Pages {
     counters: Counters,
     was_ready: AtomicBool,
     recent: Arc<Recent>,
+    own: own::Shared,
     desk: Desk,
 }
 
@@ -60,6 +60,7 @@ pub fn router(site: Site) -> Result<Router, Error> {
         counters,
         was_ready: AtomicBool::new(false),
         recent: Arc::default(),
+        own: own::Shared::new(),
         desk: Desk::new(),
     });
     let pages = Router::new()
@@ -118,38 +119,39 @@ impl Pages {
     }
 }
 
-/// Where work waits for its turn, so that a crowd costs neither threads nor memory, and pages never hold up a scrape.
+/// Where work waits for its turn, so that a crowd costs neither threads nor memory, and pages never hold up a probe.
+/// Scrapes do not come here: what they need is made already, or by one for all ([`own`]).
 struct Desk {
     /// For pages at work.
     pages: Arc<Semaphore>,
-    /// For pages at work or waiting.
+    /// For pages at work, waiting, or made and not sent: scrapes share what they send, a page is made for one.
     chairs: Arc<Semaphore>,
-    /// For scrapes, and for probes, which are as cheap; whoever waits is a stream of a connection, which are limited.
-    scrapes: Arc<Semaphore>,
+    /// For probes, which are cheap; whoever waits is a stream of a connection, which are limited.
+    probes: Arc<Semaphore>,
 }
 
 impl Desk {
     const PAGES: usize = 2;
     const CHAIRS: usize = 64;
-    const SCRAPES: usize = 4;
+    const PROBES: usize = 2;
 
     fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { pages: semaphore(Self::PAGES), chairs: semaphore(Self::CHAIRS), scrapes: semaphore(Self::SCRAPES) }
+        Self { pages: semaphore(Self::PAGES), chairs: semaphore(Self::CHAIRS), probes: semaphore(Self::PROBES) }
     }
 
-    /// Makes a page, unless too many wait already.
-    async fn page<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    /// Makes a page, unless too many wait already, or are not taken by those who asked for them.
+    async fn page(&self, work: impl FnOnce() -> Response + Send + 'static) -> Result<Response, Response> {
         let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
             let busy = "too many pages are asked for at the same time; try again in a moment\n";
             return Err((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], TEXT, busy).into_response());
         };
-        aside(&self.pages, move || (work(), chair)).await.map(|(page, _)| page)
+        aside(&self.pages, move || work().map(|body| Body::new(Seated { body, _chair: chair }))).await
     }
 
-    /// Makes a scrape, or what is as cheap.
-    async fn scrape<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
-        aside(&self.scrapes, work).await
+    /// Answers a probe.
+    async fn probe<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+        aside(&self.probes, work).await
     }
 }
 
@@ -164,10 +166,12 @@ async fn aside<T: Send + 'static>(
         let _turn = turn;
         work()
     };
-    // The work panicked, or the runtime is shutting down.
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| (StatusCode::INTERNAL_SERVER_ERROR, TEXT, "this page failed\n").into_response())
+    tokio::task::spawn_blocking(work).await.map_err(|_| failed())
+}
+
+/// The work panicked, or the runtime is shutting down.
+fn failed() -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, TEXT, "this page failed\n").into_response()
 }
 
 async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, Response> {
@@ -179,16 +183,11 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
     let state = Arc::clone(&pages);
-    let scrape = state
-        .desk
-        .scrape(move || {
-            let exposition = pages.site.exposition.get();
-            pages.counters.scraped(exposition.series());
-            let own = merge(vec![(pages.site.own)(), pages.counters.gather()]);
-            exposition.scrape(format, gzip, &own)
-        })
-        .await?;
-    let mut response = Response::new(Body::new(Chunks::new(scrape.chunks)));
+    let make = move || Own::new(format, &merge(vec![(state.site.own)(), state.counters.gather()]));
+    let own = pages.own.get(format, make).await.map_err(|_| failed())?;
+    let exposition = pages.site.exposition.get();
+    let scrape = exposition.scrape_with(gzip, &own, &pages.counters.scraped(exposition.series()));
+    let mut response = Response::new(Body::new(Pieces::new(scrape.chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(scrape.content_type));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -202,7 +201,7 @@ async fn ready(State(pages): Shared) -> Result<Response, Response> {
     let state = Arc::clone(&pages);
     let (ready, text) = state
         .desk
-        .scrape(move || {
+        .probe(move || {
             let site = &pages.site;
             let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
             let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
@@ -223,6 +222,7 @@ async fn reload(State(pages): Shared) -> (StatusCode, [(HeaderName, &'static str
         Ok(()) => answer.await.ok(),
         Err(_) => None,
     };
+    pages.own.forget();
     match answer {
         Some(Ok(())) => (StatusCode::OK, TEXT, "reloaded\n".to_owned()),
         Some(Err(problems)) => (StatusCode::BAD_REQUEST, TEXT, format!("{problems}\n")),
@@ -280,19 +280,43 @@ async fn api_status(State(pages): Shared) -> Result<Response, Response> {
     state.desk.page(move || api::status(&pages.view())).await
 }
 
-/// A body of pieces that are there already, sent without copying them.
-struct Chunks {
-    chunks: VecDeque<Bytes>,
-    left: u64,
+/// The body of a page, which keeps its chair until it is sent.
+struct Seated {
+    body: Body,
+    _chair: OwnedSemaphorePermit,
 }
 
-impl Chunks {
-    fn new(chunks: Vec<Bytes>) -> Self {
-        Self { left: chunks.iter().map(|chunk| chunk.len() as u64).sum(), chunks: chunks.into() }
+impl hyper::body::Body for Seated {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
-impl hyper::body::Body for Chunks {
+/// A body of pieces that are there already, sent without copying them.
+struct Pieces {
+    chunks: Chunks,
+    next: usize,
+    left: u64,
+}
+
+impl Pieces {
+    fn new(chunks: Chunks) -> Self {
+        Self { left: chunks.iter().map(|chunk| chunk.len() as u64).sum(), next: 0, chunks }
+    }
+}
+
+impl hyper::body::Body for Pieces {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -300,13 +324,14 @@ impl hyper::body::Body for Chunks {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let chunk = self.chunks.pop_front();
+        let chunk = self.chunks.get(self.next).cloned();
+        self.next += 1;
         self.left -= chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.chunks.is_empty()
+        self.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -48,6 +48,10 @@ const STREAM_WINDOW: u32 = 1024;
 const CONNECTION_WINDOW: u32 = 65_535;
 /// Connections that the kernel keeps for us while we do not accept.
 const BACKLOG: i32 = 1024;
+/// What the kernel takes of answers beyond what it may send at once, in bytes. Without it, it keeps megabytes for a peer
+/// that reads nothing, and many whole answers for one that asks for many in a row.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 
 /// How long peers are waited for, and how many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -299,6 +303,10 @@ async fn open(
     // Without it, the last packet of an answer may wait for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT");
     }
     let Some(tls) = tls else { return Ok(Some(Box::pin(with_timeout(stream, write)))) };
     let mut first = [0];

@@ -1,9 +1,12 @@
 //! Rows: what is answered is not what it should be.
 
+use std::time::Duration;
+
 use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Edit, Fault, Operation, TotalCount};
+use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule, TotalCount, When};
 
 use super::rows::*;
+use super::scene::INTERVAL;
 use super::setup::newcomer;
 
 const SEATS: &[&str] = &[
@@ -140,6 +143,18 @@ pub fn pages() -> Vec<Row> {
             [listing(Fault::CustomerLeaves)],
         )
         .combines(),
+        row(
+            "rows, vanishing, and refused",
+            "the same, one time, and 403 to whoever asks the service list for certain customers",
+            [
+                Rule {
+                    // Of two listings, the second would be right to believe it.
+                    when: When::FirstOfEvery { first: INTERVAL.mul_f64(0.94), every: Duration::from_hours(1) },
+                    ..listing(Fault::CustomerLeaves)
+                },
+                listing(Fault::RefuseIds),
+            ],
+        ),
         row("rows, appearing", "a row is inserted in front between two pages", [listing(Fault::CustomerJoins)]),
         row("rows without id", "every third row has no `customerId`", [listing(without("customerId", 3))]).combines(),
         row("no row has an id", "no row has a `customerId`", [listing(without("customerId", 1))]),

@@ -24,10 +24,11 @@ pub fn throttling() -> Vec<Row> {
         ),
         row(
             "429, a year",
-            "429 to everything, `Retry-After: 31536000`, of which an hour is believed",
+            "429 to everything, `Retry-After: 31536000`, of which an hour is believed: nothing is asked",
             throttle(RetryAfter::Text("31536000")),
         )
         .outlasts()
+        .silences()
         .ends(Ends::Reload),
         row(
             "429, now and then",
@@ -56,6 +57,11 @@ pub fn refusals() -> Vec<Row> {
             [api(Fault::RevokeTokens { every: millis(300) })],
         )
         .combines(),
+        Row::new(
+            "401, tokens revoked once",
+            "the token in use is revoked, and never valid again",
+            vec![Trouble::Revoke],
+        ),
         row("401, every request", "401 to everything", [api(Fault::Status(401))]),
         row("401, every request", "401 to everything", [api(Fault::Status(401))]).outlasts(),
         row(

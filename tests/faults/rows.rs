@@ -27,6 +27,8 @@ pub struct Row {
     pub token_lifetime: Duration,
     /// Of the simulator, before, during and after.
     pub always: Vec<Rule>,
+    /// Whether nothing may be asked, once the fault was met.
+    pub silences: bool,
     /// Whether it may be drawn for a combination.
     pub combines: bool,
 }
@@ -43,6 +45,8 @@ pub enum Trouble {
     Foreign,
     /// A certificate that has expired.
     Expired,
+    /// The tokens that were given out so far are no longer valid.
+    Revoke,
     /// Another configuration, from the right one, by a reload.
     Config(fn(&str) -> String),
     /// The wall clock is so many seconds ahead.
@@ -100,6 +104,7 @@ impl Row {
             wall: None,
             token_lifetime: Duration::from_secs(token_lifetime),
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
+            silences: false,
             combines: false,
         }
     }
@@ -126,6 +131,10 @@ impl Row {
 
     pub fn https(self, http2: bool) -> Self {
         Self { transport: Transport::Https { http2 }, ..self }
+    }
+
+    pub fn silences(self) -> Self {
+        Self { silences: true, ..self }
     }
 
     pub fn combines(self) -> Self {

@@ -71,7 +71,7 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     let moving = Moving::start(scene.simulator.clone(), scene.history.clone());
     scene.break_all();
     let (lasts, start, before) = (scene.lasts(), Instant::now(), scene.arrivals());
-    let mut moved_out = false;
+    let (mut moved_out, mut silent_since) = (false, None);
     // On a busy machine it may take longer until a fault has met a request.
     while start.elapsed() < lasts || scene.has_struck().is_err() && start.elapsed() < lasts * 5 {
         scene.scrape()?;
@@ -79,12 +79,19 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
             scene.customers_come_and_go();
             moved_out = true;
         }
+        // What was under way when it was met has come back by then.
+        if row.silences && silent_since.is_none() && start.elapsed() > SLACK && scene.has_struck().is_ok() {
+            silent_since = Some(scene.arrivals());
+        }
         std::thread::sleep(TICK);
     }
     moving.stop();
     scene.has_struck()?;
     if row.wall.is_some() && row.troubles.len() == 1 {
         scene.polled_in_time(start.elapsed(), scene.arrivals() - before)?;
+    }
+    if let Some(asked) = silent_since.map(|before| scene.arrivals() - before).filter(|&asked| asked > 0) {
+        return Err(format!("asked {asked} times though it was told to wait"));
     }
     let mended = Instant::now();
     scene.mend_all();
@@ -140,6 +147,8 @@ impl<'a> Scene<'a> {
     fn lasts(&self) -> Duration {
         match self.row.lasts {
             Lasts::Short if self.row.is_combined() => SHORT + INTERVAL,
+            // Until times are told by the other clock, and judged.
+            Lasts::Short if self.row.wall.is_some() => SLACK.mul_f64(patience()) + INTERVAL,
             Lasts::Short => SHORT,
             Lasts::Outlasts => SHORT_AGE + INTERVAL + SLACK,
         }
@@ -164,6 +173,7 @@ impl<'a> Scene<'a> {
                     self.api.set(|state| state.tls = Some(server));
                 }
                 Trouble::Expired => self.api.set(|state| state.tls = Some(authority().server(2020, false))),
+                Trouble::Revoke => self.simulator.revoke_tokens(Settings::CLIENT.0),
                 Trouble::Config(change) => {
                     let right = config(self.row, &self.api, &self.token, self.ca.is_some());
                     self.daemon.reload(self.folder.path(), &change(&right));
@@ -215,7 +225,7 @@ impl<'a> Scene<'a> {
         }
         for trouble in &self.row.troubles {
             match trouble {
-                Trouble::Rule(_) | Trouble::Config(_) => {}
+                Trouble::Rule(_) | Trouble::Config(_) | Trouble::Revoke => {}
                 Trouble::Clock(wall, _) => wall.set_forward(0),
                 Trouble::Shut(which) => self.door(*which).set(|state| state.open = true),
                 Trouble::Drip(which, _) => self.door(*which).set(|state| state.drip = None),
@@ -319,6 +329,10 @@ impl<'a> Scene<'a> {
             std::thread::sleep(TICK);
         }
         self.account.recovery = first.elapsed();
+        while self.row.wall.is_some() && self.turned.elapsed() < SLACK.mul_f64(patience()) + TICK {
+            self.scrape()?;
+            std::thread::sleep(TICK);
+        }
         Ok(())
     }
 

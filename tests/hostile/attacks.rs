@@ -35,8 +35,9 @@ pub type Attack = fn(&Target) -> JoinSet<()>;
 pub const ATTACKS: &[(&str, Attack)] = &[
     ("silent", silent),
     ("idle after a request", idle),
-    ("reads nothing", |target| slow_readers(target, 0)),
-    ("reads a little", |target| slow_readers(target, 1)),
+    ("reads nothing", |target| slow_readers(target, "/metrics", 0)),
+    ("reads a little", |target| slow_readers(target, "/metrics", 1)),
+    ("does not read pages", |target| slow_readers(target, "/api/v1/customers?per_page=1000", 0)),
     ("sends a byte a second", slow_senders),
     ("huge heads", huge_heads),
     ("pipelining", pipelining),
@@ -126,13 +127,13 @@ fn idle(target: &Target) -> JoinSet<()> {
 }
 
 /// Peers that ask for far more than the sockets hold, and take so many bytes of it ten times a second.
-fn slow_readers(target: &Target, bytes: usize) -> JoinSet<()> {
+fn slow_readers(target: &Target, path: &'static str, bytes: usize) -> JoinSet<()> {
     peers(target, 2000, SECOND, move |target: Target| async move {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
         let mut stream = socket.connect(target.address).await?;
         target.tally.connections.fetch_add(1, Ordering::Relaxed);
-        stream.write_all(request("GET", "/metrics", "").repeat(64).as_bytes()).await?;
+        stream.write_all(request("GET", path, "").repeat(64).as_bytes()).await?;
         target.asked(64);
         let mut piece = vec![0; bytes];
         loop {

@@ -198,7 +198,7 @@ fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
     let pieces = |exposition: &Exposition| exposition.scrape(Format::Text, false, &[]).chunks;
     let before: HashSet<_> = pieces(one).iter().map(|piece| piece.as_ptr()).collect();
     let after = pieces(other);
-    (after.iter().filter(|piece| before.contains(&piece.as_ptr())).count(), after.len())
+    (after.iter().filter(|piece| before.contains(&piece.as_ptr())).count(), after.iter().count())
 }
 
 #[test]

@@ -34,13 +34,18 @@ impl Users {
     /// Reads `basic_auth_users`.
     pub(super) fn read(at: &At<'_>, raw: Pairs) -> Self {
         let mut users = HashMap::new();
-        for (name, hash) in raw.0 {
+        for (index, (name, hash)) in raw.0.into_iter().enumerate() {
+            let Some(hash) = hash else {
+                // What stands alone may be the password.
+                let what = format!("entry {} is a name without a hash, or the other way round", index + 1);
+                at.wrong(what, "write the name, a colon, a space and the bcrypt hash");
+                continue;
+            };
             let at = at.key(&name);
             if name.contains(':') {
                 at.wrong("a user's name cannot have a colon in it: it ends the name", "choose another name");
             }
             // Neither what stands there nor the library's message is quoted: it may be the password itself.
-            let hash = hash.unwrap_or_default();
             if !is_hash(&hash) {
                 at.wrong("this is not a bcrypt hash", "make one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`");
             }

@@ -83,7 +83,7 @@ impl Rules {
             .map_err(|_| of_file(Mistake::new("it is not a text in UTF-8", "save it as plain text")))?;
         let base = file.parent().unwrap_or(Path::new(""));
         let mut rules = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), base, files)?;
-        if !rules.users.is_empty() {
+        if !rules.users.is_empty() || rules.tls.as_ref().is_some_and(|tls| tls.has_inline_key) {
             rules.warnings.extend(open_to_others(file));
         }
         Ok(rules)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -12,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use serde::Deserialize;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::clients::{Clients, Policy};
 use super::files::Files;
@@ -44,6 +45,8 @@ pub(super) struct Tls {
     pub(super) server: Arc<ServerConfig>,
     pub(super) policy: Policy,
     pub(super) asks_for_sans: bool,
+    /// Whether the private key stands in the web configuration itself.
+    pub(super) has_inline_key: bool,
 }
 
 /// `None` without TLS, or after what is wrong was written down.
@@ -61,6 +64,7 @@ pub(super) fn tls(
     };
     let cert = source(raw.cert, raw.cert_file);
     let key = source(raw.key, raw.key_file);
+    let has_inline_key = key.0.is_some();
     let ca = source(raw.client_ca, raw.client_ca_file);
     let (cipher_suites, curves) = (raw.cipher_suites.unwrap_or_default(), raw.curve_preferences.unwrap_or_default());
     let versions = versions(at, raw.min_version.as_deref(), raw.max_version.as_deref());
@@ -94,7 +98,7 @@ pub(super) fn tls(
     if let Some(file) = &key.1 {
         warnings.extend(open_to_others(&base.join(file)));
     }
-    let identity = identity(at, cert, key, base, files, &provider);
+    let identity = identity(at, cert, key, base, files);
     let clients = clients(at, auth_type.as_deref(), ca, raw.client_allowed_sans, base, files, &provider, warnings);
     let (certified, clients) = (identity?, clients?);
     let (policy, asks_for_sans) = (clients.policy, clients.allowed_sans.is_some());
@@ -121,7 +125,7 @@ pub(super) fn tls(
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
     }
-    Some(Tls { server: Arc::new(server), policy, asks_for_sans })
+    Some(Tls { server: Arc::new(server), policy, asks_for_sans, has_inline_key })
 }
 
 fn versions(at: &At<'_>, least: Option<&str>, most: Option<&str>) -> (Version, Version) {
@@ -173,25 +177,18 @@ type Source = (Option<String>, Option<String>);
 /// The bytes of a text that is given here or in a file; `None` if there is none or it cannot be had, which has then been
 /// written down.
 fn text(at: &At<'_>, key: &str, (inline, file): Source, base: &Path, files: &mut Files) -> Option<Zeroizing<Vec<u8>>> {
-    match (inline, file) {
+    match (inline.map(|text| Zeroizing::new(text.into_bytes())), file) {
         (Some(_), Some(_)) => {
             at.key(key).wrong(format!("there is both {key} and {key}_file"), "keep one of them");
             None
         }
-        (Some(text), None) => Some(text.into_bytes().into()),
+        (Some(text), None) => Some(text),
         (None, Some(file)) => at.key(&format!("{key}_file")).accept(files.read(&base.join(file))),
         (None, None) => None,
     }
 }
 
-fn identity(
-    at: &At<'_>,
-    cert: Source,
-    key: Source,
-    base: &Path,
-    files: &mut Files,
-    provider: &CryptoProvider,
-) -> Option<CertifiedKey> {
+fn identity(at: &At<'_>, cert: Source, key: Source, base: &Path, files: &mut Files) -> Option<CertifiedKey> {
     let name = |key: &str, source: &Source| if source.1.is_some() { format!("{key}_file") } else { key.to_owned() };
     let (at_cert, at_key) = (at.key(&name("cert", &cert)), at.key(&name("key", &key)));
     for (name, (inline, file)) in [("cert", &cert), ("key", &key)] {
@@ -202,7 +199,7 @@ fn identity(
     // Both are looked at before either is given up, so that both are reported.
     let cert = text(at, "cert", cert, base, files).and_then(|pem| at_cert.accept(certificates(&pem)));
     let key = text(at, "key", key, base, files).and_then(|pem| at_key.accept(private_key(&pem)));
-    at_key.accept(CertifiedKey::from_der(cert?, key?, provider).map_err(|error| match error {
+    at_key.accept(certified(cert?, key?).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Mistake::new(
             "the key does not belong to the certificate",
             "give the two that were made together; of a chain, the server's certificate comes first",
@@ -212,6 +209,17 @@ fn identity(
             "make an RSA key of at least 2048 bits, or an elliptic one of P-256, P-384 or Ed25519",
         ),
     }))
+}
+
+/// The key is wiped; what TLS makes of it is its own.
+fn certified(cert: Vec<CertificateDer<'static>>, mut key: PrivateKeyDer<'static>) -> Result<CertifiedKey, Error> {
+    let signing_key = any_supported_type(&key);
+    key.zeroize();
+    let certified = CertifiedKey::new(cert, signing_key?);
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(error) => Err(error),
+    }
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Mistake> {

@@ -109,6 +109,31 @@ fn what_is_unwise_is_warned_of() {
     }
 }
 
+/// Hashes are there to be guessed at, and a key needs no guess.
+#[test]
+fn a_file_with_secrets_that_is_open_to_others_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let inline = fs::read_to_string(folder.path().join("server.key")).unwrap().replace('\n', "\\n");
+    let inline = format!("tls_server_config: {{ cert_file: server.crt, key: \"{inline}\" }}");
+    let file = folder.path().join("web.yml");
+    for mode in [0o600, 0o644] {
+        for (yaml, is_secret) in
+            [(ALICE, true), (inline.as_str(), true), (&with_pair("min_version: TLS12"), false), ("", false)]
+        {
+            fs::write(&file, yaml).unwrap();
+            for name in ["web.yml", "server.key"] {
+                let mode = if name == "web.yml" { mode } else { 0o600 };
+                fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let warnings = Access::load(Some(&file)).unwrap().warnings();
+            let is_open = format!("{0} can be read by every user; run `chmod o-rwx {0}`", file.display());
+            let expected = if is_secret && mode == 0o644 { vec![is_open] } else { vec![] };
+            assert_eq!(warnings, expected, "{yaml}");
+        }
+    }
+}
+
 /// Each file with its whole message, a line of it after each `> `.
 const BAD: &str = include_str!("bad.txt");
 

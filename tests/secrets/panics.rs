@@ -1,0 +1,83 @@
+//! A panic prints what it was given, and what it was given may be anything that has `Debug`.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use avepoint_exporter::clock::Clock;
+use avepoint_exporter::config::Config;
+use avepoint_exporter::elements::Client;
+use avepoint_exporter::exposition::Published;
+use avepoint_exporter::web::{Access, Limits, RoutePrefix, Site, bind, router, serve};
+
+use super::support::get;
+use super::{
+    PFX_PASSWORD, PROXY_PASSWORD, PROXY_USER, SECRET, all_secrets, certificate, holds_no_key, is_clean, key_forms,
+};
+
+const FOLDER: &str = "FOLDER_OF_THE_PANIC";
+
+/// Runs the test below as a process, and looks at what it prints.
+#[test]
+fn a_panic_of_a_task_prints_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = certificate(folder.path());
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "panics::tasks_panic_with_all_they_have", "--nocapture"])
+        .env(FOLDER, folder.path())
+        .env("RUST_BACKTRACE", "full")
+        .output()
+        .unwrap();
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{printed}");
+    assert_eq!(printed.matches("all that it has: ").count(), 6, "two tasks panicked, three times each: {printed}");
+    assert!(printed.contains("PartnerSettings") && printed.contains("stack backtrace"), "{printed}");
+    is_clean("a panic", &printed, &all_secrets());
+    holds_no_key("a panic", &printed, &key_forms(&key, 8));
+}
+
+/// A server whose tasks panic with the configuration, a client and its credential as their message.
+#[test]
+#[ignore = "it is run by the test above"]
+fn tasks_panic_with_all_they_have() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let proxy = format!("proxy_url: 'http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:1'");
+    let auths = [
+        format!("client_secret: '{SECRET}'"),
+        "certificate: { cert_file: app.crt, key_file: app.key }".to_owned(),
+        format!("certificate: {{ pfx_file: app.pfx, pfx_password: {PFX_PASSWORD} }}"),
+    ];
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for auth in auths {
+        let yaml = format!("partners: [{{ auth: {{ client_id: a, {auth} }}, {proxy} }}]");
+        let config = Arc::new(Config::parse(&yaml, folder.as_ref()).unwrap());
+        let client = Client::new(&config.partners[0], Clock::start()).unwrap();
+        let panics = move || -> ! { panic!("all that it has: {:?}", (&config, &client)) };
+        let (of_pages, of_tasks) = (panics.clone(), panics);
+        let site = Site {
+            exposition: Published::new(),
+            own: Arc::new(Vec::new),
+            inventories: Arc::new(move || of_tasks()),
+            config_yaml: Arc::new(move || of_pages()),
+            clock: Clock::start(),
+            telemetry_path: "/metrics".to_owned(),
+            route_prefix: RoutePrefix::default(),
+            reload: None,
+        };
+        let (url, server) = runtime.block_on(async {
+            let listener = bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let access = Access::load(None).unwrap();
+            (
+                url,
+                tokio::spawn(serve(listener, router(site).unwrap(), access, Limits::default(), std::future::pending())),
+            )
+        });
+        for page in ["/config", "/"] {
+            // What a client gets of it, if anything.
+            let answer = std::panic::catch_unwind(|| get(&format!("{url}{page}"), &[]));
+            let said = answer.map_or_else(|_| String::new(), |(_, text)| text);
+            is_clean(page, &said, &all_secrets());
+        }
+        server.abort();
+    }
+}
