@@ -69,7 +69,7 @@ fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
     bencher.bench_local(|| {
         let due = agenda.next_due().unwrap();
         let taken = agenda.take_due(due).unwrap();
-        agenda.finish(taken, due + Duration::from_mins(15), false);
+        agenda.finish(&taken, due + Duration::from_mins(15), false);
     });
 }
 

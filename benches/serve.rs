@@ -28,6 +28,10 @@ use prometheus::process_collector::ProcessCollector;
 use support::{cpu_time, customers_for, inventory, noon, poll, resident, some_ids};
 use tokio::sync::watch;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let number = |index: usize| arguments.get(index).and_then(|text| text.parse::<u32>().ok());

@@ -61,7 +61,7 @@ pub(crate) fn services(body: &[u8]) {
     let mut expected = BTreeMap::new();
     for customer in inventory.customers.values() {
         for known in customer.services.iter().flat_map(|services| &*services.subscriptions) {
-            let id = (customer.id.to_string(), known.id.as_str().to_owned());
+            let id = (customer.id.to_string(), known.id.to_string());
             expected.extend(known.subscription.seats_purchased.map(|seats| (id, seats.get())));
         }
     }
@@ -483,7 +483,7 @@ fn subscription_json(row: &Subscription) -> Value {
         "protectedCapacity": bytes(row.capacity_protected),
         "consumedStorage": bytes(row.storage_consumed),
         "change": row.seats_change.map(|change| change.to_string()),
-        "expirationDate": row.expires.map(|time| time.to_string()),
-        "contractEndDate": row.contract_ends.map(|time| time.to_string()),
+        "expirationDate": row.expires.map(|time| time.get().to_string()),
+        "contractEndDate": row.contract_ends.map(|time| time.get().to_string()),
     })
 }

@@ -6,6 +6,11 @@ use avepoint_exporter::cli::Cli;
 use avepoint_exporter::{commands, logging};
 use clap::Parser;
 
+/// Threads of the system's allocator have heaps of their own, and what is known wanders between threads as it changes:
+/// each heap would keep the gaps that it left.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start(cli.flags.log_level, cli.flags.log_format);

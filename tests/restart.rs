@@ -167,6 +167,15 @@ fn another_configuration_takes_over_what_it_still_wants() {
     assert_eq!(exporter.get("/-/ready").0, 503);
 }
 
+/// What is resident, and the most that ever was, in bytes.
+fn memory(exporter: &Exporter) -> [f64; 2] {
+    let status = fs::read_to_string(format!("/proc/{}/status", exporter.child.id())).unwrap();
+    ["VmRSS:", "VmHWM:"].map(|field| {
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0
+    })
+}
+
 #[test]
 fn a_restart_with_many_customers_is_quick_and_quiet() {
     let customers = std::env::var("RESTART_CUSTOMERS").map_or(2000, |customers| customers.parse().unwrap());
@@ -198,12 +207,20 @@ fn a_restart_with_many_customers_is_quick_and_quiet() {
     // As Prometheus asks.
     let compressed = scrape("gzip");
     let first = start.elapsed();
+    let [resident, most] = memory(&exporter);
     let text = String::from_utf8(scrape("identity")).unwrap();
     let series = value(&support::samples(&text), "avepoint_exporter_series").unwrap();
     println!(
         "{customers} customers, {series} series: file of {} bytes, encoded in {encoded:?}, decoded in {decoded:?}; listening after {listening:?}, first /metrics ({} bytes compressed) after {first:?}",
         bytes.len(),
         compressed.len(),
+    );
+    println!(
+        "bytes a series: {:.1} resident, at most {:.1}; {:.1} of text, {:.1} compressed",
+        resident / series,
+        most / series,
+        text.len() as f64 / series,
+        compressed.len() as f64 / series,
     );
     assert!(text.matches("\navepoint_customer_info{").count() == customers as usize);
     assert!(series > f64::from(customers) * 20.0);

@@ -20,7 +20,7 @@ pub fn noon() -> Timestamp {
 
 /// As many customers as have about so many series.
 pub const fn customers_for(series: u32) -> u32 {
-    series / 50
+    series / 35
 }
 
 fn collectors() -> CollectorSettings {
@@ -92,7 +92,7 @@ pub fn inventory(customers: u32) -> Inventory {
 }
 
 fn share(row: &mut Subscription, known: &mut HashSet<Arc<str>>) {
-    let kind = &mut row.kind;
+    let kind = Arc::make_mut(&mut row.kind);
     let texts = [
         &mut kind.service,
         &mut kind.model,
@@ -138,8 +138,17 @@ pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: b
 
 /// Resident memory of this process, in bytes.
 pub fn resident() -> u64 {
+    status("VmRSS:")
+}
+
+/// The most that it ever was.
+pub fn peak() -> u64 {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
 }
 

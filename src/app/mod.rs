@@ -32,7 +32,8 @@ use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::elements::ClientError;
 use crate::exposition::Published;
-use crate::inventory::Inventory;
+use crate::inventory::state_file::State;
+use crate::inventory::{Inventory, Past};
 use crate::web::{self, Access, Front, Site};
 use counters::AppCounters;
 use state::Keeper;
@@ -96,11 +97,9 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let state_settings = config.state.clone();
     let opened = state_settings.as_ref().map(|settings| Keeper::open(settings, counters.registry(), clock));
     let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
-    let restored = restored.flatten();
     let mut partners = Partners::none(clock);
-    let past = |settings: &PartnerSettings| restored.as_ref()?.past_of(&settings.name, &settings.client_id);
+    let past = handed_out(restored.flatten(), &config);
     partners.apply(config, past).await.map_err(Error::Client)?;
-    drop(restored);
     let running = partners.running();
     let keeping = keeper.map(|keeper| keeper.start(running.clone(), partners.changed()));
     tasks.spawn(rotation::follow_credentials(running.clone()));
@@ -187,6 +186,17 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
         keeping.end().await;
     }
     outcome
+}
+
+/// What was restored, for each partner; for one who shares its app registration with nobody, the customers themselves.
+fn handed_out(restored: Option<State>, config: &Config) -> impl FnMut(&PartnerSettings) -> Option<Past> + use<> {
+    let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
+    let mut restored = restored;
+    move |PartnerSettings { name, client_id, .. }| {
+        let known = restored.as_mut()?;
+        let alone = ids.iter().filter(|id| *id == client_id).count() == 1;
+        if alone { known.take_past_of(name, client_id) } else { known.past_of(name, client_id) }
+    }
 }
 
 /// Reads the configuration again and applies what changed; the problems, if it cannot be.

@@ -5,6 +5,7 @@
 
 mod failure;
 mod ids;
+mod moment;
 mod product;
 mod quantity;
 mod seats;
@@ -14,6 +15,7 @@ mod tenant_type;
 
 pub use failure::FailureReason;
 pub use ids::{CustomerId, PartnerName, TenantId};
+pub use moment::Moment;
 pub use product::{ProductType, Service};
 pub use quantity::Quantity;
 pub use seats::{Answer, Seats, TenantSeats};

@@ -1,44 +1,83 @@
 //! A count of seats, units or bytes.
 
+use std::fmt;
+use std::num::NonZero;
+
 /// A number that is not negative and not NaN; [`Quantity::UNLIMITED`] is `+Inf`.
 ///
-/// A value that the API did not give is an `Option::None` around this, never a 0.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Quantity(f64);
+/// A value that the API did not give is an `Option::None` around this, never a 0. That costs nothing: what is kept are the
+/// bits of the number and 1, since no such number has all bits set. They order as the numbers do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quantity(NonZero<u64>);
 
 impl Quantity {
     /// A plan without a limit.
-    pub const UNLIMITED: Self = Self(f64::INFINITY);
+    pub const UNLIMITED: Self = Self(NonZero::<u64>::MIN.saturating_add(f64::INFINITY.to_bits()));
     /// None of it.
-    pub const ZERO: Self = Self(0.0);
+    pub const ZERO: Self = Self(NonZero::<u64>::MIN);
 
     /// `None` for what is no quantity: a negative number or NaN. `-0.0` becomes `0.0`.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {
-        (value >= 0.0).then_some(Self(value.abs()))
+        (value >= 0.0).then(|| Self(NonZero::<u64>::MIN.saturating_add(value.abs().to_bits())))
     }
 
     /// The number; infinite if unlimited.
     #[must_use]
     pub const fn get(self) -> f64 {
-        self.0
+        f64::from_bits(self.0.get() - 1)
     }
 
     /// Whether there is no limit.
     #[must_use]
     pub const fn is_unlimited(self) -> bool {
-        self.0.is_infinite()
+        self.get().is_infinite()
     }
 
     /// Whether there is none of it.
     #[must_use]
     pub fn is_zero(self) -> bool {
-        self.0 == 0.0
+        self == Self::ZERO
     }
 }
 
 impl From<u32> for Quantity {
     fn from(value: u32) -> Self {
-        Self(value.into())
+        Self(NonZero::<u64>::MIN.saturating_add(f64::from(value).to_bits()))
+    }
+}
+
+impl fmt::Debug for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quantity({:?})", self.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_no_larger_than_a_number() {
+        assert_eq!(size_of::<Option<Quantity>>(), 8);
+        assert_eq!(Quantity::new(-0.0), Some(Quantity::ZERO));
+        assert_eq!(Quantity::new(f64::INFINITY), Some(Quantity::UNLIMITED));
+        assert_eq!([f64::NAN, -1.0, f64::NEG_INFINITY].map(Quantity::new), [None; 3]);
+        assert_eq!(format!("{:?}", Quantity::from(3)), "Quantity(3.0)");
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_number_it_was_made_of(a in any::<f64>(), b in any::<f64>()) {
+            let (a, b) = (a.abs(), b.abs());
+            if let (Some(x), Some(y)) = (Quantity::new(a), Quantity::new(b)) {
+                prop_assert_eq!(x.get().to_bits(), a.to_bits());
+                prop_assert_eq!(x.partial_cmp(&y), a.partial_cmp(&b));
+            } else {
+                prop_assert!(a.is_nan() || b.is_nan());
+            }
+        }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::{CustomerId, Quantity};
+use super::{CustomerId, Moment, Quantity};
 
 /// One customer of the service list. Its email address is left behind at the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +19,8 @@ pub struct ListedCustomer {
 /// unreadable are `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Subscription {
-    /// What the row is about; identifies it.
-    pub kind: SubscriptionKind,
+    /// What the row is about; identifies it. Few are distinct, so many rows share one.
+    pub kind: Arc<SubscriptionKind>,
     /// `retention`
     pub retention: Arc<str>,
     /// `purchasedUserSeats`
@@ -44,9 +42,9 @@ pub struct Subscription {
     /// `change`: seats added (or, negative, removed) in the pooled licence since the first day of this month.
     pub seats_change: Option<i64>,
     /// `expirationDate`
-    pub expires: Option<Timestamp>,
+    pub expires: Option<Moment>,
     /// `contractEndDate`
-    pub contract_ends: Option<Timestamp>,
+    pub contract_ends: Option<Moment>,
 }
 
 /// The texts that identify a row: two rows of one customer that are equal in all of them are told apart only by suffix.

@@ -1,7 +1,9 @@
 //! Renders what changed: what a generation has in common with the one before is the same memory.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -44,6 +46,11 @@ pub(super) const FAMILIES: [&Family; 26] = [
     &catalog::DISCOVERY_LAST_SUCCESS,
     &catalog::CUSTOMERS,
 ];
+
+/// With so many runs to render it is worth starting threads, which then is a matter of tenths of a second.
+const MANY: usize = if cfg!(test) { 8 } else { 64 };
+/// And no more of them than this, on machines with many cores that have other things to do.
+const MOST_THREADS: usize = 4;
 
 /// Keeps what was rendered, so that an update renders and compresses no more than what changed.
 #[derive(Debug)]
@@ -141,14 +148,20 @@ impl Renderer {
             |last: (bool, SignedDuration, Timestamp)| (last.0, last.1) == (with_name, correction) && last.2 <= now;
         let all = !self.last.is_some_and(same);
         self.last = Some((with_name, correction, now));
+        let mut spans = Vec::new();
         for partner in &mut self.partners {
             let context = Context { inventory: &partner.inventory, with_name, now, correction };
-            for span in &mut partner.spans {
-                if all {
-                    span.expire();
-                }
+            if all {
+                partner.spans.iter_mut().for_each(Span::expire);
+            }
+            spans.extend(partner.spans.iter_mut().map(|span| (span, context)));
+        }
+        if spans.iter().map(|(span, _)| span.outdated(now)).sum::<usize>() < MANY {
+            for (span, context) in spans {
                 span.render(context, &mut self.deflater);
             }
+        } else {
+            render_at_once(spans);
         }
         self.assemble(now, correction)
     }
@@ -198,6 +211,23 @@ impl Renderer {
         }
         Exposition::new(self.families.clone(), series, next_expiry)
     }
+}
+
+/// Renders spans, which have nothing to do with one another, on several threads.
+fn render_at_once(spans: Vec<(&mut Span, Context<'_>)>) {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let waiting = Mutex::new(spans.into_iter());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut deflater = Deflater::new();
+                let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some((span, context)) = next() {
+                    span.render(context, &mut deflater);
+                }
+            });
+        }
+    });
 }
 
 impl Partner {

@@ -42,7 +42,8 @@ impl Segment {
 
     /// A segment of these parts in a row.
     pub(super) fn new(parts: &[Part<'_>], deflater: &mut Deflater) -> Self {
-        let mut packed = Vec::new();
+        let mut packed = std::mem::take(&mut deflater.room);
+        packed.clear();
         let mut all = Hasher::new();
         let mut ready = Vec::with_capacity(parts.len());
         for part in parts {
@@ -65,8 +66,10 @@ impl Segment {
             all.combine(&checksum);
             ready.push(Ready { text, checksum, end: packed.len() });
         }
-        packed.shrink_to_fit();
-        Self { deflated: packed.into(), checksum: all, parts: ready.into() }
+        // What stays has the size of its content, and what grew is used again: millions of lines leave no gaps behind.
+        let segment = Self { deflated: Bytes::copy_from_slice(&packed), checksum: all, parts: ready.into() };
+        deflater.room = packed;
+        segment
     }
 
     /// The number of parts.

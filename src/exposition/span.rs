@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::collection::{self, Targets};
 use super::gzip::Deflater;
+use super::lines::Lines;
 use super::segment::{Part, Segment};
 use super::subject::{Context, Subject};
 use super::{seats, subscriptions};
@@ -109,6 +110,11 @@ impl Span {
         self.runs.iter().filter_map(|run| run.rendered.as_ref())
     }
 
+    /// How many of its runs have to be rendered.
+    pub(super) fn outdated(&self, now: Timestamp) -> usize {
+        self.runs.iter().filter(|run| !run.is_current(now)).count()
+    }
+
     /// Renders the runs that need it; segments whose bytes stay the same stay.
     pub(super) fn render(&mut self, context: Context<'_>, deflater: &mut Deflater) {
         let in_place = |(number, run): (usize, &Run)| {
@@ -118,14 +124,14 @@ impl Span {
         if complete && self.runs.iter().enumerate().all(|(n, run)| run.is_current(context.now) && in_place((n, run))) {
             return;
         }
-        let texts: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
-        let families = texts.iter().flatten().map(Vec::len);
+        let changes: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
+        let families = changes.iter().map(Vec::len);
         let written = self.runs.iter().filter_map(|run| Some(run.written.as_ref()?.0.len()));
         let families = families.chain(written).max().unwrap_or_default();
         let segments: Segments = (0..families)
             .map(|family| {
                 let parts: Vec<_> =
-                    self.runs.iter().zip(&texts).map(|(run, texts)| run.part(family, texts.as_ref())).collect();
+                    self.runs.iter().zip(&changes).map(|(run, changes)| run.part(family, changes)).collect();
                 let present = self.segments.get(family);
                 present
                     .filter(|present| is_made_of(present, &parts))
@@ -165,10 +171,10 @@ impl Run {
         self.rendered.is_some_and(|rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now))
     }
 
-    /// The text of every family, if it has to be rendered.
-    fn render(&mut self, context: Context<'_>) -> Option<Vec<Bytes>> {
+    /// The text of every family that is not as it was written; nothing if it need not be rendered.
+    fn render(&mut self, context: Context<'_>) -> Vec<Option<Bytes>> {
         if self.is_current(context.now) {
-            return None;
+            return Vec::new();
         }
         let subjects: Vec<_> = self.customers.iter().map(|customer| Subject::new(context, customer)).collect();
         let mut lines = seats::render(&subjects);
@@ -180,18 +186,30 @@ impl Run {
             rendered.targets.count(&context, customer);
         }
         self.rendered = Some(rendered);
-        // Without the room that they grew into.
-        Some(lines.into_iter().map(|lines| lines.text.into_boxed_str().into_boxed_bytes().into()).collect())
+        let changed = |(family, lines): (usize, &Lines)| {
+            let text = lines.text.as_bytes();
+            // Without the room that it grew into.
+            (self.text(family) != Some(text)).then(|| Bytes::copy_from_slice(text))
+        };
+        lines.iter().enumerate().map(changed).collect()
     }
 
-    /// Its part of a family: what is written, unless what was rendered differs.
-    fn part(&self, family: usize, texts: Option<&Vec<Bytes>>) -> Part<'_> {
-        let written = self.written.as_ref().and_then(|(segments, at)| Some((&**segments.get(family)?, *at)));
-        let text = texts.and_then(|texts| texts.get(family));
-        match (written, text) {
-            (Some((segment, at)), Some(text)) if segment.text(at) != text => Part::New(text.clone()),
-            (Some((segment, at)), _) => Part::Kept(segment, at),
-            (None, text) => Part::New(text.cloned().unwrap_or_default()),
+    /// What is written of a family, and which part of it is the run's.
+    fn written(&self, family: usize) -> Option<(&Segment, usize)> {
+        let (segments, at) = self.written.as_ref()?;
+        Some((segments.get(family)?, *at))
+    }
+
+    fn text(&self, family: usize) -> Option<&[u8]> {
+        self.written(family).map(|(segment, at)| segment.text(at))
+    }
+
+    /// Its part of a family: what is written, unless it has changed.
+    fn part(&self, family: usize, changes: &[Option<Bytes>]) -> Part<'_> {
+        match (changes.get(family), self.written(family)) {
+            (Some(Some(text)), _) => Part::New(text.clone()),
+            (_, Some((segment, at))) => Part::Kept(segment, at),
+            (_, None) => Part::New(Bytes::new()),
         }
     }
 }

@@ -20,8 +20,8 @@ const GAUGES: [(&Family, Value); 11] = [
     (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, |row| row.capacity_protected.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, |row| row.storage_consumed.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_SEATS_CHANGE, |row| row.seats_change.map(|change| change as f64)),
-    (&catalog::SUBSCRIPTION_EXPIRATION, |row| row.expires.map(unix_time)),
-    (&catalog::SUBSCRIPTION_CONTRACT_END, |row| row.contract_ends.map(unix_time)),
+    (&catalog::SUBSCRIPTION_EXPIRATION, |row| row.expires.map(|at| unix_time(at.get()))),
+    (&catalog::SUBSCRIPTION_CONTRACT_END, |row| row.contract_ends.map(|at| unix_time(at.get()))),
 ];
 
 /// The families of the subscriptions.
@@ -30,13 +30,12 @@ pub(super) fn render(subjects: &[Subject<'_>]) -> Vec<Lines> {
     let mut gauges = GAUGES.map(|(family, value)| (Lines::new(family), value));
     for subject in subjects {
         for known in &subject.subscriptions {
+            let id: &str = &known.id.to_string();
             let row = &known.subscription;
-            let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &row.kind;
-            let labels =
-                [known.id.as_str(), service, model, storage, &row.retention, source, payment_type, name, package];
+            let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &*row.kind;
+            let labels = [id, service, model, storage, &row.retention, source, payment_type, name, package];
             info.push_of(subject, &info.labels(&labels), Some(1.0));
-            let labels =
-                gauges.first().map(|(lines, _)| lines.labels(&[known.id.as_str(), service])).unwrap_or_default();
+            let labels = gauges.first().map(|(lines, _)| lines.labels(&[id, service])).unwrap_or_default();
             for (lines, value) in &mut gauges {
                 lines.push_of(subject, &labels, value(row));
             }

@@ -65,7 +65,8 @@ fn small() -> Inventory {
             storage: "AvePoint storage".into(),
             name: "".into(),
             package: "Standard".into(),
-        },
+        }
+        .into(),
         retention: "Unlimited retention".into(),
         seats_purchased: quantity(20.0),
         units_purchased: Some(Quantity::UNLIMITED),
@@ -76,8 +77,8 @@ fn small() -> Inventory {
         capacity_protected: quantity(GIB),
         storage_consumed: quantity(1.5 * GIB),
         seats_change: Some(-3),
-        expires: Some(at(86_400)),
-        contract_ends: Some(Timestamp::from_millisecond(1_800_000_000_250).unwrap()),
+        expires: Some(at(86_400).into()),
+        contract_ends: Some(Timestamp::from_millisecond(1_800_000_000_250).unwrap().into()),
     };
     inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
     inventory.observe(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));

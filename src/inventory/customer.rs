@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::is_older;
 use super::subscription_ids::{self, KnownSubscription};
 use crate::config::ListedSettings;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Subscription};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Question, Subscription};
 
 /// What is known of a customer.
 #[derive(Clone, Debug)]
@@ -41,9 +41,9 @@ pub struct Services {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
     /// When a poll last ended, in whatever way.
-    pub polled: Option<Timestamp>,
+    pub polled: Option<Moment>,
     /// The last answer and when it was seen.
-    pub answer: Option<(Timestamp, Answer)>,
+    pub answer: Option<(Moment, Answer)>,
     /// Why the last poll failed, if it did.
     pub failure: Option<FailureReason>,
     /// Whether the API says that there is no such thing.
@@ -102,7 +102,7 @@ impl Known {
             Condition::Absent
         } else if self.polled.is_none() && self.answer.is_none() {
             Condition::Pending
-        } else if self.answer.as_ref().is_some_and(|&(seen, _)| is_older(seen, max_age, now)) {
+        } else if self.answer.as_ref().is_some_and(|(seen, _)| is_older(seen.get(), max_age, now)) {
             Condition::Stale
         } else if self.failure.is_some() {
             Condition::Failing
@@ -114,21 +114,22 @@ impl Known {
     /// The answer and when it was seen, unless it is older than `max_age`.
     #[must_use]
     pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Answer)> {
-        let (seen, answer) = self.answer.as_ref()?;
-        (!is_older(*seen, max_age, now)).then_some((*seen, answer))
+        let (seen, answer) = self.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
+        (!is_older(seen, max_age, now)).then_some((seen, answer))
     }
 
     pub(super) fn succeed(&mut self, answer: Answer, now: Timestamp) {
+        let now = now.into();
         *self = Self { polled: Some(now), answer: Some((now, answer)), failure: None, absence: Absence::None };
     }
 
     pub(super) fn fail(&mut self, reason: FailureReason, now: Timestamp) {
-        self.polled = Some(now);
+        self.polled = Some(now.into());
         self.failure = Some(reason);
     }
 
     pub(super) fn miss(&mut self, now: Timestamp) -> Absence {
-        self.polled = Some(now);
+        self.polled = Some(now.into());
         self.failure = None;
         self.absence = match self.absence {
             Absence::None if self.answer.is_some() => Absence::Suspected,
@@ -175,9 +176,14 @@ impl Customer {
             Some(services) => services.subscriptions.clone(),
             None => Arc::default(),
         };
-        let subscriptions = subscription_ids::assign(&known, rows.unwrap_or_default());
+        let mut subscriptions = subscription_ids::assign(&known, rows.unwrap_or_default());
         // An unchanged list keeps its memory.
-        let subscriptions = if *known == *subscriptions { known } else { subscriptions.into() };
+        let subscriptions = if *known == *subscriptions {
+            known
+        } else {
+            subscriptions.iter_mut().for_each(KnownSubscription::share_kind);
+            subscriptions.into()
+        };
         self.services = Some(Services { seen: now, subscriptions });
     }
 
@@ -194,6 +200,7 @@ impl Customer {
             self.targets.push((question, known));
         }
         self.targets.sort_by_key(|&(question, _)| question);
+        self.targets.shrink_to_fit();
         (added, before.into_iter().map(|(question, _)| question).collect())
     }
 
@@ -206,7 +213,7 @@ impl Customer {
         let targets = self.targets.iter().filter(|(question, _)| question.collector() == collector);
         targets
             .filter(|(_, known)| known.absence != Absence::Confirmed)
-            .filter_map(|(_, known)| known.answer.as_ref().map(|&(seen, _)| seen))
+            .filter_map(|(_, known)| known.answer.as_ref().map(|&(seen, _)| seen.get()))
             .min()
     }
 }

@@ -8,6 +8,7 @@
 //! one call and never across an await.
 
 mod customer;
+mod kinds;
 mod past;
 mod shared;
 pub mod state_file;

@@ -42,9 +42,10 @@ impl Inventory {
             match self.customers.entry(id) {
                 Entry::Occupied(mut present) => Arc::make_mut(present.get_mut()).adopt(&known, wanted, now),
                 Entry::Vacant(place) if keeps(place.key(), &known.name) => {
-                    let mut customer = Customer::discovered(place.key().clone());
-                    customer.adopt(&known, wanted, now);
-                    place.insert(Arc::new(customer));
+                    // Where it is, unless somebody else has it too: thousands of copies would leave as many gaps.
+                    let mut known = known;
+                    Arc::make_mut(&mut known).be_discovered(wanted, now);
+                    place.insert(known);
                 }
                 Entry::Vacant(_) => {}
             }
@@ -66,6 +67,16 @@ impl Inventory {
 }
 
 impl Customer {
+    /// Lets go of what an earlier configuration said of it.
+    fn be_discovered(&mut self, listed: bool, now: Timestamp) {
+        if self.named_by_configuration {
+            (self.name, self.named_by_configuration) = ("".into(), false);
+        }
+        (self.labels, self.configured) = (Arc::default(), false);
+        self.services = self.services.take().filter(|_| listed);
+        self.map_times(|at| at.min(now));
+    }
+
     fn adopt(&mut self, known: &Self, listed: bool, now: Timestamp) {
         if !self.named_by_configuration && !known.named_by_configuration {
             self.name = known.name.clone();
@@ -81,9 +92,9 @@ impl Customer {
             services.seen = map(services.seen);
         }
         for (_, known) in &mut self.targets {
-            known.polled = known.polled.map(&map);
+            known.polled = known.polled.map(|at| map(at.get()).into());
             if let Some((seen, _)) = &mut known.answer {
-                *seen = map(*seen);
+                *seen = map(seen.get()).into();
             }
         }
     }

@@ -4,29 +4,26 @@
 //! row keeps its suffix while it is present, however the answer is ordered: it is matched with what was known before as
 //! a whole, then by expiration date and seats, by date, by seats. What remains takes the suffixes that remain.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
+use super::kinds;
 use crate::domain::{Subscription, SubscriptionKind};
 
-/// The label `subscription_id`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(Arc<str>);
+/// The label `subscription_id`, as [`fmt::Display`] has it. Ids order as these texts do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SubscriptionId {
+    /// The first 48 bits of the hash of what the row is about.
+    hash: [u8; 6],
+    /// What tells it from others of its kind; 1 if it has none.
+    suffix: u32,
+}
 
 impl SubscriptionId {
     fn new(hash: u64, suffix: u32) -> Self {
-        let hash = hash >> 16;
-        match suffix {
-            1 => Self(format!("{hash:012x}").into()),
-            n => Self(format!("{hash:012x}-{n}").into()),
-        }
-    }
-
-    /// As the label has it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        let [hash @ .., _, _] = hash.to_be_bytes();
+        Self { hash, suffix }
     }
 
     /// The id that a row of this kind has with a suffix, 1 being none.
@@ -35,18 +32,31 @@ impl SubscriptionId {
     }
 
     /// What tells it from others of its kind; 1 if it has none.
-    pub(super) fn suffix(&self) -> u32 {
-        self.0.split_once('-').and_then(|(_, suffix)| suffix.parse().ok()).unwrap_or(1)
+    pub(super) const fn suffix(self) -> u32 {
+        self.suffix
     }
+}
 
-    fn base(&self) -> &str {
-        self.0.split_once('-').map_or(&*self.0, |(base, _)| base)
+impl Ord for SubscriptionId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let suffix = |id: &Self| (id.suffix > 1).then(|| id.suffix.to_string());
+        // Texts are made of the suffixes that are there, which are few.
+        self.hash.cmp(&other.hash).then_with(|| suffix(self).cmp(&suffix(other)))
+    }
+}
+
+impl PartialOrd for SubscriptionId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl fmt::Display for SubscriptionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        for byte in self.hash {
+            write!(f, "{byte:02x}")?;
+        }
+        if self.suffix == 1 { Ok(()) } else { write!(f, "-{}", self.suffix) }
     }
 }
 
@@ -59,6 +69,13 @@ pub struct KnownSubscription {
     pub subscription: Subscription,
 }
 
+impl KnownSubscription {
+    /// Lets go of a kind of its own.
+    pub(super) fn share_kind(&mut self) {
+        self.subscription.kind = kinds::shared(std::mem::take(&mut self.subscription.kind));
+    }
+}
+
 /// Gives every row its id, in the light of the rows known before. The result is ordered by id.
 pub(super) fn assign(known: &[KnownSubscription], rows: Vec<Subscription>) -> Vec<KnownSubscription> {
     let mut groups: BTreeMap<u64, Vec<Subscription>> = BTreeMap::new();
@@ -66,13 +83,13 @@ pub(super) fn assign(known: &[KnownSubscription], rows: Vec<Subscription>) -> Ve
         groups.entry(hash(&row.kind)).or_default().push(row);
     }
     let mut assigned: Vec<_> = groups.into_iter().flat_map(|(hash, rows)| assign_group(known, hash, rows)).collect();
-    assigned.sort_by(|a, b| a.id.cmp(&b.id));
+    assigned.sort_by_key(|known| known.id);
     assigned
 }
 
 fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscription>) -> Vec<KnownSubscription> {
     let base = SubscriptionId::new(hash, 1);
-    let mut before: Vec<_> = known.iter().filter(|known| known.id.base() == base.as_str()).collect();
+    let mut before: Vec<_> = known.iter().filter(|known| known.id.hash == base.hash).collect();
     before.sort_by_key(|known| known.id.suffix());
     // Whatever order the answer had, the first assignment is the same.
     rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.retention.cmp(&b.retention)));
@@ -88,7 +105,7 @@ fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscripti
     for same in same {
         rows.retain(|row| match before.iter().position(|known| same(&known.subscription, row)) {
             Some(index) => {
-                let id = before.remove(index).id.clone();
+                let id = before.remove(index).id;
                 assigned.push(KnownSubscription { id, subscription: row.clone() });
                 false
             }

@@ -34,9 +34,9 @@ fn inventory() -> Inventory {
 
 fn row(service: &str, seats: u32, expires: i64) -> Subscription {
     Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
+        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
         seats_purchased: Some(seats.into()),
-        expires: Some(at(expires)),
+        expires: Some(at(expires).into()),
         ..Subscription::default()
     }
 }
@@ -131,11 +131,11 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     assert_eq!(names, [("a", "A", true), ("c", "ours", true)], "b is not wanted any more");
     assert_eq!(inventory.customers[&"a".into()].labels.len(), 1);
     assert_eq!(known(&inventory).current(at(5), HOUR), Some((at(5), &answer(5))), "never later than now");
-    assert_eq!(known(&inventory).polled, Some(at(5)));
+    assert_eq!(known(&inventory).polled, Some(at(5).into()));
     assert_eq!(inventory.customers[&"a".into()].services.as_ref().unwrap().subscriptions.len(), 1);
     assert_eq!(inventory.listing.completed, Some(at(2)));
     inventory.shift(jiff::SignedDuration::from_secs(100));
-    assert_eq!((inventory.listing.completed, known(&inventory).polled), (Some(at(102)), Some(at(105))));
+    assert_eq!((inventory.listing.completed, known(&inventory).polled), (Some(at(102)), Some(at(105).into())));
 
     let mut unlisted = Inventory::new("main".into(), collectors(), false, &list);
     unlisted.adopt(before.into(), |_, _| false, at(5));
@@ -168,22 +168,22 @@ fn a_new_plan_keeps_the_answers_of_what_is_still_asked() {
 #[test]
 fn an_id_does_not_depend_on_numbers_dates_or_order() {
     let first = assign(&[], vec![row("Opus", 5, 100), row("Opus", 9, 50), row("Fly", 1, 1)]);
-    let ids: Vec<_> = first.iter().map(|known| known.id.as_str().to_owned()).collect();
+    let ids: Vec<_> = first.iter().map(|known| known.id.to_string()).collect();
     assert_eq!(
         ids,
         assign(&[], vec![row("Fly", 1, 1), row("Opus", 9, 50), row("Opus", 5, 100)])
             .iter()
-            .map(|known| known.id.as_str().to_owned())
+            .map(|known| known.id.to_string())
             .collect::<Vec<_>>()
     );
     let opus = |known: &[KnownSubscription], expires| {
-        known.iter().find(|known| known.subscription.expires == Some(at(expires))).unwrap().id.clone()
+        known.iter().find(|known| known.subscription.expires == Some(at(expires).into())).unwrap().id
     };
     let (early, late) = (opus(&first, 50), opus(&first, 100));
-    assert_eq!(format!("{early}-2"), late.as_str(), "the first assignment goes by date");
+    assert_eq!(format!("{early}-2"), late.to_string(), "the first assignment goes by date");
 
     let renewed = assign(&first, vec![row("Opus", 5, 100), row("Opus", 9, 500), row("Fly", 1, 1)]);
-    assert_eq!((opus(&renewed, 500), opus(&renewed, 100)), (early.clone(), late.clone()), "matched by seats");
+    assert_eq!((opus(&renewed, 500), opus(&renewed, 100)), (early, late), "matched by seats");
     let left = assign(&renewed, vec![row("Opus", 5, 100)]);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].id, late, "the one that stays keeps its suffix");
@@ -225,7 +225,7 @@ fn a_row_without_a_list_of_products_takes_none_away() {
 /// The id of a known row, so that it can never change unnoticed.
 #[test]
 fn ids_are_stable_for_ever() {
-    assert_eq!(assign(&[], vec![row("Opus", 5, 100)])[0].id.as_str(), "13476eca0b08");
+    assert_eq!(assign(&[], vec![row("Opus", 5, 100)])[0].id.to_string(), "13476eca0b08");
 }
 
 proptest! {
@@ -236,7 +236,7 @@ proptest! {
     ) {
         let rows: Vec<_> = rows.into_iter().map(|(s, seats, day)| row(&format!("s{s}"), seats, day)).collect();
         let first = assign(&[], rows.clone());
-        let ids: HashSet<_> = first.iter().map(|known| known.id.clone()).collect();
+        let ids: HashSet<_> = first.iter().map(|known| known.id).collect();
         prop_assert_eq!(ids.len(), rows.len());
         let mut shuffled = rows;
         fastrand::Rng::with_seed(order).shuffle(&mut shuffled);

@@ -3,54 +3,97 @@
 //! Pure: no runtime, no clock. A target is in the queue or under way, never both and never twice. The one that is due
 //! longest is taken first, so that under a budget that cannot keep the intervals everything is late alike.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash, RandomState};
 
+use hashbrown::HashTable;
 use jiff::{SignedDuration, Timestamp};
 
-/// Targets of one partner. `T` is cheap to clone.
+use crate::domain::Moment;
+
+/// Targets of one partner. `T` is cheap to clone, and kept once.
 #[derive(Debug)]
 pub struct Agenda<T> {
-    /// By due time, then by the order in which they were put in.
-    queue: BTreeSet<(Timestamp, u64, T)>,
-    entries: HashMap<T, Entry>,
-    next_turn: u64,
+    /// By due time, then by the order in which they were put in, with the number of the entry.
+    queue: BTreeSet<(Moment, u32, u32)>,
+    entries: Vec<Option<Entry<T>>>,
+    /// Numbers of entries that are empty.
+    free: Vec<u32>,
+    /// Numbers of entries by the hash of their target.
+    index: HashTable<u32>,
+    hasher: RandomState,
+    next_turn: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// Its place in the queue; `None` while it is under way.
-    place: Option<(Timestamp, u64)>,
+#[derive(Debug)]
+struct Entry<T> {
+    target: T,
+    /// When it is due; `None` while it is under way.
+    due: Option<Moment>,
+    /// Its place among those that are due at the same time.
+    turn: u32,
     /// Failures since the last success.
     failures: u32,
 }
 
 impl<T> Default for Agenda<T> {
     fn default() -> Self {
-        Self { queue: BTreeSet::new(), entries: HashMap::new(), next_turn: 0 }
+        Self {
+            queue: BTreeSet::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            next_turn: 0,
+        }
     }
 }
 
-impl<T: Clone + Eq + Hash + Ord> Agenda<T> {
+impl<T: Clone + Eq + Hash> Agenda<T> {
     /// Puts a new target in. One that is in already keeps its place.
     pub fn add(&mut self, target: T, due: Timestamp) {
-        if !self.entries.contains_key(&target) {
-            self.enqueue(target, due, 0);
+        if self.find(&target).is_some() {
+            return;
         }
+        let hash = self.hasher.hash_one(&target);
+        let entry = Some(Entry { target, due: None, turn: 0, failures: 0 });
+        let number = match self.free.pop() {
+            Some(number) => number,
+            // There is no memory for more than fit.
+            None => u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
+        };
+        match self.entries.get_mut(number as usize) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
+        let Self { index, entries, hasher, .. } = self;
+        index.insert_unique(hash, number, |&number| match entries.get(number as usize) {
+            Some(Some(entry)) => hasher.hash_one(&entry.target),
+            _ => 0,
+        });
+        self.enqueue(number, due);
     }
 
     /// Takes a target out for good, also while it is under way.
     pub fn remove(&mut self, target: &T) {
-        if let Some(Entry { place: Some((due, turn)), .. }) = self.entries.remove(target) {
-            self.queue.remove(&(due, turn, target.clone()));
+        let Some(number) = self.find(target) else { return };
+        self.dequeue(number);
+        let hash = self.hasher.hash_one(target);
+        if let Ok(place) = self.index.find_entry(hash, |&other| other == number) {
+            place.remove();
+        }
+        if let Some(entry) = self.entries.get_mut(number as usize) {
+            *entry = None;
+            self.free.push(number);
         }
     }
 
     /// Moves a waiting target to another due time; one that is under way or unknown stays as it is.
     pub fn postpone(&mut self, target: &T, due: Timestamp) {
-        if let Some(&Entry { place: Some((before, turn)), failures }) = self.entries.get(target) {
-            self.queue.remove(&(before, turn, target.clone()));
-            self.enqueue(target.clone(), due, failures);
+        if let Some(number) = self.find(target)
+            && self.dequeue(number)
+        {
+            self.enqueue(number, due);
         }
     }
 
@@ -59,30 +102,32 @@ impl<T: Clone + Eq + Hash + Ord> Agenda<T> {
         if self.next_due()? > now {
             return None;
         }
-        let (_, _, target) = self.queue.pop_first()?;
-        if let Some(entry) = self.entries.get_mut(&target) {
-            entry.place = None;
-        }
-        Some(target)
+        let (_, _, number) = self.queue.pop_first()?;
+        let entry = self.entry_mut(number)?;
+        entry.due = None;
+        Some(entry.target.clone())
     }
 
     /// Failures of the target since it last succeeded, the present poll not counted.
     #[must_use]
     pub fn failures(&self, target: &T) -> u32 {
-        self.entries.get(target).map_or(0, |entry| entry.failures)
+        self.find(target).and_then(|number| self.entry(number)).map_or(0, |entry| entry.failures)
     }
 
     /// Puts a target that was under way back in; one that was removed meanwhile stays out.
-    pub fn finish(&mut self, target: T, due: Timestamp, failed: bool) {
-        if let Some(&Entry { place: None, failures }) = self.entries.get(&target) {
-            self.enqueue(target, due, if failed { failures.saturating_add(1) } else { 0 });
+    pub fn finish(&mut self, target: &T, due: Timestamp, failed: bool) {
+        if let Some(number) = self.find(target)
+            && let Some(entry) = self.entry_mut(number).filter(|entry| entry.due.is_none())
+        {
+            entry.failures = if failed { entry.failures.saturating_add(1) } else { 0 };
+            self.enqueue(number, due);
         }
     }
 
     /// When the next target is or was due; `None` if none is waiting.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.queue.first().map(|&(due, ..)| due)
+        self.queue.first().map(|&(due, ..)| due.get())
     }
 
     /// How late the most overdue target is.
@@ -94,20 +139,45 @@ impl<T: Clone + Eq + Hash + Ord> Agenda<T> {
     /// Targets, waiting or under way.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.index.len()
     }
 
     /// Whether there is nothing to ask.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.index.is_empty()
     }
 
-    fn enqueue(&mut self, target: T, due: Timestamp, failures: u32) {
+    fn find(&self, target: &T) -> Option<u32> {
+        let is_it = |&number: &u32| self.entry(number).is_some_and(|entry| entry.target == *target);
+        self.index.find(self.hasher.hash_one(target), is_it).copied()
+    }
+
+    fn entry(&self, number: u32) -> Option<&Entry<T>> {
+        self.entries.get(number as usize)?.as_ref()
+    }
+
+    fn entry_mut(&mut self, number: u32) -> Option<&mut Entry<T>> {
+        self.entries.get_mut(number as usize)?.as_mut()
+    }
+
+    fn enqueue(&mut self, number: u32, due: Timestamp) {
+        // Not a part of a microsecond too early.
+        let due = Moment::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
+        // After four thousand million turns, what is due in the same microsecond may be taken in another order.
         let turn = self.next_turn;
-        self.next_turn += 1;
-        self.entries.insert(target.clone(), Entry { place: Some((due, turn)), failures });
-        self.queue.insert((due, turn, target));
+        self.next_turn = turn.wrapping_add(1);
+        if let Some(entry) = self.entry_mut(number) {
+            (entry.due, entry.turn) = (Some(due), turn);
+            self.queue.insert((due, turn, number));
+        }
+    }
+
+    /// Whether it was waiting.
+    fn dequeue(&mut self, number: u32) -> bool {
+        let Some(Entry { due: Some(due), turn, .. }) = self.entry(number) else { return false };
+        let place = (*due, *turn, number);
+        self.queue.remove(&place)
     }
 }
 
@@ -134,11 +204,11 @@ mod tests {
         assert_eq!(agenda.take_due(at(25)), Some("early"));
         assert_eq!(agenda.take_due(at(25)), Some("late"));
         assert_eq!(agenda.take_due(at(25)), None, "both are under way");
-        agenda.finish("early", at(30), true);
-        agenda.finish("early", at(0), true);
+        agenda.finish(&"early", at(30), true);
+        agenda.finish(&"early", at(0), true);
         assert_eq!((agenda.next_due(), agenda.failures(&"early")), (Some(at(30)), 1), "finished once");
         agenda.remove(&"late");
-        agenda.finish("late", at(30), false);
+        agenda.finish(&"late", at(30), false);
         assert_eq!(agenda.len(), 1, "what was removed while under way stays out");
         agenda.postpone(&"early", at(40));
         assert_eq!((agenda.next_due(), agenda.failures(&"early")), (Some(at(40)), 1));
@@ -200,7 +270,7 @@ mod tests {
                         }
                     }
                     Step::Finish(t, ahead, failed) => {
-                        agenda.finish(t, at(now + ahead), failed);
+                        agenda.finish(&t, at(now + ahead), failed);
                         if under_way.remove(&t) {
                             waiting.insert(t, now + ahead);
                         }
@@ -226,7 +296,7 @@ mod tests {
                 if let Some(target) = agenda.take_due(at(now)) {
                     last_taken.insert(target, now);
                     let failed = target < failing;
-                    agenda.finish(target, at(now + if failed { 1.min(interval) } else { interval }), failed);
+                    agenda.finish(&target, at(now + if failed { 1.min(interval) } else { interval }), failed);
                 }
                 let oldest = last_taken.values().map(|&taken| now - taken).max().unwrap_or(0);
                 prop_assert!(oldest <= 2 * (i64::from(targets) + interval), "waited {oldest}");

@@ -93,7 +93,7 @@ fn is_about(row: &Subscription, question: Question) -> bool {
 fn of_row(row: &Subscription, question: Question, now: Timestamp) -> Urgency {
     let is_within = |ahead| {
         let dates = [row.expires, row.contract_ends];
-        dates.into_iter().flatten().map(|at| at.duration_since(now)).any(|left| left <= ahead && left >= -BEHIND)
+        dates.into_iter().flatten().map(|at| at.get().duration_since(now)).any(|left| left <= ahead && left >= -BEHIND)
     };
     let by_date = match () {
         () if is_within(SOON) => Urgency::Urgent,

@@ -157,7 +157,7 @@ mod tests {
     fn pages_and_absences_are_what_they_cost() {
         let mut load = Load::default();
         load.list(listing_pages(Some(20_000), 101));
-        let asked = Known { answer: Some((NOW, tenants(250))), ..Known::default() };
+        let asked = Known { answer: Some((NOW.into(), tenants(250))), ..Known::default() };
         let absent = Known { absence: Absence::Confirmed, ..Known::default() };
         load.add(Question::TenantSeats(TenantType::Microsoft365), &asked);
         (0..24).for_each(|_| load.add(Question::CustomerSeats(TenantType::Google), &absent));

@@ -141,7 +141,7 @@ mod tests {
 
     fn customer(services: &[&str]) -> Customer {
         let row = |service: &&str| Subscription {
-            kind: SubscriptionKind { service: (*service).into(), ..SubscriptionKind::default() },
+            kind: SubscriptionKind { service: (*service).into(), ..SubscriptionKind::default() }.into(),
             ..Subscription::default()
         };
         let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);

@@ -126,7 +126,7 @@ impl Poller {
                 let (customer, question) = (customer.clone(), *question);
                 self.workload
                     .change(&self.inventory, &customer, question, |inventory| inventory.miss(&customer, question, now));
-                self.put_back(target, Outcome::Absent);
+                self.put_back(&target, Outcome::Absent);
                 continue;
             }
             let client = self.client.clone();
@@ -185,14 +185,14 @@ impl Poller {
     fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
         match done {
             Ok((id, done)) => match (self.under_way.remove(&id), done) {
-                (Some((target, _)), Done::Listed(result)) => self.listed(target, result),
+                (Some((target, _)), Done::Listed(result)) => self.listed(&target, result),
                 (Some((target, started)), Done::Asked(customer, question, result)) => {
                     // A failure took its pauses, too.
                     if !matches!(result, Err(AskError::Failed(_))) {
                         let took = self.clock.now().duration_since(started);
                         self.workload.took(took.try_into().unwrap_or_default());
                     }
-                    self.asked(target, &customer, question, result);
+                    self.asked(&target, &customer, question, result);
                 }
                 (None, _) => {}
             },
@@ -204,7 +204,7 @@ impl Poller {
                     collector = target.collector().as_str(),
                     "poll ended abnormally: {join_error}"
                 );
-                self.failed(target, FailureReason::Malformed);
+                self.failed(&target, FailureReason::Malformed);
             }
         }
         self.weigh();
@@ -220,7 +220,7 @@ impl Poller {
         self.workload.forget(target);
     }
 
-    fn listed(&mut self, target: Target, result: Result<listing::Listed, Failure>) {
+    fn listed(&mut self, target: &Target, result: Result<listing::Listed, Failure>) {
         // The task has sent all its pages before it ended.
         while let Ok(page) = self.pages.1.try_recv() {
             self.observe(page);
@@ -242,7 +242,7 @@ impl Poller {
                 self.succeeded(target);
             }
             Err(failure) => {
-                self.log_failure(&target, &failure);
+                self.log_failure(target, &failure);
                 self.failed(target, failure.reason);
             }
         }
@@ -259,7 +259,7 @@ impl Poller {
         self.unknown.retain(|id| !seen.contains(id));
     }
 
-    fn asked(&mut self, target: Target, customer: &CustomerId, question: Question, result: Result<Answer, AskError>) {
+    fn asked(&mut self, target: &Target, customer: &CustomerId, question: Question, result: Result<Answer, AskError>) {
         let now = self.clock.now();
         match result {
             Ok(answer) if self.says_not_held(customer, question, &answer) => {
@@ -268,7 +268,7 @@ impl Poller {
             }
             Ok(answer) => {
                 self.endpoint_answered(question.collector(), now);
-                self.workload.attend(&self.inventory, &target, &answer, now);
+                self.workload.attend(&self.inventory, target, &answer, now);
                 self.workload.change(&self.inventory, customer, question, |inventory| {
                     inventory.succeed(customer, question, answer, now);
                 });
@@ -286,7 +286,7 @@ impl Poller {
                 self.missed(target, customer, question);
             }
             Err(AskError::Failed(failure)) => {
-                self.log_failure(&target, &failure);
+                self.log_failure(target, &failure);
                 self.failed(target, failure.reason);
             }
         }
@@ -330,43 +330,43 @@ impl Poller {
         }
     }
 
-    fn missed(&mut self, target: Target, customer: &CustomerId, question: Question) {
+    fn missed(&mut self, target: &Target, customer: &CustomerId, question: Question) {
         let now = self.clock.now();
         self.counters.poll(target.collector(), None);
         let absence = self
             .workload
             .change(&self.inventory, customer, question, |inventory| inventory.miss(customer, question, now));
-        let outcome = match (absence, self.agenda.failures(&target)) {
+        let outcome = match (absence, self.agenda.failures(target)) {
             (Absence::Confirmed, 0) => Outcome::Absent,
             (_, before) => Outcome::Missed(before),
         };
         self.put_back(target, outcome);
     }
 
-    fn succeeded(&mut self, target: Target) {
+    fn succeeded(&mut self, target: &Target) {
         self.counters.poll(target.collector(), None);
-        let failures = self.agenda.failures(&target);
+        let failures = self.agenda.failures(target);
         if failures > 0 {
-            let (collector, customer_id) = (target.collector().as_str(), customer_of(&target));
+            let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
             info!(partner = self.partner, collector, customer_id, failures, "answers again");
         }
         self.put_back(target, Outcome::Answered);
     }
 
-    fn failed(&mut self, target: Target, reason: FailureReason) {
+    fn failed(&mut self, target: &Target, reason: FailureReason) {
         let now = self.clock.now();
         self.counters.poll(target.collector(), Some(reason));
         // A failure changes nothing of what the target costs.
-        self.inventory.update(|inventory| match &target {
+        self.inventory.update(|inventory| match target {
             Target::Services => inventory.fail_listing(reason, now),
             Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
         });
-        let failures = self.agenda.failures(&target);
+        let failures = self.agenda.failures(target);
         self.put_back(target, Outcome::Failed(failures));
     }
 
-    fn put_back(&mut self, target: Target, outcome: Outcome) {
-        let interval = self.workload.interval(&target, outcome);
+    fn put_back(&mut self, target: &Target, outcome: Outcome) {
+        let interval = self.workload.interval(target, outcome);
         let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
         self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
     }

@@ -59,7 +59,7 @@ impl Simulation {
                     None => INTERVAL,
                 };
                 let due = cadence::next_due(at, Outcome::Answered, interval, self.rng.f64());
-                self.agenda.finish(target, due, false);
+                self.agenda.finish(&target, due, false);
             }
             if let Some(target) = self.agenda.take_due(self.now) {
                 self.polls[target].push(self.now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64());

@@ -111,7 +111,8 @@ impl SimRow {
                 storage: text(self.storage.as_ref()),
                 name: text(self.subscription_name.as_ref()),
                 package: text(self.package.as_ref()),
-            },
+            }
+            .into(),
             retention: text(self.retention.as_ref()),
             seats_purchased: self.purchased_user_seats.value,
             units_purchased: self.purchased_units.value,
@@ -122,8 +123,8 @@ impl SimRow {
             capacity_protected: self.protected_capacity.value,
             storage_consumed: self.consumed_storage.value,
             seats_change: self.change.value,
-            expires: self.expiration_date.value,
-            contract_ends: self.contract_end_date.value,
+            expires: self.expiration_date.value.map(Into::into),
+            contract_ends: self.contract_end_date.value.map(Into::into),
         }
     }
 }

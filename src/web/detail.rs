@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::finding::Finding;
 use super::summary::{self, Row, expiry_finding};
 use super::usage::{Usage, What};
-use crate::domain::{Answer, Collector, FailureReason, Quantity, Question, Seats, Subscription};
+use crate::domain::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use crate::inventory::{Absence, Condition, Known, is_older};
 
 /// A number; "unlimited" where there is no limit.
@@ -208,8 +208,8 @@ fn answers<'a>(
     let Row { inventory, customer, .. } = *row;
     customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
         move |(question, known)| {
-            let (seen, answer) = known.answer.as_ref()?;
-            Some((*question, answer, *seen, is_older(*seen, inventory.max_age(question.collector()), now)))
+            let (seen, answer) = known.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
+            Some((*question, answer, seen, is_older(seen, inventory.max_age(question.collector()), now)))
         },
     )
 }
@@ -294,9 +294,9 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
             storage_consumed_bytes: subscription.storage_consumed.map(Number),
             capacity_utilization: Usage::of_capacity(subscription).map(Usage::ratio),
             seats_change: subscription.seats_change,
-            expires: subscription.expires,
+            expires: subscription.expires.map(Moment::get),
             expiry: expiry_finding(customer, subscription, now).map(Finding::as_str),
-            contract_ends: subscription.contract_ends,
+            contract_ends: subscription.contract_ends.map(Moment::get),
             seen: services.seen,
             stale,
         }
@@ -344,8 +344,8 @@ fn target(question: Question, known: &Known, condition: Condition) -> TargetDeta
             }
         },
         condition: condition.as_str(),
-        last_success: known.answer.as_ref().map(|&(seen, _)| seen),
-        last_poll: known.polled,
+        last_success: known.answer.as_ref().map(|&(seen, _)| seen.get()),
+        last_poll: known.polled.map(Moment::get),
         failure: known.failure.map(FailureReason::as_str),
     }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Finding, Findings};
 use super::usage::{Usage, What, exhausted};
-use crate::domain::{Answer, Collector, Question, Seats, Subscription, TenantType};
+use crate::domain::{Answer, Collector, Moment, Question, Seats, Subscription, TenantType};
 use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
 
 /// In use, of what there is, from which on it is low.
@@ -118,7 +118,8 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
             continue;
         }
         let Some((seen, answer)) = &known.answer else { continue };
-        row.oldest = Some(row.oldest.map_or(*seen, |oldest| oldest.min(*seen)));
+        let seen = seen.get();
+        row.oldest = Some(row.oldest.map_or(seen, |oldest| oldest.min(seen)));
         match (question, answer) {
             (_, Answer::TenantSeats(tenants)) => {
                 for tenant in tenants.iter() {
@@ -168,7 +169,7 @@ impl<'a> Row<'a> {
             self.findings.insert_if(full, Finding::Exhausted);
             self.observe_usage(usage, full);
         }
-        let Some(at) = subscription.expires else { return };
+        let Some(at) = subscription.expires.map(Moment::get) else { return };
         if let Some(finding) = expiry_finding(self.customer, subscription, now) {
             self.findings.insert(finding);
         } else if at <= now {
@@ -191,7 +192,7 @@ impl<'a> Row<'a> {
 /// the same service runs on.
 #[must_use]
 pub fn expiry_finding(customer: &Customer, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
-    let left = subscription.expires?.duration_since(now);
+    let left = subscription.expires?.get().duration_since(now);
     if left > SignedDuration::ZERO {
         return (left <= days(EXPIRING_DAYS)).then_some(Finding::Expiring);
     }
@@ -199,7 +200,7 @@ pub fn expiry_finding(customer: &Customer, subscription: &Subscription, now: Tim
         let mut others = customer.services.iter().flat_map(|services| services.subscriptions.iter());
         others.any(|other| {
             other.subscription.kind.service == subscription.kind.service
-                && other.subscription.expires.is_some_and(|expires| expires > now)
+                && other.subscription.expires.is_some_and(|expires| expires.get() > now)
         })
     };
     (left > -days(EXPIRED_DAYS) && !runs_on()).then_some(Finding::Expired)
@@ -265,7 +266,7 @@ mod tests {
     }
 
     fn until(date: i64) -> Subscription {
-        Subscription { expires: Some(day(date)), ..subscription("Opus") }
+        Subscription { expires: Some(day(date).into()), ..subscription("Opus") }
     }
 
     fn findings(subscriptions: Vec<Subscription>) -> Vec<&'static str> {

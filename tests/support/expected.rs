@@ -117,8 +117,8 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
         }
         for (name, number) in [
             ("seats_change", row.seats_change),
-            ("expiration_timestamp_seconds", row.expires.map(jiff::Timestamp::as_second)),
-            ("contract_end_timestamp_seconds", row.contract_ends.map(jiff::Timestamp::as_second)),
+            ("expiration_timestamp_seconds", row.expires.map(|at| at.get().as_second())),
+            ("contract_end_timestamp_seconds", row.contract_ends.map(|at| at.get().as_second())),
         ] {
             add(&format!("subscription_{name}"), &[service], number.map(|number| number as f64));
         }

@@ -77,7 +77,7 @@ struct Product {
 
 #[derive(Serialize)]
 struct JsonSubscription<'a> {
-    subscription_id: &'a str,
+    subscription_id: String,
     service_name: &'a str,
     subscription_model: &'a str,
     storage: &'a str,
@@ -204,9 +204,9 @@ impl<'a> JsonSubscription<'a> {
         let change = row.seats_change.map(|change| ("seats_change", Number(change as f64)));
         let times =
             [("expiration_timestamp_seconds", row.expires), ("contract_end_timestamp_seconds", row.contract_ends)];
-        let times = times.into_iter().filter_map(|(name, time)| Some((name, Number(time?.as_second() as f64))));
+        let times = times.into_iter().filter_map(|(name, time)| Some((name, Number(time?.get().as_second() as f64))));
         Self {
-            subscription_id: known.id.as_str(),
+            subscription_id: known.id.to_string(),
             service_name: &row.kind.service,
             subscription_model: &row.kind.model,
             storage: &row.kind.storage,

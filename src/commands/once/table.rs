@@ -6,7 +6,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use crate::domain::{Answer, Quantity, Question};
+use crate::domain::{Answer, Moment, Quantity, Question};
 use crate::inventory::{Condition, Customer, Inventory};
 
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
@@ -87,8 +87,11 @@ fn seat_rows(customer: &Customer, table: &mut Table) {
 fn subscription_rows(customer: &Customer, now: Timestamp, table: &mut Table) {
     for known in customer.services.iter().flat_map(|services| services.subscriptions.iter()) {
         let row = &known.subscription;
-        let (date, left) =
-            row.expires.map(|at| (at.strftime("%Y-%m-%d").to_string(), countdown(at, now))).unwrap_or_default();
+        let (date, left) = row
+            .expires
+            .map(Moment::get)
+            .map(|at| (at.strftime("%Y-%m-%d").to_string(), countdown(at, now)))
+            .unwrap_or_default();
         let cells = [
             name(customer),
             clean(&row.kind.service),

@@ -50,7 +50,7 @@ fn subscription(reader: &mut Reader, row: Row<'_>) -> Subscription {
     };
     let capacity = reader.read(row, Field::PurchasedCapacity, size::capacity).value();
     Subscription {
-        kind,
+        kind: kind.into(),
         retention: reader.text(row, Field::Retention),
         seats_purchased: reader.read(row, Field::PurchasedUserSeats, number::quantity).value(),
         units_purchased: reader.read(row, Field::PurchasedUnits, number::quantity).value(),
@@ -61,7 +61,7 @@ fn subscription(reader: &mut Reader, row: Row<'_>) -> Subscription {
         capacity_protected: reader.read(row, Field::ProtectedCapacity, size::bytes).value(),
         storage_consumed: reader.read(row, Field::ConsumedStorage, size::bytes).value(),
         seats_change: reader.read(row, Field::Change, number::integer).value(),
-        expires: reader.read(row, Field::ExpirationDate, date::timestamp).value(),
-        contract_ends: reader.read(row, Field::ContractEndDate, date::timestamp).value(),
+        expires: reader.read(row, Field::ExpirationDate, date::timestamp).value().map(Into::into),
+        contract_ends: reader.read(row, Field::ContractEndDate, date::timestamp).value().map(Into::into),
     }
 }

@@ -11,8 +11,8 @@ use super::{at, collectors, gunzip, samples, scrape, text_of};
 use crate::catalog::{self, Family};
 use crate::config::ListedSettings;
 use crate::domain::{
-    Answer, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
-    TenantType,
+    Answer, ListedCustomer, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    TenantSeats, TenantType,
 };
 use crate::exposition::{Exposition, Format};
 use crate::inventory::{Customer, Inventory, KnownSubscription};
@@ -38,7 +38,7 @@ fn any_tenants() -> impl Strategy<Value = Vec<TenantSeats>> {
 fn any_subscription() -> impl Strategy<Value = Subscription> {
     let change = prop::option::of(-(1_i64 << 53)..1 << 53);
     let time = || prop::option::of(-1_000_000_000_000..4_000_000_000_000_i64);
-    let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap();
+    let at = |millis: i64| Timestamp::from_millisecond(millis).unwrap().into();
     let numbers = prop::collection::vec(any_quantity(), 8);
     (prop::collection::vec(any_text(), 8), numbers, change, time(), time()).prop_map(
         move |(texts, numbers, change, expires, ends)| Subscription {
@@ -50,7 +50,8 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
                 storage: texts[4].as_str().into(),
                 name: texts[5].as_str().into(),
                 package: texts[6].as_str().into(),
-            },
+            }
+            .into(),
             retention: texts[7].as_str().into(),
             seats_purchased: numbers[0],
             units_purchased: numbers[1],
@@ -104,6 +105,7 @@ fn expected_of(
     }
     for KnownSubscription { id, subscription: row } in &*known.services.as_ref().unwrap().subscriptions {
         let kind = &row.kind;
+        let id = id.to_string();
         let labels = [
             ("subscription_id", id.as_str()),
             ("service_name", &*kind.service),
@@ -127,8 +129,8 @@ fn expected_of(
             (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, number(row.capacity_protected)),
             (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, number(row.storage_consumed)),
             (&catalog::SUBSCRIPTION_SEATS_CHANGE, row.seats_change.map(|change| change as f64)),
-            (&catalog::SUBSCRIPTION_EXPIRATION, seconds(row.expires)),
-            (&catalog::SUBSCRIPTION_CONTRACT_END, seconds(row.contract_ends)),
+            (&catalog::SUBSCRIPTION_EXPIRATION, seconds(row.expires.map(Moment::get))),
+            (&catalog::SUBSCRIPTION_CONTRACT_END, seconds(row.contract_ends.map(Moment::get))),
         ] {
             expect(family, &labels[..2], value);
         }

@@ -18,7 +18,7 @@ use crate::inventory::Inventory;
 
 fn row(service: &str) -> Subscription {
     let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
-    Subscription { kind, ..Subscription::default() }
+    Subscription { kind: kind.into(), ..Subscription::default() }
 }
 
 const QUESTIONS: [Question; 3] = [

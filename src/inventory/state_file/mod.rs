@@ -95,8 +95,20 @@ impl State {
     /// What is known of an app registration; of several partners that have it, of the one of that name.
     #[must_use]
     pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<Past> {
-        let same = || self.partners.iter().filter(|known| known.client_id == client_id);
-        same().find(|known| known.name == *name).or_else(|| same().next()).map(|known| known.past.clone())
+        self.place_of(name, client_id).and_then(|place| self.partners.get(place)).map(|known| known.past.clone())
+    }
+
+    /// The same for the last one who asks for it: nobody shares the customers then.
+    pub fn take_past_of(&mut self, name: &PartnerName, client_id: &str) -> Option<Past> {
+        let place = self.place_of(name, client_id)?;
+        self.partners.get_mut(place).map(|known| std::mem::take(&mut known.past))
+    }
+
+    fn place_of(&self, name: &PartnerName, client_id: &str) -> Option<usize> {
+        let place = |is_it: &dyn Fn(&KnownPartner) -> bool| {
+            self.partners.iter().position(|known| known.client_id == client_id && is_it(known))
+        };
+        place(&|known| known.name == *name).or_else(|| place(&|_| true))
     }
 
     /// The file, whole.

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Damage, KnownPartner, State};
 use crate::domain::{
-    Answer, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
+    Answer, FailureReason, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
     TenantType,
 };
+use crate::inventory::kinds;
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 use crate::inventory::{Absence, Customer, Known, Listing, Past, Services};
 
@@ -157,7 +158,7 @@ impl<'a> Writer<'a> {
 
     fn subscription(&mut self, known: &'a KnownSubscription) -> SubscriptionRow {
         let Subscription {
-            kind: SubscriptionKind { service, model, source, payment_type, storage, name, package },
+            kind,
             retention,
             seats_purchased,
             units_purchased,
@@ -171,6 +172,7 @@ impl<'a> Writer<'a> {
             expires,
             contract_ends,
         } = &known.subscription;
+        let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &**kind;
         let quantities = [
             seats_purchased,
             units_purchased,
@@ -187,8 +189,8 @@ impl<'a> Writer<'a> {
             retention: self.text(retention),
             quantities: quantities.map(|quantity| quantity.map(Quantity::get)),
             seats_change: *seats_change,
-            expires: expires.map(time),
-            contract_ends: contract_ends.map(time),
+            expires: expires.map(|at| time(at.get())),
+            contract_ends: contract_ends.map(|at| time(at.get())),
         }
     }
 }
@@ -202,8 +204,8 @@ fn target_row(question: Question, known: &Known) -> TargetRow<'_> {
             Question::ProductPurchased(product) => QuestionRow::ProductPurchased(product.0),
             Question::ProductAvailable(product) => QuestionRow::ProductAvailable(product.0),
         },
-        polled: polled.map(time),
-        answer: answer.as_ref().map(|(seen, answer)| (time(*seen), answer_row(answer))),
+        polled: polled.map(|at| time(at.get())),
+        answer: answer.as_ref().map(|(seen, answer)| (time(seen.get()), answer_row(answer))),
         failure: failure.map(FailureReason::as_str),
         absence: match absence {
             Absence::None => AbsenceRow::None,
@@ -288,7 +290,11 @@ impl Texts {
             }
             customer.services = Some(Services { seen: timestamp(seen)?, subscriptions: subscriptions.into() });
         }
-        customer.targets = row.targets.into_iter().map(target).collect::<Result<_, _>>()?;
+        // With room for these and no more.
+        customer.targets.reserve_exact(row.targets.len());
+        for row in row.targets {
+            customer.targets.push(target(row)?);
+        }
         if !customer.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(Damage::Invalid("questions out of order"));
         }
@@ -313,7 +319,7 @@ impl Texts {
         Ok(KnownSubscription {
             id: SubscriptionId::of(&kind, row.suffix),
             subscription: Subscription {
-                kind,
+                kind: kinds::shared(kind.into()),
                 retention: self.get(row.retention)?,
                 seats_purchased: quantity(seats)?,
                 units_purchased: quantity(units)?,
@@ -324,8 +330,8 @@ impl Texts {
                 capacity_protected: quantity(protected)?,
                 storage_consumed: quantity(consumed)?,
                 seats_change: row.seats_change,
-                expires: row.expires.map(timestamp).transpose()?,
-                contract_ends: row.contract_ends.map(timestamp).transpose()?,
+                expires: moment(row.expires)?,
+                contract_ends: moment(row.contract_ends)?,
             },
         })
     }
@@ -352,13 +358,13 @@ fn target(row: TargetRow<'_>) -> Result<(Question, Known), Damage> {
         QuestionRow::ProductPurchased(number) => Question::ProductPurchased(ProductType(number)),
         QuestionRow::ProductAvailable(number) => Question::ProductAvailable(ProductType(number)),
     };
-    let answer = row.answer.map(|(seen, row)| Ok((timestamp(seen)?, answer(question, row)?))).transpose()?;
+    let answer = row.answer.map(|(seen, row)| Ok((timestamp(seen)?.into(), answer(question, row)?))).transpose()?;
     let absence = match row.absence {
         AbsenceRow::None => Absence::None,
         AbsenceRow::Suspected => Absence::Suspected,
         AbsenceRow::Confirmed => Absence::Confirmed,
     };
-    let known = Known { polled: times(row.polled)?, answer, failure: row.failure.map(failure).transpose()?, absence };
+    let known = Known { polled: moment(row.polled)?, answer, failure: row.failure.map(failure).transpose()?, absence };
     let contradicts = match known.absence {
         Absence::None => false,
         Absence::Suspected => known.answer.is_none(),
@@ -377,6 +383,10 @@ fn timestamp(Time(second, nanosecond): Time) -> Result<Timestamp, Damage> {
 
 fn times(at: Option<Time>) -> Result<Option<Timestamp>, Damage> {
     at.map(timestamp).transpose()
+}
+
+fn moment(at: Option<Time>) -> Result<Option<Moment>, Damage> {
+    Ok(times(at)?.map(Moment::from))
 }
 
 fn quantity(number: Option<f64>) -> Result<Option<Quantity>, Damage> {

@@ -37,7 +37,7 @@ fn row() -> impl Strategy<Value = Subscription> {
     (prop::array::uniform8(text()), numbers, dates).prop_map(|(texts, numbers, (expires, contract_ends, change))| {
         let [service, model, source, payment_type, storage, name, package, retention] = texts;
         Subscription {
-            kind: SubscriptionKind { service, model, source, payment_type, storage, name, package },
+            kind: SubscriptionKind { service, model, source, payment_type, storage, name, package }.into(),
             retention,
             seats_purchased: numbers[0],
             units_purchased: numbers[1],
@@ -48,8 +48,8 @@ fn row() -> impl Strategy<Value = Subscription> {
             capacity_protected: numbers[6],
             storage_consumed: numbers[7],
             seats_change: change,
-            expires,
-            contract_ends,
+            expires: expires.map(Into::into),
+            contract_ends: contract_ends.map(Into::into),
         }
     })
 }
@@ -151,10 +151,11 @@ fn state() -> impl Strategy<Value = State> {
 /// A state with one of everything.
 fn sample() -> State {
     let at = |second| Timestamp::from_second(second).unwrap();
-    let rows = vec![Subscription { kind: kind("Opus"), ..Subscription::default() }; 2];
+    let rows = vec![Subscription { kind: kind("Opus").into(), ..Subscription::default() }; 2];
     let seats = Seats { assigned: Some(5.into()), available: None };
     let tenant = |id: &str| TenantSeats { id: id.into(), name: "Tenant".into(), seats };
-    let answered = |answer| Known { polled: Some(at(3)), answer: Some((at(2), answer)), ..Known::default() };
+    let answered =
+        |answer| Known { polled: Some(at(3).into()), answer: Some((at(2).into(), answer)), ..Known::default() };
     let customer = Customer {
         services: Some(Services { seen: at(1), subscriptions: assign(&[], rows).into() }),
         targets: vec![
@@ -169,7 +170,7 @@ fn sample() -> State {
             ),
             (
                 Question::ProductAvailable(ProductType(2048)),
-                Known { polled: Some(at(4)), absence: Absence::Confirmed, ..Known::default() },
+                Known { polled: Some(at(4).into()), absence: Absence::Confirmed, ..Known::default() },
             ),
         ],
         ..Customer::discovered("c".into())
@@ -295,7 +296,7 @@ fn texts_are_shared() {
     let services = state.partners[0].past.customers[&"c".into()].services.clone().unwrap();
     let [first, second] = &*services.subscriptions else { panic!() };
     assert!(Arc::ptr_eq(&first.subscription.kind.service, &second.subscription.kind.service));
-    assert_eq!(format!("{}-2", first.id), second.id.as_str());
+    assert_eq!(format!("{}-2", first.id), second.id.to_string());
 }
 
 proptest! {

@@ -23,7 +23,7 @@ fn seats(assigned: f64, available: f64) -> Seats {
 
 fn subscription(service: &str) -> Subscription {
     let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
-    Subscription { kind, ..Subscription::default() }
+    Subscription { kind: kind.into(), ..Subscription::default() }
 }
 
 fn customer(subscription: Subscription, before: Option<Answer>) -> Arc<Customer> {
@@ -89,7 +89,8 @@ fn expiry_and_over_use_count_for_what_they_are_about() {
         (-3, Urgency::Urgent),
         (-30, Urgency::Quiet),
     ] {
-        let row = Subscription { expires: days(left), ..subscription("Cloud Backup for Microsoft 365") };
+        let row =
+            Subscription { expires: days(left).map(Into::into), ..subscription("Cloud Backup for Microsoft 365") };
         let customer = customer(row, None);
         assert_eq!(Urgency::of(&customer, SEATS, &plenty, NOW), expected, "{left} days");
         let other = Question::CustomerSeats(TenantType::Google);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Poller;
-use crate::domain::Target;
+use crate::domain::{Moment, Target};
 use crate::inventory::{Absence, Known};
 use crate::polling::cadence::{self, Outcome};
 
@@ -29,7 +29,7 @@ impl Poller {
                     endpoint.answer();
                 }
                 let target = Target::Customer(id.clone(), *question);
-                let due = self.due_again(&target, known.polled, outcome(known));
+                let due = self.due_again(&target, known.polled.map(Moment::get), outcome(known));
                 self.agenda.add(target, due.unwrap_or(now));
             }
         }

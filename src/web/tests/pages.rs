@@ -9,7 +9,7 @@ use crate::domain::{FailureReason, Quantity, Subscription};
 fn contoso() -> Vec<Inventory> {
     let expiring = Subscription {
         seats_purchased: Some(Quantity::UNLIMITED),
-        expires: Some(day(12)),
+        expires: Some(day(12).into()),
         ..subscription("Cloud Governance")
     };
     let mut inventory = listed("main", vec![("c1", "Contoso", vec![expiring]), ("c2", "Fabrikam", vec![])]);

@@ -47,7 +47,7 @@ pub(in crate::web) fn bare(partner: &str) -> Inventory {
 /// A subscription with nothing but a service.
 pub(in crate::web) fn subscription(service: &str) -> Subscription {
     Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() },
+        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
         ..Subscription::default()
     }
 }
@@ -120,7 +120,7 @@ fn subscriptions(random: &mut fastrand::Rng, now: Timestamp) -> Vec<Subscription
     let purchased = random.u32(20..900);
     let assigned = if random.u8(..) < 12 { purchased + random.u32(1..40) } else { random.u32(5..=purchased) };
     let days = if random.u8(..) < 20 { random.i64(-20..40) } else { random.i64(45..700) };
-    let expires = Some(now + SignedDuration::from_hours(24 * days + 5));
+    let expires = Some((now + SignedDuration::from_hours(24 * days + 5)).into());
     let gb = f64::from(1 << 30);
     let backup = Subscription {
         kind: SubscriptionKind {
@@ -129,8 +129,10 @@ fn subscriptions(random: &mut fastrand::Rng, now: Timestamp) -> Vec<Subscription
             payment_type: "Prepaid".into(),
             storage: "AvePoint storage (Microsoft Azure Blob)".into(),
             package: "Standard".into(),
-            ..subscription("Cloud Backup for Microsoft 365").kind
-        },
+            service: "Cloud Backup for Microsoft 365".into(),
+            ..SubscriptionKind::default()
+        }
+        .into(),
         retention: "Unlimited retention".into(),
         seats_purchased: Some(purchased.into()),
         licenses_assigned: Some(assigned.into()),
@@ -144,7 +146,7 @@ fn subscriptions(random: &mut fastrand::Rng, now: Timestamp) -> Vec<Subscription
     let archiving = Subscription {
         capacity_purchased: Quantity::new(1024.0 * gb),
         capacity_used: Quantity::new(gb * f64::from(random.u32(10..1000))),
-        expires: Some(now + SignedDuration::from_hours(24 * 400)),
+        expires: Some((now + SignedDuration::from_hours(24 * 400)).into()),
         ..subscription("Opus - Information Lifecycle for Microsoft 365")
     };
     let governance = Subscription { seats_purchased: Some(Quantity::UNLIMITED), ..subscription("Cloud Governance") };

@@ -1,0 +1,98 @@
+//! Resident memory of all that is known of a partner, its agenda and its exposition: at rest, and while polls go on.
+//!
+//! `cargo bench --bench memory [SERIES [SECONDS]]`, 1,000,000 series and a minute of polls by default. Every poll gives
+//! other numbers; ten are published together.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a benchmark may panic and prints"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::domain::Target;
+use avepoint_exporter::exposition::{Published, Renderer};
+use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::polling::Agenda;
+use jiff::SignedDuration;
+use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
+use tokio::sync::watch;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let number = |index: usize, default: u32| arguments.get(index).map_or(default, |text| text.parse().unwrap());
+    let (series, seconds) = (number(0, 1_000_000), number(1, 60));
+
+    let start = resident();
+    let inventory = inventory(customers_for(series));
+    let known = resident();
+    let mut agenda = Agenda::default();
+    let mut targets = 0;
+    for (id, customer) in &inventory.customers {
+        for &(question, _) in &customer.targets {
+            targets += 1;
+            agenda.add(Target::Customer(id.clone(), question), noon() + Duration::from_secs(targets % 900));
+        }
+    }
+    let planned = resident();
+    let ids: Vec<_> = inventory.customers.keys().cloned().collect();
+    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let published = Published::new();
+    let mut renderer = Renderer::new();
+    let began = Instant::now();
+    let exposition = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    let took = began.elapsed();
+    let series = exposition.series();
+    published.publish(exposition);
+    let complete = resident();
+    let each = |bytes: u64| bytes as f64 / series as f64;
+    println!(
+        "{series} series, {} customers, {targets} targets; rendered in {took:?}\nbytes a series: inventory {:.1}, agenda \
+         {:.1}, exposition {:.1}, all {:.1}, at most {:.1}",
+        ids.len(),
+        each(known - start),
+        each(planned - known),
+        each(complete - planned),
+        each(complete),
+        each(peak()),
+    );
+    let (mut second, mut polls, mut updates, mut spent) = (0, 0, 0, Duration::ZERO);
+    let began = Instant::now();
+    let mut told = 0;
+    // Not in the order of the ids, as in life.
+    let mut next = ids.iter().step_by(7).chain(ids.iter().step_by(11)).cycle();
+    while told < seconds {
+        second += 1;
+        for id in next.by_ref().take(10) {
+            shared[0].update(|inventory| poll(inventory, id, second, true));
+            let due = agenda.next_due().unwrap();
+            let target = agenda.take_due(due).unwrap();
+            agenda.finish(&target, due + Duration::from_mins(15), false);
+            polls += 1;
+        }
+        let before = cpu_time();
+        published.publish(renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO));
+        spent += cpu_time().saturating_sub(before);
+        updates += 1;
+        if began.elapsed().as_secs() >= u64::from(told) + u64::from(seconds.div_ceil(6)) {
+            told += seconds.div_ceil(6);
+            println!(
+                "after {polls} polls: all {:.1}, at most {:.1}; an update {:?}",
+                each(resident()),
+                each(peak()),
+                spent / updates
+            );
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A point in time that many of are kept.
+
+use std::fmt;
+use std::num::NonZero;
+
+use jiff::Timestamp;
+
+/// A [`Timestamp`] down to the microsecond, in 8 bytes, with `Option` too, where a timestamp takes 24.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(NonZero<i64>);
+
+/// More than the microseconds of any timestamp, so that what is kept is positive.
+const OFFSET: i64 = 1 << 60;
+
+impl Moment {
+    /// The time.
+    #[must_use]
+    pub fn get(self) -> Timestamp {
+        Timestamp::from_microsecond(self.0.get() - OFFSET).unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(at: Timestamp) -> Self {
+        Self(NonZero::new(at.as_microsecond().saturating_add(OFFSET)).unwrap_or(NonZero::<i64>::MAX))
+    }
+}
+
+impl From<Moment> for Timestamp {
+    fn from(moment: Moment) -> Self {
+        moment.get()
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_time_to_the_microsecond() {
+        assert_eq!(size_of::<Option<Moment>>(), 8);
+        for at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            assert_eq!(Moment::from(at).get().as_microsecond(), at.as_microsecond());
+        }
+        let fine = Timestamp::new(1_800_000_000, 123_456_789).unwrap();
+        assert_eq!(Moment::from(fine).get(), Timestamp::new(1_800_000_000, 123_456_000).unwrap());
+        assert!(Moment::from(Timestamp::MIN) < Moment::from(fine));
+    }
+}
