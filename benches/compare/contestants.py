@@ -58,9 +58,16 @@ class Exporter:
         while time.monotonic() < deadline:
             text = get(self.address, "/-/ready").decode()
             if f": ready, {customers} customers, 0 targets pending" in text:
-                return
+                return self.wait_until_published()
             time.sleep(0.2)
         raise SystemExit(f"the exporter has not polled everything within {minutes} minutes:\n{text}")
+
+    def wait_until_published(self):
+        """Publications of a whole world rest for seconds between each other."""
+        before, now = -1, self.series()
+        while now != before:
+            time.sleep(6)
+            before, now = now, self.series()
 
     def change(self, answers_per_second):
         """From now on so many customers a second are asked for numbers that have changed."""
