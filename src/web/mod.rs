@@ -61,7 +61,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Site {
     /// What `/metrics` answers.
     pub exposition: Published,
-    /// The other rooms' own metrics, not yet merged; this room adds its own. Called for some of the scrapes: see [`own`].
+    /// The other rooms' own metrics, not yet merged; this room adds its own. Called for some of the scrapes, not for each.
     pub own: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
     /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
     /// clock.
