@@ -74,6 +74,7 @@ fn main() {
     );
 
     let site = Site {
+        configuration: Arc::new(|| 0),
         exposition: published.clone(),
         own: {
             let registry = Registry::new();

@@ -248,13 +248,14 @@ fn site(
     reload: Option<web::Reload>,
 ) -> Site {
     let now = move || Arc::clone(&running.borrow());
-    let (counted, known, configured) = (now.clone(), now.clone(), now);
+    let (counted, numbered, known, configured) = (now.clone(), now.clone(), now.clone(), now);
     let counters = counters.clone();
     Site {
         exposition,
         own: Arc::new(move || {
             counted().partners.iter().flat_map(Partner::gather).chain([counters.gather()]).flatten().collect()
         }),
+        configuration: Arc::new(move || numbered().number),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
         clock,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),

@@ -23,6 +23,8 @@ use crate::polling::Poller;
 pub struct Running {
     /// In the order of the configuration.
     pub partners: Vec<Partner>,
+    /// How many there were before.
+    pub number: u64,
     /// Whether every series of a customer carries its name.
     pub customer_name_label: bool,
     /// The configuration as `/config` shows it.
@@ -145,7 +147,8 @@ impl Partners {
             gone.stop().await;
         }
         let partners = self.polling.iter().map(|polling| polling.partner.clone()).collect();
-        let running = Running { partners, customer_name_label: config.customer_name_label, config_yaml };
+        let number = self.running.borrow().number + 1;
+        let running = Running { partners, number, customer_name_label: config.customer_name_label, config_yaml };
         self.running.send_replace(Arc::new(running));
         self.changed.send_replace(());
         Ok(())

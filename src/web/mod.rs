@@ -63,6 +63,8 @@ pub struct Site {
     pub exposition: Published,
     /// The other rooms' own metrics, not yet merged; this room adds its own. Called for some of the scrapes, not for each.
     pub own: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
+    /// A number that changes with the running configuration.
+    pub configuration: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
     /// clock.
     pub inventories: Arc<dyn Fn() -> Vec<Inventory> + Send + Sync>,

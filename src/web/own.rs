@@ -30,15 +30,17 @@ impl Shared {
         Self { text: Place::new(), openmetrics: Place::new() }
     }
 
-    /// Those that were made a moment ago, or what `make` makes, which may take a while. Fails if that panics.
+    /// Those that were made a moment ago under the same configuration, or what `make` makes, which may take a while.
+    /// Fails if that panics.
     pub(super) async fn get(
         &self,
         format: Format,
+        configuration: u64,
         make: impl FnOnce() -> Own + Send + 'static,
     ) -> Result<Arc<Own>, JoinError> {
         match format {
-            Format::Text => self.text.get(make).await,
-            Format::OpenMetrics => self.openmetrics.get(make).await,
+            Format::Text => self.text.get(configuration, make).await,
+            Format::OpenMetrics => self.openmetrics.get(configuration, make).await,
         }
     }
 
@@ -50,14 +52,13 @@ impl Shared {
     }
 }
 
-/// What was made last, if anything.
-type Last = Option<(Arc<Own>, Instant)>;
+/// What was made last, if anything, until when it is good enough, and under which configuration.
+type Last = Option<(Arc<Own>, Instant, u64)>;
 
 #[derive(Debug)]
 struct Place {
     /// Who makes them, while others wait.
     turn: Arc<Semaphore>,
-    /// The last, and until when they are good enough.
     last: Arc<Mutex<Last>>,
 }
 
@@ -66,13 +67,17 @@ impl Place {
         Self { turn: Arc::new(Semaphore::new(1)), last: Arc::default() }
     }
 
-    async fn get(&self, make: impl FnOnce() -> Own + Send + 'static) -> Result<Arc<Own>, JoinError> {
-        if let Some(own) = self.fresh() {
+    async fn get(
+        &self,
+        configuration: u64,
+        make: impl FnOnce() -> Own + Send + 'static,
+    ) -> Result<Arc<Own>, JoinError> {
+        if let Some(own) = self.fresh(configuration) {
             return Ok(own);
         }
         // Nobody closes the semaphore.
         let turn = Arc::clone(&self.turn).acquire_owned().await.ok();
-        if let Some(own) = self.fresh() {
+        if let Some(own) = self.fresh(configuration) {
             return Ok(own);
         }
         let last = Arc::clone(&self.last);
@@ -82,17 +87,17 @@ impl Place {
             let start = Instant::now();
             let own = Arc::new(make());
             let rest = (start.elapsed() * REST).min(MOST);
-            let before = lock(&last).replace((Arc::clone(&own), Instant::now() + rest));
+            let before = lock(&last).replace((Arc::clone(&own), Instant::now() + rest, configuration));
             drop(before);
             own
         })
         .await
     }
 
-    fn fresh(&self) -> Option<Arc<Own>> {
+    fn fresh(&self, configuration: u64) -> Option<Arc<Own>> {
         let last = lock(&self.last);
-        let (own, until) = last.as_ref()?;
-        (Instant::now() < *until).then(|| Arc::clone(own))
+        let (own, until, made_under) = last.as_ref()?;
+        (Instant::now() < *until && *made_under == configuration).then(|| Arc::clone(own))
     }
 }
 
@@ -120,7 +125,7 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_has_them_made_once_and_who_comes_later_again() {
         let (shared, count) = (Shared::new(), Arc::new(AtomicU32::new(0)));
-        let get = || shared.get(Format::Text, make(&count));
+        let get = || shared.get(Format::Text, 1, make(&count));
         let (one, two, three) = tokio::join!(get(), get(), get());
         let one = one.unwrap();
         assert!(Arc::ptr_eq(&one, &two.unwrap()) && Arc::ptr_eq(&one, &three.unwrap()));
@@ -131,13 +136,16 @@ mod tests {
         let again = get().await.unwrap();
         shared.forget();
         assert!(!Arc::ptr_eq(&again, &get().await.unwrap()));
-        shared.get(Format::OpenMetrics, make(&count)).await.unwrap();
+        let again = get().await.unwrap();
+        let reloaded = shared.get(Format::Text, 2, make(&count)).await.unwrap();
+        assert!(!Arc::ptr_eq(&again, &reloaded), "another configuration has others");
+        shared.get(Format::OpenMetrics, 2, make(&count)).await.unwrap();
     }
 
     #[tokio::test]
     async fn one_that_fails_fails_alone() {
         let (shared, count) = (Shared::new(), Arc::new(AtomicU32::new(0)));
-        assert!(shared.get(Format::Text, || panic!("a test")).await.is_err());
-        assert!(shared.get(Format::Text, make(&count)).await.is_ok());
+        assert!(shared.get(Format::Text, 1, || panic!("a test")).await.is_err());
+        assert!(shared.get(Format::Text, 1, make(&count)).await.is_ok());
     }
 }

@@ -183,8 +183,9 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
     let state = Arc::clone(&pages);
+    let configuration = (pages.site.configuration)();
     let make = move || Own::new(format, &merge(vec![(state.site.own)(), state.counters.gather()]));
-    let own = pages.own.get(format, make).await.map_err(|_| failed())?;
+    let own = pages.own.get(format, configuration, make).await.map_err(|_| failed())?;
     let exposition = pages.site.exposition.get();
     let scrape = exposition.scrape_with(gzip, &own, &pages.counters.scraped(exposition.series()));
     let mut response = Response::new(Body::new(Pieces::new(scrape.chunks)));

@@ -54,6 +54,7 @@ fn tasks_panic_with_all_they_have() {
         let panics = move || -> ! { panic!("all that it has: {:?}", (&config, &client)) };
         let (of_pages, of_tasks) = (panics.clone(), panics);
         let site = Site {
+            configuration: Arc::new(|| 0),
             exposition: Published::new(),
             own: Arc::new(Vec::new),
             inventories: Arc::new(move || of_tasks()),

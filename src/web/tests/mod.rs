@@ -78,6 +78,7 @@ impl Server {
 
 fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site {
     Site {
+        configuration: Arc::new(|| 0),
         exposition,
         own: Arc::new(Vec::new),
         inventories: Arc::new(move || inventories.lock().unwrap().clone()),
