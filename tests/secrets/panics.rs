@@ -1,5 +1,6 @@
 //! A panic prints what it was given, and what it was given may be anything that has `Debug`.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -16,13 +17,16 @@ use super::{
 
 const FOLDER: &str = "FOLDER_OF_THE_PANIC";
 
-/// Runs the test below as a process, and looks at what it prints.
+/// Runs itself as a process whose tasks panic, and looks at what that prints.
 #[test]
 fn a_panic_of_a_task_prints_no_secret() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return tasks_panic_with_all_they_have(Path::new(&folder));
+    }
     let folder = tempfile::tempdir().unwrap();
     let key = certificate(folder.path());
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "panics::tasks_panic_with_all_they_have", "--nocapture"])
+        .args(["--exact", "panics::a_panic_of_a_task_prints_no_secret", "--nocapture"])
         .env(FOLDER, folder.path())
         .env("RUST_BACKTRACE", "full")
         .output()
@@ -36,10 +40,7 @@ fn a_panic_of_a_task_prints_no_secret() {
 }
 
 /// A server whose tasks panic with the configuration, a client and its credential as their message.
-#[test]
-#[ignore = "it is run by the test above"]
-fn tasks_panic_with_all_they_have() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
+fn tasks_panic_with_all_they_have(folder: &Path) {
     let proxy = format!("proxy_url: 'http://{PROXY_USER}:{PROXY_PASSWORD}@127.0.0.1:1'");
     let auths = [
         format!("client_secret: '{SECRET}'"),
@@ -49,7 +50,7 @@ fn tasks_panic_with_all_they_have() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for auth in auths {
         let yaml = format!("partners: [{{ auth: {{ client_id: a, {auth} }}, {proxy} }}]");
-        let config = Arc::new(Config::parse(&yaml, folder.as_ref()).unwrap());
+        let config = Arc::new(Config::parse(&yaml, folder).unwrap());
         let client = Client::new(&config.partners[0], Clock::start()).unwrap();
         let panics = move || -> ! { panic!("all that it has: {:?}", (&config, &client)) };
         let (of_pages, of_tasks) = (panics.clone(), panics);
