@@ -1,15 +1,20 @@
 //! Who is let in, and who has to go when there is no room.
 //!
-//! A server has room for so many connections. When all of it is taken, the next connection is let in nevertheless, and
-//! the one that is missed least is closed for it: so neither thousands of idle connections nor as many readers that read
-//! nothing keep a scraper out, even if it comes from the same address, through a proxy say. Missed least are, among those
-//! that have not moved for [`GRACE`], the ones of the address that has the most connections (that of the network of 64
-//! bits, of IPv6): first those that never sent a request, then those between two requests, then those that do not take
+//! A server has room for so many connections. When hardly any of it is free, the next connection is let in nevertheless,
+//! and the one that is missed least is closed for it: so neither thousands of idle connections nor as many readers that
+//! read nothing keep a scraper out, even if it comes from the same address, through a proxy say. Missed least are, among
+//! those that have not moved for [`GRACE`], the ones of the address that has the most connections (that of the network of
+//! 64 bits, of IPv6): first those that never sent a request, then those between two requests, then those that do not take
 //! their answer; and of these, the one that has not moved the longest. If there is none, it is one that has not moved for
-//! [`BLINK`]; and if all move, the one that has been taking its answer the longest, for [`GRACE`] at least. A connection
-//! that waits for us to make its answer is never closed.
+//! [`BLINK`]; and if all move, the one that has been taking its answer the longest, for [`GRACE`] at least.
 //!
-//! What a peer sends moves nothing, but for a whole request: slow senders count as silent.
+//! A connection that waits for us is never closed. It waits for us from when it is let in until we look at it for the
+//! first time, and from when its request is complete until its answer begins. And one that did nothing, as far as we know,
+//! is looked at once more before it goes: if it is us who are late, if a request of it is there to be read or it has room
+//! for more of its answer, it stays.
+//!
+//! What a peer sends moves nothing, but for a whole request, and once each the begin and the end of a TLS handshake: slow
+//! senders count as silent.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -22,26 +27,34 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a peer may do nothing before it counts: longer than a packet takes to come from anywhere.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long everybody may do nothing: new connections need it to say what they want.
 const BLINK: Duration = Duration::from_millis(100);
+/// For what is there already to be read, or can be written, before a connection goes.
+const LAST_LOOK: Duration = Duration::from_millis(1);
+/// One place in so many is free, if it can be, before it is needed: it takes a moment until one who has to go is gone.
+const SPARE: usize = 16;
 /// Between two looks for somebody who can go.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// It waits for us: to be looked at for the first time, or to be answered.
+    Waiting,
     /// It never sent a request.
     Silent,
-    /// It waits for us.
-    Asked,
     /// It takes its answer.
     Answered,
     /// Its answers are sent.
     Idle,
+    /// It has rested, and has to go unless we find that it was us who did.
+    Unwanted,
+    /// It has to go, though it moves.
+    Overdue,
 }
 
 /// Where a connection is, and since when.
@@ -63,21 +76,27 @@ pub(super) struct Activity {
 
 impl Activity {
     fn new(now: Instant) -> Self {
-        let state = State { phase: Phase::Silent, asked: now, moved: now };
+        let state = State { phase: Phase::Waiting, asked: now, moved: now };
         Self { state: Mutex::new(state), unwanted: Notify::new() }
+    }
+
+    /// From now on it is up to the peer to begin a connection or to go on with it, before the first request.
+    pub(super) fn awaited(&self) {
+        let now = Instant::now();
+        *self.state() = State { phase: Phase::Silent, asked: now, moved: now };
     }
 
     /// A request is complete.
     pub(super) fn asked(&self) {
         let now = Instant::now();
-        *self.state() = State { phase: Phase::Asked, asked: now, moved: now };
+        *self.state() = State { phase: Phase::Waiting, asked: now, moved: now };
     }
 
     /// Some bytes were taken.
     fn took(&self) {
         let mut state = self.state();
         state.moved = Instant::now();
-        if state.phase == Phase::Asked {
+        if matches!(state.phase, Phase::Waiting | Phase::Unwanted) {
             state.phase = Phase::Answered;
         }
     }
@@ -90,6 +109,10 @@ impl Activity {
         }
     }
 
+    fn leaves(&self) -> bool {
+        matches!(self.state().phase, Phase::Unwanted | Phase::Overdue)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,22 +122,24 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct Connections {
     room: Arc<Semaphore>,
+    /// How much of it is free, if it can be.
+    spare: usize,
     table: Arc<Mutex<Table>>,
 }
 
 impl Connections {
     /// With room for so many.
     pub(super) fn new(most: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(most)), table: Arc::default() }
+        Self { room: Arc::new(Semaphore::new(most)), spare: most / SPARE, table: Arc::default() }
     }
 
     /// Lets in a connection from this address, once there is room or somebody has gone for it. May be dropped.
     pub(super) async fn admit(&self, peer: IpAddr) -> Admitted {
         let place = loop {
-            if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
-                break place;
+            let free = self.room.available_permits();
+            if free <= self.spare / 2 {
+                self.table().evict(Instant::now(), (self.spare - free).max(1));
             }
-            self.table().evict(Instant::now());
             if let Ok(Ok(place)) = timeout(PAUSE, Arc::clone(&self.room).acquire_owned()).await {
                 break place;
             }
@@ -140,9 +165,16 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// Ready when the connection has to go.
+    /// Ready when the connection has to go. Whoever polls this polls the connection first, for its last look.
     pub(super) async fn unwanted(&self) {
-        self.activity.unwanted.notified().await;
+        loop {
+            self.activity.unwanted.notified().await;
+            // The runtime looks at its timers after its sockets. So once this ends, what had come is known.
+            sleep(LAST_LOOK).await;
+            if self.activity.leaves() {
+                return;
+            }
+        }
     }
 }
 
@@ -170,24 +202,30 @@ impl Table {
         id
     }
 
-    fn remove(&mut self, id: u64) -> Option<Arc<Activity>> {
-        let (peer, activity) = self.entries.remove(&id)?;
+    fn remove(&mut self, id: u64) {
+        let Some((peer, _)) = self.entries.remove(&id) else { return };
         if let Some(share) = self.shares.get_mut(&peer) {
             *share -= 1;
             if *share == 0 {
                 self.shares.remove(&peer);
             }
         }
-        Some(activity)
     }
 
-    /// Tells the one that is missed least, if anybody can go.
-    fn evict(&mut self, now: Instant) {
-        let candidates = self.entries.iter().filter_map(|(&id, (peer, activity))| {
+    /// Sees to it that so many are about to go, those that are missed least, as far as there are any who can.
+    fn evict(&self, now: Instant, count: usize) {
+        let (mut candidates, mut leaving) = (Vec::new(), 0);
+        for (&id, (peer, activity)) in &self.entries {
             let share = self.shares.get(peer).copied().unwrap_or_default();
-            urgency(*activity.state(), share, now).map(|urgency| (urgency, id))
-        });
-        if let Some(activity) = candidates.min().and_then(|(_, id)| self.remove(id)) {
+            if activity.leaves() {
+                leaving += 1;
+            } else if let Some(urgency) = urgency(*activity.state(), share, now) {
+                candidates.push((urgency, id, activity));
+            }
+        }
+        candidates.sort_unstable_by_key(|&(urgency, id, _)| (urgency, id));
+        for (urgency, _, activity) in candidates.into_iter().take(count.saturating_sub(leaving)) {
+            activity.state().phase = if urgency.0 == MOVES { Phase::Overdue } else { Phase::Unwanted };
             activity.unwanted.notify_one();
         }
     }
@@ -196,6 +234,9 @@ impl Table {
 /// The least goes first; `None` stays.
 type Urgency = (u8, Reverse<usize>, u8, Instant);
 
+/// The first word about one who moves, and goes nevertheless.
+const MOVES: u8 = 2;
+
 fn urgency(state: State, share: usize, now: Instant) -> Option<Urgency> {
     let rested = now.duration_since(state.moved);
     let share = Reverse(share);
@@ -203,14 +244,14 @@ fn urgency(state: State, share: usize, now: Instant) -> Option<Urgency> {
         Phase::Silent => 0,
         Phase::Idle => 1,
         Phase::Answered => 2,
-        Phase::Asked => return None,
+        Phase::Waiting | Phase::Unwanted | Phase::Overdue => return None,
     };
     if rested >= GRACE {
         Some((0, share, kind, state.moved))
     } else if rested >= BLINK {
         Some((1, share, 0, state.moved))
     } else if state.phase == Phase::Answered && now.duration_since(state.asked) >= GRACE {
-        Some((2, share, 0, state.asked))
+        Some((MOVES, share, 0, state.asked))
     } else {
         None
     }
@@ -283,112 +324,4 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Told<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOSTILE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
-    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
-    const LATER: Duration = Duration::from_secs(2);
-
-    /// Whether it was told to go.
-    fn is_unwanted(admitted: &Admitted) -> bool {
-        let mut unwanted = std::pin::pin!(admitted.unwanted());
-        unwanted.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready()
-    }
-
-    async fn full(connections: &Connections, peers: &[IpAddr]) -> Vec<Admitted> {
-        let mut admitted = Vec::new();
-        for &peer in peers {
-            admitted.push(connections.admit(peer).await);
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        admitted
-    }
-
-    fn evicted(connections: &Connections, admitted: &[Admitted]) -> Option<usize> {
-        connections.table().evict(Instant::now());
-        admitted.iter().position(is_unwanted)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_longest_silent_goes_first_then_the_idle_then_those_who_take_nothing() {
-        let connections = Connections::new(5);
-        let admitted = full(&connections, &[HOSTILE; 5]).await;
-        let activity = |index: usize| &admitted[index].activity;
-        for index in [0, 1, 2] {
-            activity(index).asked();
-            activity(index).took();
-        }
-        activity(1).took_all();
-        activity(2).took_all();
-        // Waits for us.
-        activity(2).asked();
-        // A part of a request is no request.
-        tokio::time::advance(LATER).await;
-        assert_eq!(evicted(&connections, &admitted), Some(3));
-        assert_eq!(evicted(&connections, &admitted), Some(4));
-        assert_eq!(evicted(&connections, &admitted), Some(1));
-        assert_eq!(evicted(&connections, &admitted), Some(0));
-        assert_eq!(evicted(&connections, &admitted), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_address_with_the_most_pays() {
-        let connections = Connections::new(4);
-        let admitted = full(&connections, &[OTHER, HOSTILE, HOSTILE, HOSTILE]).await;
-        for one in &admitted[1..] {
-            one.activity.asked();
-            one.activity.took();
-        }
-        tokio::time::advance(LATER).await;
-        // The other one is silent, and the longest here.
-        assert_eq!(evicted(&connections, &admitted), Some(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_new_or_takes_something_goes_last() {
-        let connections = Connections::new(3);
-        let admitted = full(&connections, &[OTHER, HOSTILE, HOSTILE]).await;
-        admitted[1].activity.asked();
-        admitted[1].activity.took();
-        assert_eq!(evicted(&connections, &admitted), None);
-        tokio::time::advance(BLINK).await;
-        admitted[1].activity.took();
-        // The other one came first, but alone.
-        assert_eq!(evicted(&connections, &admitted), Some(2));
-        assert_eq!(evicted(&connections, &admitted), Some(0));
-        assert_eq!(evicted(&connections, &admitted), None);
-        tokio::time::advance(LATER).await;
-        admitted[1].activity.took();
-        assert_eq!(evicted(&connections, &admitted), Some(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn there_is_always_room_for_one_more_until_all_wait_for_us() {
-        let connections = Connections::new(2);
-        let admitted = full(&connections, &[HOSTILE; 2]).await;
-        for one in &admitted {
-            one.activity.asked();
-        }
-        assert!(timeout(LATER, connections.admit(OTHER)).await.is_err());
-        admitted[1].activity.took();
-        admitted[1].activity.took_all();
-        let (third, ()) = tokio::join!(connections.admit(OTHER), async {
-            admitted[1].unwanted().await;
-            drop(admitted);
-        });
-        assert_eq!(connections.table().entries.len(), 1);
-        drop(third);
-        let table = connections.table();
-        assert!(table.entries.is_empty() && table.shares.is_empty());
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_address() {
-        let network_of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(network_of("2001:db8::1"), network_of("2001:db8::ffff:2"));
-        assert_ne!(network_of("2001:db8::1"), network_of("2001:db8:0:1::1"));
-        assert_ne!(network_of("10.0.0.1"), network_of("10.0.0.2"));
-        assert_eq!(network_of("::ffff:10.0.0.1"), network_of("10.0.0.1"));
-    }
-}
+mod tests;

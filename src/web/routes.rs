@@ -10,8 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
@@ -144,7 +144,8 @@ impl Desk {
     async fn page(&self, work: impl FnOnce() -> Response + Send + 'static) -> Result<Response, Response> {
         let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
             let busy = "too many pages are asked for at the same time; try again in a moment\n";
-            return Err((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], TEXT, busy).into_response());
+            let headers = [(RETRY_AFTER, "1"), (CONNECTION, "close")];
+            return Err((StatusCode::SERVICE_UNAVAILABLE, headers, TEXT, busy).into_response());
         };
         aside(&self.pages, move || work().map(|body| Body::new(Seated { body, _chair: chair }))).await
     }

@@ -47,7 +47,7 @@ const STREAM_WINDOW: u32 = 1024;
 /// What a peer may send of bodies on all streams together; HTTP/2 knows no less.
 const CONNECTION_WINDOW: u32 = 65_535;
 /// Connections that the kernel keeps for us while we do not accept.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
 /// What the kernel takes of answers beyond what it may send at once, in bytes. Without it, it keeps megabytes for a peer
 /// that reads nothing, and many whole answers for one that asks for many in a row.
 #[cfg(target_os = "linux")]
@@ -153,6 +153,7 @@ pub async fn serve(
         let served = connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone());
         connections.spawn(async move {
             tokio::select! {
+                biased;
                 () = served => {}
                 () = admitted.unwanted() => tracing::debug!(%peer, "connection closed to make room"),
             }
@@ -232,8 +233,9 @@ impl Connection {
         mut stopping: watch::Receiver<bool>,
     ) {
         let (tls, http2) = self.access.connection().await;
+        let opening = open(stream, tls.clone(), self.limits.write, &self.activity);
         let opened = tokio::select! {
-            opened = timeout(self.limits.head, open(stream, tls.clone(), self.limits.write)) => opened,
+            opened = timeout(self.limits.head, opening) => opened,
             // No request can be under way yet.
             _ = stopping.wait_for(|&stopping| stopping) => return,
         };
@@ -246,6 +248,7 @@ impl Connection {
             }
         };
         let Self { activity, access, limits } = self;
+        activity.awaited();
         let head = Head::awaited();
         let stream = Told::new(stream, Arc::clone(&activity));
         let stream = HeadDeadline::new(stream, head.clone(), limits.head);
@@ -299,6 +302,7 @@ async fn open(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
     write: Duration,
+    activity: &Activity,
 ) -> io::Result<Option<Pin<Box<dyn Stream>>>> {
     // Without it, the last packet of an answer may wait for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
@@ -309,8 +313,10 @@ async fn open(
         tracing::debug!(%error, "TCP_NOTSENT_LOWAT");
     }
     let Some(tls) = tls else { return Ok(Some(Box::pin(with_timeout(stream, write)))) };
+    activity.awaited();
     let mut first = [0];
     stream.peek(&mut first).await?;
+    activity.awaited();
     // A handshake begins with the byte 22, a request of HTTP with a letter.
     if first[0].is_ascii_uppercase() {
         return refuse_plain_http(stream).await.map(|()| None);
