@@ -38,7 +38,7 @@ const LAST_LOOK: Duration = Duration::from_millis(1);
 /// One place in so many is free, if it can be, before it is needed: it takes a moment until one who has to go is gone.
 const SPARE: usize = 16;
 /// Between two looks for somebody who can go.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Connections {
         let place = loop {
             let free = self.room.available_permits();
             if free <= self.spare / 2 {
-                self.table().evict(Instant::now(), (self.spare - free).max(1));
+                self.table().make_room(Instant::now(), (self.spare - free).max(1));
             }
             if let Ok(Ok(place)) = timeout(PAUSE, Arc::clone(&self.room).acquire_owned()).await {
                 break place;
@@ -191,6 +191,8 @@ struct Table {
     entries: HashMap<u64, (IpAddr, Arc<Activity>)>,
     /// How many of each address.
     shares: HashMap<IpAddr, usize>,
+    /// When somebody who can go was looked for last.
+    looked: Option<Instant>,
 }
 
 impl Table {
@@ -227,6 +229,14 @@ impl Table {
         for (urgency, _, activity) in candidates.into_iter().take(count.saturating_sub(leaving)) {
             activity.state().phase = if urgency.0 == MOVES { Phase::Overdue } else { Phase::Unwanted };
             activity.unwanted.notify_one();
+        }
+    }
+
+    /// The same, unless that was looked at just now: it takes longer than to let one in.
+    fn make_room(&mut self, now: Instant, count: usize) {
+        if self.looked.is_none_or(|looked| now >= looked + PAUSE) {
+            self.looked = Some(now);
+            self.evict(now, count);
         }
     }
 }

@@ -47,7 +47,7 @@ const STREAM_WINDOW: u32 = 1024;
 /// What a peer may send of bodies on all streams together; HTTP/2 knows no less.
 const CONNECTION_WINDOW: u32 = 65_535;
 /// Connections that the kernel keeps for us while we do not accept.
-const BACKLOG: i32 = 4096;
+const BACKLOG: i32 = 2048;
 /// What the kernel takes of answers beyond what it may send at once, in bytes. Without it, it keeps megabytes for a peer
 /// that reads nothing, and many whole answers for one that asks for many in a row.
 #[cfg(target_os = "linux")]
