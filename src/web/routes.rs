@@ -144,6 +144,7 @@ impl Desk {
     async fn page(&self, work: impl FnOnce() -> Response + Send + 'static) -> Result<Response, Response> {
         let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
             let busy = "too many pages are asked for at the same time; try again in a moment\n";
+            // Closed, since whoever asks for many in a row would be refused each of them.
             let headers = [(RETRY_AFTER, "1"), (CONNECTION, "close")];
             return Err((StatusCode::SERVICE_UNAVAILABLE, headers, TEXT, busy).into_response());
         };

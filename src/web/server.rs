@@ -4,8 +4,8 @@
 //! wait on a peer has an end: a TLS handshake and a request's head must be there within [`Limits::head`] of their first
 //! byte (of the connection, for the first one), an answer that nobody takes is given up after [`Limits::write`], one
 //! that is taken too slowly after [`Limits::answer`], and a connection without requests is closed after
-//! [`Limits::idle`]. Over [`Limits::connections`], one that is not missed is closed for each new one: see
-//! [`super::connections`]. Request bodies are not read beyond what came with the head. An accept that fails, for want of
+//! [`Limits::idle`]. When hardly any of [`Limits::connections`] is free, one that is not missed is closed for each new
+//! one: see [`super::connections`]. Request bodies are not read beyond what came with the head. An accept that fails, for want of
 //! file descriptors say, is tried again.
 
 use std::convert::Infallible;
@@ -46,7 +46,8 @@ const STREAMS: u32 = 8;
 const STREAM_WINDOW: u32 = 1024;
 /// What a peer may send of bodies on all streams together; HTTP/2 knows no less.
 const CONNECTION_WINDOW: u32 = 65_535;
-/// Connections that the kernel keeps for us while we do not accept.
+/// Connections that the kernel keeps for us while we do not accept. With few, a crowd makes it drop those of others, who
+/// try again seconds later; with many, they wait for their turn.
 const BACKLOG: i32 = 2048;
 /// What the kernel takes of answers beyond what it may send at once, in bytes. Without it, it keeps megabytes for a peer
 /// that reads nothing, and many whole answers for one that asks for many in a row.
