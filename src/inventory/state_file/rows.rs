@@ -184,7 +184,7 @@ impl<'a> Writer<'a> {
             storage_consumed,
         ];
         SubscriptionRow {
-            suffix: known.id.suffix(),
+            suffix: known.id.suffix().into(),
             kind: [service, model, source, payment_type, storage, name, package].map(|text| self.text(text)),
             retention: self.text(retention),
             quantities: quantities.map(|quantity| quantity.map(Quantity::get)),
@@ -238,14 +238,16 @@ pub(super) fn decode(body: &[u8]) -> Result<State, Damage> {
     let (mut partners, mut names) = (Vec::new(), HashSet::new());
     for _ in 0..count {
         let row: PartnerRow<'_> = take(&mut rest)?;
-        let mut customers = BTreeMap::new();
+        let mut customers: Vec<Arc<Customer>> = Vec::new();
         for _ in 0..row.customers {
             let customer = texts.customer(take(&mut rest)?)?;
-            if customers.last_key_value().is_some_and(|(last, _)| *last >= customer.id) {
+            if customers.last().is_some_and(|last| last.id >= customer.id) {
                 return Err(Damage::Invalid("customers out of order"));
             }
-            customers.insert(customer.id.clone(), Arc::new(customer));
+            customers.push(Arc::new(customer));
         }
+        // A map that is made at once has full nodes.
+        let customers: BTreeMap<_, _> = customers.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
         let listing = listing(&row)?;
         let past = Past { listing, customers };
         let known = KnownPartner { name: row.name.into(), client_id: row.client_id.to_owned(), past };
@@ -312,12 +314,11 @@ impl Texts {
             name: self.get(name)?,
             package: self.get(package)?,
         };
-        if row.suffix == 0 {
-            return Err(Damage::Invalid("a suffix of a subscription's id"));
-        }
+        let suffix = u16::try_from(row.suffix).ok().filter(|&suffix| suffix > 0);
+        let suffix = suffix.ok_or(Damage::Invalid("a suffix of a subscription's id"))?;
         let [seats, units, assigned, available, purchased, used, protected, consumed] = row.quantities;
         Ok(KnownSubscription {
-            id: SubscriptionId::of(&kind, row.suffix),
+            id: SubscriptionId::of(&kind, suffix),
             subscription: Subscription {
                 kind: kinds::shared(kind.into()),
                 retention: self.get(row.retention)?,
