@@ -12,7 +12,7 @@
 
 mod support;
 
-use avepoint_exporter::exposition::{Exposition, Format, Renderer};
+use avepoint_exporter::exposition::{Exposition, Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
 use divan::Bencher;
 use jiff::SignedDuration;
@@ -38,13 +38,15 @@ fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
     let shared = [Shared::new(inventory, watch::channel(()).0)];
     let mut renderer = Renderer::new();
     let mut second = 0;
-    let mut generation = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    let published = Published::new();
+    renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
     bencher.bench_local(|| {
         second += 1;
         for id in ids.by_ref().take(polls) {
             shared[0].update(|inventory| poll(inventory, &id, second, changed));
         }
-        generation = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+        renderer
+            .update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
     });
 }
 

@@ -51,10 +51,12 @@ fn main() {
     let published = Published::new();
     let mut renderer = Renderer::new();
     let began = Instant::now();
-    let exposition = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    let mut update = || {
+        renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation))
+    };
+    update();
     let took = began.elapsed();
-    let series = exposition.series();
-    published.publish(exposition);
+    let series = published.get().series();
     let complete = resident();
     let each = |bytes: u64| bytes as f64 / series as f64;
     println!(
@@ -82,7 +84,7 @@ fn main() {
             polls += 1;
         }
         let before = cpu_time();
-        published.publish(renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO));
+        update();
         spent += cpu_time().saturating_sub(before);
         updates += 1;
         if began.elapsed().as_secs() >= u64::from(told) + u64::from(seconds.div_ceil(6)) {

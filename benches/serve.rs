@@ -50,8 +50,9 @@ fn main() {
     let published = Published::new();
     let mut renderer = Renderer::new();
     let started = Instant::now();
-    let exposition = renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO);
+    renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
     let took = started.elapsed();
+    let exposition = published.get();
     let series = exposition.series();
     let with_lines = resident();
     if let Some(folder) = arguments.get(3) {
@@ -63,7 +64,7 @@ fn main() {
             println!("gzip {gzip}: {} pieces, {} bytes", chunks.iter().count(), chunks.concat().len());
         }
     }
-    published.publish(exposition);
+    drop(exposition);
     let each = move |bytes: u64| bytes as f64 / series as f64;
     println!(
         "{series} series of {customers} customers, rendered in {took:?}; resident bytes a series: inventory {:.0}, \
@@ -99,7 +100,9 @@ fn main() {
                     shared[0].update(|inventory| poll(inventory, id, second, true));
                 }
                 let before = cpu_time();
-                published.publish(renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO));
+                renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| {
+                    published.publish(generation)
+                });
                 spent += cpu_time().saturating_sub(before);
                 updates += 1;
                 if updates % 100 == 0 {

@@ -39,17 +39,20 @@ pub(super) async fn publish(
         changed.mark_unchanged();
         let now = Arc::clone(&running.borrow_and_update());
         let showing = Arc::clone(&now);
+        let publishing = published.clone();
         correction = steady(correction, clock.correction());
         let update = move || {
             let inventories = now.partners.iter().map(|partner| &partner.inventory);
-            let exposition = renderer.update_shared(inventories, now.customer_name_label, clock.now(), correction);
-            (renderer, exposition)
+            let mut next_expiry = None;
+            renderer.update_shared(inventories, now.customer_name_label, clock.now(), correction, |exposition| {
+                next_expiry = exposition.next_expiry();
+                publishing.publish(exposition);
+            });
+            (renderer, next_expiry)
         };
         let next_expiry = match tokio::task::spawn_blocking(update).await {
-            Ok((after, exposition)) => {
+            Ok((after, next_expiry)) => {
                 renderer = after;
-                let next_expiry = exposition.next_expiry();
-                published.publish(exposition);
                 shown.send_replace(showing);
                 next_expiry
             }

@@ -145,7 +145,7 @@ impl Exposition {
             before.combine(&own.lines.checksum);
             vec![own.lines.deflated.clone(), gzip::finish(&before, end.as_bytes())]
         } else {
-            own.lines.texts().cloned().chain([Bytes::from(end)]).collect()
+            vec![own.lines.text.clone(), Bytes::from(end)]
         };
         let own = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         let chunks = Chunks { shared: Arc::clone(self.body(format, gzip)), own };
@@ -161,8 +161,7 @@ impl Exposition {
             let deflated = segments.map(|segment| segment.deflated.clone());
             compressed.get_or_init(|| [Bytes::from_static(gzip::HEADER)].into_iter().chain(deflated).collect())
         } else {
-            let texts = segments.flat_map(|segment| segment.texts()).filter(|text| !text.is_empty()).cloned();
-            plain.get_or_init(|| texts.collect())
+            plain.get_or_init(|| segments.map(|segment| segment.text.clone()).collect())
         }
     }
 }

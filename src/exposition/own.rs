@@ -28,7 +28,7 @@ impl Own {
                 write_family(&mut text, format, family);
             }
         }
-        Self { format, lines: gzip::with_deflater(|deflater| Segment::of(text, deflater)) }
+        Self { format, lines: gzip::with_deflater(|deflater| Segment::of(&text, deflater)) }
     }
 }
 

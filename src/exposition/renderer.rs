@@ -47,9 +47,7 @@ pub(super) const FAMILIES: [&Family; 26] = [
     &catalog::CUSTOMERS,
 ];
 
-/// With so many runs to render it is worth starting threads, which then is a matter of tenths of a second.
-const MANY: usize = if cfg!(test) { 8 } else { 64 };
-/// And no more of them than this, on machines with many cores that have other things to do.
+/// Threads that render everything anew, on machines with many cores that have other things to do.
 const MOST_THREADS: usize = 4;
 
 /// Keeps what was rendered, so that an update renders and compresses no more than what changed.
@@ -72,6 +70,21 @@ struct Partner {
     spans: Vec<Span>,
 }
 
+/// What was seen of the inventories.
+#[derive(Default)]
+struct Looked {
+    partners: usize,
+    /// Whether customers came or left.
+    moved: bool,
+}
+
+impl Looked {
+    fn add(&mut self, moved: bool) {
+        self.partners += 1;
+        self.moved |= moved;
+    }
+}
+
 impl Default for Renderer {
     fn default() -> Self {
         Self::new()
@@ -87,7 +100,7 @@ impl Renderer {
             let metadata = [Format::Text, Format::OpenMetrics].map(|format| {
                 let mut text = String::new();
                 syntax::write_metadata(&mut text, format, family.name, family.help, family.kind);
-                Segment::of(text, &mut deflater).into()
+                Segment::of(&text, &mut deflater).into()
             });
             Arc::new(Ready::new(family.name, metadata, Vec::new()))
         });
@@ -106,64 +119,81 @@ impl Renderer {
         now: Timestamp,
         correction: SignedDuration,
     ) -> Exposition {
+        let mut looked = Looked::default();
         for (place, inventory) in inventories.iter().enumerate() {
-            self.look(place, inventory);
+            looked.add(self.look(place, inventory));
         }
-        self.partners.truncate(inventories.len());
-        self.render(customer_name_label, now, correction)
+        let mut last = Exposition::empty();
+        self.render(looked, customer_name_label, now, correction, |exposition| last = exposition);
+        last
     }
 
     /// The same of inventories that are shared; each is held up for a comparison of a pointer a customer.
+    ///
+    /// Every generation is published, and there may be several: each has some more of what changed, the last one all
+    /// of it. Were it published once, what was and what is would both be in memory.
     pub fn update_shared<'a>(
         &mut self,
         inventories: impl IntoIterator<Item = &'a Shared>,
         customer_name_label: bool,
         now: Timestamp,
         correction: SignedDuration,
-    ) -> Exposition {
-        let mut count = 0;
+        publish: impl FnMut(Exposition),
+    ) {
+        let mut looked = Looked::default();
         for (place, shared) in inventories.into_iter().enumerate() {
-            shared.read(|inventory| self.look(place, inventory));
-            count = place + 1;
+            shared.read(|inventory| looked.add(self.look(place, inventory)));
         }
-        self.partners.truncate(count);
-        self.render(customer_name_label, now, correction)
+        self.render(looked, customer_name_label, now, correction, publish);
     }
 
-    /// Takes over what changed of the partner in this place.
-    fn look(&mut self, place: usize, inventory: &Inventory) {
+    /// Takes over what changed of the partner in this place. True if its customers are others than before.
+    fn look(&mut self, place: usize, inventory: &Inventory) -> bool {
         let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
         let partner = match known {
             Some(behind) => self.partners.remove(place + behind),
             None => Partner::new(inventory),
         };
         self.partners.insert(place, partner);
-        if let Some(partner) = self.partners.get_mut(place) {
-            partner.look(inventory);
-        }
+        self.partners.get_mut(place).is_some_and(|partner| partner.look(inventory))
     }
 
-    fn render(&mut self, with_name: bool, now: Timestamp, correction: SignedDuration) -> Exposition {
+    fn render(
+        &mut self,
+        looked: Looked,
+        with_name: bool,
+        now: Timestamp,
+        correction: SignedDuration,
+        mut publish: impl FnMut(Exposition),
+    ) {
+        self.partners.truncate(looked.partners);
         let same =
             |last: (bool, SignedDuration, Timestamp)| (last.0, last.1) == (with_name, correction) && last.2 <= now;
         let all = !self.last.is_some_and(same);
         self.last = Some((with_name, correction, now));
-        let mut spans = Vec::new();
-        for partner in &mut self.partners {
-            let context = Context { inventory: &partner.inventory, with_name, now, correction };
+        if all {
+            self.partners.iter_mut().flat_map(|partner| &mut partner.spans).for_each(Span::expire);
+        }
+        loop {
+            let mut outdated = self.partners.iter_mut().flat_map(|partner| {
+                let context = Context { inventory: &partner.inventory, with_name, now, correction };
+                let spans = partner.spans.iter_mut().filter(move |span| !span.is_current(now));
+                spans.map(move |span| (span, context))
+            });
             if all {
-                partner.spans.iter_mut().for_each(Span::expire);
-            }
-            spans.extend(partner.spans.iter_mut().map(|span| (span, context)));
-        }
-        if spans.iter().map(|(span, _)| span.outdated(now)).sum::<usize>() < MANY {
-            for (span, context) in spans {
+                render_at_once(outdated.collect());
+            } else if looked.moved {
+                // A customer may have come from one span to another, and would be in a generation between twice.
+                outdated.for_each(|(span, context)| span.render(context, &mut self.deflater));
+            } else if let Some((span, context)) = outdated.next() {
                 span.render(context, &mut self.deflater);
+                if outdated.next().is_some() {
+                    publish(self.assemble(now, correction));
+                    continue;
+                }
             }
-        } else {
-            render_at_once(spans);
+            return publish(self.assemble(now, correction));
         }
-        self.assemble(now, correction)
     }
 
     /// The generation of what is rendered.
@@ -190,9 +220,9 @@ impl Renderer {
                 number.checked_sub(of_customers).and_then(|n| of_partners.get(n))
             {
                 series += lines.count;
-                let same = ready.segments.first().filter(|segment| segment.text(0) == lines.text.as_bytes()).cloned();
+                let same = ready.segments.first().filter(|segment| *segment.text == *lines.text.as_bytes()).cloned();
                 (lines.count > 0)
-                    .then(|| same.unwrap_or_else(|| Segment::of(lines.text.clone(), &mut self.deflater).into()))
+                    .then(|| same.unwrap_or_else(|| Segment::of(&lines.text, &mut self.deflater).into()))
                     .into_iter()
                     .collect()
             } else {
@@ -241,8 +271,8 @@ impl Partner {
         }
     }
 
-    /// Takes over what changed.
-    fn look(&mut self, inventory: &Inventory) {
+    /// Takes over what changed. True if the customers are others than before.
+    fn look(&mut self, inventory: &Inventory) -> bool {
         self.inventory.listing.clone_from(&inventory.listing);
         if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
             && self.inventory.collectors != inventory.collectors
@@ -258,5 +288,6 @@ impl Partner {
             self.spans = span::arrange(&inventory.customers, std::mem::take(&mut self.spans));
             self.customers = inventory.customers.len();
         }
+        !same_customers
     }
 }

@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 use crc32fast::Hasher;
+use memmap2::MmapMut;
 
 use super::gzip::{self, Deflater};
 
-/// Some lines. It never changes; one that replaces it takes over the parts that are the same: their text without
-/// copying it, and what is deflated, which is short, as a copy, since many small pieces would be slow to send.
+/// From so many bytes on, a segment's are mapped memory of their own, which the system has back when they are no longer
+/// sent: among the many small things of a heap they would leave gaps of any size, more with every change.
+const MAPPED: usize = 16 * 1024;
+
+/// Some lines, in parts. It never changes; one that replaces it copies the parts that are the same.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
+    pub(super) text: Bytes,
     /// All parts, deflated one by one.
     pub(super) deflated: Bytes,
     /// Checksum and length of the text.
@@ -17,59 +22,57 @@ pub(super) struct Segment {
 }
 
 /// A part of a segment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Ready {
-    text: Bytes,
     checksum: Hasher,
+    /// Where its text ends in that of the segment.
+    text_end: usize,
     /// Where it ends in what is deflated.
-    end: usize,
+    deflated_end: usize,
 }
 
 /// One part of a segment to be made.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) enum Part<'a> {
     /// As in another segment, by its number there.
     Kept(&'a Segment, usize),
     /// New text.
-    New(Bytes),
+    New(&'a str),
 }
 
 impl Segment {
     /// A segment of one part.
-    pub(super) fn of(text: String, deflater: &mut Deflater) -> Self {
-        Self::new(&[Part::New(text.into())], deflater)
+    pub(super) fn of(text: &str, deflater: &mut Deflater) -> Self {
+        Self::new(&[Part::New(text)], deflater)
     }
 
     /// A segment of these parts in a row.
     pub(super) fn new(parts: &[Part<'_>], deflater: &mut Deflater) -> Self {
         let mut packed = std::mem::take(&mut deflater.room);
         packed.clear();
+        let mut text_end = 0;
         let mut all = Hasher::new();
         let mut ready = Vec::with_capacity(parts.len());
         for part in parts {
-            let (text, checksum) = match part {
+            let checksum = match part {
                 Part::Kept(segment, number) => {
                     packed.extend_from_slice(segment.deflated_part(*number));
-                    segment
-                        .parts
-                        .get(*number)
-                        .map(|part| (part.text.clone(), part.checksum.clone()))
-                        .unwrap_or_default()
+                    segment.parts.get(*number).map(|part| part.checksum.clone()).unwrap_or_default()
                 }
                 Part::New(text) => {
                     if !text.is_empty() {
-                        deflater.deflate(text, &mut packed);
+                        deflater.deflate(text.as_bytes(), &mut packed);
                     }
-                    (text.clone(), gzip::checksum(text))
+                    gzip::checksum(text.as_bytes())
                 }
             };
             all.combine(&checksum);
-            ready.push(Ready { text, checksum, end: packed.len() });
+            text_end += part.text().len();
+            ready.push(Ready { checksum, text_end, deflated_end: packed.len() });
         }
-        // What stays has the size of its content, and what grew is used again: millions of lines leave no gaps behind.
-        let segment = Self { deflated: Bytes::copy_from_slice(&packed), checksum: all, parts: ready.into() };
+        let mut bytes = joined(parts.iter().map(Part::text).chain([&*packed]), text_end + packed.len());
         deflater.room = packed;
-        segment
+        Self { text: bytes.split_to(text_end), deflated: bytes, checksum: all, parts: ready.into() }
     }
 
     /// The number of parts.
@@ -77,23 +80,49 @@ impl Segment {
         self.parts.len()
     }
 
-    /// The texts that are to be sent one after the other; some may be empty.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &Bytes> {
-        self.parts.iter().map(|part| &part.text)
-    }
-
     /// A part's text; empty if there is no such part.
-    pub(super) fn text(&self, number: usize) -> &[u8] {
-        self.parts.get(number).map(|part| &*part.text).unwrap_or_default()
+    pub(super) fn part(&self, number: usize) -> &[u8] {
+        self.text.get(self.range(number, |part| part.text_end)).unwrap_or_default()
     }
 
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.deflated.is_empty()
+        self.text.is_empty()
     }
 
     fn deflated_part(&self, number: usize) -> &[u8] {
-        let end = |number: usize| self.parts.get(number).map_or(0, |part| part.end);
-        self.deflated.get(number.checked_sub(1).map_or(0, end)..end(number)).unwrap_or_default()
+        self.deflated.get(self.range(number, |part| part.deflated_end)).unwrap_or_default()
     }
+
+    fn range(&self, number: usize, end: fn(&Ready) -> usize) -> std::ops::Range<usize> {
+        let end_of = |number: usize| self.parts.get(number).map_or(0, end);
+        number.checked_sub(1).map_or(0, end_of)..end_of(number)
+    }
+}
+
+impl<'a> Part<'a> {
+    fn text(&self) -> &'a [u8] {
+        match self {
+            Self::Kept(segment, number) => segment.part(*number),
+            Self::New(text) => text.as_bytes(),
+        }
+    }
+}
+
+/// All of them in memory of exactly this size.
+fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]>, size: usize) -> Bytes {
+    let map = (size >= MAPPED).then(|| MmapMut::map_anon(size).ok()).flatten();
+    let Some(mut map) = map else {
+        // It is small, or the system has no more mappings to give.
+        let mut bytes = Vec::with_capacity(size);
+        pieces.for_each(|piece| bytes.extend_from_slice(piece));
+        return bytes.into();
+    };
+    let mut rest = &mut *map;
+    for piece in pieces {
+        let Some((place, after)) = rest.split_at_mut_checked(piece.len()) else { break };
+        place.copy_from_slice(piece);
+        rest = after;
+    }
+    Bytes::from_owner(map)
 }

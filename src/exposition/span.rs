@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::collection::{self, Targets};
@@ -22,7 +21,7 @@ use crate::inventory::Customer;
 /// Customers in a run, on average: fewer make a change cheaper, more compress better.
 const RUN: u64 = if cfg!(test) { 4 } else { 64 };
 /// Customers in a span, on average: fewer make a change cheaper, more make fewer pieces to send compressed.
-const SPAN: u64 = if cfg!(test) { 16 } else { 2048 };
+const SPAN: u64 = if cfg!(test) { 16 } else { 512 };
 
 /// The segments of a span, one for each family.
 type Segments = Arc<[Arc<Segment>]>;
@@ -110,20 +109,17 @@ impl Span {
         self.runs.iter().filter_map(|run| run.rendered.as_ref())
     }
 
-    /// How many of its runs have to be rendered.
-    pub(super) fn outdated(&self, now: Timestamp) -> usize {
-        self.runs.iter().filter(|run| !run.is_current(now)).count()
-    }
-
-    /// Renders the runs that need it; segments whose bytes stay the same stay.
-    pub(super) fn render(&mut self, context: Context<'_>, deflater: &mut Deflater) {
+    /// Whether its segments are what rendering it would give.
+    pub(super) fn is_current(&self, now: Timestamp) -> bool {
         let in_place = |(number, run): (usize, &Run)| {
             run.written.as_ref().is_some_and(|(segments, at)| Arc::ptr_eq(segments, &self.segments) && *at == number)
         };
         let complete = self.segments.iter().all(|segment| segment.len() == self.runs.len());
-        if complete && self.runs.iter().enumerate().all(|(n, run)| run.is_current(context.now) && in_place((n, run))) {
-            return;
-        }
+        complete && self.runs.iter().all(|run| run.is_current(now)) && self.runs.iter().enumerate().all(in_place)
+    }
+
+    /// Renders the runs that need it; segments whose bytes stay the same stay.
+    pub(super) fn render(&mut self, context: Context<'_>, deflater: &mut Deflater) {
         let changes: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
         let families = changes.iter().map(Vec::len);
         let written = self.runs.iter().filter_map(|run| Some(run.written.as_ref()?.0.len()));
@@ -172,7 +168,7 @@ impl Run {
     }
 
     /// The text of every family that is not as it was written; nothing if it need not be rendered.
-    fn render(&mut self, context: Context<'_>) -> Vec<Option<Bytes>> {
+    fn render(&mut self, context: Context<'_>) -> Vec<Option<Box<str>>> {
         if self.is_current(context.now) {
             return Vec::new();
         }
@@ -186,12 +182,10 @@ impl Run {
             rendered.targets.count(&context, customer);
         }
         self.rendered = Some(rendered);
-        let changed = |(family, lines): (usize, &Lines)| {
-            let text = lines.text.as_bytes();
-            // Without the room that it grew into.
-            (self.text(family) != Some(text)).then(|| Bytes::copy_from_slice(text))
+        let changed = |(family, lines): (usize, Lines)| {
+            (self.text(family) != Some(lines.text.as_bytes())).then(|| lines.text.into_boxed_str())
         };
-        lines.iter().enumerate().map(changed).collect()
+        lines.into_iter().enumerate().map(changed).collect()
     }
 
     /// What is written of a family, and which part of it is the run's.
@@ -201,15 +195,15 @@ impl Run {
     }
 
     fn text(&self, family: usize) -> Option<&[u8]> {
-        self.written(family).map(|(segment, at)| segment.text(at))
+        self.written(family).map(|(segment, at)| segment.part(at))
     }
 
     /// Its part of a family: what is written, unless it has changed.
-    fn part(&self, family: usize, changes: &[Option<Bytes>]) -> Part<'_> {
+    fn part<'a>(&'a self, family: usize, changes: &'a [Option<Box<str>>]) -> Part<'a> {
         match (changes.get(family), self.written(family)) {
-            (Some(Some(text)), _) => Part::New(text.clone()),
+            (Some(Some(text)), _) => Part::New(text),
             (_, Some((segment, at))) => Part::Kept(segment, at),
-            (_, None) => Part::New(Bytes::new()),
+            (_, None) => Part::New(""),
         }
     }
 }

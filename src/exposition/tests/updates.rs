@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use tokio::sync::watch;
 
 use super::{at, collectors, gunzip, own, quantity, seats, text_of};
 use crate::config::ListedSettings;
@@ -14,7 +15,7 @@ use crate::domain::{
     TenantSeats, TenantType,
 };
 use crate::exposition::{Exposition, Format, Renderer};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Shared};
 
 fn row(service: &str) -> Subscription {
     let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
@@ -149,8 +150,18 @@ impl World {
         }
     }
 
+    /// Of an update; the last one has everything.
+    fn generations(&self, renderer: &mut Renderer) -> Vec<Exposition> {
+        let shared = self.inventories.iter().map(|inventory| Shared::new(inventory.clone(), watch::channel(()).0));
+        let shared: Vec<_> = shared.collect();
+        let mut generations = Vec::new();
+        renderer
+            .update_shared(&shared, self.names, self.now, self.correction, |generation| generations.push(generation));
+        generations
+    }
+
     fn update(&self, renderer: &mut Renderer) -> Exposition {
-        renderer.update(&self.inventories, self.names, self.now, self.correction)
+        self.generations(renderer).pop().unwrap()
     }
 }
 
@@ -165,11 +176,21 @@ proptest! {
             World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
         world.join("partner-0");
         let mut renderer = Renderer::new();
+        let mut before = Vec::new();
         for step in steps {
             for event in step {
                 world.happen(event);
             }
-            let updated = world.update(&mut renderer);
+            let mut generations = world.generations(&mut renderer);
+            let updated = generations.pop().unwrap();
+            for between in generations {
+                let lines = lines_of_customers(&between);
+                let either: HashSet<_> = before.iter().chain(&lines_of_customers(&updated)).cloned().collect();
+                prop_assert!(lines.iter().all(|line| either.contains(line)));
+                let series: HashSet<_> = lines.iter().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+                prop_assert_eq!(series.len(), lines.len());
+            }
+            before = lines_of_customers(&updated);
             let fresh = world.update(&mut Renderer::new());
             prop_assert_eq!(updated.series(), fresh.series());
             prop_assert_eq!(updated.next_expiry(), fresh.next_expiry());
@@ -180,6 +201,11 @@ proptest! {
             }
         }
     }
+}
+
+fn lines_of_customers(exposition: &Exposition) -> Vec<String> {
+    let text = text_of(&exposition.scrape(Format::Text, false, &[]));
+    text.lines().filter(|line| line.contains("customer_id=")).map(str::to_owned).collect()
 }
 
 /// Customers enough for many runs and spans.
@@ -225,6 +251,24 @@ fn what_did_not_change_is_the_same_memory() {
     let left = world.update(&mut renderer);
     let (same, all) = shared(&changed, &left);
     assert!(same < all && same + 25 > all, "{same} of {all} stay");
+}
+
+#[test]
+fn much_that_changed_comes_in_many_generations() {
+    let mut world = many();
+    let mut renderer = Renderer::new();
+    let mut before = world.update(&mut renderer);
+    world.happen(Event::Passed(60));
+    for customer in 0..=250 {
+        world.happen(Event::Answered(0, customer, 0, 8));
+    }
+    let generations = world.generations(&mut renderer);
+    assert!(generations.len() > 5, "{}", generations.len());
+    for generation in generations {
+        let (same, all) = shared(&before, &generation);
+        assert!(same < all && same + 25 > all, "{same} of {all} stay");
+        before = generation;
+    }
 }
 
 #[test]
