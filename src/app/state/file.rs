@@ -7,11 +7,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, ErrorKind, IntoInnerError};
+use std::io::{self, BufWriter, ErrorKind, IntoInnerError, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use memmap2::MmapMut;
 
 /// Files that were set aside and are kept.
 const KEPT_ASIDE: usize = 3;
@@ -47,8 +48,8 @@ impl StateFile {
 
     /// What the file holds; `None` if there is none. A file that cannot be read is not replaced from then on, since
     /// nobody knows what would be lost, until it is gone.
-    pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(&self.path) {
+    pub(super) fn read(&mut self) -> io::Result<Option<MmapMut>> {
+        match read_whole(&self.path) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
@@ -130,6 +131,16 @@ impl StateFile {
     }
 }
 
+/// The bytes of a file, outside of the heap: there they would leave a gap as large as they are, below all that is made
+/// of them.
+fn read_whole(path: &Path) -> io::Result<MmapMut> {
+    let mut file = File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut content = MmapMut::map_anon(length)?;
+    file.read_exact(&mut content)?;
+    Ok(content)
+}
+
 /// A file that is new: what a killed process left there is removed, and no link is followed.
 fn write_new(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -165,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let mut file = StateFile::new(path.clone());
-        assert_eq!(file.read().unwrap(), None);
+        assert!(file.read().unwrap().is_none());
         // What a killed process left, or somebody put there.
         fs::write(folder.path().join("other"), "other").unwrap();
         symlink(folder.path().join("other"), folder.path().join("state.tmp")).unwrap();
@@ -174,7 +185,7 @@ mod tests {
         assert_eq!(first.permissions().mode() & 0o777, 0o600);
         write(&mut file, b"second").unwrap();
         assert_ne!(fs::metadata(&path).unwrap().ino(), first.ino());
-        assert_eq!(file.read().unwrap().unwrap(), b"second");
+        assert_eq!(*file.read().unwrap().unwrap(), *b"second");
         assert_eq!(names(folder.path()), ["other", "state", "state.lock"]);
         assert_eq!(fs::read(folder.path().join("other")).unwrap(), b"other");
     }
@@ -187,7 +198,7 @@ mod tests {
         write(&mut first, b"first").unwrap();
         assert_eq!(write(&mut second, b"second").unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(second.set_aside(Timestamp::UNIX_EPOCH).unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(second.read().unwrap().unwrap(), b"first");
+        assert_eq!(*second.read().unwrap().unwrap(), *b"first");
         drop(first);
         write(&mut second, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
