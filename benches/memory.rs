@@ -52,7 +52,8 @@ fn main() {
     let mut renderer = Renderer::new();
     let began = Instant::now();
     let mut update = || {
-        renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation))
+        renderer
+            .update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
     };
     update();
     let took = began.elapsed();

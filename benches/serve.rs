@@ -101,7 +101,7 @@ fn main() {
                 }
                 let before = cpu_time();
                 renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| {
-                    published.publish(generation)
+                    published.publish(generation);
                 });
                 spent += cpu_time().saturating_sub(before);
                 updates += 1;

@@ -71,7 +71,7 @@ struct Partner {
 }
 
 /// What was seen of the inventories.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Looked {
     partners: usize,
     /// Whether customers came or left.
