@@ -59,17 +59,18 @@ fn target(index: i64) -> Target {
     Target::Customer(CustomerId::from(format!("{index:036}").as_str()), Question::TenantSeats(TenantType::Microsoft365))
 }
 
-/// The target that is due longest is taken, and put back an interval later.
+/// The target that is due longest is taken, and put back an interval and some chance later, as the cadence has it.
 #[divan::bench(args = TARGETS, sample_count = 100, sample_size = 1000)]
 fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
     let mut agenda = Agenda::default();
     for index in 0..targets {
         agenda.add(target(index), at(index % 900));
     }
+    let mut rng = fastrand::Rng::with_seed(1);
     bencher.bench_local(|| {
         let due = agenda.next_due().unwrap();
         let taken = agenda.take_due(due).unwrap();
-        agenda.finish(&taken, due + Duration::from_mins(15), false);
+        agenda.finish(&taken, due + Duration::from_micros(rng.u64(900_000_000..945_000_000)), false);
     });
 }
 

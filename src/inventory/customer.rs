@@ -118,7 +118,10 @@ impl Known {
         (!is_older(seen, max_age, now)).then_some((seen, answer))
     }
 
-    pub(super) fn succeed(&mut self, answer: Answer, now: Timestamp) {
+    pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) {
+        if let Some((_, before)) = &self.answer {
+            keep_memory(&mut answer, before);
+        }
         let now = now.into();
         *self = Self { polled: Some(now), answer: Some((now, answer)), failure: None, absence: Absence::None };
     }
@@ -139,6 +142,22 @@ impl Known {
             self.answer = None;
         }
         self.absence
+    }
+}
+
+/// What is as it was before stays where it is in memory: answers come by the hundred a second, and each that moved in
+/// would leave a gap elsewhere.
+fn keep_memory(answer: &mut Answer, before: &Answer) {
+    if answer == before {
+        answer.clone_from(before);
+    } else if let (Answer::TenantSeats(tenants), Answer::TenantSeats(before)) = (answer, before) {
+        for tenant in Arc::make_mut(tenants) {
+            let known = before.binary_search_by(|known| known.id.cmp(&tenant.id)).ok();
+            let known = known.and_then(|place| before.get(place)).filter(|known| known.name == tenant.name);
+            if let Some(known) = known {
+                tenant.name = Arc::clone(&known.name);
+            }
+        }
     }
 }
 
@@ -168,7 +187,7 @@ impl Customer {
     /// A row takes away nothing that it does not speak of: without a name the known one stays, so that names do not
     /// flap; without a list of products the known ones stay, at their age.
     pub(super) fn observe(&mut self, name: Option<Arc<str>>, rows: Option<Vec<Subscription>>, now: Timestamp) {
-        if let Some(name) = name.filter(|_| !self.named_by_configuration) {
+        if let Some(name) = name.filter(|name| !self.named_by_configuration && *name != self.name) {
             self.name = name;
         }
         let known = match &self.services {

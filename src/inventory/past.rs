@@ -2,7 +2,6 @@
 //! made from the present configuration.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -38,18 +37,21 @@ impl Inventory {
             self.listing = Listing { wanted, trouble: None, ..past.listing };
             self.listing.map_times(|at| at.min(now));
         }
-        for (id, known) in past.customers {
-            match self.customers.entry(id) {
-                Entry::Occupied(mut present) => Arc::make_mut(present.get_mut()).adopt(&known, wanted, now),
-                Entry::Vacant(place) if keeps(place.key(), &known.name) => {
-                    // Where it is, unless somebody else has it too: thousands of copies would leave as many gaps.
-                    let mut known = known;
-                    Arc::make_mut(&mut known).be_discovered(wanted, now);
-                    place.insert(known);
-                }
-                Entry::Vacant(_) => {}
+        let present = &mut self.customers;
+        let others = past.customers.into_iter().filter_map(|(id, mut known)| {
+            if let Some(customer) = present.get_mut(&id) {
+                Arc::make_mut(customer).adopt(&known, wanted, now);
+                return None;
             }
-        }
+            keeps(&id, &known.name).then(|| {
+                // Where it is, unless somebody else has it too: thousands of copies would leave as many gaps.
+                Arc::make_mut(&mut known).be_discovered(wanted, now);
+                (id, known)
+            })
+        });
+        // A map that is made at once has full nodes.
+        let mut others: BTreeMap<_, _> = others.collect();
+        self.customers.append(&mut others);
     }
 
     /// Moves every time at which something was seen or polled, by what the wall clock was corrected by, for those who are

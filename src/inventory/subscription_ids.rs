@@ -17,22 +17,22 @@ pub struct SubscriptionId {
     /// The first 48 bits of the hash of what the row is about.
     hash: [u8; 6],
     /// What tells it from others of its kind; 1 if it has none.
-    suffix: u32,
+    suffix: u16,
 }
 
 impl SubscriptionId {
-    fn new(hash: u64, suffix: u32) -> Self {
+    fn new(hash: u64, suffix: u16) -> Self {
         let [hash @ .., _, _] = hash.to_be_bytes();
         Self { hash, suffix }
     }
 
     /// The id that a row of this kind has with a suffix, 1 being none.
-    pub(super) fn of(kind: &SubscriptionKind, suffix: u32) -> Self {
+    pub(super) fn of(kind: &SubscriptionKind, suffix: u16) -> Self {
         Self::new(hash(kind), suffix)
     }
 
     /// What tells it from others of its kind; 1 if it has none.
-    pub(super) const fn suffix(self) -> u32 {
+    pub(super) const fn suffix(self) -> u16 {
         self.suffix
     }
 }
@@ -112,9 +112,10 @@ fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscripti
             None => true,
         });
     }
-    let mut taken: Vec<u32> = assigned.iter().map(|known: &KnownSubscription| known.id.suffix()).collect();
+    let mut taken: Vec<u16> = assigned.iter().map(|known: &KnownSubscription| known.id.suffix()).collect();
     for subscription in rows {
-        let suffix = (1..=u32::MAX).find(|suffix| !taken.contains(suffix)).unwrap_or(u32::MAX);
+        // Nobody has so many; what comes after them is left out.
+        let Some(suffix) = (1..=u16::MAX).find(|suffix| !taken.contains(suffix)) else { break };
         taken.push(suffix);
         assigned.push(KnownSubscription { id: SubscriptionId::new(hash, suffix), subscription });
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::subscription_ids::assign;
 use super::*;
 use crate::config::{Schedule, Selection};
-use crate::domain::{Quantity, Seats, Subscription, SubscriptionKind, TenantType};
+use crate::domain::{Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
 
 const HOUR: Duration = Duration::from_hours(1);
 const SEATS: Question = Question::CustomerSeats(TenantType::Microsoft365);
@@ -79,6 +79,44 @@ fn a_target_is_in_one_condition_at_a_time() {
     let counts = inventory.targets(Collector::CustomerSeats, at(3602));
     assert_eq!(counts[&Condition::Stale], 1);
     assert_eq!(counts.values().sum::<u64>(), 1);
+}
+
+/// A million series are some 270,000 targets and 140,000 subscriptions.
+#[test]
+fn what_there_is_much_of_is_small() {
+    assert_eq!(size_of::<(Question, Known)>(), 64);
+    assert_eq!(size_of::<KnownSubscription>(), 128);
+    assert_eq!(size_of::<Customer>(), 104);
+    assert_eq!(size_of::<TenantSeats>(), 72);
+}
+
+#[test]
+fn what_is_as_it_was_keeps_its_memory() {
+    const TENANTS: Question = Question::TenantSeats(TenantType::Microsoft365);
+    let mut inventory = inventory();
+    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.plan(&"a".into(), &[TENANTS]);
+    let tenants = |seats: u32| {
+        let seats = Seats { assigned: Some(seats.into()), available: None };
+        let tenant = |id: &str, name: &str| TenantSeats { id: id.into(), name: name.into(), seats };
+        Answer::TenantSeats(
+            [tenant("s", "same"), tenant("t", if seats.assigned == Some(1.into()) { "T" } else { "U" })].into(),
+        )
+    };
+    let rows = |inventory: &Inventory| match &known(inventory).answer {
+        Some((_, Answer::TenantSeats(rows))) => rows.clone(),
+        _ => unreachable!("it was answered"),
+    };
+    inventory.succeed(&"a".into(), TENANTS, tenants(1), at(1));
+    let (first, name) = (rows(&inventory), inventory.customers[&"a".into()].name.clone());
+    inventory.observe(listed("a", Some("A")), at(2));
+    inventory.succeed(&"a".into(), TENANTS, tenants(1), at(2));
+    assert!(Arc::ptr_eq(&rows(&inventory), &first), "nothing changed");
+    assert!(Arc::ptr_eq(&inventory.customers[&"a".into()].name, &name));
+    inventory.succeed(&"a".into(), TENANTS, tenants(2), at(3));
+    let second = rows(&inventory);
+    assert_eq!((second[1].seats.assigned, &*second[1].name), (Some(2.into()), "U"));
+    assert!(Arc::ptr_eq(&second[0].name, &first[0].name), "the name did not change");
 }
 
 #[test]

@@ -7,14 +7,17 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, BufWriter, ErrorKind, IntoInnerError, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use memmap2::MmapMut;
 
 /// Files that were set aside and are kept.
 const KEPT_ASIDE: usize = 3;
+/// Bytes that are written at once.
+const BUFFER: usize = 64 * 1024;
 
 /// The state file of this process.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ impl StateFile {
 
     /// What the file holds; `None` if there is none. A file that cannot be read is not replaced from then on, since
     /// nobody knows what would be lost, until it is gone.
-    pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(&self.path) {
+    pub(super) fn read(&mut self) -> io::Result<Option<MmapMut>> {
+        match read_whole(&self.path) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
@@ -56,8 +59,8 @@ impl StateFile {
         }
     }
 
-    /// Replaces the file.
-    pub(super) fn write(&mut self, content: &[u8]) -> io::Result<()> {
+    /// Replaces the file by what `content` writes.
+    pub(super) fn write(&mut self, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.lock()?;
         if self.unread {
             if self.path.symlink_metadata().is_ok() {
@@ -128,19 +131,31 @@ impl StateFile {
     }
 }
 
+/// The bytes of a file, outside of the heap: there they would leave a gap as large as they are, below all that is made
+/// of them.
+fn read_whole(path: &Path) -> io::Result<MmapMut> {
+    let mut file = File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut content = MmapMut::map_anon(length)?;
+    file.read_exact(&mut content)?;
+    Ok(content)
+}
+
 /// A file that is new: what a killed process left there is removed, and no link is followed.
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    let mut file = BufWriter::with_capacity(BUFFER, file);
+    content(&mut file)?;
+    file.into_inner().map_err(IntoInnerError::into_error)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use super::*;
@@ -152,21 +167,25 @@ mod tests {
         names
     }
 
+    fn write(file: &mut StateFile, content: &[u8]) -> io::Result<()> {
+        file.write(|out| out.write_all(content))
+    }
+
     #[test]
     fn a_file_is_replaced_whole_and_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let mut file = StateFile::new(path.clone());
-        assert_eq!(file.read().unwrap(), None);
+        assert!(file.read().unwrap().is_none());
         // What a killed process left, or somebody put there.
         fs::write(folder.path().join("other"), "other").unwrap();
         symlink(folder.path().join("other"), folder.path().join("state.tmp")).unwrap();
-        file.write(b"first").unwrap();
+        write(&mut file, b"first").unwrap();
         let first = fs::metadata(&path).unwrap();
         assert_eq!(first.permissions().mode() & 0o777, 0o600);
-        file.write(b"second").unwrap();
+        write(&mut file, b"second").unwrap();
         assert_ne!(fs::metadata(&path).unwrap().ino(), first.ino());
-        assert_eq!(file.read().unwrap().unwrap(), b"second");
+        assert_eq!(*file.read().unwrap().unwrap(), *b"second");
         assert_eq!(names(folder.path()), ["other", "state", "state.lock"]);
         assert_eq!(fs::read(folder.path().join("other")).unwrap(), b"other");
     }
@@ -176,12 +195,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let (mut first, mut second) = (StateFile::new(path.clone()), StateFile::new(path.clone()));
-        first.write(b"first").unwrap();
-        assert_eq!(second.write(b"second").unwrap_err().kind(), ErrorKind::WouldBlock);
+        write(&mut first, b"first").unwrap();
+        assert_eq!(write(&mut second, b"second").unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(second.set_aside(Timestamp::UNIX_EPOCH).unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(second.read().unwrap().unwrap(), b"first");
+        assert_eq!(*second.read().unwrap().unwrap(), *b"first");
         drop(first);
-        second.write(b"second").unwrap();
+        write(&mut second, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
     }
 
@@ -192,10 +211,10 @@ mod tests {
         fs::create_dir(&path).unwrap();
         let mut file = StateFile::new(path.clone());
         file.read().unwrap_err();
-        assert!(file.write(b"new").unwrap_err().to_string().contains("is not replaced"));
+        assert!(write(&mut file, b"new").unwrap_err().to_string().contains("is not replaced"));
         fs::remove_dir(&path).unwrap();
-        file.write(b"new").unwrap();
-        file.write(b"newer").unwrap();
+        write(&mut file, b"new").unwrap();
+        write(&mut file, b"newer").unwrap();
     }
 
     #[test]
@@ -203,13 +222,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("inner");
         let mut file = StateFile::new(inner.join("state"));
-        file.write(b"new").unwrap_err();
+        write(&mut file, b"new").unwrap_err();
         fs::create_dir(&inner).unwrap();
         fs::create_dir(inner.join("state")).unwrap();
-        file.write(b"new").unwrap_err();
+        write(&mut file, b"new").unwrap_err();
         assert_eq!(names(&inner), ["state", "state.lock"]);
         fs::remove_dir(inner.join("state")).unwrap();
-        file.write(b"new").unwrap();
+        write(&mut file, b"new").unwrap();
     }
 
     #[test]

@@ -181,7 +181,7 @@ struct Saver {
 impl Saver {
     fn save(&mut self, partners: Vec<KnownPartner>) -> bool {
         let state = State { saved: self.clock.wall_now(), partners };
-        match self.file.write(&state.encode()) {
+        match self.file.write(|file| state.write_to(file)) {
             Ok(()) => {
                 self.counters.saved(state.saved);
                 if std::mem::take(&mut self.failing) {

@@ -13,14 +13,16 @@
 //! and allocates by what is there, not by a length that it read. Customers come back as discovered ones: what the
 //! configuration says of them is the present configuration's to say.
 //!
-//! No I/O: bytes in, bytes out.
+//! No I/O of its own: bytes in, bytes out, to whoever writes them.
 
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::io::{self, Write};
 
+use crc32fast::Hasher;
 use jiff::Timestamp;
 
 use super::{Inventory, Past};
@@ -114,15 +116,25 @@ impl State {
     /// The file, whole.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let body = rows::encode(self);
-        let mut file = Vec::with_capacity(HEAD + body.len());
-        file.extend_from_slice(MAGIC);
-        file.extend_from_slice(&VERSION.to_le_bytes());
-        file.extend_from_slice(&(body.len() as u64).to_le_bytes());
-        let checksum = checksum(&file, &body);
-        file.extend_from_slice(&checksum.to_le_bytes());
-        file.extend_from_slice(&body);
+        let mut file = Vec::new();
+        // Memory does not refuse bytes.
+        let _ = self.write_to(&mut file);
         file
+    }
+
+    /// Writes the file, row by row.
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let body = rows::Body::of(self);
+        let mut head = Vec::with_capacity(HEAD);
+        head.extend_from_slice(MAGIC);
+        head.extend_from_slice(&VERSION.to_le_bytes());
+        head.extend_from_slice(&body.length.to_le_bytes());
+        let mut checksum = Hasher::new();
+        checksum.update(&head);
+        checksum.combine(&body.checksum);
+        head.extend_from_slice(&checksum.finalize().to_le_bytes());
+        out.write_all(&head)?;
+        body.write_to(out)
     }
 
     /// Reads a file.
@@ -158,7 +170,7 @@ impl State {
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
+    let mut hasher = Hasher::new();
     hasher.update(head);
     hasher.update(body);
     hasher.finalize()

@@ -4,11 +4,15 @@
 //! are few and repeat, stand once in the head; rows name them by their place, and come back sharing them. An order of
 //! variants or fields here is the format: [`super::VERSION`] changes with it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod body;
+
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub(super) use body::Body;
 
 use super::{Damage, KnownPartner, State};
 use crate::domain::{
@@ -102,135 +106,6 @@ enum AbsenceRow {
     Confirmed,
 }
 
-pub(super) fn encode(state: &State) -> Vec<u8> {
-    let mut writer = Writer::default();
-    let mut rows = Vec::new();
-    for known in &state.partners {
-        let Past { listing: Listing { polled, completed, failure, .. }, customers } = &known.past;
-        let partner = PartnerRow {
-            name: known.name.as_str(),
-            client_id: &known.client_id,
-            polled: polled.map(time),
-            completed: completed.map(time),
-            failure: failure.map(FailureReason::as_str),
-            customers: customers.len() as u64,
-        };
-        rows = append(rows, &partner);
-        for customer in customers.values() {
-            rows = append(rows, &writer.customer(customer));
-        }
-    }
-    let head = Head { saved: time(state.saved), texts: writer.texts, partners: state.partners.len() as u64 };
-    let mut body = append(Vec::new(), &head);
-    body.append(&mut rows);
-    body
-}
-
-fn append(rows: Vec<u8>, row: &impl Serialize) -> Vec<u8> {
-    // Memory does not refuse bytes, and a row knows its lengths. A row that were missing would be noticed in reading.
-    postcard::to_extend(row, rows).unwrap_or_default()
-}
-
-#[derive(Default)]
-struct Writer<'a> {
-    texts: Vec<&'a str>,
-    places: HashMap<&'a str, u32>,
-}
-
-impl<'a> Writer<'a> {
-    fn text(&mut self, text: &'a str) -> u32 {
-        *self.places.entry(text).or_insert_with(|| {
-            self.texts.push(text);
-            // There is no memory for more than fit.
-            u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX)
-        })
-    }
-
-    fn customer(&mut self, customer: &'a Customer) -> CustomerRow<'a> {
-        let services = customer.services.as_ref().map(|services| {
-            let rows = services.subscriptions.iter().map(|known| self.subscription(known)).collect();
-            (time(services.seen), rows)
-        });
-        let targets = customer.targets.iter().map(|(question, known)| target_row(*question, known)).collect();
-        let Customer { id, name, named_by_configuration, .. } = customer;
-        CustomerRow { id: id.as_str(), name, named_by_configuration: *named_by_configuration, services, targets }
-    }
-
-    fn subscription(&mut self, known: &'a KnownSubscription) -> SubscriptionRow {
-        let Subscription {
-            kind,
-            retention,
-            seats_purchased,
-            units_purchased,
-            licenses_assigned,
-            licenses_available,
-            capacity_purchased,
-            capacity_used,
-            capacity_protected,
-            storage_consumed,
-            seats_change,
-            expires,
-            contract_ends,
-        } = &known.subscription;
-        let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &**kind;
-        let quantities = [
-            seats_purchased,
-            units_purchased,
-            licenses_assigned,
-            licenses_available,
-            capacity_purchased,
-            capacity_used,
-            capacity_protected,
-            storage_consumed,
-        ];
-        SubscriptionRow {
-            suffix: known.id.suffix(),
-            kind: [service, model, source, payment_type, storage, name, package].map(|text| self.text(text)),
-            retention: self.text(retention),
-            quantities: quantities.map(|quantity| quantity.map(Quantity::get)),
-            seats_change: *seats_change,
-            expires: expires.map(|at| time(at.get())),
-            contract_ends: contract_ends.map(|at| time(at.get())),
-        }
-    }
-}
-
-fn target_row(question: Question, known: &Known) -> TargetRow<'_> {
-    let Known { polled, answer, failure, absence } = known;
-    TargetRow {
-        question: match question {
-            Question::TenantSeats(tenant_type) => QuestionRow::TenantSeats(tenant_type.number()),
-            Question::CustomerSeats(tenant_type) => QuestionRow::CustomerSeats(tenant_type.number()),
-            Question::ProductPurchased(product) => QuestionRow::ProductPurchased(product.0),
-            Question::ProductAvailable(product) => QuestionRow::ProductAvailable(product.0),
-        },
-        polled: polled.map(|at| time(at.get())),
-        answer: answer.as_ref().map(|(seen, answer)| (time(seen.get()), answer_row(answer))),
-        failure: failure.map(FailureReason::as_str),
-        absence: match absence {
-            Absence::None => AbsenceRow::None,
-            Absence::Suspected => AbsenceRow::Suspected,
-            Absence::Confirmed => AbsenceRow::Confirmed,
-        },
-    }
-}
-
-fn time(at: Timestamp) -> Time {
-    Time(at.as_second(), at.subsec_nanosecond())
-}
-
-fn answer_row(answer: &Answer) -> AnswerRow<'_> {
-    let seats = |seats: &Seats| SeatsRow(seats.assigned.map(Quantity::get), seats.available.map(Quantity::get));
-    match answer {
-        Answer::CustomerSeats(answer) => AnswerRow::CustomerSeats(seats(answer)),
-        Answer::TenantSeats(tenants) => AnswerRow::TenantSeats(
-            tenants.iter().map(|tenant| (tenant.id.as_str(), &*tenant.name, seats(&tenant.seats))).collect(),
-        ),
-        Answer::ProductPurchased(seats) => AnswerRow::ProductPurchased(seats.map(Quantity::get)),
-        Answer::ProductAvailable(seats) => AnswerRow::ProductAvailable(seats.map(Quantity::get)),
-    }
-}
-
 pub(super) fn decode(body: &[u8]) -> Result<State, Damage> {
     let mut rest = body;
     let Head { saved, texts, partners: count } = take(&mut rest)?;
@@ -238,14 +113,16 @@ pub(super) fn decode(body: &[u8]) -> Result<State, Damage> {
     let (mut partners, mut names) = (Vec::new(), HashSet::new());
     for _ in 0..count {
         let row: PartnerRow<'_> = take(&mut rest)?;
-        let mut customers = BTreeMap::new();
+        let mut customers: Vec<Arc<Customer>> = Vec::new();
         for _ in 0..row.customers {
             let customer = texts.customer(take(&mut rest)?)?;
-            if customers.last_key_value().is_some_and(|(last, _)| *last >= customer.id) {
+            if customers.last().is_some_and(|last| last.id >= customer.id) {
                 return Err(Damage::Invalid("customers out of order"));
             }
-            customers.insert(customer.id.clone(), Arc::new(customer));
+            customers.push(Arc::new(customer));
         }
+        // A map that is made at once has full nodes.
+        let customers: BTreeMap<_, _> = customers.into_iter().map(|customer| (customer.id.clone(), customer)).collect();
         let listing = listing(&row)?;
         let past = Past { listing, customers };
         let known = KnownPartner { name: row.name.into(), client_id: row.client_id.to_owned(), past };
@@ -312,12 +189,11 @@ impl Texts {
             name: self.get(name)?,
             package: self.get(package)?,
         };
-        if row.suffix == 0 {
-            return Err(Damage::Invalid("a suffix of a subscription's id"));
-        }
+        let suffix = u16::try_from(row.suffix).ok().filter(|&suffix| suffix > 0);
+        let suffix = suffix.ok_or(Damage::Invalid("a suffix of a subscription's id"))?;
         let [seats, units, assigned, available, purchased, used, protected, consumed] = row.quantities;
         Ok(KnownSubscription {
-            id: SubscriptionId::of(&kind, row.suffix),
+            id: SubscriptionId::of(&kind, suffix),
             subscription: Subscription {
                 kind: kinds::shared(kind.into()),
                 retention: self.get(row.retention)?,
