@@ -17,6 +17,7 @@ mod collection;
 mod generation;
 mod gzip;
 mod lines;
+mod memory;
 mod negotiate;
 mod own;
 mod published;

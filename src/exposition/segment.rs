@@ -2,13 +2,9 @@
 
 use bytes::Bytes;
 use crc32fast::Hasher;
-use memmap2::MmapMut;
 
 use super::gzip::{self, Deflater};
-
-/// From so many bytes on, a segment's are mapped memory of their own, which the system has back when they are no longer
-/// sent: among the many small things of a heap they would leave gaps of any size, more with every change.
-const MAPPED: usize = 16 * 1024;
+use super::memory;
 
 /// Some lines, in parts. It never changes; one that replaces it copies the parts that are the same.
 #[derive(Debug, Default)]
@@ -37,13 +33,13 @@ pub(super) enum Part<'a> {
     /// As in another segment, by its number there.
     Kept(&'a Segment, usize),
     /// New text.
-    New(&'a str),
+    New(&'a [u8]),
 }
 
 impl Segment {
     /// A segment of one part.
     pub(super) fn of(text: &str, deflater: &mut Deflater) -> Self {
-        Self::new(&[Part::New(text)], deflater)
+        Self::new(&[Part::New(text.as_bytes())], deflater)
     }
 
     /// A segment of these parts in a row.
@@ -61,16 +57,16 @@ impl Segment {
                 }
                 Part::New(text) => {
                     if !text.is_empty() {
-                        deflater.deflate(text.as_bytes(), &mut packed);
+                        deflater.deflate(text, &mut packed);
                     }
-                    gzip::checksum(text.as_bytes())
+                    gzip::checksum(text)
                 }
             };
             all.combine(&checksum);
             text_end += part.text().len();
             ready.push(Ready { checksum, text_end, deflated_end: packed.len() });
         }
-        let mut bytes = joined(parts.iter().map(Part::text).chain([&*packed]), text_end + packed.len());
+        let mut bytes = memory::joined(parts.iter().map(Part::text).chain([&*packed]));
         deflater.room = packed;
         Self { text: bytes.split_to(text_end), deflated: bytes, checksum: all, parts: ready.into() }
     }
@@ -104,25 +100,7 @@ impl<'a> Part<'a> {
     fn text(&self) -> &'a [u8] {
         match self {
             Self::Kept(segment, number) => segment.part(*number),
-            Self::New(text) => text.as_bytes(),
+            Self::New(text) => text,
         }
     }
-}
-
-/// All of them in memory of exactly this size.
-fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]>, size: usize) -> Bytes {
-    let map = (size >= MAPPED).then(|| MmapMut::map_anon(size).ok()).flatten();
-    let Some(mut map) = map else {
-        // It is small, or the system has no more mappings to give.
-        let mut bytes = Vec::with_capacity(size);
-        pieces.for_each(|piece| bytes.extend_from_slice(piece));
-        return bytes.into();
-    };
-    let mut rest = &mut *map;
-    for piece in pieces {
-        let Some((place, after)) = rest.split_at_mut_checked(piece.len()) else { break };
-        place.copy_from_slice(piece);
-        rest = after;
-    }
-    Bytes::from_owner(map)
 }

@@ -5,6 +5,7 @@
 //! first customer alone, so a customer that joins or leaves moves no border but its own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use super::collection::{self, Targets};
 use super::gzip::Deflater;
 use super::lines::Lines;
+use super::memory::Scratch;
 use super::segment::{Part, Segment};
 use super::subject::{Context, Subject};
 use super::{seats, subscriptions};
@@ -120,14 +122,15 @@ impl Span {
 
     /// Renders the runs that need it; segments whose bytes stay the same stay.
     pub(super) fn render(&mut self, context: Context<'_>, deflater: &mut Deflater) {
-        let changes: Vec<_> = self.runs.iter_mut().map(|run| run.render(context)).collect();
+        let mut scratch = Scratch::new();
+        let changes: Vec<_> = self.runs.iter_mut().map(|run| run.render(context, &mut scratch)).collect();
         let families = changes.iter().map(Vec::len);
         let written = self.runs.iter().filter_map(|run| Some(run.written.as_ref()?.0.len()));
         let families = families.chain(written).max().unwrap_or_default();
         let segments: Segments = (0..families)
             .map(|family| {
                 let parts: Vec<_> =
-                    self.runs.iter().zip(&changes).map(|(run, changes)| run.part(family, changes)).collect();
+                    self.runs.iter().zip(&changes).map(|(run, changes)| run.part(family, changes, &scratch)).collect();
                 let present = self.segments.get(family);
                 present
                     .filter(|present| is_made_of(present, &parts))
@@ -167,8 +170,8 @@ impl Run {
         self.rendered.is_some_and(|rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now))
     }
 
-    /// The text of every family that is not as it was written; nothing if it need not be rendered.
-    fn render(&mut self, context: Context<'_>) -> Vec<Option<Box<str>>> {
+    /// Where the text is of every family that is not as it was written; nothing if it need not be rendered.
+    fn render(&mut self, context: Context<'_>, scratch: &mut Scratch) -> Vec<Option<Range<usize>>> {
         if self.is_current(context.now) {
             return Vec::new();
         }
@@ -182,10 +185,11 @@ impl Run {
             rendered.targets.count(&context, customer);
         }
         self.rendered = Some(rendered);
-        let changed = |(family, lines): (usize, Lines)| {
-            (self.text(family) != Some(lines.text.as_bytes())).then(|| lines.text.into_boxed_str())
+        let changed = |(family, lines): (usize, &Lines)| {
+            let text = lines.text.as_bytes();
+            (self.text(family) != Some(text)).then(|| scratch.add(text))
         };
-        lines.into_iter().enumerate().map(changed).collect()
+        lines.iter().enumerate().map(changed).collect()
     }
 
     /// What is written of a family, and which part of it is the run's.
@@ -199,11 +203,11 @@ impl Run {
     }
 
     /// Its part of a family: what is written, unless it has changed.
-    fn part<'a>(&'a self, family: usize, changes: &'a [Option<Box<str>>]) -> Part<'a> {
+    fn part<'a>(&'a self, family: usize, changes: &[Option<Range<usize>>], scratch: &'a Scratch) -> Part<'a> {
         match (changes.get(family), self.written(family)) {
-            (Some(Some(text)), _) => Part::New(text),
+            (Some(Some(place)), _) => Part::New(scratch.get(place.clone())),
             (_, Some((segment, at))) => Part::Kept(segment, at),
-            (_, None) => Part::New(""),
+            (_, None) => Part::New(&[]),
         }
     }
 }

@@ -1,0 +1,123 @@
+//! Memory for what is large: outside of the heap, where what is made anew with every change would leave gaps of all sizes
+//! among the many small things.
+
+use std::ops::{Deref, DerefMut, Range};
+
+use bytes::Bytes;
+use memmap2::MmapMut;
+
+/// From so many bytes on it is worth a mapping, which is a number of whole pages and goes back to the system when it is
+/// dropped.
+const MAPPED: usize = 16 * 1024;
+
+/// So many bytes.
+#[derive(Debug)]
+enum Memory {
+    Mapped(MmapMut),
+    Heap(Box<[u8]>),
+}
+
+impl Memory {
+    /// Zeros.
+    fn new(size: usize) -> Self {
+        let map = (size >= MAPPED).then(|| MmapMut::map_anon(size).ok()).flatten();
+        // It is small, or the system has no more mappings to give.
+        map.map_or_else(|| Self::Heap(vec![0; size].into()), Self::Mapped)
+    }
+}
+
+impl Deref for Memory {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Heap(bytes) => bytes,
+        }
+    }
+}
+
+impl DerefMut for Memory {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Heap(bytes) => bytes,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Memory {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// All of them, in a row.
+pub(super) fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
+    let mut memory = Memory::new(pieces.clone().map(<[u8]>::len).sum());
+    let mut rest = &mut *memory;
+    for piece in pieces {
+        let Some((place, after)) = rest.split_at_mut_checked(piece.len()) else { break };
+        place.copy_from_slice(piece);
+        rest = after;
+    }
+    Bytes::from_owner(memory)
+}
+
+/// What is written and soon forgotten.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    memory: Memory,
+    length: usize,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self { memory: Memory::new(MAPPED), length: 0 }
+    }
+
+    /// Writes this after all else, and says where it is.
+    pub(super) fn add(&mut self, bytes: &[u8]) -> Range<usize> {
+        let place = self.length..self.length + bytes.len();
+        if place.end > self.memory.len() {
+            let mut larger = Memory::new(place.end.next_power_of_two());
+            if let Some(beginning) = larger.get_mut(..self.memory.len()) {
+                beginning.copy_from_slice(&self.memory);
+            }
+            self.memory = larger;
+        }
+        if let Some(free) = self.memory.get_mut(place.clone()) {
+            free.copy_from_slice(bytes);
+        }
+        self.length = place.end;
+        place
+    }
+
+    /// What was written there.
+    pub(super) fn get(&self, place: Range<usize>) -> &[u8] {
+        self.memory.get(place).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let texts = [0, 1, 100, MAPPED - 1, MAPPED, 10 * MAPPED + 3, 5].map(|length| vec![b'a'; length]);
+        assert_eq!(*joined(texts.iter().map(Vec::as_slice)), *texts.concat());
+        assert!(joined([].into_iter()).is_empty());
+        let mut scratch = Scratch::new();
+        let places: Vec<_> = texts.iter().chain(&texts).map(|text| scratch.add(text)).collect();
+        for (place, text) in places.into_iter().zip(texts.iter().chain(&texts)) {
+            assert_eq!(scratch.get(place), text);
+        }
+    }
+
+    #[test]
+    fn what_is_large_is_not_in_the_heap() {
+        assert!(matches!(Memory::new(MAPPED), Memory::Mapped(_)));
+        assert!(matches!(Memory::new(MAPPED - 1), Memory::Heap(_)));
+    }
+}
