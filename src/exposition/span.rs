@@ -23,7 +23,7 @@ use crate::inventory::Customer;
 /// Customers in a run, on average: fewer make a change cheaper, more compress better.
 const RUN: u64 = if cfg!(test) { 4 } else { 64 };
 /// Customers in a span, on average: fewer make a change cheaper, more make fewer pieces to send compressed.
-const SPAN: u64 = if cfg!(test) { 16 } else { 512 };
+const SPAN: u64 = if cfg!(test) { 16 } else { 1024 };
 
 /// The segments of a span, one for each family.
 type Segments = Arc<[Arc<Segment>]>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Customer, Inventory, Listing};
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, Moment};
 
 /// Everything about a partner that is worth keeping when its settings change or the process ends.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +44,10 @@ impl Inventory {
                 return None;
             }
             keeps(&id, &known.name).then(|| {
-                // Where it is, unless somebody else has it too: thousands of copies would leave as many gaps.
-                Arc::make_mut(&mut known).be_discovered(wanted, now);
+                // Others may have it too: copies of all of them would be half as much again.
+                if !known.is_discovered(wanted, now) {
+                    Arc::make_mut(&mut known).be_discovered(wanted, now);
+                }
                 (id, known)
             })
         });
@@ -69,6 +71,20 @@ impl Inventory {
 }
 
 impl Customer {
+    /// Whether there is nothing to let go of.
+    fn is_discovered(&self, listed: bool, now: Timestamp) -> bool {
+        let seen = self.services.iter().map(|services| services.seen);
+        let times = self.targets.iter().flat_map(|(_, known)| {
+            let answered = known.answer.as_ref().map(|(seen, _)| *seen);
+            known.polled.into_iter().chain(answered).map(Moment::get)
+        });
+        !self.configured
+            && !self.named_by_configuration
+            && self.labels.is_empty()
+            && (listed || self.services.is_none())
+            && seen.chain(times).all(|at| at <= now)
+    }
+
     /// Lets go of what an earlier configuration said of it.
     fn be_discovered(&mut self, listed: bool, now: Timestamp) {
         if self.named_by_configuration {

@@ -175,6 +175,11 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     inventory.shift(jiff::SignedDuration::from_secs(100));
     assert_eq!((inventory.listing.completed, known(&inventory).polled), (Some(at(102)), Some(at(105).into())));
 
+    let mut discovered = Inventory::new("main".into(), collectors(), true, &[]);
+    discovered.adopt(before.clone().into(), |_, _| true, at(9));
+    let is_the_same = |id: &str| Arc::ptr_eq(&discovered.customers[&id.into()], &before.customers[&id.into()]);
+    assert!(is_the_same("b") && is_the_same("c"));
+
     let mut unlisted = Inventory::new("main".into(), collectors(), false, &list);
     unlisted.adopt(before.into(), |_, _| false, at(5));
     assert_eq!(unlisted.listing.polled, None);

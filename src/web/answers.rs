@@ -3,18 +3,17 @@
 //! The socket's write timeout sees a peer that takes nothing at all. It does not see a stream of HTTP/2 that the peer
 //! gives no flow-control window, while it answers pings; nor a peer that takes a byte now and then. So every body is
 //! watched: it is given out in pieces, the last of them a single byte, so that a body which has been dropped was within
-//! the window to its end. Over HTTP/1 it is given out many pieces at a time, which the kernel takes in one call. [`Answers::overdue`] tells when one has not moved for the stall limit, one has lasted longer
+//! the window to its end. [`Answers::overdue`] tells when one has not moved for the stall limit, one has lasted longer
 //! than an answer may, or there has been none for as long as a connection may idle.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::IoSlice;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
-use bytes::{Buf, Bytes};
-use hyper::body::{Body as _, Frame, SizeHint};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -22,8 +21,6 @@ use super::server::Limits;
 
 /// What a stream of HTTP/2 is given at a time: a frame.
 const PIECE: usize = 16 * 1024;
-/// Pieces that HTTP/1 is given at a time: as many as hyper writes at a time.
-const GATHERED: usize = 64;
 
 /// Those of one connection.
 pub(super) struct Answers {
@@ -130,45 +127,26 @@ pub(super) struct Watched {
     answer: Answer,
 }
 
-impl Watched {
-    fn poll_many(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Pieces>, axum::Error>>> {
-        let mut gathered = Pieces::default();
-        while gathered.pieces.len() < GATHERED {
-            match Pin::new(&mut self.body).poll_frame(cx)? {
-                Poll::Ready(Some(frame)) => match frame.into_data() {
-                    Ok(data) => gathered.push(data),
-                    Err(other) => return Poll::Ready(Some(Ok(other.map_data(Pieces::from)))),
-                },
-                Poll::Ready(None) if gathered.pieces.is_empty() => return Poll::Ready(None),
-                Poll::Pending if gathered.pieces.is_empty() => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => break,
-            }
-        }
-        Poll::Ready(Some(Ok(Frame::data(gathered))))
-    }
+impl hyper::body::Body for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
 
-    fn poll_one(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Pieces>, axum::Error>>> {
-        self.answer.moved();
-        while self.piece.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) => self.piece = data,
-                Some(Err(other)) => return Poll::Ready(Some(Ok(other.map_data(Pieces::from)))),
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        if !this.multiplexed {
+            return Pin::new(&mut this.body).poll_frame(cx);
+        }
+        this.answer.moved();
+        while this.piece.is_empty() {
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => this.piece = data,
+                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
                 None => return Poll::Ready(None),
             }
         }
-        let left = self.piece.len();
-        let most = if self.body.is_end_stream() && left > 1 { left - 1 } else { left };
-        Poll::Ready(Some(Ok(Frame::data(self.piece.split_to(most.min(PIECE)).into()))))
-    }
-}
-
-impl hyper::body::Body for Watched {
-    type Data = Pieces;
-    type Error = axum::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Pieces>, axum::Error>>> {
-        let this = self.get_mut();
-        if this.multiplexed { this.poll_one(cx) } else { this.poll_many(cx) }
+        let left = this.piece.len();
+        let most = if this.body.is_end_stream() && left > 1 { left - 1 } else { left };
+        Poll::Ready(Some(Ok(Frame::data(this.piece.split_to(most.min(PIECE))))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -187,60 +165,11 @@ impl hyper::body::Body for Watched {
     }
 }
 
-/// Pieces in a row, as one.
-#[derive(Debug, Default)]
-pub(super) struct Pieces {
-    /// None is empty.
-    pieces: VecDeque<Bytes>,
-    left: usize,
-}
-
-impl Pieces {
-    fn push(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.left += piece.len();
-            self.pieces.push_back(piece);
-        }
-    }
-}
-
-impl From<Bytes> for Pieces {
-    fn from(piece: Bytes) -> Self {
-        let mut one = Self::default();
-        one.push(piece);
-        one
-    }
-}
-
-impl Buf for Pieces {
-    fn remaining(&self) -> usize {
-        self.left
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.pieces.front().map(|piece| &**piece).unwrap_or_default()
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        self.left = self.left.saturating_sub(count);
-        while let Some(first) = self.pieces.front_mut() {
-            if count < first.len() {
-                return first.advance(count);
-            }
-            count -= first.len();
-            self.pieces.pop_front();
-        }
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let filled = slices.iter_mut().zip(&self.pieces).map(|(slice, piece)| *slice = IoSlice::new(piece));
-        filled.count()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use hyper::body::Body as _;
 
     use super::*;
 
@@ -300,47 +229,11 @@ mod tests {
                 assert_eq!(body.size_hint().exact(), Some((sent.len() - got.len()) as u64));
                 let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap().unwrap();
                 let data = frame.into_data().unwrap();
-                last = data.remaining();
-                assert!((1..=PIECE).contains(&last));
-                got.extend_from_slice(data.chunk());
+                assert!(!data.is_empty() && data.len() <= PIECE);
+                last = data.len();
+                got.extend_from_slice(&data);
             }
             assert_eq!((got == sent, last), (true, size.min(1)), "{size}");
-        }
-    }
-
-    #[tokio::test]
-    async fn over_http_1_many_pieces_are_one_and_none_is_lost() {
-        let pieces: Vec<_> = (0..150_u8).map(|n| Bytes::from(vec![n; usize::from(n) % 7])).collect();
-        let sent = pieces.concat();
-        let body = Body::new(InPieces(pieces.into()));
-        let mut body = Arc::new(Answers::new(limits())).begin().with_body(body, false);
-        let mut got = Vec::new();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            let mut data = frame.unwrap().into_data().unwrap();
-            let mut slices = [IoSlice::new(&[]); GATHERED];
-            let filled = data.chunks_vectored(&mut slices);
-            let written: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
-            assert_eq!(written.len(), data.remaining());
-            // As much as a kernel likes.
-            while data.has_remaining() {
-                let taken = data.remaining().min(got.len() % 11 + 1);
-                got.extend_from_slice(&data.copy_to_bytes(taken));
-            }
-        }
-        assert_eq!(got, sent);
-    }
-
-    struct InPieces(VecDeque<Bytes>);
-
-    impl hyper::body::Body for InPieces {
-        type Data = Bytes;
-        type Error = axum::Error;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
         }
     }
 }
