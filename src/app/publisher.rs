@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const REST: u32 = 9;
 /// But no longer than this: what takes so long is rare.
 const MOST: Duration = Duration::from_secs(5);
+/// Between two looks, while it rests, at what changed: what was is kept until then.
+const LOOK: Duration = Duration::from_millis(500);
 /// Between two looks at the wall clock.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -75,11 +77,31 @@ pub(super) async fn publish(
             () = clock_is_set(clock, correction) => {}
             () = &mut shutdown => return,
         }
-        tokio::select! {
-            () = sleep_until(earliest_next) => {}
-            Ok(()) = running.changed() => {}
+        loop {
+            let wake = earliest_next.min(Instant::now() + LOOK);
+            tokio::select! {
+                () = sleep_until(wake) => {}
+                Ok(()) = running.changed() => break,
+            }
+            if wake == earliest_next {
+                break;
+            }
+            let now = Arc::clone(&running.borrow());
+            renderer = look(renderer, now).await;
         }
     }
+}
+
+/// Takes over what changed, though it is not time to render it.
+async fn look(mut renderer: Renderer, running: Arc<Running>) -> Renderer {
+    let look = move || {
+        renderer.look_at(running.partners.iter().map(|partner| &partner.inventory));
+        renderer
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+        error!("what changed could not be taken over, all will be rendered again: {error}");
+        Renderer::new()
+    })
 }
 
 /// The correction to render with: the last one unless it moved by more than the second that it is rounded to, so that

@@ -56,6 +56,8 @@ pub struct Renderer {
     partners: Vec<Partner>,
     /// By family, metadata in both formats and the last generation's lines.
     families: Vec<Arc<Ready>>,
+    /// Whether customers came or left since the last update.
+    moved: bool,
     /// What the lines depend on beside the inventories, as of the last update.
     last: Option<(bool, SignedDuration, Timestamp)>,
     deflater: Deflater,
@@ -68,21 +70,6 @@ struct Partner {
     inventory: Inventory,
     customers: usize,
     spans: Vec<Span>,
-}
-
-/// What was seen of the inventories.
-#[derive(Clone, Copy, Default)]
-struct Looked {
-    partners: usize,
-    /// Whether customers came or left.
-    moved: bool,
-}
-
-impl Looked {
-    fn add(&mut self, moved: bool) {
-        self.partners += 1;
-        self.moved |= moved;
-    }
 }
 
 impl Default for Renderer {
@@ -104,7 +91,7 @@ impl Renderer {
             });
             Arc::new(Ready::new(family.name, metadata, Vec::new()))
         });
-        Self { partners: Vec::new(), families: families.collect(), last: None, deflater }
+        Self { partners: Vec::new(), families: families.collect(), moved: false, last: None, deflater }
     }
 
     /// The next generation: what is current at `now`, of inventories of distinct partners, in their order.
@@ -119,16 +106,16 @@ impl Renderer {
         now: Timestamp,
         correction: SignedDuration,
     ) -> Exposition {
-        let mut looked = Looked::default();
         for (place, inventory) in inventories.iter().enumerate() {
-            looked.add(self.look(place, inventory));
+            self.look(place, inventory);
         }
+        self.partners.truncate(inventories.len());
         let mut last = Exposition::empty();
-        self.render(looked, customer_name_label, now, correction, |exposition| last = exposition);
+        self.render(customer_name_label, now, correction, |exposition| last = exposition);
         last
     }
 
-    /// The same of inventories that are shared; each is held up for a comparison of a pointer a customer.
+    /// The same of inventories that are shared.
     ///
     /// Every generation is published, and there may be several: each has some more of what changed, the last one all
     /// of it. Were it published once, what was and what is would both be in memory.
@@ -140,37 +127,46 @@ impl Renderer {
         correction: SignedDuration,
         publish: impl FnMut(Exposition),
     ) {
-        let mut looked = Looked::default();
-        for (place, shared) in inventories.into_iter().enumerate() {
-            shared.read(|inventory| looked.add(self.look(place, inventory)));
-        }
-        self.render(looked, customer_name_label, now, correction, publish);
+        self.look_at(inventories);
+        self.render(customer_name_label, now, correction, publish);
     }
 
-    /// Takes over what changed of the partner in this place. True if its customers are others than before.
-    fn look(&mut self, place: usize, inventory: &Inventory) -> bool {
+    /// Takes over what changed, for the next update to render, and lets go of what was. Each inventory is held up for a
+    /// comparison of a pointer a customer.
+    pub fn look_at<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
+        let mut partners = 0;
+        for (place, shared) in inventories.into_iter().enumerate() {
+            shared.read(|inventory| self.look(place, inventory));
+            partners = place + 1;
+        }
+        self.partners.truncate(partners);
+    }
+
+    /// Takes over what changed of the partner in this place.
+    fn look(&mut self, place: usize, inventory: &Inventory) {
         let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
         let partner = match known {
             Some(behind) => self.partners.remove(place + behind),
             None => Partner::new(inventory),
         };
         self.partners.insert(place, partner);
-        self.partners.get_mut(place).is_some_and(|partner| partner.look(inventory))
+        if let Some(partner) = self.partners.get_mut(place) {
+            self.moved |= partner.look(inventory);
+        }
     }
 
     fn render(
         &mut self,
-        looked: Looked,
         with_name: bool,
         now: Timestamp,
         correction: SignedDuration,
         mut publish: impl FnMut(Exposition),
     ) {
-        self.partners.truncate(looked.partners);
         let same =
             |last: (bool, SignedDuration, Timestamp)| (last.0, last.1) == (with_name, correction) && last.2 <= now;
         let all = !self.last.is_some_and(same);
         self.last = Some((with_name, correction, now));
+        let moved = std::mem::take(&mut self.moved);
         if all {
             self.partners.iter_mut().flat_map(|partner| &mut partner.spans).for_each(Span::expire);
         }
@@ -182,7 +178,7 @@ impl Renderer {
             });
             if all {
                 render_at_once(outdated.collect());
-            } else if looked.moved {
+            } else if moved {
                 // A customer may have come from one span to another, and would be in a generation between twice.
                 outdated.for_each(|(span, context)| span.render(context, &mut self.deflater));
             } else if let Some((span, context)) = outdated.next() {

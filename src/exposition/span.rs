@@ -1,6 +1,6 @@
 //! Customers in the order of their ids, and their lines.
 //!
-//! A run is some tens of customers that are rendered, compared and deflated together; a span is some hundreds in a row,
+//! A run is some tens of customers that are rendered, compared and deflated together; a span is about a thousand in a row,
 //! with one segment for each family that a customer can be in. Where a run or a span begins is decided by the id of its
 //! first customer alone, so a customer that joins or leaves moves no border but its own.
 
@@ -41,8 +41,10 @@ pub(super) struct Run {
     pub(super) customers: Vec<Arc<Customer>>,
     /// Where its lines are: the segments of a span and the number of its part there.
     written: Option<(Segments, usize)>,
-    /// What of it was rendered; `None` to have it rendered.
+    /// What of it was rendered.
     rendered: Option<Rendered>,
+    /// To be rendered, whatever was.
+    is_outdated: bool,
 }
 
 /// What is known of a run when it was rendered.
@@ -76,7 +78,8 @@ pub(super) fn arrange(customers: &BTreeMap<CustomerId, Arc<Customer>>, before: V
         for run in &mut span.runs {
             if let Some(known) = run.customers.first().and_then(|first| before.remove(&first.id)) {
                 let same = known.customers.iter().map(Arc::as_ptr).eq(run.customers.iter().map(Arc::as_ptr));
-                run.rendered = known.rendered.filter(|_| same);
+                run.rendered = known.rendered;
+                run.is_outdated = known.is_outdated || !same;
                 run.written = known.written;
             }
         }
@@ -102,7 +105,7 @@ impl Span {
     /// Has all of it rendered again.
     pub(super) fn expire(&mut self) {
         for run in &mut self.runs {
-            run.rendered = None;
+            run.is_outdated = true;
         }
     }
 
@@ -160,14 +163,15 @@ impl Run {
                     return false;
                 }
                 known.clone_from(customer);
-                self.rendered = None;
+                self.is_outdated = true;
             }
         }
         true
     }
 
     fn is_current(&self, now: Timestamp) -> bool {
-        self.rendered.is_some_and(|rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now))
+        let is_current = |rendered: Rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now);
+        !self.is_outdated && self.rendered.is_some_and(is_current)
     }
 
     /// Where the text is of every family that is not as it was written; nothing if it need not be rendered.
@@ -184,7 +188,7 @@ impl Run {
         for customer in &self.customers {
             rendered.targets.count(&context, customer);
         }
-        self.rendered = Some(rendered);
+        (self.rendered, self.is_outdated) = (Some(rendered), false);
         let changed = |(family, lines): (usize, &Lines)| {
             let text = lines.text.as_bytes();
             (self.text(family) != Some(text)).then(|| scratch.add(text))

@@ -150,13 +150,15 @@ impl World {
         }
     }
 
+    fn shared(&self) -> Vec<Shared> {
+        self.inventories.iter().map(|inventory| Shared::new(inventory.clone(), watch::channel(()).0)).collect()
+    }
+
     /// Of an update; the last one has everything.
     fn generations(&self, renderer: &mut Renderer) -> Vec<Exposition> {
-        let shared = self.inventories.iter().map(|inventory| Shared::new(inventory.clone(), watch::channel(()).0));
-        let shared: Vec<_> = shared.collect();
         let mut generations = Vec::new();
-        renderer
-            .update_shared(&shared, self.names, self.now, self.correction, |generation| generations.push(generation));
+        let publish = |generation| generations.push(generation);
+        renderer.update_shared(&self.shared(), self.names, self.now, self.correction, publish);
         generations
     }
 
@@ -171,6 +173,7 @@ proptest! {
     #[test]
     fn an_update_is_what_rendering_afresh_is(
         steps in prop::collection::vec(prop::collection::vec(any_event(), 0..12), 1..12),
+        looks in any::<bool>(),
     ) {
         let mut world =
             World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
@@ -180,6 +183,9 @@ proptest! {
         for step in steps {
             for event in step {
                 world.happen(event);
+                if looks {
+                    renderer.look_at(&world.shared());
+                }
             }
             let mut generations = world.generations(&mut renderer);
             let updated = generations.pop().unwrap();
@@ -265,6 +271,10 @@ fn much_that_changed_comes_in_many_generations() {
     let generations = world.generations(&mut renderer);
     assert!(generations.len() > 5, "{}", generations.len());
     for generation in generations {
+        let targets = text_of(&generation.scrape(Format::Text, false, &[]));
+        let targets = targets.lines().filter(|line| line.contains("_targets{") && line.contains("\"tenant_seats\""));
+        let values = targets.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
+        assert_eq!(values.sum::<u64>(), 251, "what is yet to be rendered counts as it was");
         let (same, all) = shared(&before, &generation);
         assert!(same < all && same + 25 > all, "{same} of {all} stay");
         before = generation;
