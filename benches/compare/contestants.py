@@ -21,7 +21,7 @@ class Exporter:
 
     name = "avepoint_exporter"
 
-    def __init__(self, binary, customers, folder, state=None):
+    def __init__(self, binary, customers, folder, state=None, rate=100_000):
         self.folder, self.state = folder, state and state.resolve() / f"{customers}-customers"
         self.simulator = Program("simulator", [
             binary, "simulate", f"--customers={customers}", f"--time-scale={TIME_SCALE}",
@@ -30,7 +30,7 @@ class Exporter:
         text = self.simulator.output.read_text()
         self.partner = text[text.index("partners:"):text.index("    budget:")]
         self.config = folder / "exporter.yaml"
-        self.configure(rate=100_000, concurrency=64)
+        self.configure(rate=rate, concurrency=64)
         began = time.monotonic()
         self.program = Program("exporter", [
             binary, f"--config.file={self.config}", "--web.listen-address=127.0.0.1:0"], folder)

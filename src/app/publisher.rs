@@ -12,14 +12,13 @@ use super::partners::Running;
 use crate::clock::Clock;
 use crate::exposition::{Published, Renderer};
 
-/// Between two updates at least: changes that come closer together are published together.
+/// Between two updates at least: changes that come closer together are published together. Between two looks at what
+/// changed too, while it rests longer: what was is kept until then.
 const PAUSE: Duration = Duration::from_millis(100);
 /// After an update, as many times as long as it took: updates take at most a tenth of one core.
 const REST: u32 = 9;
 /// But no longer than this: what takes so long is rare.
 const MOST: Duration = Duration::from_secs(5);
-/// Between two looks, while it rests, at what changed: what was is kept until then.
-const LOOK: Duration = Duration::from_millis(500);
 /// Between two looks at the wall clock.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -78,7 +77,7 @@ pub(super) async fn publish(
             () = &mut shutdown => return,
         }
         loop {
-            let wake = earliest_next.min(Instant::now() + LOOK);
+            let wake = earliest_next.min(Instant::now() + PAUSE);
             tokio::select! {
                 () = sleep_until(wake) => {}
                 Ok(()) = running.changed() => break,
