@@ -5,8 +5,8 @@
 //! byte (of the connection, for the first one), an answer that nobody takes is given up after [`Limits::write`], one
 //! that is taken too slowly after [`Limits::answer`], and a connection without requests is closed after
 //! [`Limits::idle`]. When hardly any of [`Limits::connections`] is free, one that is not missed is closed for each new
-//! one: see [`super::connections`]. Request bodies are not read beyond what came with the head. An accept that fails, for want of
-//! file descriptors say, is tried again.
+//! one: see [`super::connections`]. Request bodies are not read beyond what came with the head. An accept that fails, for
+//! want of file descriptors say, is tried again.
 
 use std::convert::Infallible;
 use std::future::Future;
