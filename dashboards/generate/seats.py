@@ -13,6 +13,7 @@ SUBSCRIPTION_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_
 CAPACITY_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_capacity_utilization:ratio")
 ASSIGNED = C.recorded_once(TENANT, "avepoint:seats_assigned:last")
 EXPIRATION = C.once(SUBSCRIPTION, "avepoint_subscription_expiration_timestamp_seconds")
+UNDATED = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_undated:last")
 # What expired longer ago is history, as for the alert.
 SHOWN = f"{EXPIRATION} > time() - 30 * 86400"
 AGE = C.recorded_once(f"{CUSTOMER}, collector", "avepoint:collector_age:ratio")
@@ -91,7 +92,8 @@ def _at_a_glance(board: Board) -> None:
             "Subscriptions that expired less than 30 days ago, where no other one of that customer and service "
             "runs on.",
             count(
-                f"({EXPIRATION} <= time() > time() - 30 * 86400) unless on ({CUSTOMER}, service_name) {EXPIRATION} > time()",
+                f"({EXPIRATION} <= time() > time() - 30 * 86400) unless on ({CUSTOMER}, service_name) "
+                f"({EXPIRATION} > time() or {UNDATED})",
                 EXPIRATION,
             ),
             look.any_is(CRITICAL),
