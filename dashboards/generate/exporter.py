@@ -46,8 +46,8 @@ def _at_a_glance(board: Board) -> None:
     for title, description, expr, legend, empty, more in [
         (
             "Up",
-            "Whether Prometheus could scrape the exporter.",
-            T.raw("up"),
+            "Whether Prometheus could scrape the exporter: the targets of AvePointExporterDown, whose job name contains avepoint.",
+            T.raw("up", 'job=~".*avepoint.*"'),
             "{{instance}}",
             "",
             {
@@ -106,7 +106,7 @@ def _at_a_glance(board: Board) -> None:
         (
             "Started",
             "When the process that runs for the shortest time was started.",
-            f"max({T.raw('process_start_time_seconds')}) * 1000",
+            f"max({T.ours(T.raw('process_start_time_seconds'))}) * 1000",
             "",
             "",
             seconds_ago,
@@ -314,7 +314,7 @@ def _scrapes(board: Board) -> None:
         (
             "Scrape duration",
             "What a scrape takes, as Prometheus sees it.",
-            [(T.raw("scrape_duration_seconds"), "{{instance}}")],
+            [(T.ours(T.raw("scrape_duration_seconds")), "{{instance}}")],
             "s",
             {},
         ),
@@ -322,7 +322,7 @@ def _scrapes(board: Board) -> None:
             "Samples of a scrape",
             "Samples that a scrape gives, and the series among them that come from the inventory.",
             [
-                (T.raw("scrape_samples_scraped"), "{{instance}}: samples"),
+                (T.ours(T.raw("scrape_samples_scraped")), "{{instance}}: samples"),
                 (T.raw("avepoint_exporter_series"), "{{instance}}: series of the inventory"),
             ],
             "short",
@@ -338,21 +338,21 @@ def _scrapes(board: Board) -> None:
         (
             "CPU",
             "Processor time used, in seconds per second: 1 is a whole core.",
-            [(f"sum by (instance) (rate({T.raw('process_cpu_seconds_total')}{RATE}))", "{{instance}}")],
+            [(f"sum by (instance) ({T.ours('rate(' + T.raw('process_cpu_seconds_total') + RATE + ')')})", "{{instance}}")],
             "short",
             {"decimals": 3},
         ),
         (
             "Memory",
             "Resident memory of the process.",
-            [(T.raw("process_resident_memory_bytes"), "{{instance}}")],
+            [(T.ours(T.raw("process_resident_memory_bytes")), "{{instance}}")],
             "bytes",
             {},
         ),
         (
             "File descriptors",
             "Open files and sockets, and how many there may be.",
-            [(T.raw("process_open_fds"), "{{instance}}: open"), (T.raw("process_max_fds"), "{{instance}}: limit")],
+            [(T.ours(T.raw("process_open_fds")), "{{instance}}: open"), (T.ours(T.raw("process_max_fds")), "{{instance}}: limit")],
             "short",
             {},
         ),

@@ -28,6 +28,11 @@ class Scope:
     def raw(self, metric: str, matchers: str = "") -> str:
         return f"{metric}{{{_join(EXPORTER, self.rest, matchers)}}}"
 
+    def ours(self, expr: str) -> str:
+        """`expr`, which other jobs have as well (`process_...`), of the exporters alone: "All" is every job there is. Of one
+        that was there within a day, so that what Prometheus says of a target that is down stays."""
+        return f"{expr} and on (job, instance) last_over_time({self.raw('avepoint_exporter_build_info')}[1d])"
+
     def recorded(self, metric: str, matchers: str = "") -> str:
         return f"{metric}{{{_join(JOB, self.rest, matchers)}}}"
 
