@@ -93,7 +93,7 @@ def _at_a_glance(board: Board) -> None:
         (
             "Alerts firing",
             "Alerts about this customer that are firing, of the rules that come with the exporter.",
-            count(firing, C.raw("avepoint_customer_info")),
+            count(firing, C.recorded("avepoint:customer_name:info")),
             {"steps": look.any_is(WARNING)},
         ),
     ]:

@@ -60,7 +60,7 @@ class Board:
 
     def customers(self, *, single: bool) -> None:
         """Adds the variable `customer`: its values are ids, its texts are names, or the id where there is none."""
-        known = 'avepoint_customer_info{job=~"$job", instance=~"$instance", partner=~"$partner"}'
+        known = 'avepoint:customer_name:info{job=~"$job", partner=~"$partner"}'
         variable = _query("customer", f"query_result(group by (customer_id, customer_name) ({known}))", 3)
         variable = variable.regex(CUSTOMER_OF_RESULT)
         if single:

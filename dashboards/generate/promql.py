@@ -45,12 +45,11 @@ class Scope:
         return f"sum by ({by}) (rate({self.raw(counter)}{RATE}))"
 
     def names(self) -> str:
-        """One series per customer with its name; of a nameless customer its id. Two exporters may know two names for a
-        moment: topk takes one."""
-        named = self.raw("avepoint_customer_info", 'customer_name!=""')
-        known = self.raw("avepoint_customer_info")
+        """One series per customer with its name, as last known; of a nameless customer its id."""
+        named = self.recorded("avepoint:customer_name:info", 'customer_name!=""')
+        known = self.recorded("avepoint:customer_name:info")
         return (
-            f"(topk by ({CUSTOMER}) (1, group by ({CUSTOMER}, customer_name) ({named}))"
+            f"(group by ({CUSTOMER}, customer_name) ({named})"
             f" or on ({CUSTOMER}) "
             f'label_replace(group by ({CUSTOMER}) ({known}), "customer_name", "$1", "customer_id", "(.+)"))'
         )

@@ -53,7 +53,7 @@ def _at_a_glance(board: Board) -> None:
         (
             "Customers",
             "Customers known to the exporter, of those selected above.",
-            f"count(group by ({CUSTOMER}) ({C.raw('avepoint_customer_info')}))",
+            f"count(group by ({CUSTOMER}) ({C.recorded('avepoint:customer_name:info')}))",
             look.PLAIN,
             None,
         ),
@@ -109,7 +109,7 @@ def _at_a_glance(board: Board) -> None:
         (
             "Alerts firing",
             "Alerts about customers that are firing, of the rules that come with the exporter.",
-            count(FIRING, C.raw("avepoint_customer_info")),
+            count(FIRING, C.recorded("avepoint:customer_name:info")),
             look.any_is(WARNING),
             None,
         ),

@@ -151,14 +151,18 @@ def check_alerts(prometheus: Prometheus, alertmanager: Alertmanager, expected: l
             report.check(name and name in annotations.get("summary", ""), f"{who}: the summary does not name the customer")
 
 
-def check_panels(prometheus: Prometheus, may_be_empty: dict, report: Report) -> int:
-    """Every query of the dashboards gives something, or nothing for a reason; as many as there are."""
+def dashboard_queries() -> dict[str, dict]:
     lines = subprocess.run(
         [ROOT / "dashboards" / "queries", "--rate-interval=4s"], check=True, capture_output=True, text=True
     ).stdout.splitlines()
+    return {f"{query['dashboard']} / {query['panel']} / {query['refId']}": query for query in map(json.loads, lines)}
+
+
+def check_panels(prometheus: Prometheus, may_be_empty: dict, report: Report) -> int:
+    """Every query of the dashboards gives something, or nothing for a reason; as many as there are."""
+    queries = dashboard_queries()
     known, counts = dict(may_be_empty), dict(world.COUNTS)
-    for query in map(json.loads, lines):
-        name = f"{query['dashboard']} / {query['panel']} / {query['refId']}"
+    for name, query in queries.items():
         reason = known.pop(name, None)
         try:
             result = prometheus.query(query["expr"], query["instant"])
@@ -171,7 +175,14 @@ def check_panels(prometheus: Prometheus, may_be_empty: dict, report: Report) -> 
             values = [float(series["value"][1]) for series in result]
             report.check(values == [count], f"{name}: gives {values} instead of {count}\n{query['expr']}")
     report.check(not known and not counts, f"no such queries: {', '.join([*known, *counts])}")
-    return len(lines)
+    return len(queries)
+
+
+def check_last_known(prometheus: Prometheus, report: Report) -> None:
+    queries = dashboard_queries()
+    for name in world.LAST_KNOWN:
+        query = queries[name]
+        report.check(prometheus.query(query["expr"], query["instant"]), f"{name}: gives nothing without the exporter\n{query['expr']}")
 
 
 def check_rules(prometheus: Prometheus, expected: list, empty_records: dict, report: Report) -> int:
@@ -210,6 +221,7 @@ def run(binary: pathlib.Path, servers: Servers, report: Report) -> None:
 
     exporter.end()
     check_alerts(prometheus, alertmanager, world.EXPORTER_GONE, report, "without the exporter")
+    check_last_known(prometheus, report)
     check_rules(prometheus, world.EXPORTER_GONE, world.EMPTY_EXPORTER_GONE, report)
 
     alerts = len({*world.AT_FIRST, *world.API_GONE, *world.EXPORTER_GONE})

@@ -88,6 +88,16 @@ EMPTY_PANELS = {
 }
 EMPTY_PANELS_API_GONE = {panel: reason for panel, reason in EMPTY_PANELS.items() if reason != _FAILURE}
 
+# Queries of panels that show what was last known, with its names, when the exporter does not answer.
+LAST_KNOWN = [
+    "seats / What runs out first / A",
+    "seats / Highest utilization / A",
+    "seats / Customers / A",
+    "seats / Alerts firing / A",
+    "customer / Tenants / A",
+    "exporter / Up / A",
+]
+
 # What panels that count must say; a part of such a query that is wrong would say 0.
 COUNTS = {
     "seats / Customers / A": CUSTOMERS,
