@@ -143,8 +143,11 @@ def _tenants(board: Board) -> None:
     board.add(
         panels.lines(
             "Seats assigned and left",
-            "Seats of every tenant over time, as last known.",
-            [Query(ASSIGNED, f"{TENANT_LEGEND}: assigned"), Query(C.left(), f"{TENANT_LEGEND}: left")],
+            "Seats of every tenant over time, as last known; without those that have no limit.",
+            [
+                Query(f"{ASSIGNED} < Inf", f"{TENANT_LEGEND}: assigned"),
+                Query(f"{C.left()} < Inf", f"{TENANT_LEGEND}: left"),
+            ],
             calcs=("firstNotNull", "lastNotNull"),
             steps_after=True,
             soft_min=0,
@@ -155,11 +158,12 @@ def _tenants(board: Board) -> None:
     board.add(
         panels.lines(
             "Seats left, and in 14 days",
-            "Seats left, and what the straight line through the last 7 days gives for 14 days later.",
+            "Seats left, and what the straight line through the last 7 days gives for 14 days later; without tenants that "
+            "have no limit.",
             [
-                Query(C.left(), f"{TENANT_LEGEND}: left"),
+                Query(f"{C.left()} < Inf", f"{TENANT_LEGEND}: left"),
                 Query(
-                    f"clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0)",
+                    f"clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0) < Inf",
                     f"{TENANT_LEGEND}: in 14 days",
                     YOUNG,
                 ),

@@ -195,14 +195,17 @@ def _api(board: Board) -> None:
 def _budget(board: Board) -> None:
     board.row("Budget")
     api_only = P.raw(REQUESTS, 'operation!="token"')
+    planned = P.raw("avepoint_collector_planned_requests_per_second")
     limit = f"min by (partner) ({P.raw('avepoint_api_rate_limit_requests_per_second')})"
     board.add(
         panels.lines(
             "Request rate and its limit",
-            "Requests sent to the API (those for tokens are not counted), and the rate that they are held to now: it is "
-            "halved after a 429 and grows back.",
+            "Requests sent to the API (those for tokens are not counted), the least that keep the intervals of the present "
+            "targets (planned), and the rate that they are held to now: it is halved after a 429 and grows back. Planned "
+            "above the limit: the data gets older than its interval.",
             [
                 Query(f"sum by (partner, instance) (rate({api_only}{RATE}))", "{{partner}} on {{instance}}: sent"),
+                Query(f"sum by (partner, instance) ({planned})", "{{partner}} on {{instance}}: planned"),
                 Query(limit, "{{partner}}: limit"),
             ],
             unit="reqps",
