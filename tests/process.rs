@@ -12,10 +12,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Fault, Rule, Settings, SimCredential};
+use avepoint_exporter::simulator::{Fault, Rule, Settings, Shown, SimCredential};
 use support::{Exporter, Simulated, config, run, today};
 
 #[test]
@@ -100,14 +101,25 @@ fn commands_answer_on_standard_output() {
     let (code, printed, said) = run(&["check", "--online", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("30 customers") && printed.contains("products_purchased"), "{printed}");
+    assert!(printed.contains("and 10 more") && printed.matches("\n  ").count() > 20, "{printed}");
 
     let (code, printed, said) = run(&["once", "--format=table", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("Customer") && printed.contains("Expires"), "{printed}");
+    // Purchased and available seats of a product are one row.
+    let rows: Vec<_> = printed.lines().filter(|line| line.contains("(2048)")).collect();
+    let distinct: BTreeSet<_> = rows.iter().map(|row| row.split('┆').next()).collect();
+    assert!(!rows.is_empty() && rows.len() == distinct.len(), "{printed}");
 
     let (code, printed, said) = run(&["once", "--format=openmetrics", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.ends_with("# EOF\n"));
+
+    let client = Settings::CLIENT.0;
+    simulator.with_world(client, |world| world.customers[0].rows[0].expiration_date = Shown::unreadable("soon")).unwrap();
+    let (code, printed, said) = run(&["once", "--config.file", path]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("main: values that cannot be read: 1") && printed.contains("avepoint_customer_info"), "{said}");
 
     let slow = config(&simulator, "budget: { requests_per_second: 0.001 }", "");
     std::fs::write(&file, slow).unwrap();
