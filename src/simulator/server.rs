@@ -292,7 +292,6 @@ impl Shared {
     fn minutes(&self) -> u64 {
         self.started.elapsed().saturating_mul(self.time_scale).as_secs() / 60
     }
-
 }
 
 /// The token of `Authorization: Bearer`.

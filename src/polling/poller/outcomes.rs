@@ -54,7 +54,13 @@ impl Poller {
         self.unknown.retain(|id| !seen.contains(id));
     }
 
-    pub(super) fn asked(&mut self, target: &Target, customer: &CustomerId, question: Question, result: Result<Answer, AskError>) {
+    pub(super) fn asked(
+        &mut self,
+        target: &Target,
+        customer: &CustomerId,
+        question: Question,
+        result: Result<Answer, AskError>,
+    ) {
         let now = self.clock.now();
         match result {
             Ok(answer) if self.says_not_held(customer, question, &answer) => {
