@@ -3,15 +3,8 @@
 //! This file stands once and is built twice: by `fuzz_targets/*.rs` for the fuzzer, by `tests/corpus.rs` for a plain
 //! `cargo test`, which replays `corpus/`.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::float_cmp,
-    reason = "what does not hold is to panic, and each fuzz target uses one function"
-)]
+#![allow(dead_code, reason = "each fuzz target uses one function")]
+#![allow(clippy::float_cmp, reason = "what is read again is the same number")]
 
 #[path = "../src/exposition/tests/checker.rs"]
 mod checker;

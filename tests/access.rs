@@ -1,14 +1,8 @@
 //! Who may ask, and how: the binary with `--web.config.file` and the flags around it, met by curl and by Prometheus.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
 
 #[path = "access/pki.rs"]
 mod pki;

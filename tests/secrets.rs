@@ -1,16 +1,9 @@
 //! No secret is in anything that a person or a program can read: canaries go in by every way, and every text that comes
 //! out is searched for them, as they are, percent-encoded, in base64 and in hexadecimal digits.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::format_push_string,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::format_push_string, reason = "what is slow does not matter here")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
 
 #[path = "secrets/echo.rs"]
 mod echo;
