@@ -33,8 +33,7 @@ pub(super) fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
     let exposition = Exposition::render(&[inventory], true, now());
     let read = |format: Format| -> Vec<Sample> {
         let scrape = exposition.scrape(format, false, &[]);
-        let text: Vec<u8> = scrape.chunks.iter().flat_map(|chunk| chunk.iter().copied()).collect();
-        let text = String::from_utf8(text).expect("UTF-8");
+        let text = String::from_utf8(scrape.chunks.concat()).expect("UTF-8");
         let families = checker::parse(&text, format == Format::OpenMetrics);
         let families = families.unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
         families.into_iter().flat_map(|family| family.samples).collect()
