@@ -36,7 +36,7 @@ const BEHIND: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How much a target deserves to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
+pub(super) enum Urgency {
     /// Plenty is left, or nothing is counted.
     #[default]
     Quiet,
@@ -61,7 +61,7 @@ impl Urgency {
     /// Of an answer that has just come, by what the customer was known to have until then. Unlimited is quiet, and so is
     /// what the API did not give.
     #[must_use]
-    pub fn of(customer: &Customer, question: Question, answer: &Answer, now: Timestamp) -> Self {
+    pub(super) fn of(customer: &Customer, question: Question, answer: &Answer, now: Timestamp) -> Self {
         let rows = customer.services.iter().flat_map(|services| services.subscriptions.iter());
         let its_rows = rows.map(|known| &known.subscription).filter(|row| is_about(row, question));
         let by_rows = its_rows.map(|row| of_row(row, question, now)).max().unwrap_or_default();
@@ -139,7 +139,7 @@ fn of_left(left: f64, of: f64) -> Urgency {
 
 /// The paces of a partner's targets of one collector.
 #[derive(Debug)]
-pub struct Attention<T> {
+pub(super) struct Attention<T> {
     schedule: Schedule,
     slowest: f64,
     targets: HashMap<T, (Urgency, i64)>,
@@ -152,7 +152,7 @@ pub struct Attention<T> {
 impl<T: Eq + Hash> Attention<T> {
     /// Nobody is known yet.
     #[must_use]
-    pub fn new(schedule: Schedule) -> Self {
+    pub(super) fn new(schedule: Schedule) -> Self {
         // Between two polls there is never more than half of max_age: a failure must not cost the value.
         let stretch = schedule.max_age.as_secs_f64() / (2.0 * schedule.interval.as_secs_f64());
         let slowest = 1.0 / stretch.clamp(1.0, 1.0 / SLOWEST);
@@ -160,7 +160,7 @@ impl<T: Eq + Hash> Attention<T> {
     }
 
     /// A target was answered: how urgent it is from now on, and the interval until its next poll.
-    pub fn judge(&mut self, target: T, urgency: Urgency) -> Duration {
+    pub(super) fn judge(&mut self, target: T, urgency: Urgency) -> Duration {
         let known = self.targets.remove(&target);
         let before = known.map_or(EVEN, |(_, pace)| pace);
         match known {
@@ -179,12 +179,12 @@ impl<T: Eq + Hash> Attention<T> {
 
     /// The interval of a target as it was last judged; the configured one for others.
     #[must_use]
-    pub fn interval(&self, target: &T) -> Duration {
+    pub(super) fn interval(&self, target: &T) -> Duration {
         self.paced(self.targets.get(target).map_or(EVEN, |&(_, pace)| pace))
     }
 
     /// A target is gone, or absent.
-    pub fn forget(&mut self, target: &T) {
+    pub(super) fn forget(&mut self, target: &T) {
         if let Some((urgency, pace)) = self.targets.remove(target) {
             self.count(urgency, -1);
             self.spent -= pace;

@@ -14,9 +14,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tracing::error;
 
 use super::cadence::Outcome;
+use super::legacy::LegacyEndpoint;
 use super::plan;
 use super::workload::Workload;
-use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
+use super::{Agenda, CustomerFilter, PollCounters, listing};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};

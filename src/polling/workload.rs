@@ -8,8 +8,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
+use super::attention::{Attention, Urgency};
 use super::cadence::Outcome;
-use super::{Attention, CustomerFilter, Load, News, PollCounters, Strain, Urgency, listing_pages};
+use super::strain::{News, Strain};
+use super::{CustomerFilter, Load, PollCounters, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, Question, Target};
 use crate::inventory::{Inventory, Known, Shared};

@@ -11,8 +11,9 @@ use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Targ
 use crate::elements::{AskError, Failure};
 use crate::inventory::Absence;
 use crate::polling::cadence::{self, Outcome};
+use crate::polling::legacy::LegacyEndpoint;
+use crate::polling::listing;
 use crate::polling::plan::Holdings;
-use crate::polling::{LegacyEndpoint, listing};
 
 impl Poller {
     pub(super) fn listed(&mut self, target: &Target, result: Result<listing::Listed, Failure>) {
