@@ -19,7 +19,7 @@ use super::dice::Dice;
 use super::settings::SimCredential;
 
 /// The scope of the five endpoints.
-pub const LICENSE_SCOPE: &str = "elements.license.read.all";
+pub(super) const LICENSE_SCOPE: &str = "elements.license.read.all";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Longer scope strings were seen to fail.
 const LONGEST_SCOPE: usize = 300;
