@@ -54,7 +54,7 @@ impl<T: Clone + Eq + Hash> Agenda<T> {
         if self.find(&target).is_some() {
             return;
         }
-        // There is no memory for more than fit.
+        // More than a `u32` can count would not fit into memory.
         let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let hash = self.hasher.hash_one(&target);
         self.entries.push(Entry { target, place: None, failures: 0 });
@@ -146,7 +146,7 @@ impl<T: Clone + Eq + Hash> Agenda<T> {
     }
 
     fn enqueue(&mut self, number: u32, due: Timestamp) {
-        // Not a part of a microsecond too early.
+        // Rounded up to whole microseconds, so that nothing is due too early.
         let due = Moment::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
         let Self { queue, entries, .. } = self;
         queue.insert(due, number, |number, place| set_place(entries, number, place));

@@ -26,10 +26,10 @@ const EVEN: i64 = 1000;
 const FASTEST: f64 = 4.0;
 const SLOWEST: f64 = 0.5;
 
-/// Of assigned and available seats together: with so much left or less, and with so many seats.
+/// So few seats are left: as a share of assigned and available together, and as a number. Either is enough.
 const FEW: (f64, f64) = (0.10, 2.0);
 const SOME: (f64, f64) = (0.25, 5.0);
-/// Before an expiration or the end of a contract, and after it, since a renewal may come late.
+/// So close is an expiration or the end of a contract; and so long ago, since a renewal may come late.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 const AHEAD: SignedDuration = SignedDuration::from_hours(45 * 24);
 const BEHIND: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -49,7 +49,7 @@ pub(super) enum Urgency {
 impl Urgency {
     const ALL: [Self; 3] = [Self::Quiet, Self::Watched, Self::Urgent];
 
-    /// How much oftener it wants to be asked than what is quiet.
+    /// How many times as often as a quiet target it wants to be asked.
     const fn weight(self) -> f64 {
         match self {
             Self::Quiet => 1.0,
@@ -58,8 +58,8 @@ impl Urgency {
         }
     }
 
-    /// Of an answer that has just come, by what the customer was known to have until then. Unlimited is quiet, and so is
-    /// what the API did not give.
+    /// How urgent the target is after this answer, which the customer does not have yet. What is unlimited is quiet, and
+    /// so is what the API did not give.
     #[must_use]
     pub(super) fn of(customer: &Customer, question: Question, answer: &Answer, now: Timestamp) -> Self {
         let rows = customer.services.iter().flat_map(|services| services.subscriptions.iter());
@@ -201,8 +201,8 @@ impl<T: Eq + Hash> Attention<T> {
         }
     }
 
-    /// The pace that this urgency has if all targets share as many polls as there are targets: paces are as the weights,
-    /// each within its bounds.
+    /// The pace of this urgency if all paces are to add up to the number of targets: in proportion to the weights, each
+    /// within its bounds.
     fn wanted(&self, urgency: Urgency) -> f64 {
         let pace = |urgency: Urgency, unit: f64| (urgency.weight() * unit).clamp(self.slowest, FASTEST);
         let all: i64 = self.counts.iter().sum();

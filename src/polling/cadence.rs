@@ -19,8 +19,8 @@ pub(super) enum Outcome {
     Answered,
     /// There is no such thing, and never was.
     Absent,
-    /// "No such thing" of what has had values, after so many others and failures in a row. What is gone for good costs a
-    /// few more questions; what an outage denies to everybody is back soon after it.
+    /// "There is no such thing", of what has had values; after so many misses and failures in a row before. What is gone
+    /// for good costs a few more questions; what an outage denies to everybody is back soon after it.
     Missed(u32),
     /// It failed, after this many failures in a row before.
     Failed(u32),

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::cadence::ABSENCE_INTERVAL;
 
-/// 404s, and never an answer, from half of those who are to be asked say that the endpoint is not there: fewer could be
-/// customers who all happen to lack what they were asked for. Between these bounds.
+/// 404s for half of the targets, and no answer ever, mean that the endpoint is not there: fewer could be customers who
+/// all happen to lack what they were asked for. So many 404s at least, and at most, however many targets there are.
 const EVIDENCE: std::ops::RangeInclusive<u64> = 3..=50;
 
 /// What is known about the existence of an endpoint of one partner.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::config::BudgetSettings;
 
-/// Of the capacity: the plan has to fit into this much of it before all is well again.
+/// The plan has to fit into this share of the capacity before all is well again.
 const ROOM: f64 = 0.95;
-/// Polls until the mean of their time is believed, and how much of it the newest one is then.
+/// After so many polls the mean of what they took is believed; from then on, the newest counts for one in so many.
 const SAMPLES: u32 = 50;
 
-/// What a partner may ask, and how late it is.
+/// What a partner may ask, how long its polls take, and whether it was told that this is not enough.
 #[derive(Clone, Debug)]
 pub(super) struct Strain {
     budget: BudgetSettings,

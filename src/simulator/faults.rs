@@ -121,7 +121,7 @@ pub enum TotalCount {
     Fewer(usize),
 }
 
-/// A fault, and whom it strikes when.
+/// A fault, whom it strikes, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// What goes wrong.

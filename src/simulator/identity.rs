@@ -70,7 +70,7 @@ struct State {
 }
 
 impl State {
-    /// Whether an assertion was not used before; so many are remembered.
+    /// Whether an assertion was not used before. Once [`TOKENS`] are remembered, all are forgotten.
     fn is_new(&mut self, jti: String) -> bool {
         if self.used_assertions.len() >= TOKENS {
             self.used_assertions.clear();
