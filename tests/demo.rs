@@ -39,7 +39,6 @@ fn metrics_hold_the_whole_catalogue_and_every_reader_is_content() {
     let (_, text) = exporter.get("/metrics");
     let served = families(&text);
     // The demo keeps nothing across a restart.
-    // The demo keeps nothing.
     for family in catalog::ALL.iter().filter(|family| !family.name.starts_with("avepoint_exporter_state_")) {
         assert!(served.contains(family.name), "{} is missing", family.name);
     }
