@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Failure, discover, output};
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{Config, PartnerSettings};
+use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::domain::{Collector, PartnerName};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
@@ -21,6 +21,11 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     }
     for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
+    }
+    if let Some(StateSettings { file, .. }) = &config.state
+        && let Some(folder) = file.parent().filter(|folder| !folder.is_dir())
+    {
+        let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }
     output::answer(&report);
     let mut failed = None;
