@@ -11,7 +11,7 @@ use super::daemon::Daemon;
 use super::door::{Authority, Door, State};
 use super::rows::{Ends, Lasts, Row, Transport, Trouble, Which};
 use super::setup::{Moving, authority, config, customer, get, newcomer, patience, world};
-use super::truth::{Groups, History, groups_of, is_content};
+use super::truth::{Groups, History, Listings, groups_of, is_content};
 use crate::support::{Samples, today, value};
 
 /// Of every collector.
@@ -59,6 +59,7 @@ struct Scene<'a> {
     folder: tempfile::TempDir,
     ca: Option<&'static Authority>,
     account: Account,
+    listings: Listings,
     /// When values began to be out of reach.
     broken: Option<Instant>,
     /// When the fault began, or ended.
@@ -131,6 +132,7 @@ impl<'a> Scene<'a> {
             folder,
             ca,
             account,
+            listings: Listings::default(),
             broken: None,
             turned: Instant::now(),
         };
@@ -267,6 +269,10 @@ impl<'a> Scene<'a> {
         let groups = groups_of(&samples);
         self.history.check(&groups, asked, max_age + SLACK.mul_f64(patience()), &allowed)?;
         self.left_by_a_listing(&groups, &samples)?;
+        // A clock that is being set tells one listing by two times.
+        if self.row.wall.is_none() {
+            self.listings.check(&samples)?;
+        }
         if let Some(wall) = self.row.wall
             && self.turned.elapsed() > SLACK.mul_f64(patience())
         {
