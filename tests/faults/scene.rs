@@ -30,6 +30,8 @@ const SHORT: Duration = Duration::from_secs(4);
 const RECOVERY: Duration = Duration::from_millis(2100 + 1000 + 3500 + 1000 + 5000);
 /// Until that request: what the pauses of tokens and throttling are bounded by.
 const PAUSE: Duration = Duration::from_secs(65);
+/// Requests a second that 429 to all of them leaves, of the 400 that are configured.
+const THROTTLED: f64 = 20.0;
 const FIRST_PASS: Duration = Duration::from_mins(1);
 pub const TICK: Duration = Duration::from_millis(250);
 
@@ -93,6 +95,10 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     }
     if let Some(asked) = silent_since.map(|before| scene.arrivals() - before).filter(|&asked| asked > 0) {
         return Err(format!("asked {asked} times though it was told to wait"));
+    }
+    let (asked, most) = (scene.arrivals() - before, THROTTLED * (start.elapsed().as_secs_f64() + 1.0));
+    if row.throttles && asked as f64 > most {
+        return Err(format!("asked {asked} times though it was told to ask less: at most {most:.0}"));
     }
     let mended = Instant::now();
     scene.mend_all();
