@@ -20,8 +20,8 @@ pub(super) struct Cursor {
     size: u32,
     /// No page is asked for that is larger: what it began with, what the other side grants, what was too much.
     most: u32,
-    /// The last page was as long as it was asked for.
-    full: bool,
+    /// Rows of the last page.
+    last: u32,
     grown: bool,
     /// Rows before this one were asked for.
     offset: u64,
@@ -43,7 +43,7 @@ impl Cursor {
         Self {
             size,
             most: size,
-            full: false,
+            last: 0,
             grown: false,
             offset: 0,
             seen: HashSet::new(),
@@ -82,9 +82,9 @@ impl Cursor {
             self.size = self.size.min(granted.max(self.longest).max(1));
             self.most = self.most.min(self.size);
         }
-        self.full = received >= self.size;
+        self.last = received;
         let untold = self.wary && page.page_size.is_none() && self.total.is_none();
-        let follows = page.has_next_link || self.full;
+        let follows = page.has_next_link || self.is_full();
         let may_follow = untold || self.total.is_some_and(|total| self.received < total);
         self.ended = page.received == 0 || !(follows || may_follow);
         self.offset = index * u64::from(self.size);
@@ -115,7 +115,7 @@ impl Cursor {
     /// is no total to tell that something is missing, it stays as it is. Whether anything changed.
     pub(super) fn double(&mut self) -> bool {
         let larger = self.size.saturating_mul(2).min(self.most);
-        let grows = self.full && self.total.is_some() && larger > self.size;
+        let grows = self.is_full() && self.total.is_some() && larger > self.size;
         if grows {
             (self.size, self.grown) = (larger, true);
         }
@@ -124,7 +124,7 @@ impl Cursor {
 
     /// Whether the last page was as long as it was asked for.
     pub(super) fn is_full(&self) -> bool {
-        self.full
+        self.last >= self.size
     }
 
     /// At the end: whether as many rows came as there are, whoever they are about.
