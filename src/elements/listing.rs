@@ -1,9 +1,8 @@
 //! The service list (endpoint 5), page by page, so that the first customers are used before the last page is in.
 //!
-//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size; quick ones, in
-//! less than a quarter of the timeout, double it again, up to where the listing began, since it may have been an outage.
-//! The size that works is remembered for the next listing, and doubles after a complete one whose pages were full and
-//! quick: a glance at a few ids tells nothing of larger pages.
+//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size, and that is
+//! remembered for the next listing. It may have been an outage, so full pages that take less than a quarter of the timeout
+//! double it again, until that is too much once more; without a total, only between one listing and the next.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
@@ -31,7 +30,7 @@ pub struct Listing {
     size: u32,
     /// The next page is of another size than the last one.
     resized: bool,
-    /// Some page was as long as it was asked for.
+    /// Some page was as long as it was asked for, and there was no total.
     full: bool,
     slowest: Duration,
     failed: Option<Failure>,
@@ -113,7 +112,7 @@ impl Listing {
             }
             let mut customers =
                 cursor.take(page, |customer| customer.id.as_str()).map_err(|problem| malformed(&problem))?;
-            self.full |= cursor.is_full();
+            self.full |= cursor.is_full() && !cursor.knows_total();
             if took < self.client.timeout() / 4 && cursor.double() {
                 self.resized = true;
             }

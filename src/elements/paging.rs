@@ -18,7 +18,7 @@ const MOST_ROWS: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Cursor {
     size: u32,
-    /// No page is asked for that is larger: what it began with, what the other side grants, what was too much.
+    /// No page is asked for that is larger than this: what the other side grants, what was not too much.
     most: u32,
     /// Rows of the last page.
     last: u32,
@@ -42,7 +42,7 @@ impl Cursor {
         let size = size.clamp(1, LARGEST_PAGE);
         Self {
             size,
-            most: size,
+            most: LARGEST_PAGE,
             last: 0,
             grown: false,
             offset: 0,
@@ -111,15 +111,21 @@ impl Cursor {
         smaller
     }
 
-    /// The page was quick: asks for twice as much again if it was halved before, which may have been an outage. Where there
-    /// is no total to tell that something is missing, it stays as it is. Whether anything changed.
+    /// The page was quick: asks for twice as much, unless that was too much before. Only where a total tells whether
+    /// something is missing: pages that are not of the size that was asked for do not fit together with others.
+    /// Whether anything changed.
     pub(super) fn double(&mut self) -> bool {
         let larger = self.size.saturating_mul(2).min(self.most);
-        let grows = self.is_full() && self.total.is_some() && larger > self.size;
+        let grows = self.is_full() && self.knows_total() && larger > self.size;
         if grows {
             (self.size, self.grown) = (larger, true);
         }
         grows
+    }
+
+    /// Whether there is a total.
+    pub(super) fn knows_total(&self) -> bool {
+        self.total.is_some()
     }
 
     /// Whether the last page was as long as it was asked for.
@@ -265,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn doubling_ends_where_it_began_and_where_it_was_too_much() {
+    fn doubling_ends_where_it_was_too_much() {
         let mut cursor = Cursor::new(100);
         while cursor.halve() {}
         let double = |cursor: &mut Cursor| {

@@ -113,13 +113,33 @@ async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
     let sizes = || server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect::<Vec<_>>();
     assert_eq!(sizes(), [100, 50, 25, 50, 25], "it was quick, so twice as much is tried, once");
     assert_eq!(failures(&client, "services", "timeout"), Some(3.0));
-    // So does the next one, and no more.
-    assert_eq!(client.listing_size(), 50);
+    assert_eq!(client.listing_size(), 25);
     // A glance at one customer says nothing about larger pages.
     assert_eq!(list(&client, Some(&["c1".into()])).await.unwrap().len(), 1);
-    assert_eq!(client.listing_size(), 50);
+    assert_eq!(client.listing_size(), 25);
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
-    assert_eq!(sizes()[5..], [50, 50, 25, 50, 25]);
+    assert_eq!(sizes()[5..], [25, 25, 50, 25]);
+}
+
+#[tokio::test]
+async fn without_a_total_pages_grow_from_one_listing_to_the_next() {
+    let server = server(|seen| match (seen.before, service_list(seen, 40, 100)) {
+        (0..4, _) => say(504, ""),
+        (_, Say::Bytes(bytes)) => {
+            let text = String::from_utf8(bytes).unwrap();
+            say(200, text.split_once("\r\n\r\n").unwrap().1.replace("totalCount", "other"))
+        }
+        (_, other @ Say::Nothing) => other,
+    })
+    .await;
+    let client = client(&settings(&server));
+    let mut remembered = Vec::new();
+    for _ in 0..5 {
+        assert_eq!(list(&client, None).await.unwrap().len(), 40);
+        remembered.push(client.listing_size());
+    }
+    // A page that is not full says nothing of larger ones.
+    assert_eq!(remembered, [12, 24, 48, 48, 48]);
 }
 
 #[tokio::test]
