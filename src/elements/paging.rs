@@ -3,7 +3,7 @@
 //! A listing ends at a page that is empty, or short while `totalCount` does not speak of more: the other side may grant
 //! smaller pages than it says. It is not complete if it brought fewer distinct ids than the last `totalCount`, or a row
 //! without an id; what may be known in part counts rows instead. A page that should be followed by another and brings
-//! nothing new would go on for ever: that ends it as a failure.
+//! nothing new would go on for ever: that ends it as a failure, unless pages are longer than there may be any.
 
 use std::collections::HashSet;
 
@@ -89,7 +89,9 @@ impl Cursor {
         self.ended = page.received == 0 || !(follows || may_follow);
         self.offset = index * u64::from(self.size);
         let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
-        if rows.is_empty() && !follows {
+        // Longer than any page: the other side knows none, and has said all that there is.
+        let unpaged = self.longest > LARGEST_PAGE;
+        if rows.is_empty() && (unpaged || !follows) {
             self.ended = true;
         }
         if !self.ended && rows.is_empty() {
@@ -247,6 +249,20 @@ mod tests {
         let mut cursor = Cursor::new(100);
         assert_eq!(take(&mut cursor, page(0..5, None)), Ok(5));
         assert_eq!(cursor.next(), None, "where a request more would cost too much");
+    }
+
+    #[test]
+    fn everything_at_once_is_everything() {
+        for total in [Some(250), None] {
+            let mut cursor = Cursor::new(100);
+            assert_eq!(take(&mut cursor, page(0..250, total)), Ok(250));
+            assert_eq!(take(&mut cursor, page(0..250, total)), Ok(0));
+            assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+        }
+        let mut cursor = Cursor::new(100);
+        take(&mut cursor, page(0..250, Some(251))).unwrap();
+        take(&mut cursor, page(0..250, Some(251))).unwrap();
+        assert_eq!((cursor.next(), cursor.finish().is_err()), (None, true));
     }
 
     #[test]
