@@ -87,7 +87,8 @@ impl Cost {
                  {:.1} times as seldom as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
                  lengthen collectors.*.interval.",
                 total / budget,
-                total / 3600.0
+                // Rounded up, so that it is enough.
+                (total / 36.0).ceil() / 100.0
             );
             return text;
         }

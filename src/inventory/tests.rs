@@ -142,6 +142,7 @@ fn customers_leave_only_by_a_complete_listing() {
     inventory.fail_listing(FailureReason::Malformed, at(1));
     assert_eq!(inventory.customers.len(), 3);
     assert_eq!(inventory.listing.condition(at(1), HOUR), Condition::Failing);
+    assert_eq!(inventory.listing.completed, None, "a failure completes nothing");
     let gone = inventory.complete_listing(&HashSet::from(["b".into()]), at(2));
     assert_eq!(gone.iter().map(|customer| customer.id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(inventory.customers.keys().map(CustomerId::as_str).collect::<Vec<_>>(), ["b", "c"]);
