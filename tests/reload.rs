@@ -54,6 +54,10 @@ fn reload(exporter: &Exporter) -> (u16, String) {
 }
 
 /// What is known of a partner's customers.
+fn signal(exporter: &Exporter, name: &str) {
+    assert!(Command::new("kill").args([name, &exporter.child.id().to_string()]).status().unwrap().success());
+}
+
 fn known(samples: &Samples, partner: &str) -> Samples {
     let label = format!("partner=\"{partner}\"");
     let theirs = samples.iter().filter(|(series, _)| series.contains(&label) && series.contains("customer_id="));
@@ -122,7 +126,7 @@ fn only_what_changed_is_touched() {
     file.write(&[two(&format!("customers: {{ exclude: [\"{id}\"] }}"))]);
     // What was logged of the reloads before is read.
     exporter.log();
-    Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
+    signal(&exporter, "-HUP");
     exporter.wait_for_line("the configuration was reloaded");
     let samples = exporter.samples();
     assert!(samples.keys().all(|series| !series.contains("partner=\"one\"")), "{samples:?}");
@@ -162,4 +166,31 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
     std::fs::rename(&new, &secret).unwrap();
     exporter.wait_for_line("the credential was replaced");
     exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
+}
+
+#[test]
+fn a_file_that_hangs_does_not_hold_up_the_end() {
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let state = "state: { file: state, interval: 1h }";
+    let mut exporter = Exporter::with_config(folder.path(), &support::config(&simulator, "", state));
+    exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
+    let file = folder.path().join("config.yaml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    signal(&exporter, "-HUP");
+    // It is open for writing once somebody reads, who then waits.
+    let _writer = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    assert_eq!(exporter.get("/-/healthy").0, 200);
+    signal(&exporter, "-TERM");
+    let end = std::time::Instant::now() + support::PATIENCE;
+    let code = loop {
+        if let Some(status) = exporter.child.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(std::time::Instant::now() < end, "it never ended: {}", exporter.log());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert_eq!(code, Some(0), "{}", exporter.log());
+    assert!(folder.path().join("state").is_file(), "what is known was saved");
 }

@@ -161,9 +161,16 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
             Some(reply) = reloads.recv() => Some(reply),
         };
         systemd::reloading();
-        let reloaded =
-            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock)
-                .await;
+        let reload =
+            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock);
+        let reloaded = tokio::select! {
+            reloaded = reload => reloaded,
+            // Files on storage that hangs do not hold up the end.
+            () = &mut shutdown => {
+                info!("shutting down");
+                break;
+            }
+        };
         systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload was refused" });
         counters.reloaded(reloaded.is_ok());
         match &reloaded {
