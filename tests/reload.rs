@@ -15,6 +15,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use avepoint_exporter::domain::Collector;
 use avepoint_exporter::simulator::{Operation, Settings};
 use support::{Exporter, Samples, Simulated, of, today, value};
 
@@ -138,6 +139,58 @@ fn only_what_changed_is_touched() {
     file.write(&[one(""), two("")]);
     assert_eq!(reload(&exporter).0, 200);
     exporter.wait_for("everything was read again", |samples| all(samples) && known(samples, "one").len() > 10);
+}
+
+#[test]
+fn who_is_wanted_now_is_looked_for_at_once_and_what_is_known_follows_the_registration() {
+    let simulator = Simulated::start(Settings { time_scale: 0, ..Settings::of_size(6, 1, today()) });
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::new(folder.path(), &simulator);
+    let ids = simulator.with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|c| c.id.clone()).collect());
+    let ids: Vec<String> = ids.unwrap();
+    let secret = format!("client_secret: {}", Settings::CLIENT.1);
+    let partner = |name: &str, customers: &str| {
+        file.write(&[file.partner(name, (Settings::CLIENT.0, &secret), &format!("customers: {{ {customers} }}"))]);
+    };
+    let listings = || simulator.requests().of(Operation::Api(Collector::Services));
+    let pending = |samples: &Samples| -> f64 {
+        of(samples, "avepoint_collector_targets").filter(|(s, _)| s.contains("\"pending\"")).map(|(_, n)| n).sum()
+    };
+    let are_read = |samples: &Samples, names: &[&String]| {
+        let rows = |id: &String| of(samples, "avepoint_subscription_info").any(|(series, _)| series.contains(id));
+        pending(samples) == 0.0 && ids.iter().all(|id| rows(id) == names.contains(&id))
+    };
+    partner("main", &format!("include: ['{}', '{}'], exclude: ['{0}']", ids[0], ids[1]));
+    let arguments = ["--config.file", file.path.to_str().unwrap(), "--web.enable-lifecycle"];
+    let exporter = Exporter::start(&arguments);
+    exporter.wait_for("the second", |samples| are_read(samples, &[&ids[1]]));
+    assert_eq!(listings(), 1);
+
+    let mut listed = 1;
+    for (customers, read, looks) in [
+        (format!("include: ['{}', '{}']", ids[0], ids[1]), vec![&ids[0], &ids[1]], true),
+        (String::new(), ids.iter().collect(), true),
+        (format!("exclude: ['{}']", ids[0]), ids[1..].iter().collect(), false),
+        (format!("discover: false, list: [{{ id: {} }}, {{ id: {} }}]", ids[1], ids[2]), vec![&ids[1], &ids[2]], false),
+        (format!("discover: false, list: [{{ id: {} }}, {{ id: {} }}]", ids[1], ids[3]), vec![&ids[1], &ids[3]], true),
+        ("discover: true".to_owned(), ids.iter().collect(), true),
+    ] {
+        partner("main", &customers);
+        assert_eq!(reload(&exporter).0, 200, "{customers}");
+        exporter.wait_for(&customers, |samples| are_read(samples, &read));
+        listed += u64::from(looks);
+        assert_eq!(listings(), listed, "{customers}");
+    }
+
+    let before = exporter.samples();
+    let asked = simulator.requests().total();
+    partner("renamed", "");
+    assert_eq!(reload(&exporter).0, 200);
+    let after = exporter.samples();
+    let renamed = |(series, value): (&String, &f64)| (series.replace("\"main\"", "\"renamed\""), *value);
+    assert_eq!(known(&after, "renamed"), known(&before, "main").iter().map(renamed).collect());
+    assert!(after.keys().all(|series| !series.contains("\"main\"")));
+    assert_eq!(simulator.requests().total(), asked, "nothing was due");
 }
 
 #[test]

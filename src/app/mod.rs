@@ -141,10 +141,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     tokio::pin!(shutdown);
     loop {
         let reply = tokio::select! {
-            () = &mut shutdown => {
-                info!("shutting down");
-                break;
-            }
+            () = &mut shutdown => break info!("shutting down"),
             Some(ended) = servers.join_next() => {
                 outcome = server_ended(ended);
                 break;
@@ -166,10 +163,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
         let reloaded = tokio::select! {
             reloaded = reload => reloaded,
             // Files on storage that hangs do not hold up the end.
-            () = &mut shutdown => {
-                info!("shutting down");
-                break;
-            }
+            () = &mut shutdown => break info!("shutting down"),
         };
         systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload was refused" });
         counters.reloaded(reloaded.is_ok());
