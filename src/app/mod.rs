@@ -99,9 +99,11 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
     let mut partners = Partners::none(clock);
     let past = handed_out(restored.flatten(), &config);
+    // From before the first poll, so that what it brings is saved.
+    let changed = partners.changed();
     partners.apply(config, past).await.map_err(Error::Client)?;
     let running = partners.running();
-    let keeping = keeper.map(|keeper| keeper.start(running.clone(), partners.changed()));
+    let keeping = keeper.map(|keeper| keeper.start(running.clone(), changed));
     tasks.spawn(rotation::follow_credentials(running.clone()));
 
     let published = Published::new();
