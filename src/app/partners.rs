@@ -152,9 +152,10 @@ impl Partners {
             let polling = match next {
                 Next::GoesOn(polling) => polling,
                 Next::Begins(draft) => {
-                    let PartnerSettings { name, client_id, .. } = &*draft.settings;
+                    let PartnerSettings { name, client_id, api_url, .. } = &*draft.settings;
                     let mut same = before.iter().filter(|partner| partner.settings.client_id == *client_id);
-                    let known = same.clone().find(|partner| partner.settings.name == *name).or_else(|| same.next());
+                    let known = same.clone().find(|partner| partner.settings.name == *name);
+                    let known = known.or_else(|| same.find(|partner| partner.settings.api_url == *api_url));
                     let past = known.map(|known| known.past_for(&draft.settings)).or_else(|| past(&draft.settings));
                     let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
                     Polling::start(partner, poller, &mut self.tasks)
