@@ -46,11 +46,11 @@ fn reload(exporter: &Exporter) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
-/// What is known of a partner's customers.
 fn signal(exporter: &Exporter, name: &str) {
     assert!(Command::new("kill").args([name, &exporter.child.id().to_string()]).status().unwrap().success());
 }
 
+/// What is known of a partner's customers.
 fn known(samples: &Samples, partner: &str) -> Samples {
     let label = format!("partner=\"{partner}\"");
     let theirs = samples.iter().filter(|(series, _)| series.contains(&label) && series.contains("customer_id="));
@@ -214,6 +214,7 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it waits for another process outside of any runtime")]
 fn a_file_that_hangs_does_not_hold_up_the_end() {
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));
     let folder = tempfile::tempdir().unwrap();
