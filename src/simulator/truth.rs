@@ -18,7 +18,7 @@ pub struct Truth {
     pub customer_seats: BTreeMap<TenantType, Seats>,
     /// Endpoint 3, for the types that the customer has a tenant of; ordered by id.
     pub tenant_seats: BTreeMap<TenantType, Vec<TenantSeats>>,
-    /// Endpoint 4, for the products that the customer holds; an answer of 0 is no holding.
+    /// Endpoint 4, for the products that it knows; 0 of what is sold by capacity, or is not held.
     pub purchased: BTreeMap<ProductType, Quantity>,
     /// Endpoint 2, for the products that it knows.
     pub available: BTreeMap<ProductType, Quantity>,
@@ -37,8 +37,8 @@ impl SimCustomer {
         }
         let customer_seats =
             tenant_seats.keys().filter_map(|&tenant_type| Some((tenant_type, seats(self.seats(tenant_type)?))));
-        let held = |seats: &BTreeMap<ProductType, u32>| {
-            seats.iter().filter(|&(_, &seats)| seats > 0).map(|(&product, &seats)| (product, seats.into())).collect()
+        let products = |seats: &BTreeMap<ProductType, u32>| {
+            seats.iter().map(|(&product, &seats)| (product, seats.into())).collect()
         };
         Truth {
             listed: ListedCustomer {
@@ -47,8 +47,8 @@ impl SimCustomer {
                 subscriptions: Some(self.rows.iter().map(SimRow::truth).collect()),
             },
             customer_seats: customer_seats.collect(),
-            purchased: held(&self.purchased),
-            available: self.available.iter().map(|(&product, &seats)| (product, seats.into())).collect(),
+            purchased: products(&self.purchased),
+            available: products(&self.available),
             tenant_seats,
         }
     }
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(truth.listed.name, None);
         assert_eq!(truth.customer_seats[&TenantType::Google], seats((11, 22)));
         assert_eq!(truth.tenant_seats[&TenantType::Google][0].id.as_str(), "a");
-        assert_eq!(truth.purchased, [(ProductType(4), 7.into())].into());
+        assert_eq!(truth.purchased, [(ProductType(1), 0.into()), (ProductType(4), 7.into())].into());
         let row = &truth.listed.subscriptions.unwrap()[0];
         assert_eq!((&*row.kind.service, &*row.kind.model, &*row.kind.storage), ("MyHub", "", ""));
         assert_eq!((row.seats_purchased, row.units_purchased, row.expires), (Some(1024.into()), None, None));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::Poller;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Target};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
 use crate::elements::{AskError, Failure};
 use crate::inventory::Absence;
 use crate::polling::cadence::{self, Outcome};
@@ -94,22 +94,17 @@ impl Poller {
         }
     }
 
-    /// 0 seats of a product is how the API says that the customer does not hold it; only endpoint 2 may mean what it
-    /// says, if the service list shows the product.
+    /// 0 seats of a product is how the API says that the customer does not hold it, unless the service list shows it.
     fn says_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
-        match (question, answer) {
-            (Question::ProductPurchased(_), Answer::ProductPurchased(Some(seats))) => seats.is_zero(),
-            (Question::ProductAvailable(product), Answer::ProductAvailable(Some(seats))) => {
-                let held = self.inventory.read(|inventory| {
-                    inventory
-                        .customers
-                        .get(customer)
-                        .is_some_and(|customer| Holdings::of(customer).products.contains(&product))
-                });
-                seats.is_zero() && !held
-            }
-            _ => false,
-        }
+        let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else {
+            return false;
+        };
+        let (Answer::ProductPurchased(seats) | Answer::ProductAvailable(seats)) = answer else { return false };
+        seats.is_some_and(Quantity::is_zero)
+            && !self.inventory.read(|inventory| {
+                let customer = inventory.customers.get(customer);
+                customer.is_some_and(|customer| Holdings::of(customer).products.contains(&product))
+            })
     }
 
     /// Once an endpoint that seemed to be missing answers, everybody who was not asked is due.
