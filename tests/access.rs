@@ -16,6 +16,7 @@ mod pki;
 mod prometheus;
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -172,6 +173,31 @@ fn who_is_no_longer_trusted_is_out() {
     pki.write("web.yml", &tls("192.0.2.8"));
     wait("the end of the client", || client.try_wait().unwrap().is_some());
     assert_ne!(client.wait().unwrap().code(), Some(0));
+}
+
+/// Whoever keeps a connection is told with the last answer on it, so that no request meets its end.
+#[test]
+fn who_has_to_come_again_is_told_so() {
+    let pki = Pki::new();
+    let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
+    let url = https(&exporter, "/-/healthy");
+    let mut client = Command::new("curl")
+        .args(["--silent", "--include", "--noproxy", "*", "--cacert", "ca.pem", "--http1.1", "--no-buffer"])
+        .args(["--rate", "600/m", "--max-time", "60", &format!("{url}?[1-300]")])
+        .current_dir(pki.folder())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("curl runs");
+    let mut answers = BufReader::new(client.stdout.take().unwrap()).lines().map(|line| line.unwrap().to_lowercase());
+    assert!(answers.any(|line| line == "healthy"));
+    let renewed = Pki::new();
+    for name in ["server.crt", "server.key"] {
+        pki.write(name, &renewed.read(name));
+    }
+    // It comes again at once, and does not trust the new certificate.
+    assert!(answers.any(|line| line == "connection: close"), "it is not told");
+    client.kill().unwrap();
+    client.wait().unwrap();
 }
 
 #[test]
@@ -336,10 +362,14 @@ fn what_is_wrong_ends_it_before_it_starts() {
 
 /// Listens, and becomes the exporter with the socket as systemd hands it over.
 const HAND_OVER: &str = "import os, socket, sys
-family = {'inet': socket.AF_INET, 'unix': socket.AF_UNIX}[sys.argv[1]]
-listener = socket.socket(family)
-listener.bind(('127.0.0.1', 0) if sys.argv[1] == 'inet' else sys.argv[2] + '.socket')
-listener.listen()
+kind = sys.argv[1]
+listener = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
+listener.bind(sys.argv[2] + '.socket' if kind == 'unix' else ('127.0.0.1', 0))
+if kind != 'bound':
+    listener.listen()
+if kind == 'connected':
+    peer = socket.create_connection(listener.getsockname())
+    listener = listener.accept()[0]
 os.dup2(listener.fileno(), 3)
 os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='web')
@@ -363,13 +393,17 @@ fn sockets_of_systemd_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("exporter");
     std::os::unix::fs::symlink(binary, &link).unwrap();
-    let output = Command::new("python3")
-        .args(["-c", HAND_OVER, "unix", link.to_str().unwrap(), "demo", "--web.systemd-socket"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("--web.systemd-socket: socket 0 (web): only TCP sockets"), "{said}");
+    for (kind, words) in
+        [("unix", "only TCP sockets"), ("connected", "nobody can connect to it"), ("bound", "nobody can connect to it")]
+    {
+        let output = Command::new("python3")
+            .args(["-c", HAND_OVER, kind, link.to_str().unwrap(), "demo", "--web.systemd-socket"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{kind}: {said}");
+        assert!(said.contains(&format!("--web.systemd-socket: socket 0 (web): {words}")), "{kind}: {said}");
+    }
 }
 
 #[test]

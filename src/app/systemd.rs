@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use rustix::time::{ClockId, clock_gettime};
+use socket2::SockRef;
 use tracing::debug;
 
 /// The sockets that systemd listens on for us, at least one, all of them TCP. Takes them out of the environment, so it is
@@ -30,8 +31,11 @@ pub fn listeners() -> io::Result<Vec<TcpListener>> {
         let refused =
             |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
         if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
-            // A connected socket (Accept=yes), or one that is not bound.
-            listener.local_addr().map_err(refused)?;
+            // A connection (Accept=yes), or one that is only bound: there is nobody to accept.
+            if !SockRef::from(&listener).is_listener()? {
+                let what = "nobody can connect to it; write ListenStream=, and not Accept=yes";
+                return Err(invalid(format!("socket {index} ({name}): {what}")));
+            }
             listener.set_nonblocking(true)?;
             listeners.push(listener);
         }
