@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use rustix::time::{ClockId, clock_gettime};
-use socket2::SockRef;
 use tracing::debug;
 
 /// The sockets that systemd listens on for us, at least one, all of them TCP. Takes them out of the environment, so it is
@@ -32,7 +31,7 @@ pub fn listeners() -> io::Result<Vec<TcpListener>> {
             |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
         if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
             // A connection (Accept=yes), or one that is only bound: there is nobody to accept.
-            if !SockRef::from(&listener).is_listener()? {
+            if !is_listening(&listener)? {
                 let what = "nobody can connect to it; write ListenStream=, and not Accept=yes";
                 return Err(invalid(format!("socket {index} ({name}): {what}")));
             }
@@ -41,6 +40,18 @@ pub fn listeners() -> io::Result<Vec<TcpListener>> {
         }
     }
     Ok(listeners)
+}
+
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &TcpListener) -> io::Result<bool> {
+    socket2::SockRef::from(socket).is_listener()
+}
+
+/// Where there is systemd, it is known.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it is as on Linux, where it can fail")]
+fn is_listening(_: &TcpListener) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// The listeners serve.
