@@ -1,14 +1,8 @@
 //! Who may ask, and how: the binary with `--web.config.file` and the flags around it, met by curl and by Prometheus.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
 
 #[path = "access/pki.rs"]
 mod pki;
@@ -17,7 +11,6 @@ mod prometheus;
 mod support;
 
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -129,7 +122,6 @@ fn a_certificate_is_replaced_without_a_restart() {
 #[test]
 fn clients_certificates_are_judged_as_each_type_says() {
     let pki = Pki::new();
-    let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, client_auth_type: RequestClientCert }}"));
     // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one.
     let clients = ["", "client", "foreign", "listed", "expired"];
     let all = "client_ca_file: cas.pem";
@@ -141,7 +133,7 @@ fn clients_certificates_are_judged_as_each_type_says() {
         ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false]),
         (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false]),
     ] {
-        change(&pki, &mut exporter, &format!("tls_server_config: {{ {PAIR}, {settings} }}"));
+        let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {settings} }}"));
         for tls in ["1.2", "1.3"] {
             let came_in = clients.map(|client| comes_in(&pki, &exporter, client, tls));
             assert_eq!(came_in, let_in, "{settings}, TLS {tls}");
@@ -203,7 +195,6 @@ fn who_has_to_come_again_is_told_so() {
 #[test]
 fn names_of_clients_are_checked_against_the_list() {
     let pki = Pki::new();
-    let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
     let policy = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: cas.pem, client_allowed_sans";
     for (sans, let_in) in [
         ("[other, prometheus.example.com]", true),
@@ -214,20 +205,14 @@ fn names_of_clients_are_checked_against_the_list() {
         ("[example.com, '*.example.com', PROMETHEUS.example.com, 192.0.2.8]", false),
         ("['CN=client']", false),
     ] {
-        change(&pki, &mut exporter, &format!("tls_server_config: {{ {PAIR}, {policy}: {sans} }}"));
+        let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {policy}: {sans} }}"));
         assert_eq!(comes_in(&pki, &exporter, "client", "1.3"), let_in, "{sans}");
         assert!(!comes_in(&pki, &exporter, "", "1.3"), "{sans}");
     }
     // Without a certificate there is no name, as in exporter-toolkit.
     let policy = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: cas.pem, client_allowed_sans";
-    change(&pki, &mut exporter, &format!("tls_server_config: {{ {PAIR}, {policy}: [192.0.2.7] }}"));
+    let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {policy}: [192.0.2.7] }}"));
     assert!(comes_in(&pki, &exporter, "client", "1.2") && !comes_in(&pki, &exporter, "", "1.2"));
-}
-
-/// Writes the web configuration anew and reloads, so that one that takes protection away applies, too.
-fn change(pki: &Pki, exporter: &mut Exporter, yaml: &str) {
-    pki.write("web.yml", yaml);
-    *exporter = Exporter::start(&["demo", &format!("--web.config.file={}", pki.path("web.yml"))]);
 }
 
 fn comes_in(pki: &Pki, exporter: &Exporter, client: &str, tls: &str) -> bool {
@@ -358,82 +343,6 @@ fn what_is_wrong_ends_it_before_it_starts() {
         "{printed}"
     );
     assert!(printed.contains("lets no request through"), "{printed}");
-}
-
-/// Listens, and becomes the exporter with the socket as systemd hands it over.
-const HAND_OVER: &str = "import os, socket, sys
-kind = sys.argv[1]
-listener = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
-listener.bind(sys.argv[2] + '.socket' if kind == 'unix' else ('127.0.0.1', 0))
-if kind != 'bound':
-    listener.listen()
-if kind == 'connected':
-    peer = socket.create_connection(listener.getsockname())
-    listener = listener.accept()[0]
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='web')
-os.execv(sys.argv[2], sys.argv[2:])
-";
-
-#[test]
-fn sockets_of_systemd_are_served() {
-    let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
-    let mut exporter = Exporter::spawn(Command::new("python3").args([
-        "-c",
-        HAND_OVER,
-        "inet",
-        binary,
-        "demo",
-        "--web.systemd-socket",
-    ]));
-    assert_eq!(exporter.get("/-/healthy").0, 200);
-    assert_eq!(exporter.terminate().0, Some(0));
-
-    let folder = tempfile::tempdir().unwrap();
-    let link = folder.path().join("exporter");
-    std::os::unix::fs::symlink(binary, &link).unwrap();
-    for (kind, words) in
-        [("unix", "only TCP sockets"), ("connected", "nobody can connect to it"), ("bound", "nobody can connect to it")]
-    {
-        let output = Command::new("python3")
-            .args(["-c", HAND_OVER, kind, link.to_str().unwrap(), "demo", "--web.systemd-socket"])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{kind}: {said}");
-        assert!(said.contains(&format!("--web.systemd-socket: socket 0 (web): {words}")), "{kind}: {said}");
-    }
-}
-
-#[test]
-fn the_service_manager_is_told() {
-    let pki = Pki::new();
-    let socket = UnixDatagram::bind(pki.path("notify")).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let heard = |wanted: &str| loop {
-        let mut buffer = [0; 1000];
-        let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
-        let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-        if message.lines().any(|line| line == wanted) {
-            return message;
-        }
-    };
-    let mut exporter = Exporter::spawn(
-        Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
-            .args(["demo", "--web.listen-address=127.0.0.1:0"])
-            .env("NOTIFY_SOCKET", pki.path("notify"))
-            .env("WATCHDOG_USEC", "200000"),
-    );
-    assert!(heard("READY=1").contains("\nSTATUS=serving\n"));
-    heard("WATCHDOG=1");
-    heard("WATCHDOG=1");
-    Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
-    let message = heard("RELOADING=1");
-    assert!(message.lines().any(|line| line.starts_with("MONOTONIC_USEC=")), "{message}");
-    heard("READY=1");
-    assert_eq!(exporter.terminate().0, Some(0));
-    heard("STOPPING=1");
 }
 
 /// A real Prometheus with TLS, a client certificate and a password.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Licences, sources, bans and advisories of everything that Cargo.lock holds, by deny.toml; and whether ARCHITECTURE.md
-gives a reason for every direct dependency.
+gives a reason for every direct dependency, and every Cargo.lock is in step with its Cargo.toml.
 
 cargo-deny does it where it is installed. Where it is not, licences, sources and bans are read here, without a network.
 Advisories need cargo-deny and RustSec's database, from the network or from a clone that ADVISORY_DB names; where there is
@@ -66,6 +66,15 @@ def unreasoned():
     ]
 
 
+def out_of_step():
+    """Lock files that Cargo would change. The workspaces beside the main one are not built by the tests."""
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "benches/compare/rust/Cargo.toml"]:
+        command = ["cargo", "metadata", "--locked", "--format-version=1", f"--manifest-path={manifest}"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if run.returncode:
+            yield f"{manifest}: {run.stderr.strip()}"
+
+
 def advisories():
     """Whether they were checked and are fine; None if they could not be checked."""
     environment = dict(os.environ)
@@ -88,7 +97,7 @@ def advisories():
 
 
 def main():
-    wrong = unreasoned()
+    wrong = unreasoned() + list(out_of_step())
     failed = False
     if shutil.which("cargo-deny"):
         command = ["cargo", "deny", "--locked", "check", "licenses", "bans", "sources"]

@@ -6,9 +6,12 @@ use super::{Failure, discover, output};
 use crate::cli::Flags;
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings};
-use crate::domain::Collector;
+use crate::domain::{Collector, PartnerName};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
+
+/// Customers that `--online` names.
+const SHOWN: usize = 20;
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     let (config, front) = super::load(flags)?;
@@ -104,6 +107,18 @@ impl Cost {
     }
 }
 
+/// The first customers who are polled; `discover` prints everybody.
+fn named(partner: &PartnerName, inventory: &Inventory) -> String {
+    let mut text = format!("\npartner {partner}: {} customers are polled\n", inventory.customers.len());
+    for customer in inventory.customers.values().take(SHOWN) {
+        let _ = writeln!(text, "  {}  {}", customer.id, output::clean(&customer.name));
+    }
+    if inventory.customers.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more: `discover` prints all", inventory.customers.len() - SHOWN);
+    }
+    text
+}
+
 /// Gets a token, lists the customers, and plans them.
 async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Failure> {
     let clock = Clock::start();
@@ -116,6 +131,7 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Fa
         inventory.observe(customer, clock.now());
     }
     let customers = inventory.customers.len();
+    output::answer(&named(&settings.name, &inventory));
     let never_seen: Vec<_> = inventory
         .customers
         .values()

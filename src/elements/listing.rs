@@ -1,7 +1,8 @@
 //! The service list (endpoint 5), page by page, so that the first customers are used before the last page is in.
 //!
-//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size. The size that works is remembered for the next
-//! listing, and doubles again after a complete one whose slowest page took less than a quarter of the timeout.
+//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size. The size that
+//! works is remembered for the next listing, and doubles again after a complete one whose slowest page took less than a
+//! quarter of the timeout.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::inventory::Shared;
 /// Who is there.
 #[derive(Debug)]
 pub(super) struct Listed {
-    /// Nobody else is, those excepted who are only listed by the configuration.
+    /// Whoever is not among them is gone, except those whom only the configuration lists.
     pub(super) seen: HashSet<CustomerId>,
     /// The API refused to speak of these: who is among them twice in a row is not there.
     pub(super) doubted: HashSet<CustomerId>,
@@ -43,7 +43,8 @@ pub(super) async fn list(
     round.read(client.listing(None), admission).await?;
     let everybody = round.named.len();
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
-    // An answer may be cut short without saying so: those are gone whom it leaves out when it names nobody else.
+    // An answer may also be cut short without saying so: gone are those who are still missing when an answer names nobody
+    // new.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
     let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_iter().collect(), false);
     loop {

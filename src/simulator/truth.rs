@@ -1,13 +1,12 @@
 //! What a correct exporter knows of a customer, in the domain's types, for tests to compare with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::shown::Text;
-use super::world::{SimCustomer, SimRow, SimTenant, World};
+use super::world::{SimCustomer, SimRow, SimTenant};
 use crate::domain::{
-    CustomerId, ListedCustomer, ProductType, Quantity, Seats, Service, Subscription, SubscriptionKind, TenantSeats,
-    TenantType,
+    CustomerId, ListedCustomer, ProductType, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType,
 };
 
 /// A customer as the five endpoints describe it, all of them read without a mistake.
@@ -23,27 +22,6 @@ pub struct Truth {
     pub purchased: BTreeMap<ProductType, Quantity>,
     /// Endpoint 2, for the products that it knows.
     pub available: BTreeMap<ProductType, Quantity>,
-}
-
-/// The numbers that the requests of a full pass follow from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Customers listed.
-    pub customers: usize,
-    /// Rows of the service list.
-    pub rows: usize,
-    /// Tenant types that a customer has a tenant of, summed over the customers.
-    pub tenant_types: usize,
-    /// Tenant types that the service names of a customer imply, summed over the customers.
-    pub implied_tenant_types: usize,
-    /// Tenants.
-    pub tenants: usize,
-    /// Products that the service names of a customer imply, summed over the customers.
-    pub implied_products: usize,
-    /// Products held, summed over the customers.
-    pub products: usize,
-    /// Customers that hold product 2048.
-    pub cloud_backup_m365: usize,
 }
 
 impl SimCustomer {
@@ -73,15 +51,6 @@ impl SimCustomer {
             available: self.available.iter().map(|(&product, &seats)| (product, seats.into())).collect(),
             tenant_seats,
         }
-    }
-
-    /// The products and the tenant types that the service names imply.
-    fn implied(&self) -> (BTreeSet<ProductType>, BTreeSet<TenantType>) {
-        let services = || self.rows.iter().filter_map(|row| Some(Service::from_name(row.service.as_deref()?)));
-        (
-            services().filter_map(|service| service.product).collect(),
-            services().filter_map(|service| service.tenant_type).collect(),
-        )
     }
 }
 
@@ -126,26 +95,6 @@ impl SimRow {
             expires: self.expiration_date.value.map(Into::into),
             contract_ends: self.contract_end_date.value.map(Into::into),
         }
-    }
-}
-
-impl World {
-    /// Counted over all customers.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals { customers: self.customers.len(), ..Totals::default() };
-        for customer in &self.customers {
-            let (products, tenant_types) = customer.implied();
-            totals.rows += customer.rows.len();
-            totals.tenants += customer.tenants.len();
-            totals.tenant_types += customer.tenants.iter().map(|t| t.tenant_type).collect::<BTreeSet<_>>().len();
-            totals.implied_tenant_types += tenant_types.len();
-            totals.products += customer.purchased.values().filter(|&&seats| seats > 0).count();
-            totals.implied_products += products.len();
-            totals.cloud_backup_m365 +=
-                usize::from(customer.purchased.get(&ProductType::CLOUD_BACKUP_M365).is_some_and(|&seats| seats > 0));
-        }
-        totals
     }
 }
 
