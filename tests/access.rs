@@ -122,16 +122,18 @@ fn a_certificate_is_replaced_without_a_restart() {
 #[test]
 fn clients_certificates_are_judged_as_each_type_says() {
     let pki = Pki::new();
-    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one.
-    let clients = ["", "client", "foreign", "listed", "expired"];
-    let all = "client_ca_file: cas.pem";
+    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one, and
+    // one of a CA that has expired.
+    let clients = ["", "client", "foreign", "listed", "expired", "outlived"];
+    let (all, old) = ("client_ca_file: cas.pem", "client_ca_file: old-cas.pem");
     for (settings, let_in) in [
-        ("client_auth_type: NoClientCert".to_owned(), [true, true, true, true, true]),
-        ("client_auth_type: RequestClientCert".to_owned(), [true, true, true, true, true]),
-        ("client_auth_type: RequireAnyClientCert".to_owned(), [false, true, true, true, true]),
-        (format!("client_auth_type: VerifyClientCertIfGiven, {all}"), [true, true, false, true, false]),
-        ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false]),
-        (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false]),
+        ("client_auth_type: NoClientCert".to_owned(), [true, true, true, true, true, true]),
+        ("client_auth_type: RequestClientCert".to_owned(), [true, true, true, true, true, true]),
+        ("client_auth_type: RequireAnyClientCert".to_owned(), [false, true, true, true, true, true]),
+        (format!("client_auth_type: VerifyClientCertIfGiven, {all}"), [true, true, false, true, false, false]),
+        ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false, false]),
+        (format!("client_auth_type: RequireAndVerifyClientCert, {old}"), [false, true, false, true, false, false]),
+        (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false, false]),
     ] {
         let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {settings} }}"));
         for tls in ["1.2", "1.3"] {
