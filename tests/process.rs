@@ -97,6 +97,12 @@ fn commands_answer_on_standard_output() {
     assert!(printed.contains("30 customers") && printed.contains("products_purchased"), "{printed}");
     assert!(printed.contains("and 10 more") && printed.matches("\n  ").count() > 20, "{printed}");
 
+    let slow = folder.path().join("slow.yaml");
+    std::fs::write(&slow, config(&simulator, "budget: { requests_per_second: 0.001, burst: 1 }", "")).unwrap();
+    let (code, printed, said) = run(&["check", "--config.file", slow.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.contains("requests_per_second to 0.01 or more"), "what is advised is enough: {printed}");
+
     let (code, printed, said) = run(&["once", "--format=table", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("Customer") && printed.contains("Expires"), "{printed}");

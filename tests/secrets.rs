@@ -47,7 +47,9 @@ fn is_clean(what: &str, text: &str, secrets: &[&str]) {
         let hex = hex(secret.as_bytes());
         // Debug output of bytes.
         let list = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+        let escaped = [secret.replace('&', "&amp;"), secret.replace('&', r"\u0026").replace('+', r"\u002B")];
         let mut forms = vec![(*secret).to_owned(), form.replace('+', "%20"), form, hex, list];
+        forms.extend(escaped);
         // Wherever it stands in a longer text in base64: without the ends, which depend on its neighbours.
         for before in 0..3 {
             let encoded = BASE64_STANDARD.encode(format!("{}{secret}", "x".repeat(before)));

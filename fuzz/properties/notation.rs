@@ -7,7 +7,11 @@ pub(super) fn quantity(quantity: Option<Quantity>) -> Value {
     match quantity {
         None => Value::Null,
         Some(unlimited) if unlimited.is_unlimited() => "Unlimited".into(),
-        Some(number) => number.get().to_string().into(),
+        Some(number) => {
+            let text = number.get().to_string();
+            // Three digits after the point might be thousands.
+            if text.contains('.') { (text + "0000").into() } else { text.into() }
+        }
     }
 }
 

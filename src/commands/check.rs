@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Failure, discover, output};
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{Config, PartnerSettings};
+use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::domain::{Collector, PartnerName};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
@@ -21,6 +21,11 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     }
     for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
+    }
+    if let Some(StateSettings { file, .. }) = &config.state
+        && let Some(folder) = file.parent().filter(|folder| !folder.is_dir())
+    {
+        let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }
     output::answer(&report);
     let mut failed = None;
@@ -82,7 +87,8 @@ impl Cost {
                  {:.1} times as seldom as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
                  lengthen collectors.*.interval.",
                 total / budget,
-                total / 3600.0
+                // Rounded up, so that it is enough.
+                (total / 36.0).ceil() / 100.0
             );
             return text;
         }

@@ -148,12 +148,12 @@ impl Client {
             Question::TenantSeats(kind) => self.tenant_seats(customer, kind, first).await.map(Answer::TenantSeats),
             Question::ProductPurchased(product) => {
                 let call = path(["avpt-products", "type", &product.0.to_string(), "overview"])?;
-                let (seats, _) = self.request(&call, first, wire::product_seats).await?;
+                let (seats, _) = self.request(&call, first, wire::product_purchased).await?;
                 Ok(Answer::ProductPurchased(seats))
             }
             Question::ProductAvailable(product) => {
                 let call = path(["avpt-products", "overview", "type", &product.0.to_string()])?;
-                let (seats, _) = self.request(&call, first, wire::product_seats).await?;
+                let (seats, _) = self.request(&call, first, wire::product_available).await?;
                 Ok(Answer::ProductAvailable(seats))
             }
         }

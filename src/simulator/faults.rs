@@ -91,6 +91,8 @@ pub enum Fault {
     Duplicated,
     /// Who asks the service list for certain customers is refused, 403.
     RefuseIds,
+    /// 403 to whoever asks the service list for certain customers, if it does not have one of them.
+    RefuseUnknownIds,
     /// `totalCount` is not the number of rows.
     WrongTotal(TotalCount),
 }
