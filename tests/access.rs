@@ -10,6 +10,7 @@ mod pki;
 mod prometheus;
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -121,16 +122,18 @@ fn a_certificate_is_replaced_without_a_restart() {
 #[test]
 fn clients_certificates_are_judged_as_each_type_says() {
     let pki = Pki::new();
-    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one.
-    let clients = ["", "client", "foreign", "listed", "expired"];
-    let all = "client_ca_file: cas.pem";
+    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one, and
+    // one of a CA that has expired.
+    let clients = ["", "client", "foreign", "listed", "expired", "outlived"];
+    let (all, old) = ("client_ca_file: cas.pem", "client_ca_file: old-cas.pem");
     for (settings, let_in) in [
-        ("client_auth_type: NoClientCert".to_owned(), [true, true, true, true, true]),
-        ("client_auth_type: RequestClientCert".to_owned(), [true, true, true, true, true]),
-        ("client_auth_type: RequireAnyClientCert".to_owned(), [false, true, true, true, true]),
-        (format!("client_auth_type: VerifyClientCertIfGiven, {all}"), [true, true, false, true, false]),
-        ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false]),
-        (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false]),
+        ("client_auth_type: NoClientCert".to_owned(), [true, true, true, true, true, true]),
+        ("client_auth_type: RequestClientCert".to_owned(), [true, true, true, true, true, true]),
+        ("client_auth_type: RequireAnyClientCert".to_owned(), [false, true, true, true, true, true]),
+        (format!("client_auth_type: VerifyClientCertIfGiven, {all}"), [true, true, false, true, false, false]),
+        ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false, false]),
+        (format!("client_auth_type: RequireAndVerifyClientCert, {old}"), [false, true, false, true, false, false]),
+        (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false, false]),
     ] {
         let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {settings} }}"));
         for tls in ["1.2", "1.3"] {
@@ -164,6 +167,31 @@ fn who_is_no_longer_trusted_is_out() {
     pki.write("web.yml", &tls("192.0.2.8"));
     wait("the end of the client", || client.try_wait().unwrap().is_some());
     assert_ne!(client.wait().unwrap().code(), Some(0));
+}
+
+/// Whoever keeps a connection is told with the last answer on it, so that no request meets its end.
+#[test]
+fn who_has_to_come_again_is_told_so() {
+    let pki = Pki::new();
+    let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
+    let url = https(&exporter, "/-/healthy");
+    let mut client = Command::new("curl")
+        .args(["--silent", "--include", "--noproxy", "*", "--cacert", "ca.pem", "--http1.1", "--no-buffer"])
+        .args(["--rate", "600/m", "--max-time", "60", &format!("{url}?[1-300]")])
+        .current_dir(pki.folder())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("curl runs");
+    let mut answers = BufReader::new(client.stdout.take().unwrap()).lines().map(|line| line.unwrap().to_lowercase());
+    assert!(answers.any(|line| line == "healthy"));
+    let renewed = Pki::new();
+    for name in ["server.crt", "server.key"] {
+        pki.write(name, &renewed.read(name));
+    }
+    // It comes again at once, and does not trust the new certificate.
+    assert!(answers.any(|line| line == "connection: close"), "it is not told");
+    client.kill().unwrap();
+    client.wait().unwrap();
 }
 
 #[test]

@@ -164,10 +164,14 @@ fn a_certificate_logs_in_as_a_pair_of_files_and_as_pfx() {
 
 /// Listens, and becomes the exporter with the socket as systemd hands it over.
 const HAND_OVER: &str = "import os, socket, sys
-family = {'inet': socket.AF_INET, 'unix': socket.AF_UNIX}[sys.argv[1]]
-listener = socket.socket(family)
-listener.bind(('127.0.0.1', 0) if sys.argv[1] == 'inet' else sys.argv[2] + '.socket')
-listener.listen()
+kind = sys.argv[1]
+listener = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
+listener.bind(sys.argv[2] + '.socket' if kind == 'unix' else ('127.0.0.1', 0))
+if kind != 'bound':
+    listener.listen()
+if kind == 'connected':
+    peer = socket.create_connection(listener.getsockname())
+    listener = listener.accept()[0]
 os.dup2(listener.fileno(), 3)
 os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='web')
@@ -191,13 +195,17 @@ fn sockets_of_systemd_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("exporter");
     std::os::unix::fs::symlink(binary, &link).unwrap();
-    let output = Command::new("python3")
-        .args(["-c", HAND_OVER, "unix", link.to_str().unwrap(), "demo", "--web.systemd-socket"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("--web.systemd-socket: socket 0 (web): only TCP sockets"), "{said}");
+    for (kind, words) in
+        [("unix", "only TCP sockets"), ("connected", "nobody can connect to it"), ("bound", "nobody can connect to it")]
+    {
+        let output = Command::new("python3")
+            .args(["-c", HAND_OVER, kind, link.to_str().unwrap(), "demo", "--web.systemd-socket"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{kind}: {said}");
+        assert!(said.contains(&format!("--web.systemd-socket: socket 0 (web): {words}")), "{kind}: {said}");
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -198,6 +200,8 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         // hyper starts this timer when a connection falls idle, not at the first byte of a head: it is the limit on
         // idling, and HeadDeadline sees to heads.
         .header_read_timeout(limits.idle)
+        // A peer that will not ask again, as tools in a pipe are, gets its answer nevertheless.
+        .half_close(true)
         .max_headers(HEADERS)
         .max_buf_size(HEAD_SIZE as usize);
     builder
@@ -265,8 +269,12 @@ impl Connection {
             let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
             let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
             async move {
-                let response = access.answer(request, router).await;
+                let mut response = access.answer(request, router).await;
                 if !access.goes_by(tls.as_ref()) {
+                    // Said, so that nobody asks again on a connection that is closed. HTTP/2 has its own word for it.
+                    if !multiplexed {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     outdate.notify_one();
                 }
                 Ok::<_, Infallible>(response.map(|body| answer.with_body(body, multiplexed)))
