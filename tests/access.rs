@@ -98,6 +98,27 @@ fn http2_can_be_switched_off() {
 }
 
 #[test]
+fn an_answer_to_head_has_no_body_whoever_gives_it() {
+    let pki = Pki::new();
+    let [one, _] = users();
+    let rules = format!("tls_server_config: {{ {PAIR} }}\nbasic_auth_users: {{ alice: {one} }}\n");
+    for (limit, statuses) in [("", [401, 200, 404]), ("rate_limit: { interval: 1h, burst: 0 }\n", [429; 3])] {
+        let exporter = start(&pki, &format!("{rules}{limit}"));
+        for version in ["--http1.1", "--http2"] {
+            let head = |path: &str, user: &str| {
+                let more = [CA, &["--head", version, "--user", user]].concat();
+                let got = curl(&pki, &https(&exporter, path), &more);
+                assert_eq!(got.code, 0, "{version} {path}: {got:?}");
+                assert!(got.text.to_lowercase().contains("\r\ncontent-length: "), "{version} {path}: {got:?}");
+                got.status
+            };
+            let got = [head("/metrics", "alice:two"), head("/-/healthy", "alice:one"), head("/none", "alice:one")];
+            assert_eq!(got, statuses, "{version}");
+        }
+    }
+}
+
+#[test]
 fn a_certificate_is_replaced_without_a_restart() {
     let pki = Pki::new();
     let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));

@@ -17,8 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderValue;
-use axum::http::header::CONNECTION;
+use axum::body::{Body, HttpBody as _};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH};
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -217,6 +219,15 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// The answer to HEAD: what GET would have been answered, but for the body. HTTP/2 has nobody else who takes it off.
+fn without_body(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|&length| length > 0) {
+        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(head, Body::empty())
+}
+
 /// What a connection is made of, with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + Send {}
 
@@ -266,10 +277,14 @@ impl Connection {
             head.complete(request.version());
             activity.asked();
             let multiplexed = request.version() == hyper::Version::HTTP_2;
+            let is_head = request.method() == Method::HEAD;
             let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
             let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
             async move {
                 let mut response = access.answer(request, router).await;
+                if is_head {
+                    response = without_body(response);
+                }
                 if !access.goes_by(tls.as_ref()) {
                     // Said, so that nobody asks again on a connection that is closed. HTTP/2 has its own word for it.
                     if !multiplexed {
