@@ -2,14 +2,6 @@
 //!
 //! `cargo bench --bench exposition`
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub,
-    reason = "a benchmark may panic"
-)]
-
 mod support;
 
 use avepoint_exporter::exposition::{Exposition, Format, Published, Renderer};

@@ -4,13 +4,10 @@
 //! other numbers; ten are published together.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
     clippy::disallowed_methods,
-    missing_docs,
-    unreachable_pub,
-    reason = "a benchmark may panic and prints"
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "it measures, prints, and may panic"
 )]
 
 mod support;

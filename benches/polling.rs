@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench polling`
 
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a benchmark may panic")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::time::Duration;
 

@@ -5,12 +5,9 @@
 
 #![allow(
     clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::print_stdout,
-    missing_docs,
-    unreachable_pub,
-    reason = "a benchmark may panic and prints"
+    clippy::unwrap_used,
+    reason = "it measures, prints, and may panic"
 )]
 
 mod support;

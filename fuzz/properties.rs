@@ -3,34 +3,25 @@
 //! This file stands once and is built twice: by `fuzz_targets/*.rs` for the fuzzer, by `tests/corpus.rs` for a plain
 //! `cargo test`, which replays `corpus/`.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::float_cmp,
-    reason = "what does not hold is to panic, and each fuzz target uses one function"
-)]
+#![allow(dead_code, reason = "each fuzz target uses one function")]
+#![allow(clippy::float_cmp, reason = "what is read again is the same number")]
 
 #[path = "../src/exposition/tests/checker.rs"]
 mod checker;
+#[path = "properties/notation.rs"]
+mod notation;
+#[path = "properties/served.rs"]
+mod served;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::catalog;
-use avepoint_exporter::config::{
-    Config, Credential, ListedSettings, SecretSource, format_duration, parse_duration, redacted_url,
-};
-use avepoint_exporter::domain::{
-    Answer, CustomerId, ListedCustomer, ProductType, Quantity, Question, Subscription, TenantSeats, TenantType,
-};
+use avepoint_exporter::config::{Config, Credential, SecretSource, format_duration, parse_duration, redacted_url};
+use avepoint_exporter::domain::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
 use avepoint_exporter::elements::{read_retry_after, wire};
-use avepoint_exporter::exposition::{Exposition, Format, accepts_gzip, negotiate};
-use avepoint_exporter::inventory::Inventory;
+use avepoint_exporter::exposition::{Format, accepts_gzip, negotiate};
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
 use avepoint_exporter::web::Access;
@@ -39,7 +30,8 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use self::checker::Sample;
+use self::notation::{customer_json, quantity, tenant_json};
+use self::served::{answered, customer_with_labels_is_served, inventory, label, served, values};
 
 /// A secret that seeds and dictionaries hold.
 const CANARY: &str = "canary-0123456789";
@@ -105,20 +97,29 @@ pub(crate) fn customer_seats(body: &[u8]) {
 /// Endpoint 4.
 pub(crate) fn products_purchased(body: &[u8]) {
     const QUESTION: Question = Question::ProductPurchased(ProductType(2048));
-    product(body, "purchasedUserSeat", QUESTION, Answer::ProductPurchased, catalog::PRODUCT_SEATS_PURCHASED.name);
+    let read = |body: &[u8]| decoded(wire::product_purchased(body));
+    product(body, read, "purchasedUserSeat", QUESTION, Answer::ProductPurchased, catalog::PRODUCT_SEATS_PURCHASED.name);
 }
 
 /// Endpoint 2.
 pub(crate) fn products_available(body: &[u8]) {
     const QUESTION: Question = Question::ProductAvailable(ProductType(2048));
-    product(body, "availableUserSeat", QUESTION, Answer::ProductAvailable, catalog::PRODUCT_SEATS_AVAILABLE.name);
+    let read = |body: &[u8]| decoded(wire::product_available(body));
+    product(body, read, "availableUserSeat", QUESTION, Answer::ProductAvailable, catalog::PRODUCT_SEATS_AVAILABLE.name);
 }
 
-fn product(body: &[u8], field: &str, question: Question, answer: fn(Option<Quantity>) -> Answer, family: &str) {
-    let Some(seats) = decoded(wire::product_seats(body)) else { return };
+fn product(
+    body: &[u8],
+    read: impl Fn(&[u8]) -> Option<Option<Quantity>>,
+    field: &str,
+    question: Question,
+    answer: fn(Option<Quantity>) -> Answer,
+    family: &str,
+) {
+    let Some(seats) = read(body) else { return };
     if seats.is_some() {
         let written = json!({ field: quantity(seats) }).to_string();
-        assert_eq!(wire::product_seats(written.as_bytes()).unwrap().value, seats, "{written}");
+        assert_eq!(read(written.as_bytes()), Some(seats), "{written}");
     }
     assert_eq!(
         values(&answered(question, answer(seats), family)),
@@ -334,8 +335,6 @@ pub(crate) fn query(query: &[u8]) {
     }
 }
 
-// What they share.
-
 /// The value, with what was left out looked at.
 fn decoded<T>(result: Result<wire::Decoded<T>, wire::Malformed>) -> Option<T> {
     match result {
@@ -361,129 +360,4 @@ fn rows_add_up<T>(page: &wire::Page<T>) {
 
 fn now() -> Timestamp {
     Timestamp::constant(1_800_000_000, 0)
-}
-
-fn inventory() -> Inventory {
-    let settings = Config::parse("partners: [{ auth: { client_id: a, client_secret: b } }]", Path::new("")).unwrap();
-    Inventory::new("main".into(), Arc::new(settings.collectors), true, &[])
-}
-
-/// The samples of a family for one customer that gave one answer.
-fn answered(question: Question, answer: Answer, family: &str) -> Vec<Sample> {
-    let mut inventory = inventory();
-    let id = CustomerId::from("a customer");
-    inventory.observe(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
-    inventory.plan(&id, &[question]);
-    inventory.succeed(&id, question, answer, now());
-    served(inventory, family)
-}
-
-/// The samples of a family; everything that is served is well-formed, and says the same in both formats.
-fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
-    let exposition = Exposition::render(&[inventory], true, now());
-    let read = |format: Format| -> Vec<Sample> {
-        let scrape = exposition.scrape(format, false, &[]);
-        let text: Vec<u8> = scrape.chunks.iter().flat_map(|chunk| chunk.iter().copied()).collect();
-        let text = String::from_utf8(text).expect("UTF-8");
-        let families = checker::parse(&text, format == Format::OpenMetrics);
-        let families = families.unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
-        families.into_iter().flat_map(|family| family.samples).collect()
-    };
-    let samples = read(Format::Text);
-    assert_eq!(samples, read(Format::OpenMetrics));
-    assert_eq!(samples.len() as u64, exposition.series());
-    samples.into_iter().filter(|sample| sample.name == family).collect()
-}
-
-/// Labels of the configuration are served as they were written.
-fn customer_with_labels_is_served(list: &[ListedSettings]) {
-    const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
-    let mut inventory = Inventory::new("main".into(), Arc::clone(&self::inventory().collectors), true, list);
-    for listed in list {
-        inventory.plan(&listed.id, &[QUESTION]);
-        let seats = avepoint_exporter::domain::Seats { assigned: Some(Quantity::ZERO), available: None };
-        inventory.succeed(&listed.id, QUESTION, Answer::CustomerSeats(seats), now());
-    }
-    let samples = served(inventory, catalog::CUSTOMER_SEATS_ASSIGNED.name);
-    let ids: HashSet<String> = samples.iter().map(|sample| label(sample, "customer_id")).collect();
-    assert_eq!(ids.len(), list.len());
-    for listed in list {
-        let sample = samples.iter().find(|sample| label(sample, "customer_id") == listed.id.as_str()).unwrap();
-        for (name, value) in &listed.labels {
-            assert_eq!(&label(sample, name), value);
-        }
-        if let Some(name) = &listed.name {
-            assert_eq!(&label(sample, "customer_name"), name);
-        }
-    }
-}
-
-fn label(sample: &Sample, name: &str) -> String {
-    sample.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
-}
-
-fn values(samples: &[Sample]) -> Vec<f64> {
-    samples.iter().map(|sample| sample.value).collect()
-}
-
-// The wire's own notation, for what was read from it.
-
-fn quantity(quantity: Option<Quantity>) -> Value {
-    match quantity {
-        None => Value::Null,
-        Some(unlimited) if unlimited.is_unlimited() => "Unlimited".into(),
-        Some(number) => number.get().to_string().into(),
-    }
-}
-
-fn bytes(quantity: Option<Quantity>) -> Value {
-    match quantity {
-        Some(number) if !number.is_unlimited() => format!("{} B", number.get()).into(),
-        other => self::quantity(other),
-    }
-}
-
-fn tenant_json(tenant: &TenantSeats) -> Value {
-    json!({
-        "tenantId": tenant.id.as_str(),
-        "tenantName": &*tenant.name,
-        "assignedUserSeat": quantity(tenant.seats.assigned),
-        "availableUserSeat": quantity(tenant.seats.available),
-    })
-}
-
-fn customer_json(customer: &ListedCustomer) -> Value {
-    let products = customer.subscriptions.as_ref().map(|rows| rows.iter().map(subscription_json).collect::<Vec<_>>());
-    json!({ "customerId": customer.id.as_str(), "organization": customer.name.as_deref(), "products": products })
-}
-
-fn subscription_json(row: &Subscription) -> Value {
-    let kind = &row.kind;
-    let capacity = match (row.capacity_used, row.capacity_purchased) {
-        (None, purchased) => bytes(purchased),
-        (used, purchased) => {
-            let text = |value: Value| value.as_str().map(str::to_owned).unwrap_or_default();
-            format!("{}/{}", text(bytes(used)), text(bytes(purchased))).into()
-        }
-    };
-    json!({
-        "service": &*kind.service,
-        "subscriptionModel": &*kind.model,
-        "source": &*kind.source,
-        "paymentType": &*kind.payment_type,
-        "storage": &*kind.storage,
-        "subscriptionName": &*kind.name,
-        "package": &*kind.package,
-        "retention": &*row.retention,
-        "purchasedUserSeats": quantity(row.seats_purchased),
-        "purchasedUnits": quantity(row.units_purchased),
-        "microsoftLicenseAssigned": quantity(row.licenses_assigned),
-        "microsoftLicenseAvailable": quantity(row.licenses_available),
-        "purchasedCapacity": capacity,
-        "protectedCapacity": bytes(row.capacity_protected),
-        "consumedStorage": bytes(row.storage_consumed),
-        "change": row.seats_change.map(|change| change.to_string()),
-        "expirationDate": row.expires.map(|time| time.get().to_string()),
-        "contractEndDate": row.contract_ends.map(|time| time.get().to_string()),
-    })
 }

@@ -3,8 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
+
+use crate::simulator::PROFILES;
 
 /// Polls the seat and service endpoints of AvePoint Elements and serves them to Prometheus.
 #[derive(Debug, Parser)]
@@ -51,7 +54,7 @@ pub struct World {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// What goes wrong
-    #[arg(long, value_name = "PROFILE", default_value = "none")]
+    #[arg(long, value_name = "PROFILE", default_value = "none", value_parser = PossibleValuesParser::new(PROFILES))]
     pub faults: String,
     /// How much faster than the clock seats move; 0 holds them still
     #[arg(long, value_name = "N", default_value_t = 60)]

@@ -1,14 +1,8 @@
 //! Who may ask, and how: the binary with `--web.config.file` and the flags around it, met by curl and by Prometheus.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
 
 #[path = "access/pki.rs"]
 mod pki;
@@ -16,7 +10,7 @@ mod pki;
 mod prometheus;
 mod support;
 
-use std::os::unix::net::UnixDatagram;
+use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -104,6 +98,27 @@ fn http2_can_be_switched_off() {
 }
 
 #[test]
+fn an_answer_to_head_has_no_body_whoever_gives_it() {
+    let pki = Pki::new();
+    let [one, _] = users();
+    let rules = format!("tls_server_config: {{ {PAIR} }}\nbasic_auth_users: {{ alice: {one} }}\n");
+    for (limit, statuses) in [("", [401, 200, 404]), ("rate_limit: { interval: 1h, burst: 0 }\n", [429; 3])] {
+        let exporter = start(&pki, &format!("{rules}{limit}"));
+        for version in ["--http1.1", "--http2"] {
+            let head = |path: &str, user: &str| {
+                let more = [CA, &["--head", version, "--user", user]].concat();
+                let got = curl(&pki, &https(&exporter, path), &more);
+                assert_eq!(got.code, 0, "{version} {path}: {got:?}");
+                assert!(got.text.to_lowercase().contains("\r\ncontent-length: "), "{version} {path}: {got:?}");
+                got.status
+            };
+            let got = [head("/metrics", "alice:two"), head("/-/healthy", "alice:one"), head("/none", "alice:one")];
+            assert_eq!(got, statuses, "{version}");
+        }
+    }
+}
+
+#[test]
 fn a_certificate_is_replaced_without_a_restart() {
     let pki = Pki::new();
     let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
@@ -128,19 +143,20 @@ fn a_certificate_is_replaced_without_a_restart() {
 #[test]
 fn clients_certificates_are_judged_as_each_type_says() {
     let pki = Pki::new();
-    let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, client_auth_type: RequestClientCert }}"));
-    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one.
-    let clients = ["", "client", "foreign", "listed", "expired"];
-    let all = "client_ca_file: cas.pem";
+    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one, and
+    // one of a CA that has expired.
+    let clients = ["", "client", "foreign", "listed", "expired", "outlived"];
+    let (all, old) = ("client_ca_file: cas.pem", "client_ca_file: old-cas.pem");
     for (settings, let_in) in [
-        ("client_auth_type: NoClientCert".to_owned(), [true, true, true, true, true]),
-        ("client_auth_type: RequestClientCert".to_owned(), [true, true, true, true, true]),
-        ("client_auth_type: RequireAnyClientCert".to_owned(), [false, true, true, true, true]),
-        (format!("client_auth_type: VerifyClientCertIfGiven, {all}"), [true, true, false, true, false]),
-        ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false]),
-        (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false]),
+        ("client_auth_type: NoClientCert".to_owned(), [true, true, true, true, true, true]),
+        ("client_auth_type: RequestClientCert".to_owned(), [true, true, true, true, true, true]),
+        ("client_auth_type: RequireAnyClientCert".to_owned(), [false, true, true, true, true, true]),
+        (format!("client_auth_type: VerifyClientCertIfGiven, {all}"), [true, true, false, true, false, false]),
+        ("client_auth_type: VerifyClientCertIfGiven".to_owned(), [true, false, false, false, false, false]),
+        (format!("client_auth_type: RequireAndVerifyClientCert, {old}"), [false, true, false, true, false, false]),
+        (format!("client_auth_type: RequireAndVerifyClientCert, {all}"), [false, true, false, true, false, false]),
     ] {
-        change(&pki, &mut exporter, &format!("tls_server_config: {{ {PAIR}, {settings} }}"));
+        let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {settings} }}"));
         for tls in ["1.2", "1.3"] {
             let came_in = clients.map(|client| comes_in(&pki, &exporter, client, tls));
             assert_eq!(came_in, let_in, "{settings}, TLS {tls}");
@@ -174,10 +190,34 @@ fn who_is_no_longer_trusted_is_out() {
     assert_ne!(client.wait().unwrap().code(), Some(0));
 }
 
+/// Whoever keeps a connection is told with the last answer on it, so that no request meets its end.
+#[test]
+fn who_has_to_come_again_is_told_so() {
+    let pki = Pki::new();
+    let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
+    let url = https(&exporter, "/-/healthy");
+    let mut client = Command::new("curl")
+        .args(["--silent", "--include", "--noproxy", "*", "--cacert", "ca.pem", "--http1.1", "--no-buffer"])
+        .args(["--rate", "600/m", "--max-time", "60", &format!("{url}?[1-300]")])
+        .current_dir(pki.folder())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("curl runs");
+    let mut answers = BufReader::new(client.stdout.take().unwrap()).lines().map(|line| line.unwrap().to_lowercase());
+    assert!(answers.any(|line| line == "healthy"));
+    let renewed = Pki::new();
+    for name in ["server.crt", "server.key"] {
+        pki.write(name, &renewed.read(name));
+    }
+    // It comes again at once, and does not trust the new certificate.
+    assert!(answers.any(|line| line == "connection: close"), "it is not told");
+    client.kill().unwrap();
+    client.wait().unwrap();
+}
+
 #[test]
 fn names_of_clients_are_checked_against_the_list() {
     let pki = Pki::new();
-    let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
     let policy = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: cas.pem, client_allowed_sans";
     for (sans, let_in) in [
         ("[other, prometheus.example.com]", true),
@@ -188,20 +228,14 @@ fn names_of_clients_are_checked_against_the_list() {
         ("[example.com, '*.example.com', PROMETHEUS.example.com, 192.0.2.8]", false),
         ("['CN=client']", false),
     ] {
-        change(&pki, &mut exporter, &format!("tls_server_config: {{ {PAIR}, {policy}: {sans} }}"));
+        let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {policy}: {sans} }}"));
         assert_eq!(comes_in(&pki, &exporter, "client", "1.3"), let_in, "{sans}");
         assert!(!comes_in(&pki, &exporter, "", "1.3"), "{sans}");
     }
     // Without a certificate there is no name, as in exporter-toolkit.
     let policy = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: cas.pem, client_allowed_sans";
-    change(&pki, &mut exporter, &format!("tls_server_config: {{ {PAIR}, {policy}: [192.0.2.7] }}"));
+    let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {policy}: [192.0.2.7] }}"));
     assert!(comes_in(&pki, &exporter, "client", "1.2") && !comes_in(&pki, &exporter, "", "1.2"));
-}
-
-/// Writes the web configuration anew and reloads, so that one that takes protection away applies, too.
-fn change(pki: &Pki, exporter: &mut Exporter, yaml: &str) {
-    pki.write("web.yml", yaml);
-    *exporter = Exporter::start(&["demo", &format!("--web.config.file={}", pki.path("web.yml"))]);
 }
 
 fn comes_in(pki: &Pki, exporter: &Exporter, client: &str, tls: &str) -> bool {
@@ -332,74 +366,6 @@ fn what_is_wrong_ends_it_before_it_starts() {
         "{printed}"
     );
     assert!(printed.contains("lets no request through"), "{printed}");
-}
-
-/// Listens, and becomes the exporter with the socket as systemd hands it over.
-const HAND_OVER: &str = "import os, socket, sys
-family = {'inet': socket.AF_INET, 'unix': socket.AF_UNIX}[sys.argv[1]]
-listener = socket.socket(family)
-listener.bind(('127.0.0.1', 0) if sys.argv[1] == 'inet' else sys.argv[2] + '.socket')
-listener.listen()
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='web')
-os.execv(sys.argv[2], sys.argv[2:])
-";
-
-#[test]
-fn sockets_of_systemd_are_served() {
-    let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
-    let mut exporter = Exporter::spawn(Command::new("python3").args([
-        "-c",
-        HAND_OVER,
-        "inet",
-        binary,
-        "demo",
-        "--web.systemd-socket",
-    ]));
-    assert_eq!(exporter.get("/-/healthy").0, 200);
-    assert_eq!(exporter.terminate().0, Some(0));
-
-    let folder = tempfile::tempdir().unwrap();
-    let link = folder.path().join("exporter");
-    std::os::unix::fs::symlink(binary, &link).unwrap();
-    let output = Command::new("python3")
-        .args(["-c", HAND_OVER, "unix", link.to_str().unwrap(), "demo", "--web.systemd-socket"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("--web.systemd-socket: socket 0 (web): only TCP sockets"), "{said}");
-}
-
-#[test]
-fn the_service_manager_is_told() {
-    let pki = Pki::new();
-    let socket = UnixDatagram::bind(pki.path("notify")).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let heard = |wanted: &str| loop {
-        let mut buffer = [0; 1000];
-        let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
-        let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
-        if message.lines().any(|line| line == wanted) {
-            return message;
-        }
-    };
-    let mut exporter = Exporter::spawn(
-        Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
-            .args(["demo", "--web.listen-address=127.0.0.1:0"])
-            .env("NOTIFY_SOCKET", pki.path("notify"))
-            .env("WATCHDOG_USEC", "200000"),
-    );
-    assert!(heard("READY=1").contains("\nSTATUS=serving\n"));
-    heard("WATCHDOG=1");
-    heard("WATCHDOG=1");
-    Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
-    let message = heard("RELOADING=1");
-    assert!(message.lines().any(|line| line.starts_with("MONOTONIC_USEC=")), "{message}");
-    heard("READY=1");
-    assert_eq!(exporter.terminate().0, Some(0));
-    heard("STOPPING=1");
 }
 
 /// A real Prometheus with TLS, a client certificate and a password.

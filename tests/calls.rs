@@ -1,14 +1,7 @@
 //! What a full pass costs, how fast it is, and what an hour costs afterwards, counted by the simulator.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
 
 mod support;
 

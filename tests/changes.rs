@@ -1,14 +1,7 @@
 //! What comes, what goes, and what only seems to.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
 
 mod support;
 
@@ -145,4 +138,36 @@ fn who_the_api_refuses_to_speak_of_leaves_the_second_time() {
     exporter.wait_for("it leaves", |samples| !is_known(samples, &gone));
     let refusals = simulator.requests().answered(Operation::Api(Collector::Services), 403);
     assert!(refusals >= 2, "it left after {refusals} refusals");
+}
+
+#[test]
+fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
+    let services = Operation::Api(Collector::Services);
+    let simulator = Simulated::start(Settings::of_size(40, 2, today()));
+    simulator.faults().set(vec![Rule::new(Fault::RefuseUnknownIds)]);
+    let ids: Vec<_> = simulator
+        .with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|customer| customer.id.clone()).collect())
+        .unwrap();
+    let ids: Vec<String> = ids;
+    let list = [&ids[..], &["gone".to_owned()]].concat().iter().map(|id| format!("{{ id: {id} }}")).collect::<Vec<_>>();
+    let customers = format!("{BUDGET}\ncustomers: {{ discover: false, list: [{}] }}", list.join(", "));
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, &customers, COLLECTORS));
+    let listed = |samples: &Samples| {
+        of(samples, "avepoint_collector_last_success_timestamp_seconds")
+            .filter(|(series, _)| series.contains("collector=\"services\""))
+            .count()
+    };
+    exporter.wait_for("everybody else", |samples| listed(samples) == ids.len());
+    exporter.wait_for_logged("the service list does not have this customer");
+    let refusals = || simulator.requests().answered(services, 403);
+    let (asked, refused) = (listings(&simulator), refusals());
+    exporter.wait_for("ten more requests", |_| listings(&simulator) >= asked + 10);
+    let (asked, refused) = (listings(&simulator) - asked, refusals() - refused);
+    assert!(refused * 2 <= asked + 2, "{refused} refusals in {asked} requests: who is refused is asked for apart");
+
+    // Where everybody is refused, it is not one of them.
+    simulator.faults().set(vec![Rule::new(Fault::RefuseIds)]);
+    exporter.wait_for("the listing fails", |samples| targets(samples, "services", "failing") > 0.0);
+    assert_eq!(listed(&exporter.samples()), ids.len(), "what is known stays");
 }

@@ -1,14 +1,6 @@
 //! What is sent compressed is one gzip member, for every client: those who stop after a member lose nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //! the messages expected of it (`# expect: ...`, all of them, in order); `good/` holds what must be accepted, with the
 //! running configuration that must come of it beside it (`.redacted.yaml`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what only tests call may panic as tests may")]
+#![cfg(test)]
 
 #[path = "config/files.rs"]
 mod files;

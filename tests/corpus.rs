@@ -1,6 +1,6 @@
 //! The corpus of the fuzz targets, replayed: what holds for them holds for every file that was worth keeping.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what only tests call may panic as tests may")]
+#![cfg(test)]
 
 #[path = "../fuzz/properties.rs"]
 mod properties;

@@ -1,6 +1,6 @@
 //! Secrets and certificates as files: what is read from them, again after a rotation, and what is warned of.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what only tests call may panic as tests may")]
+#![cfg(test)]
 
 #[path = "config/files.rs"]
 mod files;

@@ -3,16 +3,9 @@
 //!
 //! `FAULTS=429` plays only the rows whose names hold that; `WRITE_FAULTS=1` rewrites the document.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
 
 mod faults {
     pub mod answering;

@@ -7,16 +7,9 @@
 //!
 //! `HOSTILE_SECONDS=30` for longer attacks, `HOSTILE_ONLY='silent|pings'` for some; with `--release` for figures.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
 
 #[path = "hostile/attacks.rs"]
 mod attacks;

@@ -2,16 +2,8 @@
 //!
 //! 100 kills; `KILLS` says otherwise.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::float_cmp,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
 
 mod support;
 

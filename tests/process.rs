@@ -1,22 +1,17 @@
-//! The binary as a process: exit codes, signals, and what it prints.
+//! The binary as a process: exit codes, signals, what it prints, and how it gets on with a service manager.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Fault, Rule, Settings, SimCredential};
-use support::{Exporter, Simulated, config, run, today};
+use avepoint_exporter::simulator::{Fault, Rule, Settings, Shown, SimCredential};
+use support::{Exporter, PATIENCE, Simulated, config, run, today};
 
 #[test]
 fn sigterm_during_a_poll_ends_it_within_five_seconds() {
@@ -100,14 +95,36 @@ fn commands_answer_on_standard_output() {
     let (code, printed, said) = run(&["check", "--online", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("30 customers") && printed.contains("products_purchased"), "{printed}");
+    assert!(printed.contains("and 10 more") && printed.matches("\n  ").count() > 20, "{printed}");
+
+    let slow = folder.path().join("slow.yaml");
+    std::fs::write(&slow, config(&simulator, "budget: { requests_per_second: 0.001, burst: 1 }", "")).unwrap();
+    let (code, printed, said) = run(&["check", "--config.file", slow.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.contains("requests_per_second to 0.01 or more"), "what is advised is enough: {printed}");
 
     let (code, printed, said) = run(&["once", "--format=table", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("Customer") && printed.contains("Expires"), "{printed}");
+    // Purchased and available seats of a product are one row.
+    let rows: Vec<_> = printed.lines().filter(|line| line.contains("(2048)")).collect();
+    let distinct: BTreeSet<_> = rows.iter().map(|row| row.split('┆').next()).collect();
+    assert!(!rows.is_empty() && rows.len() == distinct.len(), "{printed}");
 
     let (code, printed, said) = run(&["once", "--format=openmetrics", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.ends_with("# EOF\n"));
+
+    let client = Settings::CLIENT.0;
+    simulator
+        .with_world(client, |world| world.customers[0].rows[0].expiration_date = Shown::unreadable("soon"))
+        .unwrap();
+    let (code, printed, said) = run(&["once", "--config.file", path]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("main: values that cannot be read: 1") && printed.contains("avepoint_customer_info"),
+        "{said}"
+    );
 
     let slow = config(&simulator, "budget: { requests_per_second: 0.001 }", "");
     std::fs::write(&file, slow).unwrap();
@@ -143,4 +160,81 @@ fn a_certificate_logs_in_as_a_pair_of_files_and_as_pfx() {
         assert_eq!(code, Some(0), "{credential}: {said}");
         assert!(printed.contains("5 customers"), "{printed}");
     }
+}
+
+/// Listens, and becomes the exporter with the socket as systemd hands it over.
+const HAND_OVER: &str = "import os, socket, sys
+kind = sys.argv[1]
+listener = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
+listener.bind(sys.argv[2] + '.socket' if kind == 'unix' else ('127.0.0.1', 0))
+if kind != 'bound':
+    listener.listen()
+if kind == 'connected':
+    peer = socket.create_connection(listener.getsockname())
+    listener = listener.accept()[0]
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='web')
+os.execv(sys.argv[2], sys.argv[2:])
+";
+
+#[test]
+fn sockets_of_systemd_are_served() {
+    let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+    let mut exporter = Exporter::spawn(Command::new("python3").args([
+        "-c",
+        HAND_OVER,
+        "inet",
+        binary,
+        "demo",
+        "--web.systemd-socket",
+    ]));
+    assert_eq!(exporter.get("/-/healthy").0, 200);
+    assert_eq!(exporter.terminate().0, Some(0));
+
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("exporter");
+    std::os::unix::fs::symlink(binary, &link).unwrap();
+    for (kind, words) in
+        [("unix", "only TCP sockets"), ("connected", "nobody can connect to it"), ("bound", "nobody can connect to it")]
+    {
+        let output = Command::new("python3")
+            .args(["-c", HAND_OVER, kind, link.to_str().unwrap(), "demo", "--web.systemd-socket"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{kind}: {said}");
+        assert!(said.contains(&format!("--web.systemd-socket: socket 0 (web): {words}")), "{kind}: {said}");
+    }
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let notify = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&notify).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = |wanted: &str| loop {
+        let mut buffer = [0; 1000];
+        let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+        let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        if message.lines().any(|line| line == wanted) {
+            return message;
+        }
+    };
+    let mut exporter = Exporter::spawn(
+        Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+            .args(["demo", "--web.listen-address=127.0.0.1:0"])
+            .env("NOTIFY_SOCKET", &notify)
+            .env("WATCHDOG_USEC", "200000"),
+    );
+    assert!(heard("READY=1").contains("\nSTATUS=serving\n"));
+    heard("WATCHDOG=1");
+    heard("WATCHDOG=1");
+    Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
+    let message = heard("RELOADING=1");
+    assert!(message.lines().any(|line| line.starts_with("MONOTONIC_USEC=")), "{message}");
+    heard("READY=1");
+    assert_eq!(exporter.terminate().0, Some(0));
+    heard("STOPPING=1");
 }

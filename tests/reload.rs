@@ -1,20 +1,13 @@
 //! A configuration that is read again: all of it or nothing, and only what changed is touched.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    unreachable_pub,
-    reason = "what does not hold ends the test, which waits for other processes outside of any runtime"
-)]
+#![cfg(test)]
 
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use avepoint_exporter::domain::Collector;
 use avepoint_exporter::simulator::{Operation, Settings};
 use support::{Exporter, Samples, Simulated, of, today, value};
 
@@ -51,6 +44,10 @@ fn reload(exporter: &Exporter) -> (u16, String) {
     let text = String::from_utf8(output.stdout).unwrap();
     let (body, status) = text.rsplit_once('\n').unwrap();
     (status.parse().unwrap(), body.to_owned())
+}
+
+fn signal(exporter: &Exporter, name: &str) {
+    assert!(Command::new("kill").args([name, &exporter.child.id().to_string()]).status().unwrap().success());
 }
 
 /// What is known of a partner's customers.
@@ -122,7 +119,7 @@ fn only_what_changed_is_touched() {
     file.write(&[two(&format!("customers: {{ exclude: [\"{id}\"] }}"))]);
     // What was logged of the reloads before is read.
     exporter.log();
-    Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
+    signal(&exporter, "-HUP");
     exporter.wait_for_line("the configuration was reloaded");
     let samples = exporter.samples();
     assert!(samples.keys().all(|series| !series.contains("partner=\"one\"")), "{samples:?}");
@@ -134,6 +131,58 @@ fn only_what_changed_is_touched() {
     file.write(&[one(""), two("")]);
     assert_eq!(reload(&exporter).0, 200);
     exporter.wait_for("everything was read again", |samples| all(samples) && known(samples, "one").len() > 10);
+}
+
+#[test]
+fn who_is_wanted_now_is_looked_for_at_once_and_what_is_known_follows_the_registration() {
+    let simulator = Simulated::start(Settings { time_scale: 0, ..Settings::of_size(6, 1, today()) });
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::new(folder.path(), &simulator);
+    let ids = simulator.with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|c| c.id.clone()).collect());
+    let ids: Vec<String> = ids.unwrap();
+    let secret = format!("client_secret: {}", Settings::CLIENT.1);
+    let partner = |name: &str, customers: &str| {
+        file.write(&[file.partner(name, (Settings::CLIENT.0, &secret), &format!("customers: {{ {customers} }}"))]);
+    };
+    let listings = || simulator.requests().of(Operation::Api(Collector::Services));
+    let pending = |samples: &Samples| -> f64 {
+        of(samples, "avepoint_collector_targets").filter(|(s, _)| s.contains("\"pending\"")).map(|(_, n)| n).sum()
+    };
+    let are_read = |samples: &Samples, names: &[&String]| {
+        let rows = |id: &String| of(samples, "avepoint_subscription_info").any(|(series, _)| series.contains(id));
+        pending(samples) == 0.0 && ids.iter().all(|id| rows(id) == names.contains(&id))
+    };
+    partner("main", &format!("include: ['{}', '{}'], exclude: ['{0}']", ids[0], ids[1]));
+    let arguments = ["--config.file", file.path.to_str().unwrap(), "--web.enable-lifecycle"];
+    let exporter = Exporter::start(&arguments);
+    exporter.wait_for("the second", |samples| are_read(samples, &[&ids[1]]));
+    assert_eq!(listings(), 1);
+
+    let mut listed = 1;
+    for (customers, read, looks) in [
+        (format!("include: ['{}', '{}']", ids[0], ids[1]), vec![&ids[0], &ids[1]], true),
+        (String::new(), ids.iter().collect(), true),
+        (format!("exclude: ['{}']", ids[0]), ids[1..].iter().collect(), false),
+        (format!("discover: false, list: [{{ id: {} }}, {{ id: {} }}]", ids[1], ids[2]), vec![&ids[1], &ids[2]], false),
+        (format!("discover: false, list: [{{ id: {} }}, {{ id: {} }}]", ids[1], ids[3]), vec![&ids[1], &ids[3]], true),
+        ("discover: true".to_owned(), ids.iter().collect(), true),
+    ] {
+        partner("main", &customers);
+        assert_eq!(reload(&exporter).0, 200, "{customers}");
+        exporter.wait_for(&customers, |samples| are_read(samples, &read));
+        listed += u64::from(looks);
+        assert_eq!(listings(), listed, "{customers}");
+    }
+
+    let before = exporter.samples();
+    let asked = simulator.requests().total();
+    partner("renamed", "");
+    assert_eq!(reload(&exporter).0, 200);
+    let after = exporter.samples();
+    let renamed = |(series, value): (&String, &f64)| (series.replace("\"main\"", "\"renamed\""), *value);
+    assert_eq!(known(&after, "renamed"), known(&before, "main").iter().map(renamed).collect());
+    assert!(after.keys().all(|series| !series.contains("\"main\"")));
+    assert_eq!(simulator.requests().total(), asked, "nothing was due");
 }
 
 #[test]
@@ -162,4 +211,32 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
     std::fs::rename(&new, &secret).unwrap();
     exporter.wait_for_line("the credential was replaced");
     exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it waits for another process outside of any runtime")]
+fn a_file_that_hangs_does_not_hold_up_the_end() {
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let state = "state: { file: state, interval: 1h }";
+    let mut exporter = Exporter::with_config(folder.path(), &support::config(&simulator, "", state));
+    exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
+    let file = folder.path().join("config.yaml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    signal(&exporter, "-HUP");
+    // It is open for writing once somebody reads, who then waits.
+    let _writer = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    assert_eq!(exporter.get("/-/healthy").0, 200);
+    signal(&exporter, "-TERM");
+    let end = std::time::Instant::now() + support::PATIENCE;
+    let code = loop {
+        if let Some(status) = exporter.child.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(std::time::Instant::now() < end, "it never ended: {}", exporter.log());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert_eq!(code, Some(0), "{}", exporter.log());
+    assert!(folder.path().join("state").is_file(), "what is known was saved");
 }

@@ -1,6 +1,7 @@
 //! An inventory as it is after a full pass over a simulated partner, without asking anybody.
 
-#![allow(dead_code, reason = "each benchmark is a crate of its own and uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each benchmark is a crate of its own and uses a part")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

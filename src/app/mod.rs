@@ -99,9 +99,11 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
     let mut partners = Partners::none(clock);
     let past = handed_out(restored.flatten(), &config);
+    // From before the first poll, so that what it brings is saved.
+    let changed = partners.changed();
     partners.apply(config, past).await.map_err(Error::Client)?;
     let running = partners.running();
-    let keeping = keeper.map(|keeper| keeper.start(running.clone(), partners.changed()));
+    let keeping = keeper.map(|keeper| keeper.start(running.clone(), changed));
     tasks.spawn(rotation::follow_credentials(running.clone()));
 
     let published = Published::new();
@@ -141,10 +143,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     tokio::pin!(shutdown);
     loop {
         let reply = tokio::select! {
-            () = &mut shutdown => {
-                info!("shutting down");
-                break;
-            }
+            () = &mut shutdown => break info!("shutting down"),
             Some(ended) = servers.join_next() => {
                 outcome = server_ended(ended);
                 break;
@@ -161,9 +160,13 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
             Some(reply) = reloads.recv() => Some(reply),
         };
         systemd::reloading();
-        let reloaded =
-            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock)
-                .await;
+        let reload =
+            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock);
+        let reloaded = tokio::select! {
+            reloaded = reload => reloaded,
+            // Files on storage that hangs do not hold up the end.
+            () = &mut shutdown => break info!("shutting down"),
+        };
         systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload was refused" });
         counters.reloaded(reloaded.is_ok());
         match &reloaded {

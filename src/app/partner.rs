@@ -66,7 +66,8 @@ pub struct Partner {
 }
 
 impl Partner {
-    /// Wires a partner. Nothing is asked until the poller runs.
+    /// Wires a partner. Nothing is asked until the poller runs. `past` is what is known of its app registration, under
+    /// whatever configuration it was polled.
     pub(super) fn new(draft: Draft, past: Option<Past>, changed: watch::Sender<()>, clock: Clock) -> (Self, Poller) {
         let Draft { settings, collectors, client, roots, counters } = draft;
         let lists = settings.customers.discover || collectors.services.enabled;
@@ -89,6 +90,13 @@ impl Partner {
         inventory.shift(self.clock.correction());
         inventory.listing.trouble = self.client.status().trouble;
         inventory
+    }
+
+    /// What is known, for whom this configuration makes of it.
+    pub(super) fn past_for(&self, settings: &PartnerSettings) -> Past {
+        let mut past = Past::from(self.inventory.snapshot());
+        past.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers);
+        past
     }
 
     /// What is known, to be kept for the next process.

@@ -1,9 +1,9 @@
 //! The partners that are being polled, and how a changed configuration replaces those that it changes.
 //!
 //! A partner whose settings did not change is not touched: its polls under way, its token, its budget and its due times
-//! stay. One that asks in the same way, but for something else, keeps its client, and with it token and budget. One that
-//! is still the same app registration keeps what is known of its customers. All clients of a new configuration are made
-//! before anything is changed, so that one that cannot be made changes nothing.
+//! stay. One that asks in the same way, but for something else, keeps its client, and with it token and budget. What is
+//! known of an app registration's customers is kept by who has it now, whatever its name was. All clients of a new
+//! configuration are made before anything is changed, so that one that cannot be made changes nothing.
 
 use std::sync::Arc;
 
@@ -49,6 +49,12 @@ pub struct Partners {
     clock: Clock,
 }
 
+/// What comes of a partner of a new configuration.
+enum Next {
+    GoesOn(Polling),
+    Begins(Draft),
+}
+
 /// A partner that is being polled.
 #[derive(Debug)]
 struct Polling {
@@ -73,11 +79,10 @@ impl Polling {
     }
 
     /// Ends the polls under way. Once this returns, nobody changes the inventory any more.
-    async fn stop(self) -> Partner {
+    async fn stop(self) {
         self.stop.send_replace(true);
         // It ended, or it panicked, which is told elsewhere.
         let _ = self.ended.await;
-        self.partner
     }
 }
 
@@ -123,28 +128,40 @@ impl Partners {
             drafts.push((draft, position, unchanged));
         }
 
-        let mut before: Vec<_> = std::mem::take(&mut self.polling).into_iter().map(Some).collect();
+        let mut polling: Vec<_> = std::mem::take(&mut self.polling).into_iter().map(Some).collect();
+        let before: Vec<_> = polling.iter().flatten().map(|polling| polling.partner.clone()).collect();
+        // First everybody ends who does not go on, since what they know may be another's from now on.
+        let mut next = Vec::new();
         for (draft, position, unchanged) in drafts {
-            let predecessor = position.and_then(|position| before.get_mut(position)?.take());
-            let past = match predecessor {
-                Some(polling) if unchanged => {
-                    self.polling.push(polling);
-                    continue;
-                }
+            let predecessor = position.and_then(|position| polling.get_mut(position)?.take());
+            next.push(match predecessor {
+                Some(polling) if unchanged => Next::GoesOn(polling),
                 Some(polling) => {
                     info!(partner = %draft.settings.name, "the configuration of this partner has changed");
-                    let partner = polling.stop().await;
-                    let same = partner.settings.client_id == draft.settings.client_id;
-                    same.then(|| partner.inventory.snapshot().into())
+                    polling.stop().await;
+                    Next::Begins(draft)
                 }
-                None => past(&draft.settings),
-            };
-            let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
-            self.polling.push(Polling::start(partner, poller, &mut self.tasks));
+                None => Next::Begins(draft),
+            });
         }
-        for gone in before.into_iter().flatten() {
+        for gone in polling.into_iter().flatten() {
             info!(partner = %gone.partner.settings.name, "this partner is not in the configuration any more");
             gone.stop().await;
+        }
+        for next in next {
+            let polling = match next {
+                Next::GoesOn(polling) => polling,
+                Next::Begins(draft) => {
+                    let PartnerSettings { name, client_id, api_url, .. } = &*draft.settings;
+                    let mut same = before.iter().filter(|partner| partner.settings.client_id == *client_id);
+                    let known = same.clone().find(|partner| partner.settings.name == *name);
+                    let known = known.or_else(|| same.find(|partner| partner.settings.api_url == *api_url));
+                    let past = known.map(|known| known.past_for(&draft.settings)).or_else(|| past(&draft.settings));
+                    let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
+                    Polling::start(partner, poller, &mut self.tasks)
+                }
+            };
+            self.polling.push(polling);
         }
         let partners = self.polling.iter().map(|polling| polling.partner.clone()).collect();
         let number = self.running.borrow().number + 1;

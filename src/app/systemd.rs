@@ -30,13 +30,28 @@ pub fn listeners() -> io::Result<Vec<TcpListener>> {
         let refused =
             |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
         if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
-            // A connected socket (Accept=yes), or one that is not bound.
-            listener.local_addr().map_err(refused)?;
+            // A connection (Accept=yes), or one that is only bound: there is nobody to accept.
+            if !is_listening(&listener)? {
+                let what = "nobody can connect to it; write ListenStream=, and not Accept=yes";
+                return Err(invalid(format!("socket {index} ({name}): {what}")));
+            }
             listener.set_nonblocking(true)?;
             listeners.push(listener);
         }
     }
     Ok(listeners)
+}
+
+#[cfg(target_os = "linux")]
+fn is_listening(socket: &TcpListener) -> io::Result<bool> {
+    socket2::SockRef::from(socket).is_listener()
+}
+
+/// Where there is systemd, it is known.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "it is as on Linux, where it can fail")]
+fn is_listening(_: &TcpListener) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// The listeners serve.

@@ -5,10 +5,13 @@ use std::fmt::Write;
 use super::{Failure, discover, output};
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{Config, PartnerSettings};
-use crate::domain::Collector;
+use crate::config::{Config, PartnerSettings, StateSettings};
+use crate::domain::{Collector, PartnerName};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
+
+/// Customers that `--online` names.
+const SHOWN: usize = 20;
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     let (config, front) = super::load(flags)?;
@@ -18,6 +21,11 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     }
     for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
+    }
+    if let Some(StateSettings { file, .. }) = &config.state
+        && let Some(folder) = file.parent().filter(|folder| !folder.is_dir())
+    {
+        let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }
     output::answer(&report);
     let mut failed = None;
@@ -79,7 +87,8 @@ impl Cost {
                  {:.1} times as seldom as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
                  lengthen collectors.*.interval.",
                 total / budget,
-                total / 3600.0
+                // Rounded up, so that it is enough.
+                (total / 36.0).ceil() / 100.0
             );
             return text;
         }
@@ -104,6 +113,18 @@ impl Cost {
     }
 }
 
+/// The first customers who are polled; `discover` prints everybody.
+fn named(partner: &PartnerName, inventory: &Inventory) -> String {
+    let mut text = format!("\npartner {partner}: {} customers are polled\n", inventory.customers.len());
+    for customer in inventory.customers.values().take(SHOWN) {
+        let _ = writeln!(text, "  {}  {}", customer.id, output::clean(&customer.name));
+    }
+    if inventory.customers.len() > SHOWN {
+        let _ = writeln!(text, "  and {} more: `discover` prints all", inventory.customers.len() - SHOWN);
+    }
+    text
+}
+
 /// Gets a token, lists the customers, and plans them.
 async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Failure> {
     let clock = Clock::start();
@@ -116,6 +137,7 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Fa
         inventory.observe(customer, clock.now());
     }
     let customers = inventory.customers.len();
+    output::answer(&named(&settings.name, &inventory));
     let never_seen: Vec<_> = inventory
         .customers
         .values()

@@ -18,7 +18,7 @@ const COLLECTORS: &str = "collectors:
 ";
 
 pub(super) async fn run(flags: &Flags, world: &World, handed: Handed) -> Result<(), Failure> {
-    let settings = simulate::settings(world)?;
+    let settings = simulate::settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
     let front = front(flags)?;
     let listeners = listeners(flags, handed)?;

@@ -11,6 +11,9 @@ use crate::config::{Config, PartnerSettings};
 use crate::domain::ListedCustomer;
 use crate::elements::Client;
 
+/// Texts for us, truth values for who reads YAML 1.1.
+const OTHERWISE_READ: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
+
 #[derive(Serialize)]
 struct Entry<'a> {
     id: &'a str,
@@ -20,14 +23,15 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     /// An item of a list in YAML, which is read again as it is. Where it holds what cannot be seen (the line separators
-    /// of Unicode, which the library leaves as they are), or is not read again, its texts are quoted and escaped.
+    /// of Unicode, which the library leaves as they are), or is read as something else, its texts are quoted and escaped.
     fn to_yaml(&self) -> String {
         let plain = serde_yaml::to_string(&[self]).unwrap_or_default();
         let read: Option<Vec<BTreeMap<String, String>>> = serde_yaml::from_str(&plain).ok();
         let field = |name: &str| Some(read.as_ref()?.first()?.get(name)?.as_str());
         let is_shown = |text: &str| !text.contains(|c: char| c.is_control() || "\u{2028}\u{2029}\u{feff}".contains(c));
-        let are_shown = is_shown(self.id) && self.name.is_none_or(is_shown);
-        if are_shown && field("id") == Some(self.id) && field("name") == self.name {
+        let is_text = |text: &str| is_shown(text) && !OTHERWISE_READ.contains(&text.to_ascii_lowercase().as_str());
+        let are_texts = is_text(self.id) && self.name.is_none_or(is_text);
+        if are_texts && field("id") == Some(self.id) && field("name") == self.name {
             return plain;
         }
         let name = self.name.map(|name| format!("  name: {}\n", quoted(name)));
@@ -92,6 +96,7 @@ mod tests {
     fn a_name_is_plain_where_it_can_be() {
         assert_eq!(Entry { id: "1c10525c", name: Some("Contoso") }.to_yaml(), "- id: 1c10525c\n  name: Contoso\n");
         let separated = Entry { id: "5", name: Some("a\u{2028}b: \"ö\"") }.to_yaml();
+        assert_eq!(Entry { id: "5", name: Some("No") }.to_yaml(), "- id: \"5\"\n  name: \"No\"\n");
         assert_eq!(separated, "- id: \"5\"\n  name: \"a\\U00002028b: \\\"ö\\\"\"\n");
     }
 

@@ -7,9 +7,11 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use prometheus::proto::MetricFamily;
 
 use super::{Failure, output};
 use crate::app::{Partner, Partners};
+use crate::catalog;
 use crate::cli::{Flags, OnceFormat};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,7 +56,13 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         OnceFormat::Json => json::render(&inventories).map_err(Failure::run)?,
         OnceFormat::Table => table::render(&inventories, clock.now()),
     });
-    let unread = unread(&inventories, clock);
+    let mut unread = unread(&inventories, clock);
+    for (partner, inventory) in partners.iter().zip(&inventories) {
+        let count = left_out(partner);
+        if count > 0.0 {
+            unread.push(format!("{}: values that cannot be read: {count}, see the log", inventory.partner));
+        }
+    }
     if unread.is_empty() {
         Ok(())
     } else {
@@ -102,6 +110,13 @@ fn text(
     let exposition = Exposition::render(inventories, customer_name_label, clock.now());
     let scrape = exposition.scrape(format, false, &own);
     scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
+}
+
+/// How many values of the API could not be read; the log has each.
+fn left_out(partner: &Partner) -> f64 {
+    let families: Vec<_> = partner.gather().into_iter().flatten().collect();
+    let of_values = families.iter().filter(|family| family.name() == catalog::UNREADABLE_VALUES.name);
+    of_values.flat_map(MetricFamily::get_metric).map(|metric| metric.get_counter().get_value()).sum()
 }
 
 /// What is neither read nor known to be absent: a phrase for each collector, and one for each customer of the

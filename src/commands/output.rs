@@ -13,3 +13,8 @@ pub(super) fn complain(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", text.trim_end());
 }
+
+/// What comes from the API must not steer a terminal.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

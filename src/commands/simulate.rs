@@ -9,10 +9,10 @@ use jiff::{Span, Timestamp};
 use super::{Failure, listen, output};
 use crate::app;
 use crate::cli::{Flags, World};
-use crate::simulator::{Generator, PROFILES, Settings, Simulator, profile};
+use crate::simulator::{Generator, Settings, Simulator, profile};
 
 pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
-    let settings = settings(world)?;
+    let settings = settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
     let [address] = flags.listen_addresses.as_slice() else {
         return Err(Failure::Usage("simulate listens on one --web.listen-address".to_owned()));
@@ -28,14 +28,9 @@ pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
 }
 
 /// The simulated world that the command line asks for.
-pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
-    let faults = profile(&world.faults).ok_or_else(|| {
-        Failure::Usage(format!(
-            "--faults={}: there is no such profile; there are {}",
-            world.faults,
-            PROFILES.join(", ")
-        ))
-    })?;
+pub(super) fn settings(world: &World) -> Settings {
+    // The arguments are of these names only.
+    let faults = profile(&world.faults).unwrap_or_default();
     let today = today();
     let settings = match world.customers {
         Some(customers) => {
@@ -43,7 +38,7 @@ pub(super) fn settings(world: &World) -> Result<Settings, Failure> {
         }
         None => Settings::demo(today),
     };
-    Ok(Settings { faults, time_scale: world.time_scale, ..settings })
+    Settings { faults, time_scale: world.time_scale, ..settings }
 }
 
 fn today() -> Date {

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
-use super::settings::PartnerSettings;
+use super::settings::{CustomerSettings, PartnerSettings};
 
 impl PartnerSettings {
     /// Whether requests are made in the same way, by the same registration, to the same places. Credentials are the
@@ -18,6 +18,17 @@ impl PartnerSettings {
             && self.budget == other.budget
             && self.proxy_url == other.proxy_url
             && self.ca_file == other.ca_file
+    }
+}
+
+impl CustomerSettings {
+    /// Whether a listing may name customers who are wanted by these settings and were not by those before. Of `list`,
+    /// each is known by its id.
+    #[must_use]
+    pub fn discover_more_than(&self, before: &Self) -> bool {
+        let more = |now: &[String], before: &[String]| now.iter().any(|glob| !before.contains(glob));
+        self.discover
+            && (!before.discover || more(&self.include, &before.include) || more(&before.exclude, &self.exclude))
     }
 }
 
@@ -56,5 +67,29 @@ impl PartialEq for CertificateSource {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_narrower_discovers_nobody_new() {
+        let settings = |discover, include: &[&str], exclude: &[&str]| {
+            let texts = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
+            CustomerSettings { discover, include: texts(include), exclude: texts(exclude), list: vec![] }
+        };
+        let before = settings(true, &["a*", "b*"], &["*test*"]);
+        for (now, more) in [
+            (settings(true, &["b*", "a*"], &["*test*"]), false),
+            (settings(true, &["a*"], &["*test*", "*old*"]), false),
+            (settings(false, &["*"], &[]), false),
+            (settings(true, &["a*", "b*", "c*"], &["*test*"]), true),
+            (settings(true, &["a*", "b*"], &[]), true),
+        ] {
+            assert_eq!(now.discover_more_than(&before), more, "{now:?}");
+        }
+        assert!(before.discover_more_than(&settings(false, &["a*", "b*"], &["*test*"])));
     }
 }

@@ -9,18 +9,33 @@ use super::problem::{Mistake, Place, Problem};
 
 /// Reads the text.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
-    serde_yaml::from_str(text).map_err(|error| problem(&error))
+    serde_yaml::from_str(text).map_err(|error| problem(&error, text))
 }
 
-fn problem(error: &Error) -> Problem {
+fn problem(error: &Error, text: &str) -> Problem {
     let mut message = error.to_string();
     let mut place = Place::File;
     if let Some(location) = error.location() {
         let (line, column) = (location.line(), location.column());
         place = Place::Line { line, column };
         message = message.replacen(&format!(" at line {line} column {column}"), "", 1);
+        if let Some((_, rest)) = split(&message, "duplicate field `") {
+            let key = rest.split('`').next().unwrap_or_default();
+            place = second(text, key, line, column).unwrap_or(place);
+        }
     }
     Problem { place, mistake: mistake(&message) }
+}
+
+/// Where a key stands for the second time in a mapping that begins at this line and column: the library tells only that.
+/// Between braces it is not looked for.
+fn second(text: &str, key: &str, line: usize, column: usize) -> Option<Place> {
+    let at_column = |text: &str| {
+        let rest = text.get(column.checked_sub(1)?..)?.trim_start_matches(['"', '\'']).strip_prefix(key)?;
+        rest.trim_start_matches(['"', '\'', ' ']).starts_with(':').then_some(())
+    };
+    let mut lines = text.lines().enumerate().skip(line.checked_sub(1)?).filter(|(_, text)| at_column(text).is_some());
+    lines.nth(1).map(|(index, _)| Place::Line { line: index + 1, column })
 }
 
 fn mistake(message: &str) -> Mistake {

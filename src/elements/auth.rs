@@ -69,9 +69,13 @@ struct Inner {
 /// What the status page and a scrape read.
 #[derive(Debug)]
 pub(super) struct AuthStatus {
+    /// When the last token expires or expired, as the wall clock has it.
     pub(super) token_expires: Option<Timestamp>,
+    /// No token will be asked for before, and there is none.
     pub(super) paused_until: Option<Timestamp>,
+    /// Why the last token could not be had, or was refused by the API; `None` while all is well.
     pub(super) failure: Option<Failure>,
+    /// The credential is refused and no earlier token is left.
     pub(super) refused: bool,
 }
 

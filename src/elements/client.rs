@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 use reqwest::Method;
@@ -68,16 +67,6 @@ pub enum ClientError {
 /// What the status page and readiness want to know.
 #[derive(Clone, Debug)]
 pub struct ApiStatus {
-    /// Until when the gate is closed after a 429, if it is.
-    pub throttled_until: Option<Timestamp>,
-    /// Requests per second that are allowed now.
-    pub rate: f64,
-    /// When the last token expires or expired, as the wall clock has it.
-    pub token_expires: Option<Timestamp>,
-    /// No token will be asked for before, and there is none.
-    pub paused_until: Option<Timestamp>,
-    /// Why the last token could not be had, or was refused by the API; `None` while all is well.
-    pub auth_failure: Option<Failure>,
     /// Why the last request failed, to the identity service before the API; `None` if it did not. Known from the first
     /// failure on, long before a question is given up.
     pub trouble: Option<FailureReason>,
@@ -159,12 +148,12 @@ impl Client {
             Question::TenantSeats(kind) => self.tenant_seats(customer, kind, first).await.map(Answer::TenantSeats),
             Question::ProductPurchased(product) => {
                 let call = path(["avpt-products", "type", &product.0.to_string(), "overview"])?;
-                let (seats, _) = self.request(&call, first, wire::product_seats).await?;
+                let (seats, _) = self.request(&call, first, wire::product_purchased).await?;
                 Ok(Answer::ProductPurchased(seats))
             }
             Question::ProductAvailable(product) => {
                 let call = path(["avpt-products", "overview", "type", &product.0.to_string()])?;
-                let (seats, _) = self.request(&call, first, wire::product_seats).await?;
+                let (seats, _) = self.request(&call, first, wire::product_available).await?;
                 Ok(Answer::ProductAvailable(seats))
             }
         }
@@ -191,18 +180,9 @@ impl Client {
     /// What the status page and readiness want to know, as of now.
     #[must_use]
     pub fn status(&self) -> ApiStatus {
-        let (throttle, auth) = (self.0.gate.state(), self.0.auth.status());
-        let ahead = |wait| self.0.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        let trouble = auth.failure.as_ref().map(|failure| failure.reason).or_else(|| self.0.trouble.reason());
-        ApiStatus {
-            throttled_until: throttle.closed_for.map(ahead),
-            rate: throttle.rate,
-            token_expires: auth.token_expires,
-            paused_until: auth.paused_until,
-            auth_failure: auth.failure,
-            trouble,
-            refused: auth.refused,
-        }
+        let auth = self.0.auth.status();
+        let trouble = auth.failure.map(|failure| failure.reason).or_else(|| self.0.trouble.reason());
+        ApiStatus { trouble, refused: auth.refused }
     }
 
     /// Endpoint 3: every page, distinct by tenant id (the last row wins), ordered by id. One row without an id, which is

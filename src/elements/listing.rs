@@ -1,7 +1,8 @@
 //! The service list (endpoint 5), page by page, so that the first customers are used before the last page is in.
 //!
-//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size. The size that works is remembered for the next
-//! listing, and doubles again after a complete one whose slowest page took less than a quarter of the timeout.
+//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size, and that is
+//! remembered for the next listing. It may have been an outage, so full pages that take less than a quarter of the timeout
+//! double it again, until that is too much once more; without a total, only between one listing and the next.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
@@ -27,8 +28,10 @@ pub struct Listing {
     /// What is still to be asked for, the first one being under way.
     batches: VecDeque<Batch>,
     size: u32,
-    /// The last page took too long.
-    halved: bool,
+    /// The next page is of another size than the last one.
+    resized: bool,
+    /// Some page was as long as it was asked for, and there was no total.
+    full: bool,
     slowest: Duration,
     failed: Option<Failure>,
 }
@@ -58,7 +61,7 @@ impl Listing {
             }
         };
         let url = client.customers_url(&["services", "batch"]);
-        Self { client, url, batches, size, halved: false, slowest: Duration::ZERO, failed: None }
+        Self { client, url, batches, size, resized: false, full: false, slowest: Duration::ZERO, failed: None }
     }
 
     /// The next customers, none of which came before in this listing; `None` if it is complete. A listing that failed
@@ -95,20 +98,24 @@ impl Listing {
             let (page, took) = match answer {
                 Ok(answer) => answer,
                 Err(Unanswered::Late(_)) if cursor.halve() => {
-                    self.halved = true;
+                    self.resized = true;
                     continue;
                 }
                 Err(Unanswered::Late(failure) | Unanswered::Failed(failure)) => return Err(failure),
                 Err(Unanswered::Absent) => return Err(malformed("there is none")),
             };
             self.slowest = self.slowest.max(took);
-            if self.halved {
-                self.halved = false;
+            if self.resized {
+                self.resized = false;
                 self.size = size;
                 self.client.set_listing_size(size);
             }
             let mut customers =
                 cursor.take(page, |customer| customer.id.as_str()).map_err(|problem| malformed(&problem))?;
+            self.full |= cursor.is_full() && !cursor.knows_total();
+            if took < self.client.timeout() / 4 && cursor.double() {
+                self.resized = true;
+            }
             if let Some(wanted) = &mut batch.wanted {
                 customers.retain(|customer| wanted.remove(&customer.id));
                 // Everybody who was asked for is there: another page could only be empty.
@@ -120,7 +127,7 @@ impl Listing {
                 return Ok(Some(customers));
             }
         }
-        if self.slowest < self.client.timeout() / 4 {
+        if self.full && self.slowest < self.client.timeout() / 4 {
             self.client.set_listing_size(self.size.saturating_mul(2).min(LARGEST_PAGE));
         }
         Ok(None)

@@ -3,7 +3,7 @@
 //! A listing ends at a page that is empty, or short while `totalCount` does not speak of more: the other side may grant
 //! smaller pages than it says. It is not complete if it brought fewer distinct ids than the last `totalCount`, or a row
 //! without an id; what may be known in part counts rows instead. A page that should be followed by another and brings
-//! nothing new would go on for ever: that ends it as a failure.
+//! nothing new would go on for ever: that ends it as a failure, unless pages are longer than there may be any.
 
 use std::collections::HashSet;
 
@@ -18,6 +18,11 @@ const MOST_ROWS: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Cursor {
     size: u32,
+    /// No page is asked for that is larger than this: what the other side grants, what was not too much.
+    most: u32,
+    /// Rows of the last page.
+    last: u32,
+    grown: bool,
     /// Rows before this one were asked for.
     offset: u64,
     seen: HashSet<String>,
@@ -35,8 +40,20 @@ impl Cursor {
     /// At the start of a listing in pages of this size.
     pub(super) fn new(size: u32) -> Self {
         let size = size.clamp(1, LARGEST_PAGE);
-        let seen = HashSet::new();
-        Self { size, offset: 0, seen, total: None, received: 0, longest: 0, unidentified: 0, wary: false, ended: false }
+        Self {
+            size,
+            most: LARGEST_PAGE,
+            last: 0,
+            grown: false,
+            offset: 0,
+            seen: HashSet::new(),
+            total: None,
+            received: 0,
+            longest: 0,
+            unidentified: 0,
+            wary: false,
+            ended: false,
+        }
     }
 
     /// The same, but a short page that says neither its size nor the total is no end: only an empty one is, or one that
@@ -63,14 +80,18 @@ impl Cursor {
         // it says to grant shows that it does not mean it.
         if let Some(granted) = page.page_size {
             self.size = self.size.min(granted.max(self.longest).max(1));
+            self.most = self.most.min(self.size);
         }
+        self.last = received;
         let untold = self.wary && page.page_size.is_none() && self.total.is_none();
-        let follows = page.has_next_link || received >= self.size;
+        let follows = page.has_next_link || self.is_full();
         let may_follow = untold || self.total.is_some_and(|total| self.received < total);
         self.ended = page.received == 0 || !(follows || may_follow);
         self.offset = index * u64::from(self.size);
         let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
-        if rows.is_empty() && !follows {
+        // Longer than any page: the other side knows none, and has said all that there is.
+        let unpaged = self.longest > LARGEST_PAGE;
+        if rows.is_empty() && (unpaged || !follows) {
             self.ended = true;
         }
         if !self.ended && rows.is_empty() {
@@ -86,7 +107,32 @@ impl Cursor {
     pub(super) fn halve(&mut self) -> bool {
         let smaller = self.size > 1;
         self.size = (self.size / 2).max(1);
+        if self.grown {
+            self.most = self.size;
+        }
         smaller
+    }
+
+    /// The page was quick: asks for twice as much, unless that was too much before. Only where a total tells whether
+    /// something is missing: pages that are not of the size that was asked for do not fit together with others.
+    /// Whether anything changed.
+    pub(super) fn double(&mut self) -> bool {
+        let larger = self.size.saturating_mul(2).min(self.most);
+        let grows = self.is_full() && self.knows_total() && larger > self.size;
+        if grows {
+            (self.size, self.grown) = (larger, true);
+        }
+        grows
+    }
+
+    /// Whether there is a total.
+    pub(super) fn knows_total(&self) -> bool {
+        self.total.is_some()
+    }
+
+    /// Whether the last page was as long as it was asked for.
+    pub(super) fn is_full(&self) -> bool {
+        self.last >= self.size
     }
 
     /// At the end: whether as many rows came as there are, whoever they are about.
@@ -206,6 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn everything_at_once_is_everything() {
+        for total in [Some(250), None] {
+            let mut cursor = Cursor::new(100);
+            assert_eq!(take(&mut cursor, page(0..250, total)), Ok(250));
+            assert_eq!(take(&mut cursor, page(0..250, total)), Ok(0));
+            assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
+        }
+        let mut cursor = Cursor::new(100);
+        take(&mut cursor, page(0..250, Some(251))).unwrap();
+        take(&mut cursor, page(0..250, Some(251))).unwrap();
+        assert_eq!((cursor.next(), cursor.finish().is_err()), (None, true));
+    }
+
+    #[test]
     fn rows_may_be_counted_instead_of_ids() {
         for (rows, received, total, complete) in
             [(0..2, 2, 2, true), (0..2, 3, 3, true), (0..2, 3, 4, false), (0..0, 3, 3, false), (0..0, 0, 0, true)]
@@ -226,6 +286,26 @@ mod tests {
         assert_eq!(sizes, [50, 25, 12, 6, 3, 1]);
     }
 
+    #[test]
+    fn doubling_ends_where_it_was_too_much() {
+        let mut cursor = Cursor::new(100);
+        while cursor.halve() {}
+        let double = |cursor: &mut Cursor| {
+            let (index, size) = cursor.next().unwrap();
+            let rows = u32::try_from(index).unwrap() * size;
+            take(cursor, page(rows - size..rows, Some(10_000))).unwrap();
+            cursor.double().then(|| cursor.next().unwrap().1)
+        };
+        let sizes: Vec<_> = std::iter::from_fn(|| double(&mut cursor)).collect();
+        assert_eq!(sizes, [2, 4, 8, 16, 32, 64, 100]);
+        assert!(cursor.halve());
+        assert_eq!(double(&mut cursor), None, "100 were too much again: it is no outage");
+        let mut cursor = Cursor::new(100);
+        cursor.halve();
+        take(&mut cursor, page(0..50, None)).unwrap();
+        assert!(!cursor.double(), "without a total nobody would know what is missing");
+    }
+
     proptest! {
         #[test]
         fn every_row_comes_once_whatever_the_sizes(
@@ -235,6 +315,7 @@ mod tests {
             said in prop::option::of(1..=100_u32),
             honest: bool,
             mut slow in prop::collection::vec(any::<bool>(), 40),
+            mut quick in prop::collection::vec(any::<bool>(), 40),
         ) {
             let mut cursor = Cursor::new(start);
             let mut got = Vec::new();
@@ -250,6 +331,9 @@ mod tests {
                 let page = page(from.min(rows)..(from + size).min(rows), Some(rows.into()));
                 let page = Page { page_size: if honest { Some(size) } else { said }, ..page };
                 got.extend(cursor.take(page, |id| id).unwrap());
+                if quick.pop().unwrap_or(false) {
+                    cursor.double();
+                }
             }
             prop_assert_eq!(cursor.finish(), Ok(()));
             prop_assert_eq!(got.len(), rows as usize);

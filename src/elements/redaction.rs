@@ -19,6 +19,24 @@ const SHORTEST_PART: usize = 4;
 /// Where a client without `proxy_url` looks for one.
 const PROXY_VARIABLES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
 
+/// What becomes of characters in a JSON text within a text, and in HTML, as the careful and the less careful write them.
+const ESCAPES: [&[(char, &str)]; 5] = [
+    &[('"', r#"\""#), ('\\', r"\\")],
+    &[('"', r#"\""#), ('\\', r"\\"), ('/', r"\/")],
+    &[
+        ('"', r"\u0022"),
+        ('\\', r"\\"),
+        ('&', r"\u0026"),
+        ('\'', r"\u0027"),
+        ('+', r"\u002B"),
+        ('<', r"\u003C"),
+        ('>', r"\u003E"),
+        ('`', r"\u0060"),
+    ],
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")],
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;"), ('+', "&#x2B;")],
+];
+
 /// What a proxy is sent besides the request, and may say back: user and password.
 #[derive(Clone, Debug)]
 pub(super) struct ProxySecrets(Arc<[SecretString]>);
@@ -57,7 +75,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// The text with `<secret>` where one of the secrets stands: as it is, percent-encoded, in base64 or in hexadecimal
-/// digits, in any ASCII letter case, since hosts are written in lower case.
+/// digits, escaped as in HTML or in JSON within the text, in any ASCII letter case, since hosts are written in lower case.
 pub(super) fn redacted(text: &str, secrets: &[&str]) -> String {
     let mut found = Vec::new();
     let bytes = text.as_bytes();
@@ -88,9 +106,13 @@ pub(super) fn holds_secret(text: &str, secrets: &[&str]) -> bool {
 }
 
 /// What a secret may look like when it comes back.
-fn forms(secret: &str) -> [String; 7] {
+fn forms(secret: &str) -> BTreeSet<String> {
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    [
+    let escaped = ESCAPES.iter().map(|escapes| {
+        let escape = |c| escapes.iter().find(|(plain, _)| *plain == c);
+        secret.chars().map(|c| escape(c).map_or_else(|| c.to_string(), |(_, escape)| (*escape).to_owned())).collect()
+    });
+    let encoded = [
         secret.to_owned(),
         form.replace('+', "%20"),
         form,
@@ -98,7 +120,8 @@ fn forms(secret: &str) -> [String; 7] {
         BASE64_STANDARD_NO_PAD.encode(secret),
         BASE64_URL_SAFE_NO_PAD.encode(secret),
         secret.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
-    ]
+    ];
+    encoded.into_iter().chain(escaped).collect()
 }
 
 fn is_word(text: &[u8], start: usize, end: usize) -> bool {
@@ -119,6 +142,15 @@ mod tests {
             ["a+b c/d", "a%2Bb+c%2Fd", "a%2Bb%20c%2Fd", "A%2bB%20C%2fD", "YStiIGMvZA==", "YStiIGMvZA", "612b6220632f64"]
         {
             assert_eq!(redacted(&format!("no <{text}>!"), &["a+b c/d"]), "no <<secret>>!", "{text}");
+        }
+        for text in [
+            r#"a\"b&c\\d/e+f'g"#,
+            r#"a\"b&c\\d\/e+f'g"#,
+            r"a\u0022b\u0026c\\d/e\u002Bf\u0027g",
+            r"a&quot;b&amp;c\d/e+f&#39;g",
+            r"a&quot;b&amp;c\d/e&#x2B;f&#x27;g",
+        ] {
+            assert_eq!(redacted(&format!("no <{text}>!"), &[r#"a"b&c\d/e+f'g"#]), "no <<secret>>!", "{text}");
         }
         assert_eq!(redacted("HUNTER2.example.com", &["Hunter2"]), "<secret>.example.com");
         assert_eq!(redacted("one two", &["two", "", "one"]), "<secret> <secret>");

@@ -52,6 +52,8 @@ pub struct Listing {
     pub completed: Option<Timestamp>,
     /// Whether that was before this process: nobody has seen since then who came or left.
     pub restored: bool,
+    /// Whether customers may be wanted now whom the last one did not look for: another is due at once. Of this process only.
+    pub outdated: bool,
     /// Why the last attempt failed, if it did.
     pub failure: Option<FailureReason>,
     /// What the partner's requests fail with at the moment, if they do: known long before an attempt with its
@@ -102,6 +104,7 @@ impl Inventory {
         self.listing.polled = Some(now);
         self.listing.completed = Some(now);
         self.listing.restored = false;
+        self.listing.outdated = false;
         self.listing.failure = None;
         let gone: Vec<_> = self
             .customers

@@ -28,7 +28,7 @@ impl Inventory {
     /// Takes over what was known, as far as the present configuration still wants it: customers of `customers.list`
     /// keep the name and the labels that the configuration gives them now, others come along if `keeps` says so, of
     /// an id and a name that may be empty. What a customer is not asked any more is dropped by the next
-    /// [`Inventory::plan`].
+    /// [`Inventory::plan`]. A customer of `customers.list` who was not known makes the listing outdated.
     ///
     /// A time after `now` comes from a clock that was wrong and counts as `now`, so that nothing waits for years.
     pub fn adopt(&mut self, past: Past, keeps: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
@@ -36,6 +36,7 @@ impl Inventory {
         if wanted {
             self.listing = Listing { wanted, trouble: None, ..past.listing };
             self.listing.map_times(|at| at.min(now));
+            self.listing.outdated |= self.customers.keys().any(|id| !past.customers.contains_key(id));
         }
         let present = &mut self.customers;
         let others = past.customers.into_iter().filter_map(|(id, mut known)| {

@@ -142,6 +142,7 @@ fn customers_leave_only_by_a_complete_listing() {
     inventory.fail_listing(FailureReason::Malformed, at(1));
     assert_eq!(inventory.customers.len(), 3);
     assert_eq!(inventory.listing.condition(at(1), HOUR), Condition::Failing);
+    assert_eq!(inventory.listing.completed, None, "a failure completes nothing");
     let gone = inventory.complete_listing(&HashSet::from(["b".into()]), at(2));
     assert_eq!(gone.iter().map(|customer| customer.id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(inventory.customers.keys().map(CustomerId::as_str).collect::<Vec<_>>(), ["b", "c"]);
@@ -179,6 +180,19 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     discovered.adopt(before.clone().into(), |_, _| true, at(9));
     let is_the_same = |id: &str| Arc::ptr_eq(&discovered.customers[&id.into()], &before.customers[&id.into()]);
     assert!(is_the_same("b") && is_the_same("c"));
+
+    assert!(!discovered.listing.outdated);
+    let list = [settings("a", None), settings("new", None)];
+    let mut more = Inventory::new("main".into(), collectors(), true, &list);
+    more.adopt(before.clone().into(), |_, _| true, at(9));
+    assert!(more.listing.outdated, "nobody has looked for the new one");
+    let mut again = Inventory::new("main".into(), collectors(), true, &list);
+    again.adopt(more.clone().into(), |_, _| true, at(9));
+    assert!(again.listing.outdated, "still nobody has");
+    more.complete_listing(&HashSet::new(), at(10));
+    let mut again = Inventory::new("main".into(), collectors(), true, &list);
+    again.adopt(more.into(), |_, _| true, at(10));
+    assert!(!again.listing.outdated, "though it was not found");
 
     let mut unlisted = Inventory::new("main".into(), collectors(), false, &list);
     unlisted.adopt(before.into(), |_, _| false, at(5));

@@ -54,7 +54,7 @@ impl<T: Clone + Eq + Hash> Agenda<T> {
         if self.find(&target).is_some() {
             return;
         }
-        // There is no memory for more than fit.
+        // More than a `u32` can count would not fit into memory.
         let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let hash = self.hasher.hash_one(&target);
         self.entries.push(Entry { target, place: None, failures: 0 });
@@ -132,18 +132,6 @@ impl<T: Clone + Eq + Hash> Agenda<T> {
         self.next_due().map_or(SignedDuration::ZERO, |due| now.duration_since(due).max(SignedDuration::ZERO))
     }
 
-    /// Targets, waiting or under way.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is nothing to ask.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn find(&self, target: &T) -> Option<u32> {
         let is_it = |&number: &u32| self.entry(number).is_some_and(|entry| entry.target == *target);
         self.index.find(self.hasher.hash_one(target), is_it).copied()
@@ -158,7 +146,7 @@ impl<T: Clone + Eq + Hash> Agenda<T> {
     }
 
     fn enqueue(&mut self, number: u32, due: Timestamp) {
-        // Not a part of a microsecond too early.
+        // Rounded up to whole microseconds, so that nothing is due too early.
         let due = Moment::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
         let Self { queue, entries, .. } = self;
         queue.insert(due, number, |number, place| set_place(entries, number, place));
@@ -207,7 +195,7 @@ mod tests {
         assert_eq!((agenda.next_due(), agenda.failures(&"early")), (Some(at(30)), 1), "finished once");
         agenda.remove(&"late");
         agenda.finish(&"late", at(30), false);
-        assert_eq!(agenda.len(), 1, "what was removed while under way stays out");
+        assert_eq!(agenda.entries.len(), 1, "what was removed while under way stays out");
         agenda.postpone(&"early", at(40));
         assert_eq!((agenda.next_due(), agenda.failures(&"early")), (Some(at(40)), 1));
     }
@@ -291,7 +279,7 @@ mod tests {
                     }
                     Step::Wait(seconds) => now += seconds,
                 }
-                prop_assert_eq!(agenda.len(), waiting.len() + under_way.len());
+                prop_assert_eq!(agenda.entries.len(), waiting.len() + under_way.len());
                 prop_assert_eq!(agenda.next_due(), waiting.values().copied().min().map(at));
             }
         }

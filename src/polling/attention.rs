@@ -26,17 +26,17 @@ const EVEN: i64 = 1000;
 const FASTEST: f64 = 4.0;
 const SLOWEST: f64 = 0.5;
 
-/// Of assigned and available seats together: with so much left or less, and with so many seats.
+/// So few seats are left: as a share of assigned and available together, and as a number. Either is enough.
 const FEW: (f64, f64) = (0.10, 2.0);
 const SOME: (f64, f64) = (0.25, 5.0);
-/// Before an expiration or the end of a contract, and after it, since a renewal may come late.
+/// So close is an expiration or the end of a contract; and so long ago, since a renewal may come late.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 const AHEAD: SignedDuration = SignedDuration::from_hours(45 * 24);
 const BEHIND: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How much a target deserves to be looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
+pub(super) enum Urgency {
     /// Plenty is left, or nothing is counted.
     #[default]
     Quiet,
@@ -49,7 +49,7 @@ pub enum Urgency {
 impl Urgency {
     const ALL: [Self; 3] = [Self::Quiet, Self::Watched, Self::Urgent];
 
-    /// How much oftener it wants to be asked than what is quiet.
+    /// How many times as often as a quiet target it wants to be asked.
     const fn weight(self) -> f64 {
         match self {
             Self::Quiet => 1.0,
@@ -58,10 +58,10 @@ impl Urgency {
         }
     }
 
-    /// Of an answer that has just come, by what the customer was known to have until then. Unlimited is quiet, and so is
-    /// what the API did not give.
+    /// How urgent the target is after this answer, which the customer does not have yet. What is unlimited is quiet, and
+    /// so is what the API did not give.
     #[must_use]
-    pub fn of(customer: &Customer, question: Question, answer: &Answer, now: Timestamp) -> Self {
+    pub(super) fn of(customer: &Customer, question: Question, answer: &Answer, now: Timestamp) -> Self {
         let rows = customer.services.iter().flat_map(|services| services.subscriptions.iter());
         let its_rows = rows.map(|known| &known.subscription).filter(|row| is_about(row, question));
         let by_rows = its_rows.map(|row| of_row(row, question, now)).max().unwrap_or_default();
@@ -139,7 +139,7 @@ fn of_left(left: f64, of: f64) -> Urgency {
 
 /// The paces of a partner's targets of one collector.
 #[derive(Debug)]
-pub struct Attention<T> {
+pub(super) struct Attention<T> {
     schedule: Schedule,
     slowest: f64,
     targets: HashMap<T, (Urgency, i64)>,
@@ -152,7 +152,7 @@ pub struct Attention<T> {
 impl<T: Eq + Hash> Attention<T> {
     /// Nobody is known yet.
     #[must_use]
-    pub fn new(schedule: Schedule) -> Self {
+    pub(super) fn new(schedule: Schedule) -> Self {
         // Between two polls there is never more than half of max_age: a failure must not cost the value.
         let stretch = schedule.max_age.as_secs_f64() / (2.0 * schedule.interval.as_secs_f64());
         let slowest = 1.0 / stretch.clamp(1.0, 1.0 / SLOWEST);
@@ -160,7 +160,7 @@ impl<T: Eq + Hash> Attention<T> {
     }
 
     /// A target was answered: how urgent it is from now on, and the interval until its next poll.
-    pub fn judge(&mut self, target: T, urgency: Urgency) -> Duration {
+    pub(super) fn judge(&mut self, target: T, urgency: Urgency) -> Duration {
         let known = self.targets.remove(&target);
         let before = known.map_or(EVEN, |(_, pace)| pace);
         match known {
@@ -179,12 +179,12 @@ impl<T: Eq + Hash> Attention<T> {
 
     /// The interval of a target as it was last judged; the configured one for others.
     #[must_use]
-    pub fn interval(&self, target: &T) -> Duration {
+    pub(super) fn interval(&self, target: &T) -> Duration {
         self.paced(self.targets.get(target).map_or(EVEN, |&(_, pace)| pace))
     }
 
     /// A target is gone, or absent.
-    pub fn forget(&mut self, target: &T) {
+    pub(super) fn forget(&mut self, target: &T) {
         if let Some((urgency, pace)) = self.targets.remove(target) {
             self.count(urgency, -1);
             self.spent -= pace;
@@ -201,8 +201,8 @@ impl<T: Eq + Hash> Attention<T> {
         }
     }
 
-    /// The pace that this urgency has if all targets share as many polls as there are targets: paces are as the weights,
-    /// each within its bounds.
+    /// The pace of this urgency if all paces are to add up to the number of targets: in proportion to the weights, each
+    /// within its bounds.
     fn wanted(&self, urgency: Urgency) -> f64 {
         let pace = |urgency: Urgency, unit: f64| (urgency.weight() * unit).clamp(self.slowest, FASTEST);
         let all: i64 = self.counts.iter().sum();

@@ -10,17 +10,17 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(15);
 /// span of time is a target asked more often than its interval says, wherever that span begins.
 const JITTER: f64 = 0.05;
 /// Between two questions about what the customer does not have.
-pub const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
+pub(super) const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
 
 /// What came of a poll, as far as its next one is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// An answer.
     Answered,
     /// There is no such thing, and never was.
     Absent,
-    /// "No such thing" of what has had values, after so many others and failures in a row. What is gone for good costs a
-    /// few more questions; what an outage denies to everybody is back soon after it.
+    /// "There is no such thing", of what has had values; after so many misses and failures in a row before. What is gone
+    /// for good costs a few more questions; what an outage denies to everybody is back soon after it.
     Missed(u32),
     /// It failed, after this many failures in a row before.
     Failed(u32),
@@ -28,7 +28,7 @@ pub enum Outcome {
 
 /// When to poll again what was polled at `now`. `chance` is uniform in [0, 1).
 #[must_use]
-pub fn next_due(now: Timestamp, outcome: Outcome, interval: Duration, chance: f64) -> Timestamp {
+pub(super) fn next_due(now: Timestamp, outcome: Outcome, interval: Duration, chance: f64) -> Timestamp {
     let pause = match outcome {
         Outcome::Answered => jittered(interval, chance),
         Outcome::Absent => jittered(ABSENCE_INTERVAL.max(interval), chance),

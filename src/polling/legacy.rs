@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::cadence::ABSENCE_INTERVAL;
 
-/// 404s, and never an answer, from half of those who are to be asked say that the endpoint is not there: fewer could be
-/// customers who all happen to lack what they were asked for. Between these bounds.
+/// 404s for half of the targets, and no answer ever, mean that the endpoint is not there: fewer could be customers who
+/// all happen to lack what they were asked for. So many 404s at least, and at most, however many targets there are.
 const EVIDENCE: std::ops::RangeInclusive<u64> = 3..=50;
 
 /// What is known about the existence of an endpoint of one partner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LegacyEndpoint {
+pub(super) struct LegacyEndpoint {
     state: State,
     /// It was missing before, and nobody was told otherwise since.
     parked: bool,
@@ -36,7 +36,7 @@ impl Default for State {
 
 impl LegacyEndpoint {
     /// Whether to ask now. After a day the evidence is gathered anew.
-    pub fn is_worth_asking(&mut self, now: Timestamp) -> bool {
+    pub(super) fn is_worth_asking(&mut self, now: Timestamp) -> bool {
         if let State::Missing(until) = self.state {
             if now < until {
                 return false;
@@ -47,7 +47,7 @@ impl LegacyEndpoint {
     }
 
     /// It answered 404 to one of so many targets. Returns whether that completes the evidence.
-    pub fn miss(&mut self, targets: u64, now: Timestamp) -> bool {
+    pub(super) fn miss(&mut self, targets: u64, now: Timestamp) -> bool {
         let State::Unknown(before) = self.state else { return false };
         let misses = before + 1;
         if misses < targets.div_ceil(2).clamp(*EVIDENCE.start(), *EVIDENCE.end()) {
@@ -60,7 +60,7 @@ impl LegacyEndpoint {
     }
 
     /// It answered. Returns whether others were told that it was missing, so that they are asked at once.
-    pub fn answer(&mut self) -> bool {
+    pub(super) fn answer(&mut self) -> bool {
         std::mem::replace(self, Self { state: State::Present, parked: false }).parked
     }
 }

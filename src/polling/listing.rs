@@ -1,6 +1,6 @@
 //! One poll of the service list: every page, and another look at those who are missing, until it finds nobody.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -10,10 +10,15 @@ use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Admission, Client, Failure, Listing};
 use crate::inventory::Shared;
 
+/// Ids in one question.
+const BATCH: usize = 100;
+/// Refusals before any answer: then it is not one of the customers that is refused. A list, its halves, quarters, eighths.
+const MOST_REFUSALS: u64 = 15;
+
 /// Who is there.
 #[derive(Debug)]
 pub(super) struct Listed {
-    /// Nobody else is, those excepted who are only listed by the configuration.
+    /// Whoever is not among them is gone, except those whom only the configuration lists.
     pub(super) seen: HashSet<CustomerId>,
     /// The API refused to speak of these: who is among them twice in a row is not there.
     pub(super) doubted: HashSet<CustomerId>,
@@ -36,14 +41,14 @@ pub(super) async fn list(
         Round { filter: &filter, inventory: &inventory, pages, named: HashSet::new(), admitted: HashSet::new() };
     let listed: Vec<CustomerId> = filter.listed().cloned().collect();
     if !filter.discovers() {
-        round.read(client.listing(Some(&listed)), admission).await?;
-        let pages = listing_pages(None, listed.len());
-        return Ok(Listed { seen: round.admitted, doubted: HashSet::new(), pages });
+        let (pages, refused) = round.read_listed(&client, listed, doubted, admission).await?;
+        return Ok(Listed { seen: round.admitted, doubted: refused, pages });
     }
     round.read(client.listing(None), admission).await?;
     let everybody = round.named.len();
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
-    // An answer may be cut short without saying so: those are gone whom it leaves out when it names nobody else.
+    // An answer may also be cut short without saying so: gone are those who are still missing when an answer names nobody
+    // new.
     let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
     let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_iter().collect(), false);
     loop {
@@ -57,10 +62,7 @@ pub(super) async fn list(
         match round.read(client.listing(Some(&missing)), admission).await {
             Ok(()) => {}
             // That is how an API may say that it knows none of them, or that it answers nobody at the moment.
-            Err(Failure {
-                reason: FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound,
-                ..
-            }) => {
+            Err(failure) if is_refusal(&failure) => {
                 let pages = listing_pages(Some(everybody), missing.len());
                 let refused: HashSet<_> = missing.into_iter().filter(|id| !listed.contains(id)).collect();
                 round.admitted.extend(refused.difference(doubted).cloned());
@@ -84,7 +86,50 @@ struct Round<'a> {
     admitted: HashSet<CustomerId>,
 }
 
+/// That is how an API may speak of customers whom it does not know, or does not let the app see.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(failure.reason, FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound)
+}
+
 impl Round<'_> {
+    /// Those of the configuration, and nobody else. One whom the API refuses to speak of must not cost the others their
+    /// answer: what is refused is asked for again by halves, and from the next time on apart from the others. Returns how
+    /// many requests it took, and who is refused.
+    async fn read_listed(
+        &mut self,
+        client: &Client,
+        mut listed: Vec<CustomerId>,
+        doubted: &HashSet<CustomerId>,
+        admission: Admission,
+    ) -> Result<(u64, HashSet<CustomerId>), Failure> {
+        listed.sort_unstable_by_key(|id| (doubted.contains(id), id.clone()));
+        let (others, apart) = listed.split_at(listed.partition_point(|id| !doubted.contains(id)));
+        let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
+        let (mut first, mut requests, mut answers, mut refused) = (Some(admission), 0, 0, HashSet::new());
+        while let Some(ids) = left.pop_front() {
+            let admission = match first.take() {
+                Some(admission) => admission,
+                None => client.admit().await,
+            };
+            requests += 1;
+            match self.read(client.listing(Some(ids)), admission).await {
+                Ok(()) => answers += 1,
+                Err(failure) if is_refusal(&failure) => {
+                    let nobody_else = left.is_empty() && ids.len() == 1;
+                    if answers == 0 && (nobody_else || requests == MOST_REFUSALS) {
+                        return Err(failure);
+                    }
+                    match ids {
+                        [id] => drop(refused.insert(id.clone())),
+                        ids => left.extend(<[_; 2]>::from(ids.split_at(ids.len() / 2))),
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok((requests, refused))
+    }
+
     async fn read(&mut self, mut listing: Listing, admission: Admission) -> Result<(), Failure> {
         let mut admission = Some(admission);
         while let Some(page) = listing.next_page(admission.take()).await? {

@@ -1,11 +1,11 @@
 //! Decides what is asked when, and tells the inventory what came of it.
 //!
-//! [`Agenda`], [`plan`], [`Load`], [`cadence`], [`Attention`], [`Strain`], [`CustomerFilter`] and [`LegacyEndpoint`] are
-//! pure; [`Poller`] is the only async loop, one for each partner.
+//! [`Poller`] is the only async loop, one for each partner. The rest is pure: [`Agenda`], [`plan`], `load`, `cadence`,
+//! `attention`, `strain`, `filter` and `legacy`; `workload` keeps load, attention and strain up to date for the poller.
 
 mod agenda;
 mod attention;
-pub mod cadence;
+mod cadence;
 mod counters;
 mod filter;
 mod legacy;
@@ -19,10 +19,7 @@ mod strain;
 mod workload;
 
 pub use agenda::Agenda;
-pub use attention::{Attention, Urgency};
 pub use counters::PollCounters;
 pub use filter::CustomerFilter;
-pub use legacy::LegacyEndpoint;
 pub use load::{Load, listing_pages};
 pub use poller::Poller;
-pub use strain::{Bound, News, Strain};

@@ -11,18 +11,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{debug, error, info, warn};
+use tracing::error;
 
-use super::cadence::{self, Outcome};
-use super::plan::{self, Holdings};
+use super::cadence::Outcome;
+use super::legacy::LegacyEndpoint;
+use super::plan;
 use super::workload::Workload;
-use super::{Agenda, CustomerFilter, LegacyEndpoint, PollCounters, listing};
+use super::{Agenda, CustomerFilter, PollCounters, listing};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
-use crate::inventory::{Absence, Inventory, Shared};
+use crate::inventory::{Inventory, Shared};
 
+mod outcomes;
 mod resume;
 
 /// Polls that may be between two of their requests; those under way are bounded by the budget's concurrency.
@@ -218,175 +220,6 @@ impl Poller {
     fn forget(&mut self, target: &Target) {
         self.agenda.remove(target);
         self.workload.forget(target);
-    }
-
-    fn listed(&mut self, target: &Target, result: Result<listing::Listed, Failure>) {
-        // The task has sent all its pages before it ended.
-        while let Ok(page) = self.pages.1.try_recv() {
-            self.observe(page);
-        }
-        let now = self.clock.now();
-        match result {
-            Ok(listing::Listed { seen, doubted, pages }) => {
-                self.doubted = Arc::new(doubted);
-                self.warn_of_unknown(&seen);
-                let gone = self.inventory.update(|inventory| inventory.complete_listing(&seen, now));
-                for customer in gone {
-                    self.workload.load.remove_all(&customer);
-                    info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
-                    for &(question, _) in &customer.targets {
-                        self.forget(&Target::Customer(customer.id.clone(), question));
-                    }
-                }
-                self.workload.listed(pages);
-                self.succeeded(target);
-            }
-            Err(failure) => {
-                self.log_failure(target, &failure);
-                self.failed(target, failure.reason);
-            }
-        }
-    }
-
-    /// Customers of the configuration whom the service list does not have, each told once.
-    fn warn_of_unknown(&mut self, seen: &HashSet<CustomerId>) {
-        for id in self.filter.listed().filter(|id| !seen.contains(*id)) {
-            if self.unknown.insert(id.clone()) {
-                let partner = &self.partner;
-                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: is the id right, and in the app's scope?");
-            }
-        }
-        self.unknown.retain(|id| !seen.contains(id));
-    }
-
-    fn asked(&mut self, target: &Target, customer: &CustomerId, question: Question, result: Result<Answer, AskError>) {
-        let now = self.clock.now();
-        match result {
-            Ok(answer) if self.says_not_held(customer, question, &answer) => {
-                self.endpoint_answered(question.collector(), now);
-                self.missed(target, customer, question);
-            }
-            Ok(answer) => {
-                self.endpoint_answered(question.collector(), now);
-                self.workload.attend(&self.inventory, target, &answer, now);
-                self.workload.change(&self.inventory, customer, question, |inventory| {
-                    inventory.succeed(customer, question, answer, now);
-                });
-                self.succeeded(target);
-            }
-            Err(AskError::Absent) => {
-                let targets = self.workload.load.targets(question.collector());
-                if self.legacy.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
-                    info!(
-                        partner = self.partner,
-                        collector = question.collector().as_str(),
-                        "the API answers 404 to everybody: it does not have this endpoint; trying again in a day"
-                    );
-                }
-                self.missed(target, customer, question);
-            }
-            Err(AskError::Failed(failure)) => {
-                self.log_failure(target, &failure);
-                self.failed(target, failure.reason);
-            }
-        }
-    }
-
-    /// 0 seats of a product is how the API says that the customer does not hold it; only endpoint 2 may mean what it
-    /// says, if the service list shows the product.
-    fn says_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
-        match (question, answer) {
-            (Question::ProductPurchased(_), Answer::ProductPurchased(Some(seats))) => seats.is_zero(),
-            (Question::ProductAvailable(product), Answer::ProductAvailable(Some(seats))) => {
-                let held = self.inventory.read(|inventory| {
-                    inventory
-                        .customers
-                        .get(customer)
-                        .is_some_and(|customer| Holdings::of(customer).products.contains(&product))
-                });
-                seats.is_zero() && !held
-            }
-            _ => false,
-        }
-    }
-
-    /// Once an endpoint that seemed to be missing answers, everybody who was not asked is due.
-    fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
-        if !self.legacy.get_mut(&collector).is_some_and(LegacyEndpoint::answer) {
-            return;
-        }
-        let absent: Vec<_> = self.inventory.read(|inventory| {
-            let targets =
-                inventory.customers.values().flat_map(|c| c.targets.iter().map(move |target| (&c.id, target)));
-            targets
-                .filter(|(_, (question, known))| {
-                    question.collector() == collector && known.absence == Absence::Confirmed
-                })
-                .map(|(id, (question, _))| Target::Customer(id.clone(), *question))
-                .collect()
-        });
-        for target in absent {
-            self.agenda.postpone(&target, now);
-        }
-    }
-
-    fn missed(&mut self, target: &Target, customer: &CustomerId, question: Question) {
-        let now = self.clock.now();
-        self.counters.poll(target.collector(), None);
-        let absence = self
-            .workload
-            .change(&self.inventory, customer, question, |inventory| inventory.miss(customer, question, now));
-        let outcome = match (absence, self.agenda.failures(target)) {
-            (Absence::Confirmed, 0) => Outcome::Absent,
-            (_, before) => Outcome::Missed(before),
-        };
-        self.put_back(target, outcome);
-    }
-
-    fn succeeded(&mut self, target: &Target) {
-        self.counters.poll(target.collector(), None);
-        let failures = self.agenda.failures(target);
-        if failures > 0 {
-            let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
-            info!(partner = self.partner, collector, customer_id, failures, "answers again");
-        }
-        self.put_back(target, Outcome::Answered);
-    }
-
-    fn failed(&mut self, target: &Target, reason: FailureReason) {
-        let now = self.clock.now();
-        self.counters.poll(target.collector(), Some(reason));
-        // A failure changes nothing of what the target costs.
-        self.inventory.update(|inventory| match target {
-            Target::Services => inventory.fail_listing(reason, now),
-            Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
-        });
-        let failures = self.agenda.failures(target);
-        self.put_back(target, Outcome::Failed(failures));
-    }
-
-    fn put_back(&mut self, target: &Target, outcome: Outcome) {
-        let interval = self.workload.interval(target, outcome);
-        let due = cadence::next_due(self.clock.now(), outcome, interval, fastrand::f64());
-        self.agenda.finish(target, due, matches!(outcome, Outcome::Failed(_) | Outcome::Missed(_)));
-    }
-
-    /// The first failure in a row is worth a warning; that it goes on is what the metrics say.
-    fn log_failure(&self, target: &Target, failure: &Failure) {
-        let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
-        let (partner, reason, request_id) = (&self.partner, failure.reason.as_str(), failure.request_id.as_deref());
-        if self.agenda.failures(target) == 0 {
-            warn!(partner, collector, customer_id, reason, request_id, "poll failed: {failure}");
-        } else {
-            debug!(partner, collector, customer_id, reason, request_id, "poll failed again: {failure}");
-        }
-    }
-}
-
-fn customer_of(target: &Target) -> Option<&str> {
-    match target {
-        Target::Services => None,
-        Target::Customer(customer, _) => Some(customer.as_str()),
     }
 }
 

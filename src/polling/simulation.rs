@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Agenda;
+use super::attention::{Attention, Urgency};
 use super::cadence::{self, Outcome};
-use super::{Agenda, Attention, Urgency};
 use crate::config::Schedule;
 
 const INTERVAL: Duration = Duration::from_mins(15);

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::config::BudgetSettings;
 
-/// Of the capacity: the plan has to fit into this much of it before all is well again.
+/// The plan has to fit into this share of the capacity before all is well again.
 const ROOM: f64 = 0.95;
-/// Polls until the mean of their time is believed, and how much of it the newest one is then.
+/// After so many polls the mean of what they took is believed; from then on, the newest counts for one in so many.
 const SAMPLES: u32 = 50;
 
-/// What a partner may ask, and how late it is.
+/// What a partner may ask, how long its polls take, and whether it was told that this is not enough.
 #[derive(Clone, Debug)]
-pub struct Strain {
+pub(super) struct Strain {
     budget: BudgetSettings,
     /// Polls of one request, and the mean of what they took, seconds.
     polls: u32,
@@ -21,7 +21,7 @@ pub struct Strain {
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub(super) enum News {
     /// From now on the intervals are not kept.
     Begins,
     /// They are kept again.
@@ -30,7 +30,7 @@ pub enum News {
 
 /// What bounds the requests of a partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub(super) enum Bound {
     /// `budget.requests_per_second`
     Rate,
     /// `budget.concurrency`, at the time that a request takes.
@@ -40,7 +40,7 @@ pub enum Bound {
 impl Bound {
     /// The key of the configuration.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Rate => "requests_per_second",
             Self::Concurrency => "concurrency",
@@ -51,19 +51,19 @@ impl Bound {
 impl Strain {
     /// At the start, when all is well.
     #[must_use]
-    pub const fn new(budget: BudgetSettings) -> Self {
+    pub(super) const fn new(budget: BudgetSettings) -> Self {
         Self { budget, polls: 0, took: 0.0, told: false }
     }
 
     /// A poll of one question took so long.
-    pub fn took(&mut self, time: Duration) {
+    pub(super) fn took(&mut self, time: Duration) {
         self.polls = self.polls.saturating_add(1).min(SAMPLES);
         self.took += (time.as_secs_f64() - self.took) / f64::from(self.polls);
     }
 
     /// How many requests a second can be had, and what bounds them.
     #[must_use]
-    pub fn capacity(&self) -> (f64, Bound) {
+    pub(super) fn capacity(&self) -> (f64, Bound) {
         let rate = self.budget.requests_per_second;
         let at_once = f64::from(self.budget.concurrency);
         // As many as are under way, each for so long.
@@ -75,7 +75,7 @@ impl Strain {
     }
 
     /// `needed`: requests a second of the plan. `late`: the most overdue target. `shortest`: the shortest interval.
-    pub fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<News> {
+    pub(super) fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<News> {
         let (capacity, _) = self.capacity();
         let begins = needed > capacity || late > shortest;
         let ends = needed <= capacity * ROOM && late < shortest / 2;

@@ -1,5 +1,6 @@
 //! What a partner's targets cost, how the cost is shared among them, and whether the budget bears it: [`Load`],
-//! [`Attention`] and [`Strain`], kept up to date by the poller. No step costs more with more targets, but [`Workload::restore`].
+//! [`Attention`] and [`Strain`], kept up to date by the poller. However many targets there are, a step costs the same;
+//! only [`Workload::restore`] walks all of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,8 +9,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
+use super::attention::{Attention, Urgency};
 use super::cadence::Outcome;
-use super::{Attention, CustomerFilter, Load, News, PollCounters, Strain, Urgency, listing_pages};
+use super::strain::{News, Strain};
+use super::{CustomerFilter, Load, PollCounters, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, Question, Target};
 use crate::inventory::{Inventory, Known, Shared};
@@ -21,7 +24,7 @@ pub(super) struct Workload {
     /// Of the collectors that are adaptive.
     attention: HashMap<Collector, Attention<Target>>,
     strain: Strain,
-    /// Everybody is known, so that the load is the whole of it.
+    /// Everybody is known, so that the load is the whole of it and not that of those who are known so far.
     complete: bool,
     counters: PollCounters,
     partner: String,
@@ -57,7 +60,7 @@ impl Workload {
         if self.attention.is_empty() {
             return;
         }
-        // The first round finds out how many are how urgent, the next ones share.
+        // How many are how urgent is known only after the first round; the next ones give the paces that follow.
         for _ in 0..3 {
             for customer in inventory.customers.values() {
                 for (question, known) in &customer.targets {

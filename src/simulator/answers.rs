@@ -121,7 +121,12 @@ impl Indexed {
 
     fn services(&self, asked: &Asked<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
-        if wanted.is_some() && asked.faults.contains(&Fault::RefuseIds) {
+        let is_known = |id: &String| self.world.customers.iter().any(|customer| customer.id == *id);
+        let refused = wanted.as_ref().is_some_and(|ids| {
+            asked.faults.contains(&Fault::RefuseIds)
+                || asked.faults.contains(&Fault::RefuseUnknownIds) && !ids.iter().all(is_known)
+        });
+        if refused {
             return Err((StatusCode::FORBIDDEN, "The app may not ask for these customers."));
         }
         let mut page = Page::of(asked)?;

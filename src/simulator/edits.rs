@@ -5,14 +5,14 @@ use serde_json::Value;
 /// A change of a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// These fields, wherever they stand, have this in place of their value.
+    /// These fields have another value, wherever they stand.
     Values {
         /// In the letter case of live answers.
         fields: &'static [&'static str],
         /// Put there as it is, whether it is JSON or not.
         json: &'static str,
     },
-    /// This field is left out in every so manieth place, beginning with the first.
+    /// This field is left out here and there: in the first place, and in every `every`th one after it.
     Without {
         /// Its name.
         field: &'static str,
@@ -21,9 +21,9 @@ pub enum Edit {
     },
     /// The rows in `data`, or the answer itself, are lists of their values.
     Lists,
-    /// A field more, which is a list in a list, so many deep.
+    /// One field more, whose value is lists within lists, so many deep.
     Deep(usize),
-    /// Bytes that are no UTF-8 in place of the `@` of every address.
+    /// The `@` of every address is replaced by bytes that are not UTF-8.
     NoUtf8,
 }
 

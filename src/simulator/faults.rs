@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use super::dice::Dice;
 use super::edits::Edit;
 use super::path::Operation;
-use crate::domain::Collector;
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +91,8 @@ pub enum Fault {
     Duplicated,
     /// Who asks the service list for certain customers is refused, 403.
     RefuseIds,
+    /// 403 to whoever asks the service list for certain customers, if it does not have one of them.
+    RefuseUnknownIds,
     /// `totalCount` is not the number of rows.
     WrongTotal(TotalCount),
 }
@@ -122,7 +123,7 @@ pub enum TotalCount {
     Fewer(usize),
 }
 
-/// A fault, and whom it strikes when.
+/// A fault, whom it strikes, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// What goes wrong.
@@ -305,52 +306,10 @@ impl When {
     }
 }
 
-/// The names of the profiles.
-pub const PROFILES: &[&str] = &["none", "lively", "rough", "throttled", "outage"];
-
-/// The rules of a named profile; `None` if there is none of this name.
-#[must_use]
-pub fn profile(name: &str) -> Option<Vec<Rule>> {
-    let millis = Duration::from_millis;
-    let services = Operation::Api(Collector::Services);
-    Some(match name {
-        "none" => Vec::new(),
-        "lively" => vec![
-            Rule::new(Fault::Latency { fixed: millis(20), jitter: millis(180) }),
-            Rule::new(Fault::Latency { fixed: millis(300), jitter: millis(700) }).on(services),
-            Rule::new(Fault::Status(500)).share(0.005),
-            Rule::new(Fault::Throttle(RetryAfter::Seconds(2))).share(0.002),
-        ],
-        "rough" => vec![
-            Rule::new(Fault::Latency { fixed: millis(100), jitter: millis(1500) }),
-            Rule::new(Fault::Latency { fixed: millis(0), jitter: millis(1000) }).on(Operation::Token),
-            Rule::new(Fault::RevokeTokens { every: Duration::from_mins(10) }),
-            Rule::new(Fault::Status(500)).share(0.03),
-            Rule::new(Fault::Status(503)).share(0.03),
-            Rule::new(Fault::Throttle(RetryAfter::Seconds(5))).share(0.02),
-            Rule::new(Fault::Throttle(RetryAfter::Absent)).share(0.01),
-            Rule::new(Fault::Throttle(RetryAfter::Date(5))).share(0.01),
-            Rule::new(Fault::Truncated).share(0.01),
-            Rule::new(Fault::MalformedJson).share(0.01),
-            Rule::new(Fault::Html).share(0.005),
-            Rule::new(Fault::Reset).share(0.01),
-            Rule::new(Fault::Hang).share(0.002),
-            Rule::new(Fault::CustomerLeaves).on(services).share(0.05),
-            Rule::new(Fault::CustomerJoins).on(services).share(0.05),
-            Rule::new(Fault::Status(503)).on(Operation::Token).share(0.1),
-        ],
-        "throttled" => vec![Rule {
-            when: When::FirstOfEvery { first: Duration::from_secs(10), every: Duration::from_mins(1) },
-            ..Rule::new(Fault::Throttle(RetryAfter::Seconds(5)))
-        }],
-        "outage" => vec![Rule::new(Fault::Status(503)), Rule::new(Fault::Status(503)).on(Operation::Token)],
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Collector;
 
     const SERVICES: Operation = Operation::Api(Collector::Services);
     const TENANTS: Operation = Operation::Api(Collector::TenantSeats);
@@ -409,11 +368,5 @@ mod tests {
         for _ in 0..100 {
             assert!((second * 2..=second * 4).contains(&faults.strike(SERVICES, "").late));
         }
-    }
-
-    #[test]
-    fn every_named_profile_exists() {
-        assert!(PROFILES.iter().all(|name| profile(name).is_some()));
-        assert!(profile("nonesuch").is_none());
     }
 }

@@ -19,7 +19,7 @@ use super::dice::Dice;
 use super::settings::SimCredential;
 
 /// The scope of the five endpoints.
-pub const LICENSE_SCOPE: &str = "elements.license.read.all";
+pub(super) const LICENSE_SCOPE: &str = "elements.license.read.all";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Longer scope strings were seen to fail.
 const LONGEST_SCOPE: usize = 300;
@@ -70,7 +70,7 @@ struct State {
 }
 
 impl State {
-    /// Whether an assertion was not used before; so many are remembered.
+    /// Whether an assertion was not used before. Once [`TOKENS`] are remembered, all are forgotten.
     fn is_new(&mut self, jti: String) -> bool {
         if self.used_assertions.len() >= TOKENS {
             self.used_assertions.clear();

@@ -8,9 +8,9 @@ use url::form_urlencoded;
 use crate::domain::Collector;
 
 /// What every path of the API starts with.
-pub const BASE_PATH: &str = "/partner/external/v3/general";
+pub(super) const BASE_PATH: &str = "/partner/external/v3/general";
 /// The path of the identity service.
-pub const TOKEN_PATH: &str = "/connect/token";
+pub(super) const TOKEN_PATH: &str = "/connect/token";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::path::Operation;
 
-/// How many arrivals a registration, and unknown paths a simulator, are remembered; counting goes on beyond.
+/// So many arrivals of each registration, and so many unknown paths, are remembered; counting goes on beyond.
 const REMEMBERED: usize = 1 << 20;
 
 /// What was asked since the start or the last reset.

@@ -1,27 +1,26 @@
 //! The running simulator: every request through counting, faults, the token, and to its answer.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::answers::{Asked, Indexed, Manners};
-use super::bodies::{CutBody, DripBody, End, gzip_bomb};
 use super::connection::{ResetConnection, serve};
 use super::dice::Dice;
-use super::faults::{Fault, Faults, RetryAfter};
+use super::faults::{Fault, Faults};
 use super::identity::{Circumstances, Client, Identity, LICENSE_SCOPE, Refusal, client_id};
 use super::path::{Operation, Route, TOKEN_PATH};
+use super::reply::Reply;
 use super::requests::{Counting, Requests};
 use super::settings::{Registration, Settings};
 use super::world::World;
@@ -171,27 +170,6 @@ impl Drop for Simulator {
     }
 }
 
-/// An answer before faults have done their work.
-struct Reply {
-    status: StatusCode,
-    body: Vec<u8>,
-    /// Besides the content type, which is JSON unless it is here.
-    headers: HeaderMap,
-}
-
-impl Reply {
-    fn message(status: StatusCode, message: &str) -> Self {
-        Self { status, body: json!({"message": message}).to_string().into_bytes(), headers: HeaderMap::new() }
-    }
-
-    fn with(mut self, name: header::HeaderName, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
-        }
-        self
-    }
-}
-
 impl Shared {
     async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, ResetConnection> {
         let since_start = self.started.elapsed();
@@ -214,7 +192,7 @@ impl Shared {
             match fault {
                 Fault::Hang => std::future::pending().await,
                 Fault::Reset => return Err(ResetConnection),
-                fault => replaced = replaced.or_else(|| self.replacement(fault)),
+                fault => replaced = replaced.or_else(|| Reply::instead(fault, self.clock)),
             }
         }
         let reply = match (replaced, body) {
@@ -223,46 +201,12 @@ impl Shared {
             (None, Ok(body)) => self.reply(&route, &head, &body, &struck.faults),
         };
         under_way.answer(reply.status.as_u16());
-        Ok(self.respond(reply, &head.headers, &struck.faults))
-    }
-
-    /// What a fault answers instead, if it does.
-    fn replacement(&self, fault: &Fault) -> Option<Reply> {
-        let ok = |body: &str| Reply { status: StatusCode::OK, body: body.into(), headers: HeaderMap::new() };
-        Some(match fault {
-            Fault::Throttle(retry_after) => {
-                self.come_back(Reply::message(StatusCode::TOO_MANY_REQUESTS, "Too many requests."), *retry_after)
-            }
-            Fault::Unavailable(retry_after) => {
-                self.come_back(Reply::message(StatusCode::SERVICE_UNAVAILABLE, "Maintenance."), *retry_after)
-            }
-            Fault::Redirect(url) => Reply { status: StatusCode::FOUND, ..ok("") }.with(header::LOCATION, url),
-            Fault::Answer { status, body } => {
-                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Reply { status, ..ok(body) }
-            }
-            Fault::Status(status) => {
-                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                match status {
-                    StatusCode::NO_CONTENT => Reply { status, ..ok("") },
-                    _ => Reply::message(status, status.canonical_reason().unwrap_or("A fault.")),
-                }
-            }
-            Fault::WrongShape => ok(r#"{"data": {"rows": 3}, "unexpected": true}"#),
-            Fault::Html => ok("<!doctype html><html><body><h1>We will be back soon</h1></body></html>")
-                .with(header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            _ => return None,
-        })
-    }
-
-    fn come_back(&self, reply: Reply, retry_after: RetryAfter) -> Reply {
-        match retry_after {
-            RetryAfter::Absent => reply,
-            RetryAfter::Seconds(seconds) => reply.with(header::RETRY_AFTER, &seconds.to_string()),
-            RetryAfter::Date(seconds) => reply.with(header::RETRY_AFTER, &self.http_date(seconds)),
-            RetryAfter::Garbage => reply.with(header::RETRY_AFTER, "in a while"),
-            RetryAfter::Text(text) => reply.with(header::RETRY_AFTER, text),
+        let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &struck.faults);
+        let number = self.counting.next_answer();
+        if let Ok(id) = HeaderValue::from_str(&Dice::of(&[self.seed, 0x5251, number]).guid()) {
+            response.headers_mut().insert("x-request-id", id);
         }
+        Ok(response)
     }
 
     /// The right answer.
@@ -292,7 +236,7 @@ impl Shared {
                 let asked = Asked { route, query, body, minutes: self.minutes(), faults };
                 let indexed = hosted.indexed.read().unwrap_or_else(PoisonError::into_inner);
                 match indexed.answer(collector, &asked, self.manners) {
-                    Ok(body) => Reply { status: StatusCode::OK, body, headers: HeaderMap::new() },
+                    Ok(body) => Reply::new(StatusCode::OK, body),
                     Err((status, message)) => Reply::message(status, message),
                 }
             }
@@ -321,8 +265,7 @@ impl Shared {
                 (status, json!({"error": error, "error_description": description}))
             }
         };
-        Reply { status, body: body.to_string().into_bytes(), headers: HeaderMap::new() }
-            .with(header::CACHE_CONTROL, "no-store")
+        Reply::new(status, body.to_string()).with(header::CACHE_CONTROL, "no-store")
     }
 
     /// Whose world may be read.
@@ -346,70 +289,8 @@ impl Shared {
         hosted.ok_or((StatusCode::FORBIDDEN, "The app registration is gone."))
     }
 
-    /// The reply on its way, damaged as the faults say.
-    fn respond(&self, reply: Reply, asked: &HeaderMap, faults: &[Fault]) -> Response<Body> {
-        let Reply { status, mut body, mut headers } = reply;
-        let mut compress = self.gzip && body.len() > 1024;
-        for fault in faults.iter().filter(|_| status.is_success()) {
-            match fault {
-                Fault::MalformedJson => body.truncate(body.len() / 2),
-                Fault::Edit(edit) => body = edit.apply(body),
-                Fault::Oversized(blanks) => {
-                    body.resize(body.len().saturating_add(*blanks), b' ');
-                    compress = false;
-                }
-                Fault::NotGzip | Fault::GzipBomb { .. } => {
-                    if let Fault::GzipBomb { mebibytes } = fault {
-                        body = gzip_bomb(*mebibytes);
-                    }
-                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    compress = false;
-                }
-                _ => {}
-            }
-        }
-        let accepts_gzip = asked
-            .get(header::ACCEPT_ENCODING)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(',').any(|coding| coding.trim() == "gzip"));
-        if compress && accepts_gzip {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            if let Ok(compressed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
-                body = compressed;
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-        }
-        if status != StatusCode::NO_CONTENT {
-            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json; charset=utf-8"));
-        }
-        let number = self.counting.next_answer();
-        if let Ok(id) = HeaderValue::from_str(&Dice::of(&[self.seed, 0x5251, number]).guid()) {
-            headers.insert("x-request-id", id);
-        }
-        let body = Bytes::from(body);
-        let body = faults
-            .iter()
-            .find_map(|fault| match fault {
-                Fault::Truncated => Some(CutBody::half_of(&body, true, End::Closed)),
-                Fault::CutChunked => Some(CutBody::half_of(&body, false, End::Closed)),
-                Fault::ResetBody { announced } => Some(CutBody::half_of(&body, *announced, End::Reset)),
-                Fault::Drip { every } => Some(DripBody::of(body.clone(), *every)),
-                _ => None,
-            })
-            .unwrap_or_else(|| Body::from(body));
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
-    }
-
     fn minutes(&self) -> u64 {
         self.started.elapsed().saturating_mul(self.time_scale).as_secs() / 60
-    }
-
-    fn http_date(&self, seconds: u32) -> String {
-        let date = self.clock.now().saturating_add(Duration::from_secs(seconds.into())).ok();
-        date.and_then(|date| DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()).unwrap_or_default()
     }
 }
 
@@ -423,4 +304,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn has_content_type(headers: &HeaderMap, expected: &str) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     given.and_then(|given| given.split(';').next()).is_some_and(|given| given.trim().eq_ignore_ascii_case(expected))
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.split(',').any(|coding| coding.trim() == "gzip"))
 }

@@ -107,15 +107,6 @@ impl Shown<Capacity> {
             value: bytes(purchased).map(|purchased| Capacity { purchased, used: bytes(used) }),
         }
     }
-
-    /// `Unlimited`
-    #[must_use]
-    pub const fn no_limit() -> Self {
-        Self {
-            text: Some(Cow::Borrowed("Unlimited")),
-            value: Some(Capacity { purchased: Quantity::UNLIMITED, used: None }),
-        }
-    }
 }
 
 impl Shown<i64> {

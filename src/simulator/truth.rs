@@ -1,13 +1,12 @@
 //! What a correct exporter knows of a customer, in the domain's types, for tests to compare with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::shown::Text;
-use super::world::{SimCustomer, SimRow, SimTenant, World};
+use super::world::{SimCustomer, SimRow, SimTenant};
 use crate::domain::{
-    CustomerId, ListedCustomer, ProductType, Quantity, Seats, Service, Subscription, SubscriptionKind, TenantSeats,
-    TenantType,
+    CustomerId, ListedCustomer, ProductType, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType,
 };
 
 /// A customer as the five endpoints describe it, all of them read without a mistake.
@@ -19,31 +18,10 @@ pub struct Truth {
     pub customer_seats: BTreeMap<TenantType, Seats>,
     /// Endpoint 3, for the types that the customer has a tenant of; ordered by id.
     pub tenant_seats: BTreeMap<TenantType, Vec<TenantSeats>>,
-    /// Endpoint 4, for the products that the customer holds; an answer of 0 is no holding.
+    /// Endpoint 4, for the products that it knows; 0 of what is sold by capacity, or is not held.
     pub purchased: BTreeMap<ProductType, Quantity>,
     /// Endpoint 2, for the products that it knows.
     pub available: BTreeMap<ProductType, Quantity>,
-}
-
-/// The numbers that the requests of a full pass follow from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Customers listed.
-    pub customers: usize,
-    /// Rows of the service list.
-    pub rows: usize,
-    /// Tenant types that a customer has a tenant of, summed over the customers.
-    pub tenant_types: usize,
-    /// Tenant types that the service names of a customer imply, summed over the customers.
-    pub implied_tenant_types: usize,
-    /// Tenants.
-    pub tenants: usize,
-    /// Products that the service names of a customer imply, summed over the customers.
-    pub implied_products: usize,
-    /// Products held, summed over the customers.
-    pub products: usize,
-    /// Customers that hold product 2048.
-    pub cloud_backup_m365: usize,
 }
 
 impl SimCustomer {
@@ -59,8 +37,8 @@ impl SimCustomer {
         }
         let customer_seats =
             tenant_seats.keys().filter_map(|&tenant_type| Some((tenant_type, seats(self.seats(tenant_type)?))));
-        let held = |seats: &BTreeMap<ProductType, u32>| {
-            seats.iter().filter(|&(_, &seats)| seats > 0).map(|(&product, &seats)| (product, seats.into())).collect()
+        let products = |seats: &BTreeMap<ProductType, u32>| {
+            seats.iter().map(|(&product, &seats)| (product, seats.into())).collect()
         };
         Truth {
             listed: ListedCustomer {
@@ -69,19 +47,10 @@ impl SimCustomer {
                 subscriptions: Some(self.rows.iter().map(SimRow::truth).collect()),
             },
             customer_seats: customer_seats.collect(),
-            purchased: held(&self.purchased),
-            available: self.available.iter().map(|(&product, &seats)| (product, seats.into())).collect(),
+            purchased: products(&self.purchased),
+            available: products(&self.available),
             tenant_seats,
         }
-    }
-
-    /// The products and the tenant types that the service names imply.
-    fn implied(&self) -> (BTreeSet<ProductType>, BTreeSet<TenantType>) {
-        let services = || self.rows.iter().filter_map(|row| Some(Service::from_name(row.service.as_deref()?)));
-        (
-            services().filter_map(|service| service.product).collect(),
-            services().filter_map(|service| service.tenant_type).collect(),
-        )
     }
 }
 
@@ -129,26 +98,6 @@ impl SimRow {
     }
 }
 
-impl World {
-    /// Counted over all customers.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        let mut totals = Totals { customers: self.customers.len(), ..Totals::default() };
-        for customer in &self.customers {
-            let (products, tenant_types) = customer.implied();
-            totals.rows += customer.rows.len();
-            totals.tenants += customer.tenants.len();
-            totals.tenant_types += customer.tenants.iter().map(|t| t.tenant_type).collect::<BTreeSet<_>>().len();
-            totals.implied_tenant_types += tenant_types.len();
-            totals.products += customer.purchased.values().filter(|&&seats| seats > 0).count();
-            totals.implied_products += products.len();
-            totals.cloud_backup_m365 +=
-                usize::from(customer.purchased.get(&ProductType::CLOUD_BACKUP_M365).is_some_and(|&seats| seats > 0));
-        }
-        totals
-    }
-}
-
 fn seats((assigned, available): (u32, u32)) -> Seats {
     Seats { assigned: Some(assigned.into()), available: Some(available.into()) }
 }
@@ -181,7 +130,7 @@ mod tests {
         assert_eq!(truth.listed.name, None);
         assert_eq!(truth.customer_seats[&TenantType::Google], seats((11, 22)));
         assert_eq!(truth.tenant_seats[&TenantType::Google][0].id.as_str(), "a");
-        assert_eq!(truth.purchased, [(ProductType(4), 7.into())].into());
+        assert_eq!(truth.purchased, [(ProductType(1), 0.into()), (ProductType(4), 7.into())].into());
         let row = &truth.listed.subscriptions.unwrap()[0];
         assert_eq!((&*row.kind.service, &*row.kind.model, &*row.kind.storage), ("MyHub", "", ""));
         assert_eq!((row.seats_purchased, row.units_purchased, row.expires), (Some(1024.into()), None, None));

@@ -209,7 +209,8 @@ impl SimTenant {
     }
 }
 
-/// Straight lines between knots six hours apart, each within `swing` of 0; the first knot is 0.
+/// How far a walk is from its start: straight lines between points six hours apart, the first of which is 0 and each
+/// other a chance number within `swing` of 0.
 fn walk(seed: u64, swing: u32, minutes: u64) -> i64 {
     const KNOTS: u64 = 360;
     let knot = |index: u64| match index {
@@ -221,7 +222,7 @@ fn walk(seed: u64, swing: u32, minutes: u64) -> i64 {
 }
 
 impl SimRow {
-    /// A row of a service in which nothing else applies, its 0 licences included.
+    /// A row in which only the service says something: the rest is `N/A`, and the licences are 0.
     #[must_use]
     pub fn new(service: impl Into<Text>) -> Self {
         let none = || Some(Text::Borrowed("N/A"));

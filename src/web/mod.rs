@@ -23,6 +23,7 @@ pub mod status;
 pub mod summary;
 pub mod usage;
 pub mod view;
+pub mod wording;
 
 mod access;
 mod answers;
@@ -36,7 +37,6 @@ mod page;
 mod prefix;
 mod routes;
 mod server;
-mod wording;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Whether the exporter knows every customer it is to report on: what `/-/ready` answers.
 //!
 //! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. One
-//! that an earlier process read counts until it is older than `max_age`: who came and left since is not known. A partner that is refused for good (401, 403, a credential that the identity service does not know) is named and does
+//! that an earlier process read counts until it is older than `max_age`: who came and left since is not known. A
+//! partner that is refused for good (401, 403, a credential that the identity service does not know) is named and does
 //! not hold back the others: waiting would not help.
 
 use std::fmt;
@@ -40,7 +41,8 @@ pub enum Stage {
     Complete,
     /// Somebody must change something first.
     Refused(FailureReason),
-    /// None has been complete so far, or an earlier process's is too old; why the last attempt failed, or what requests fail with.
+    /// No listing has been complete so far, or an earlier process's is too old. Why the last attempt failed, or what
+    /// requests fail with.
     Waiting(Option<FailureReason>),
 }
 

@@ -88,6 +88,10 @@ fn check_telemetry_path(path: &str) -> Result<(), Error> {
     if !path.starts_with('/') || !path.chars().all(is_plain) {
         return Err(Error::TelemetryPath(path.to_owned(), "it is a path like /metrics, of letters, digits and -_.~/"));
     }
+    // Clients resolve these before they ask, and `//m` in a link is another host.
+    if path.contains("//") || path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(Error::TelemetryPath(path.to_owned(), "nobody asks for a path with //, /./ or /../ in it"));
+    }
     if path == "/" || TAKEN.iter().any(lies_under) {
         return Err(Error::TelemetryPath(path.to_owned(), "another page has that path; choose one like /metrics"));
     }

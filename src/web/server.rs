@@ -17,6 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH};
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -198,6 +202,8 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         // hyper starts this timer when a connection falls idle, not at the first byte of a head: it is the limit on
         // idling, and HeadDeadline sees to heads.
         .header_read_timeout(limits.idle)
+        // A peer that will not ask again, as tools in a pipe are, gets its answer nevertheless.
+        .half_close(true)
         .max_headers(HEADERS)
         .max_buf_size(HEAD_SIZE as usize);
     builder
@@ -211,6 +217,15 @@ fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_SIZE);
     builder
+}
+
+/// The answer to HEAD: what GET would have been answered, but for the body. HTTP/2 has nobody else who takes it off.
+fn without_body(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|&length| length > 0) {
+        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    Response::from_parts(head, Body::empty())
 }
 
 /// What a connection is made of, with or without TLS.
@@ -262,11 +277,19 @@ impl Connection {
             head.complete(request.version());
             activity.asked();
             let multiplexed = request.version() == hyper::Version::HTTP_2;
+            let is_head = request.method() == Method::HEAD;
             let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
             let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
             async move {
-                let response = access.answer(request, router).await;
+                let mut response = access.answer(request, router).await;
+                if is_head {
+                    response = without_body(response);
+                }
                 if !access.goes_by(tls.as_ref()) {
+                    // Said, so that nobody asks again on a connection that is closed. HTTP/2 has its own word for it.
+                    if !multiplexed {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     outdate.notify_one();
                 }
                 Ok::<_, Infallible>(response.map(|body| answer.with_body(body, multiplexed)))

@@ -10,14 +10,14 @@ const DAY: i64 = 24 * HOUR;
 
 /// How long ago something was: "3 min ago".
 #[must_use]
-pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs();
     if seconds < 5 { "just now".to_owned() } else { format!("{} ago", span(seconds)) }
 }
 
 /// When something will be or was: "in 12 days", "3 days ago".
 #[must_use]
-pub(super) fn countdown(at: Timestamp, now: Timestamp) -> String {
+pub fn countdown(at: Timestamp, now: Timestamp) -> String {
     let left = at.duration_since(now);
     if left > SignedDuration::ZERO { format!("in {}", span(left.as_secs())) } else { ago(at, now) }
 }
@@ -34,19 +34,19 @@ fn span(seconds: i64) -> String {
 
 /// "2026-03-14"
 #[must_use]
-pub(super) fn date(at: Timestamp) -> String {
+pub fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
 /// "2026-03-14 08:15 UTC"
 #[must_use]
-pub(super) fn moment(at: Timestamp) -> String {
+pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// "12,345"; at most two decimals.
 #[must_use]
-pub(super) fn count(value: f64) -> String {
+pub fn count(value: f64) -> String {
     let text = format!("{value:.2}");
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
     let mut grouped = String::new();
@@ -65,13 +65,13 @@ pub(super) fn count(value: f64) -> String {
 
 /// A count, or "unlimited".
 #[must_use]
-pub(super) fn quantity(quantity: Quantity) -> String {
+pub fn quantity(quantity: Quantity) -> String {
     if quantity.is_unlimited() { "unlimited".to_owned() } else { count(quantity.get()) }
 }
 
 /// "1.42 GB", where 1 GB is 2^30 bytes as the API counts; or "unlimited".
 #[must_use]
-pub(super) fn bytes(quantity: Quantity) -> String {
+pub fn bytes(quantity: Quantity) -> String {
     const UNITS: [&str; 6] = ["B", "KB", "MB", "GB", "TB", "PB"];
     if quantity.is_unlimited() {
         return "unlimited".to_owned();
@@ -90,7 +90,7 @@ pub(super) fn bytes(quantity: Quantity) -> String {
 
 /// "97 %"; never rounded up to 100.
 #[must_use]
-pub(super) fn percent(ratio: f64) -> String {
+pub fn percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     let shown = if percent < 100.0 { percent.floor() } else { percent.round() };
     format!("{} %", count(shown))
@@ -98,7 +98,7 @@ pub(super) fn percent(ratio: f64) -> String {
 
 /// "1 customer", "2 customers"
 #[must_use]
-pub(super) fn plural(number: u64, noun: &str) -> String {
+pub fn plural(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number as f64), if number == 1 { "" } else { "s" })
 }
 

@@ -1,7 +1,8 @@
 //! Certificates for a test, in a folder of its own.
 //!
 //! A CA (`ca.pem`) signed `server` and `client`; `foreign` is of a CA that nobody knows; `listed` is self-signed and
-//! stands in `cas.pem` beside the CA; `expired` is of the CA and too old. Each is a `.crt` and a `.key`.
+//! stands in `cas.pem` beside the CA; `expired` is of the CA and too old; `outlived` is of a CA that is too old, which
+//! stands in `old-cas.pem` beside those. Each is a `.crt` and a `.key`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,10 +28,15 @@ impl Pki {
         pki.issue("client", &client, Some(&ca));
         pki.issue("foreign", &client, Some(&unknown));
         pki.issue("listed", &client, None);
-        let mut expired = client;
+        let mut expired = client.clone();
         (expired.not_before, expired.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
         pki.issue("expired", &expired, Some(&ca));
         pki.write("cas.pem", &(ca.pem() + &pki.read("listed.crt")));
+        let mut old = authority_params("old");
+        (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 1, 1));
+        let old = CertifiedIssuer::self_signed(old, KeyPair::generate().unwrap()).unwrap();
+        pki.issue("outlived", &client, Some(&old));
+        pki.write("old-cas.pem", &(pki.read("cas.pem") + &old.pem()));
         pki
     }
 
@@ -67,10 +73,14 @@ impl Pki {
 }
 
 fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    CertifiedIssuer::self_signed(authority_params(name), KeyPair::generate().unwrap()).unwrap()
+}
+
+fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    params
 }
 
 fn client() -> CertificateParams {

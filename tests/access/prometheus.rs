@@ -11,7 +11,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// With `prometheus.yml` of a folder. It does not say which port it got, so it is started again if somebody else took the free one.
+    /// With `prometheus.yml` of a folder. It does not say which port it got, so it is given one that was free, and is
+    /// started again with another one if somebody was quicker.
     pub fn start(folder: &Path) -> Self {
         for _ in 0..5 {
             let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

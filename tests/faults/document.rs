@@ -30,7 +30,8 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
          - what it says of a customer's tenants of a kind, of a product, of all subscriptions of a customer, was true as\n\
          \x20 a whole at one moment, not longer ago than `max_age` and the time that an answer and an exposition take;\n\
          - nothing that the API still has disappears, unless it is older than `max_age` because of the fault: then it must;\n\
-         - a customer leaves only after a complete listing without it;\n\
+         - a customer leaves only after a complete listing without it, and only one that did not fail is told of as such;\n\
+         - where 429 is the answer to everything, at most 20 requests a second are made, of the 400 that are configured;\n\
          - the process has at most {MOST_FILES} open files and never had more than {} MiB of memory, and logs no secret;\n\
          - one interval after the first request that follows the fault (which the pauses of tokens and of throttling\n\
          \x20 decide), and the time that a poll with its repetitions takes, everything is true as of then, and no target is\n\

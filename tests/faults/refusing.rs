@@ -11,17 +11,21 @@ use super::setup::customer;
 pub fn throttling() -> Vec<Row> {
     let throttle = |form| [api(Fault::Throttle(form))];
     vec![
-        row("429, seconds", "429 to everything, `Retry-After: 1`", throttle(RetryAfter::Seconds(1))).combines(),
-        row("429, date", "429 to everything, `Retry-After` is an HTTP date 2 s ahead", throttle(RetryAfter::Date(2)))
+        row("429, seconds", "429 to everything, `Retry-After: 1`", throttle(RetryAfter::Seconds(1)))
+            .throttles()
             .combines(),
-        row("429, garbage", "429 to everything, `Retry-After: in a while`", throttle(RetryAfter::Garbage)),
-        row("429, nothing", "429 to everything, no `Retry-After`", throttle(RetryAfter::Absent)).combines(),
-        row("429, negative", "429 to everything, `Retry-After: -5`", throttle(RetryAfter::Text("-5"))),
+        row("429, date", "429 to everything, `Retry-After` is an HTTP date 2 s ahead", throttle(RetryAfter::Date(2)))
+            .throttles()
+            .combines(),
+        row("429, garbage", "429 to everything, `Retry-After: in a while`", throttle(RetryAfter::Garbage)).throttles(),
+        row("429, nothing", "429 to everything, no `Retry-After`", throttle(RetryAfter::Absent)).throttles().combines(),
+        row("429, negative", "429 to everything, `Retry-After: -5`", throttle(RetryAfter::Text("-5"))).throttles(),
         row(
             "429, a date in the past",
             "429 to everything, `Retry-After: Thu, 01 Jan 1970 00:00:00 GMT`",
             throttle(RetryAfter::Text("Thu, 01 Jan 1970 00:00:00 GMT")),
-        ),
+        )
+        .throttles(),
         row(
             "429, a year",
             "429 to everything, `Retry-After: 31536000`, of which an hour is believed: nothing is asked",

@@ -29,6 +29,8 @@ pub struct Row {
     pub always: Vec<Rule>,
     /// Whether nothing may be asked, once the fault was met.
     pub silences: bool,
+    /// Whether hardly anything may be asked while it lasts.
+    pub throttles: bool,
     /// Whether it may be drawn for a combination.
     pub combines: bool,
 }
@@ -105,6 +107,7 @@ impl Row {
             token_lifetime: Duration::from_secs(token_lifetime),
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
             silences: false,
+            throttles: false,
             combines: false,
         }
     }
@@ -135,6 +138,10 @@ impl Row {
 
     pub fn silences(self) -> Self {
         Self { silences: true, ..self }
+    }
+
+    pub fn throttles(self) -> Self {
+        Self { throttles: true, ..self }
     }
 
     pub fn combines(self) -> Self {

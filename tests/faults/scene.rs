@@ -11,7 +11,7 @@ use super::daemon::Daemon;
 use super::door::{Authority, Door, State};
 use super::rows::{Ends, Lasts, Row, Transport, Trouble, Which};
 use super::setup::{Moving, authority, config, customer, get, newcomer, patience, world};
-use super::truth::{Groups, History, groups_of, is_content};
+use super::truth::{Groups, History, Listings, groups_of, is_content};
 use crate::support::{Samples, today, value};
 
 /// Of every collector.
@@ -30,6 +30,8 @@ const SHORT: Duration = Duration::from_secs(4);
 const RECOVERY: Duration = Duration::from_millis(2100 + 1000 + 3500 + 1000 + 5000);
 /// Until that request: what the pauses of tokens and throttling are bounded by.
 const PAUSE: Duration = Duration::from_secs(65);
+/// Requests a second that 429 to all of them leaves, of the 400 that are configured.
+const THROTTLED: f64 = 20.0;
 const FIRST_PASS: Duration = Duration::from_mins(1);
 pub const TICK: Duration = Duration::from_millis(250);
 
@@ -59,6 +61,7 @@ struct Scene<'a> {
     folder: tempfile::TempDir,
     ca: Option<&'static Authority>,
     account: Account,
+    listings: Listings,
     /// When values began to be out of reach.
     broken: Option<Instant>,
     /// When the fault began, or ended.
@@ -92,6 +95,10 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     }
     if let Some(asked) = silent_since.map(|before| scene.arrivals() - before).filter(|&asked| asked > 0) {
         return Err(format!("asked {asked} times though it was told to wait"));
+    }
+    let (asked, most) = (scene.arrivals() - before, THROTTLED * (start.elapsed().as_secs_f64() + 1.0));
+    if row.throttles && asked as f64 > most {
+        return Err(format!("asked {asked} times though it was told to ask less: at most {most:.0}"));
     }
     let mended = Instant::now();
     scene.mend_all();
@@ -131,6 +138,7 @@ impl<'a> Scene<'a> {
             folder,
             ca,
             account,
+            listings: Listings::default(),
             broken: None,
             turned: Instant::now(),
         };
@@ -267,6 +275,10 @@ impl<'a> Scene<'a> {
         let groups = groups_of(&samples);
         self.history.check(&groups, asked, max_age + SLACK.mul_f64(patience()), &allowed)?;
         self.left_by_a_listing(&groups, &samples)?;
+        // A clock that is being set tells one listing by two times.
+        if self.row.wall.is_none() {
+            self.listings.check(&samples)?;
+        }
         if let Some(wall) = self.row.wall
             && self.turned.elapsed() > SLACK.mul_f64(patience())
         {

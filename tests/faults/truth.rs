@@ -152,6 +152,37 @@ pub fn is_content(samples: &Samples) -> bool {
         && value(samples, "avepoint_api_throttled{partner=\"main\"}") == Some(0.0)
 }
 
+/// Whether a listing is told of as complete only after a poll that did not fail.
+#[derive(Default)]
+pub struct Listings {
+    /// The times that were told, and the polls that had not failed when the first one was.
+    told: BTreeSet<u64>,
+    before: f64,
+}
+
+impl Listings {
+    /// Checks the next scrape; counters that begin anew begin anew here.
+    pub fn check(&mut self, samples: &Samples) -> Result<(), String> {
+        let of_list = |name: &str| -> f64 {
+            let of_list = of(samples, name).filter(|(series, _)| series.contains("collector=\"services\""));
+            of_list.map(|(_, count)| count).sum()
+        };
+        let succeeded = of_list("avepoint_collector_polls_total") - of_list("avepoint_collector_poll_failures_total");
+        let last = value(samples, "avepoint_discovery_last_success_timestamp_seconds{partner=\"main\"}");
+        let Some(last) = last else { return Ok(()) };
+        if self.told.is_empty() || succeeded < self.before {
+            (self.told, self.before) = (BTreeSet::new(), succeeded);
+        }
+        self.told.insert(last.to_bits());
+        // Counters are a little older than values.
+        let most = succeeded - self.before + 2.0;
+        match self.told.len() as f64 {
+            told if told > most => Err(format!("{told} listings were told of as complete, of at most {most}")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Lets everything move a little: every number that the API has of a customer changes, save those that say "none".
 pub fn move_on(world: &mut World) {
     for customer in &mut world.customers {

@@ -1,41 +1,26 @@
-//! HTTP/2 frames written by hand (RFC 9113), for what no client library would send.
+//! Attacks by HTTP/2, frame by frame.
 //!
 //! Each function gives the bytes of a round and how many requests are in them; none when it has said all.
 
-pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+#[path = "../../src/web/tests/http2/frame.rs"]
+mod frame;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(crate) use frame::PREFACE;
+use frame::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, HEADERS, PING, POST, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
+    head, initial_window,
+};
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// HPACK without its table: `:method GET`, `:scheme http`, `:path /metrics`, `:authority x`.
-fn head(method: &[u8]) -> Vec<u8> {
-    [method, &[0x86, 0x04, 8], b"/metrics", &[0x01, 1], b"x"].concat()
-}
-
-const GET: &[u8] = &[0x82];
-const POST: &[u8] = &[0x83];
+const PATH: &str = "/metrics";
 
 fn get(stream: u32) -> Vec<u8> {
-    frame(HEADERS, END_STREAM | END_HEADERS, stream, &head(GET))
+    frame::get(PATH, stream)
 }
 
 /// A hundred streams whose answers may not begin, and later ones; nothing is ever given.
 pub fn streams_without_window(round: u32) -> (Vec<u8>, u64) {
     match round {
-        // SETTINGS_INITIAL_WINDOW_SIZE 0
-        0 => (frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]), 0),
+        0 => (initial_window(0), 0),
         1 => ((0..100).flat_map(|stream| get(2 * stream + 1)).collect(), 100),
         _ => (Vec::new(), 0),
     }
@@ -68,7 +53,7 @@ pub fn settings(_: u32) -> (Vec<u8>, u64) {
 pub fn continuations(round: u32) -> (Vec<u8>, u64) {
     match round {
         0 => (frame(SETTINGS, 0, 0, &[]), 0),
-        1 => (frame(HEADERS, END_STREAM, 1, &head(GET)), 1),
+        1 => (frame(HEADERS, END_STREAM, 1, &head(GET, PATH)), 1),
         // A field that stays out of the table: x: 1000 times x.
         _ => {
             let field = [&[0x00, 1, b'x', 0x7f, 0xe9, 0x06][..], &[b'x'; 1000]].concat();
@@ -80,10 +65,10 @@ pub fn continuations(round: u32) -> (Vec<u8>, u64) {
 /// As much of bodies that nobody reads as the windows allow.
 pub fn bodies(round: u32) -> (Vec<u8>, u64) {
     match round {
-        0 => (frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]), 0),
+        0 => (initial_window(0), 0),
         1..=20 => {
             let stream = 2 * round - 1;
-            let head = frame(HEADERS, END_HEADERS, stream, &head(POST));
+            let head = frame(HEADERS, END_HEADERS, stream, &head(POST, PATH));
             ([head, frame(DATA, 0, stream, &[0; 1 << 14]).repeat(4)].concat(), 1)
         }
         _ => (Vec::new(), 0),

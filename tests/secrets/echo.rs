@@ -90,7 +90,10 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
     };
     // What a proxy hears comes early: a message is cut.
     let proxy: String = head.split_inclusive('\n').filter(|line| line.starts_with("proxy-")).collect();
-    let message = format!("{secret} {proxy} {head} {body} {}", "x".repeat(150));
+    let in_html = secret.replace('&', "&amp;");
+    // As .NET writes JSON, within the JSON that comes.
+    let in_json = secret.replace('&', r"\u0026").replace('+', r"\u002B");
+    let message = format!("{secret} {in_html} {in_json} {proxy} {head} {body} {}", "x".repeat(150));
     let (status, text) = match how {
         Answer::Right if is_identity => {
             (200, serde_json::json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).to_string())

@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: a configuration for a simulator, the binary as a process, and a strict reader of
 //! what it serves.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
 
 pub mod expected;
 pub mod known;

@@ -64,8 +64,8 @@ impl StateFile {
         self.lock()?;
         if self.unread {
             if self.path.symlink_metadata().is_ok() {
-                let why =
-                    "it could not be read at the start and is not replaced; make it readable and restart, or remove it";
+                let why = "it could not be read at the start and is not replaced; make it readable and restart, or \
+                           remove it, or name another";
                 return Err(io::Error::other(why));
             }
             self.unread = false;
@@ -77,7 +77,10 @@ impl StateFile {
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
-        File::open(self.folder())?.sync_all()
+        match File::open(self.folder()).and_then(|folder| folder.sync_all()) {
+            Err(error) if !is_refused_to_folders(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Renames the file to one that says when, and removes all but the latest of those. Not while another exporter
@@ -107,8 +110,10 @@ impl StateFile {
         if self.lock.is_some() {
             return Ok(());
         }
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.beside(".lock"))?;
+        let path = self.beside(".lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        // Not always the folder's fault: it may be another user's.
+        let file = file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         self.lock = Some(match file.try_lock() {
             Ok(()) => Lock::Held { _until_dropped: file },
             Err(TryLockError::WouldBlock) => {
@@ -131,9 +136,19 @@ impl StateFile {
     }
 }
 
+/// Whether a folder cannot be flushed at all: the file system has no such thing, or the folder cannot be listed. What was
+/// renamed is in place, and there is nothing better to do.
+fn is_refused_to_folders(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied)
+}
+
 /// The bytes of a file, outside of the heap: there they would leave a gap as large as they are, below all that is made
 /// of them.
 fn read_whole(path: &Path) -> io::Result<MmapMut> {
+    // A pipe would be waited for, and a device, being empty, would be renamed: the system's `/dev/null`, too.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     let mut file = File::open(path)?;
     let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
     let mut content = MmapMut::map_anon(length)?;
@@ -215,6 +230,29 @@ mod tests {
         fs::remove_dir(&path).unwrap();
         write(&mut file, b"new").unwrap();
         write(&mut file, b"newer").unwrap();
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, null, inner] = ["socket", "null", "inner"].map(|name| folder.path().join(name));
+        fs::create_dir(&inner).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        symlink("/dev/null", &null).unwrap();
+        for path in [socket, null, inner] {
+            let mut file = StateFile::new(path.clone());
+            assert!(file.read().unwrap_err().to_string().contains("not a regular file"), "{path:?}");
+            assert!(write(&mut file, b"new").unwrap_err().to_string().contains("is not replaced"), "{path:?}");
+            assert!(!path.metadata().unwrap().is_file());
+        }
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_had_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("state.lock")).unwrap();
+        let error = write(&mut StateFile::new(folder.path().join("state")), b"new").unwrap_err();
+        assert!(error.to_string().contains("state.lock: "), "{error}");
     }
 
     #[test]

@@ -117,7 +117,14 @@ impl Keeper {
             }
             changed.mark_unchanged();
             let start = Instant::now();
-            unsaved = !self.save(&known).await;
+            tokio::select! {
+                // One that hangs does not hold up the end: what it saves is saved again then, or not at all.
+                () = &mut shutdown => {
+                    unsaved = true;
+                    break;
+                }
+                saved = self.save(&known) => unsaved = !saved,
+            }
             earliest = Instant::now() + self.interval.max(start.elapsed() * RESTRAINT);
         }
         if !unsaved && !changed.has_changed().unwrap_or(true) {

@@ -15,6 +15,10 @@ struct Kept {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
     registry: Registry,
+    /// Saves so far, with the one under way.
+    begun: Arc<AtomicI64>,
+    /// While it is locked, saving does not end.
+    hangs: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Kept {
@@ -24,7 +28,11 @@ impl Kept {
         let (keeper, restored) = Keeper::open(&settings, &registry, Clock::start()).unwrap();
         let number = Arc::new(AtomicI64::new(0));
         let counted = Arc::clone(&number);
+        let (begun, hangs) = (Arc::new(AtomicI64::new(0)), Arc::<tokio::sync::Mutex<()>>::default());
+        let (counting, hanging) = (Arc::clone(&begun), Arc::clone(&hangs));
         let known = move || {
+            counting.fetch_add(1, Ordering::Relaxed);
+            drop(hanging.blocking_lock());
             let polled = Timestamp::from_second(counted.load(Ordering::Relaxed)).ok();
             let past = Past { listing: Listing { polled, ..Listing::default() }, ..Past::default() };
             vec![KnownPartner { name: "main".into(), client_id: "id".into(), past }]
@@ -34,7 +42,7 @@ impl Kept {
         let task = tokio::spawn(keeper.keep(known, told, async {
             let _ = stopped.await;
         }));
-        (Self { path: path.to_owned(), number, changed, stop, task, registry }, restored)
+        (Self { path: path.to_owned(), number, changed, stop, task, registry, begun, hangs }, restored)
     }
 
     fn change(&self, number: i64) {
@@ -109,4 +117,16 @@ async fn a_save_that_fails_is_tried_again_without_a_change() {
     std::fs::create_dir(folder.path().join("missing")).unwrap();
     wait_for(|| saved(&path) == Some(1)).await;
     kept.end().await;
+}
+
+#[tokio::test]
+async fn a_save_that_hangs_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, _) = Kept::start(&folder.path().join("state"), Duration::from_millis(1));
+    let hangs = Arc::clone(&kept.hangs);
+    let hanging = hangs.lock().await;
+    kept.change(1);
+    wait_for(|| kept.begun.load(Ordering::Relaxed) > 0).await;
+    timeout(LAST_SAVE_WITHIN * 3, kept.end()).await.expect("it ends");
+    drop(hanging);
 }

@@ -1,32 +1,41 @@
 //! `once --format table`: what was read, for people: one table of seats, one of subscriptions.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use crate::domain::{Answer, Moment, Quantity, Question};
+use crate::commands::output::clean;
+use crate::domain::{Answer, Moment, Quantity, Question, Seats};
 use crate::inventory::{Condition, Customer, Inventory};
+use crate::web::wording;
 
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     let mut seats = table(&["Customer", "What", "Assigned", "Available", "Purchased"], 2);
     let mut subscriptions = table(&["Customer", "Service", "Purchased", "Assigned", "Expires", ""], 2);
     let mut failures = table(&["Customer", "What", "State", "Reason"], 4);
     for inventory in inventories {
+        let of_partner = if inventories.len() > 1 { format!("{}: ", inventory.partner) } else { String::new() };
+        let named = |name: &str| clean(&format!("{of_partner}{name}"));
         if let Some(reason) = inventory.listing.failure {
-            failures.add_row(["(all)", "services", "failing", reason.as_str()].map(clean));
+            failures.add_row([named("(all)"), "services".into(), "failing".into(), reason.as_str().into()]);
         }
         let mut customers: Vec<_> = inventory.customers.values().collect();
         customers.sort_by_key(|customer| name(customer));
         for customer in customers {
-            seat_rows(customer, &mut seats);
-            subscription_rows(customer, now, &mut subscriptions);
+            let named = named(name(customer));
+            for (what, amounts) in seats_of(customer) {
+                let [assigned, available, purchased] = amounts.map(number);
+                seats.add_row([named.clone(), what, assigned, available, purchased]);
+            }
+            subscription_rows(&named, customer, now, &mut subscriptions);
             for (question, known) in &customer.targets {
                 let condition = known.condition(now, inventory.max_age(question.collector()));
                 if !matches!(condition, Condition::Fresh | Condition::Absent) {
                     let reason = known.failure.map_or("", |reason| reason.as_str());
-                    failures.add_row([name(customer), what(*question), condition.as_str().into(), reason.into()]);
+                    failures.add_row([named.clone(), what(*question), condition.as_str().into(), reason.into()]);
                 }
             }
         }
@@ -47,53 +56,51 @@ fn table(header: &[&str], first_number: usize) -> Table {
     table
 }
 
-fn seat_rows(customer: &Customer, table: &mut Table) {
-    for (question, known) in &customer.targets {
-        let Some((_, answer)) = &known.answer else { continue };
-        match answer {
-            Answer::CustomerSeats(seats) => {
-                table.add_row([
-                    name(customer),
-                    what(*question),
-                    number(seats.assigned),
-                    number(seats.available),
-                    String::new(),
-                ]);
-            }
-            Answer::TenantSeats(tenants) => {
+/// What there are seats of: assigned, available, purchased. Both questions about a product are one row.
+fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
+    let answers: BTreeMap<_, _> =
+        customer.targets.iter().filter_map(|(question, known)| Some((*question, &known.answer.as_ref()?.1))).collect();
+    let mut rows = Vec::new();
+    for (&question, answer) in &answers {
+        match (question, answer) {
+            (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) => {
                 for tenant in tenants.iter() {
+                    let Seats { assigned, available } = tenant.seats;
                     let label = if tenant.name.is_empty() { tenant.id.as_str() } else { &tenant.name };
-                    let what = format!("tenant {}", clean(label));
-                    let seats = tenant.seats;
-                    table.add_row([
-                        name(customer),
-                        what,
-                        number(seats.assigned),
-                        number(seats.available),
-                        String::new(),
-                    ]);
+                    rows.push((
+                        format!("{} tenant {}", tenant_type.label(), clean(label)),
+                        [assigned, available, None],
+                    ));
                 }
             }
-            Answer::ProductPurchased(seats) => {
-                table.add_row([name(customer), what(*question), String::new(), String::new(), number(*seats)]);
+            (_, Answer::CustomerSeats(Seats { assigned, available })) => {
+                rows.push((what(question), [*assigned, *available, None]));
             }
-            Answer::ProductAvailable(seats) => {
-                table.add_row([name(customer), what(*question), String::new(), number(*seats), String::new()]);
+            (Question::ProductPurchased(product), Answer::ProductPurchased(purchased)) => {
+                let available = match answers.get(&Question::ProductAvailable(product)) {
+                    Some(Answer::ProductAvailable(available)) => *available,
+                    _ => None,
+                };
+                rows.push((what(question), [None, available, *purchased]));
             }
+            (Question::ProductAvailable(product), Answer::ProductAvailable(available))
+                if !answers.contains_key(&Question::ProductPurchased(product)) =>
+            {
+                rows.push((what(question), [None, *available, None]));
+            }
+            _ => {}
         }
     }
+    rows
 }
 
-fn subscription_rows(customer: &Customer, now: Timestamp, table: &mut Table) {
+fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &mut Table) {
     for known in customer.services.iter().flat_map(|services| services.subscriptions.iter()) {
         let row = &known.subscription;
-        let (date, left) = row
-            .expires
-            .map(Moment::get)
-            .map(|at| (at.strftime("%Y-%m-%d").to_string(), countdown(at, now)))
-            .unwrap_or_default();
+        let (date, left) =
+            row.expires.map(Moment::get).map(|at| (wording::date(at), wording::countdown(at, now))).unwrap_or_default();
         let cells = [
-            name(customer),
+            named.to_owned(),
             clean(&row.kind.service),
             number(row.seats_purchased),
             number(row.licenses_assigned),
@@ -104,8 +111,8 @@ fn subscription_rows(customer: &Customer, now: Timestamp, table: &mut Table) {
     }
 }
 
-fn name(customer: &Customer) -> String {
-    clean(if customer.name.is_empty() { customer.id.as_str() } else { &customer.name })
+fn name(customer: &Customer) -> &str {
+    if customer.name.is_empty() { customer.id.as_str() } else { &customer.name }
 }
 
 fn what(question: Question) -> String {
@@ -122,16 +129,4 @@ fn number(quantity: Option<Quantity>) -> String {
     quantity.map_or_else(String::new, |quantity| {
         if quantity.is_unlimited() { "unlimited".to_owned() } else { quantity.get().to_string() }
     })
-}
-
-fn countdown(at: Timestamp, now: Timestamp) -> String {
-    match at.duration_since(now).as_hours().div_euclid(24) {
-        days @ 0.. => format!("in {days} days"),
-        days => format!("{} days ago", -days),
-    }
-}
-
-/// What comes from the API must not steer a terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

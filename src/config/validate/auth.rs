@@ -82,8 +82,7 @@ fn secret_file(at: &At<'_>, raw: &str, base: &Path) -> Option<SecretSource> {
     let looks_like_one = ["/", "./", "../"].iter().any(|start| raw.starts_with(start))
         || raw.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-./".contains(&byte));
     if !looks_like_one && matches!(file.try_exists(), Ok(false) | Err(_)) {
-        let remedy =
-            format!("write its path, which starts at {}; a secret itself has a key of its own", base.display());
+        let remedy = "write its path, from the folder of the configuration on; a secret itself has a key of its own";
         at.wrong("there is no such file", remedy);
         return None;
     }

@@ -104,18 +104,57 @@ async fn a_missing_service_list_is_a_failure() {
 
 #[tokio::test]
 async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
-    let server = server(|seen| service_list(seen, 40, 25)).await;
+    // What is asked for by id is quick in any case.
+    let server = server(|seen| service_list(seen, 40, if seen.body == "{}" { 25 } else { 100 })).await;
     let mut settings = settings(&server);
     settings.budget.timeout = Duration::from_secs(1);
     let client = client(&settings);
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
     let sizes = || server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect::<Vec<_>>();
-    assert_eq!(sizes(), [100, 50, 25, 25]);
-    assert_eq!(failures(&client, "services", "timeout"), Some(2.0));
-    // It was quick, so the next one tries twice as much, and no more.
-    assert_eq!(client.listing_size(), 50);
+    assert_eq!(sizes(), [100, 50, 25, 50, 25], "it was quick, so twice as much is tried, once");
+    assert_eq!(failures(&client, "services", "timeout"), Some(3.0));
+    assert_eq!(client.listing_size(), 25);
+    // A glance at one customer says nothing about larger pages.
+    assert_eq!(list(&client, Some(&["c1".into()])).await.unwrap().len(), 1);
+    assert_eq!(client.listing_size(), 25);
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
-    assert_eq!(sizes()[4..], [50, 25, 25]);
+    assert_eq!(sizes()[5..], [25, 25, 50, 25]);
+}
+
+#[tokio::test]
+async fn without_a_total_pages_grow_from_one_listing_to_the_next() {
+    let server = server(|seen| match (seen.before, service_list(seen, 40, 100)) {
+        (0..4, _) => say(504, ""),
+        (_, Say::Bytes(bytes)) => {
+            let text = String::from_utf8(bytes).unwrap();
+            say(200, text.split_once("\r\n\r\n").unwrap().1.replace("totalCount", "other"))
+        }
+        (_, other @ Say::Nothing) => other,
+    })
+    .await;
+    let client = client(&settings(&server));
+    let mut remembered = Vec::new();
+    for _ in 0..5 {
+        assert_eq!(list(&client, None).await.unwrap().len(), 40);
+        remembered.push(client.listing_size());
+    }
+    // A page that is not full says nothing of larger ones.
+    assert_eq!(remembered, [12, 24, 48, 48, 48]);
+}
+
+#[tokio::test]
+async fn a_moment_of_504_does_not_cost_a_request_for_every_customer() {
+    let server = server(|seen| match seen.before {
+        1..7 => say(504, ""),
+        _ => service_list(seen, 1000, 100),
+    })
+    .await;
+    let client = client(&settings(&server));
+    assert_eq!(list(&client, None).await.unwrap().len(), 1000);
+    let sizes: Vec<_> = server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect();
+    assert_eq!(sizes[..10], [100, 100, 50, 25, 12, 6, 3, 1, 2, 4]);
+    assert!(sizes.len() < 30, "{sizes:?}");
+    assert_eq!(client.listing_size(), 100);
 }
 
 #[tokio::test]
@@ -128,8 +167,8 @@ async fn a_page_that_takes_a_gateway_too_long_is_halved() {
     let client = client(&settings(&server));
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
     let sizes: Vec<_> = server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect();
-    assert_eq!(sizes, [100, 50, 25, 25]);
-    assert_eq!(failures(&client, "services", "timeout"), Some(2.0));
+    assert_eq!(sizes, [100, 50, 25, 50, 25]);
+    assert_eq!(failures(&client, "services", "timeout"), Some(3.0));
 }
 
 #[tokio::test]

@@ -16,12 +16,13 @@ async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {
         let client = client.clone();
         tokio::spawn(async move { ask(&client, SEATS).await })
     };
-    while client.status().throttled_until.is_none() {
+    while client.0.gate.state().closed_for.is_none() {
         tokio::task::yield_now().await;
     }
     assert_eq!(metric(&client, "avepoint_api_throttled", &[]), Some(1.0));
-    assert!(client.status().rate < 510.0);
-    let until = client.status().throttled_until.unwrap();
+    let state = client.0.gate.state();
+    assert!(state.rate < 510.0);
+    let until = client.0.clock.now().saturating_add(state.closed_for.unwrap()).unwrap();
     assert!(ask(&client, SEATS).await.is_ok());
     assert!(client.0.clock.now().saturating_add(Duration::from_millis(5)).unwrap() >= until);
     assert!(first.await.unwrap().is_ok());

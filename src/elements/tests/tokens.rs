@@ -60,7 +60,7 @@ async fn a_revoked_token_is_renewed_once_for_everybody() {
         asked.await.unwrap().unwrap();
     }
     assert_eq!(server.seen_on("/connect/token").len(), 2);
-    assert_eq!(client.status().auth_failure, None);
+    assert_eq!(client.0.auth.status().failure, None);
 }
 
 #[tokio::test]
@@ -70,8 +70,8 @@ async fn an_api_that_refuses_every_token_does_not_storm_the_identity_service() {
     let first = failure(ask(&client, SEATS).await);
     assert_eq!(first.reason, FailureReason::Unauthorized);
     assert_eq!((server.seen_on("/connect/token").len(), server.seen_on("overview").len()), (2, 2));
-    let status = client.status();
-    assert!(status.refused && status.paused_until.is_some() && status.auth_failure.is_some());
+    let status = client.0.auth.status();
+    assert!(status.refused && status.paused_until.is_some() && status.failure.is_some());
     // During the pause there is the same failure at once, and no request.
     let admission = client.0.gate.admit().await;
     assert_eq!(failure(client.ask(&"c".into(), SEATS, admission).await), first);
@@ -103,8 +103,8 @@ async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
             }
             (customer, outcome) => assert!(outcome.is_ok(), "{customer}: {outcome:?}"),
         }
-        let status = client.status();
-        assert_eq!((status.auth_failure, status.paused_until, status.refused), (None, None, false));
+        let status = client.0.auth.status();
+        assert_eq!((status.failure, status.paused_until, status.refused), (None, None, false));
     }
     // At most one for each question that began before the first one was refused for good.
     let tokens = server.seen_on("/connect/token").len();
@@ -173,12 +173,12 @@ async fn admitting_waits_for_the_pause_to_end() {
     .await;
     let client = client(&settings(&server));
     drop(client.admit().await);
-    let until = client.status().paused_until.unwrap();
+    let until = client.0.auth.status().paused_until.unwrap();
     assert_eq!(client.status().trouble, Some(FailureReason::Throttled));
-    assert_eq!(client.status().throttled_until, None, "the API's gate has nothing to do with it");
+    assert_eq!(client.0.gate.state().closed_for, None, "the API's gate has nothing to do with it");
     drop(client.admit().await);
     assert!(client.0.clock.now() >= until);
-    assert_eq!((client.status().paused_until, client.status().trouble), (None, None));
+    assert_eq!((client.0.auth.status().paused_until, client.status().trouble), (None, None));
 }
 
 #[tokio::test]
@@ -194,7 +194,8 @@ async fn a_token_is_renewed_in_the_background_ahead_of_its_end() {
     while server.seen_on("/connect/token").len() < 2 {
         assert!(ask(&client, SEATS).await.is_ok());
     }
-    while client.status().token_expires.unwrap() < client.0.clock.now().saturating_add(Duration::from_mins(1)).unwrap()
+    while client.0.auth.status().token_expires.unwrap()
+        < client.0.clock.now().saturating_add(Duration::from_mins(1)).unwrap()
     {
         tokio::task::yield_now().await;
     }

@@ -24,7 +24,7 @@ mod tests;
 use std::fmt;
 
 pub use field::Field;
-pub use seats::{customer_seats, product_seats, tenant_seats};
+pub use seats::{customer_seats, product_available, product_purchased, tenant_seats};
 pub use services::services;
 pub use token::{Token, error_message, token};
 

@@ -1,7 +1,7 @@
 //! Numbers, as numbers or as texts: `20`, `"20"`, `"20.0"`, `" 1,024 "`, `"Unlimited"`, `"+3"`.
 //!
 //! Commas are thousands separators and stand where these belong, or the number is not one: `"1,5"` is no guess between
-//! 15 and 1.5.
+//! 15 and 1.5, and of what is counted `"1.234"` is none between 1234 and 1.234.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::domain::Quantity;
 pub(super) fn quantity(json: &Json<'_>) -> Reading<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().and_then(Quantity::new).into(),
-        Json::Text(text) => unlimited(text).or_else(|| Quantity::new(decimal(text.trim())?)).into(),
+        Json::Text(text) => unlimited(text).or_else(|| Quantity::new(decimal(counted(text)?)?)).into(),
         _ => Reading::Unreadable,
     }
 }
@@ -29,7 +29,7 @@ pub(super) fn integer(json: &Json<'_>) -> Reading<i64> {
         // A float prints its digits without an exponent.
         Json::Number(number) if number.is_f64() => number.as_f64().and_then(|float| whole(&float.to_string())).into(),
         Json::Number(number) => number.as_i64().into(),
-        Json::Text(text) => whole(text.trim()).into(),
+        Json::Text(text) => counted(text).and_then(whole).into(),
         _ => Reading::Unreadable,
     }
 }
@@ -47,6 +47,16 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
         None => whole.parse().ok()?,
     };
     value.is_finite().then_some(value)
+}
+
+/// The text, unless its point may be a thousands separator, as half of the world writes it.
+fn counted(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let grouped = digits.split_once('.').is_some_and(|(first, rest)| {
+        first.len() <= 3 && is_digits(first) && !first.starts_with('0') && rest.len() == 3 && is_digits(rest)
+    });
+    (!grouped).then_some(text)
 }
 
 fn whole(text: &str) -> Option<i64> {
@@ -106,6 +116,8 @@ mod tests {
             (json!("1,024"), 1024.0),
             (json!("12,345,678.5"), 12_345_678.5),
             (json!("007"), 7.0),
+            (json!("0.125"), 0.125),
+            (json!(1.234), 1.234),
             (json!("UNLIMITED"), f64::INFINITY),
             (json!(" unlimited "), f64::INFINITY),
             (json!(u64::MAX), 18_446_744_073_709_551_615.0),
@@ -131,6 +143,8 @@ mod tests {
             json!(",024"),
             json!("1,024,"),
             json!("1.024,5"),
+            json!("1.024"),
+            json!("12.000"),
             json!("1.2.3"),
             json!("20."),
             json!(".5"),
@@ -149,6 +163,7 @@ mod tests {
     fn integers_have_signs_and_no_fractions() {
         for (value, expected) in [
             (json!("+3"), Some(3)),
+            (json!("-1.000"), None),
             (json!("-2"), Some(-2)),
             (json!(3), Some(3)),
             (json!(-3.0), Some(-3)),

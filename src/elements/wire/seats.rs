@@ -19,21 +19,29 @@ pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
 }
 
-/// Endpoints 2 and 4: `{productType, purchasedUserSeat}` or `{productType, availableUserSeat}`, on either path. The
-/// first is taken if both stand there; `None` is "not applicable", or unreadable.
-pub fn product_seats(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
-    const FIELDS: [Field; 2] = [Field::PurchasedUserSeat, Field::AvailableUserSeat];
+/// Endpoint 4: `{productType, purchasedUserSeat}`, or the field of endpoint 2 in its place.
+pub fn product_purchased(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
+    product_seats(body, [Field::PurchasedUserSeat, Field::AvailableUserSeat])
+}
+
+/// Endpoint 2: `{productType, availableUserSeat}`, or the field of endpoint 4 in its place.
+pub fn product_available(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
+    product_seats(body, [Field::AvailableUserSeat, Field::PurchasedUserSeat])
+}
+
+/// The first is taken if both stand there; `None` is "not applicable", or unreadable.
+fn product_seats(body: &[u8], fields: [Field; 2]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     let text = json::text(body);
     let json = json::parse(&text)?;
-    let row = object(&json, FIELDS)?;
+    let row = object(&json, fields)?;
     let mut reader = Reader::default();
-    for field in FIELDS {
+    for field in fields {
         let reading = reader.read(row, field, number::quantity);
         if reading != Reading::Absent {
             return Ok(reader.finish(reading.value()));
         }
     }
-    Err(neither(FIELDS))
+    Err(neither(fields))
 }
 
 /// Endpoint 3: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of

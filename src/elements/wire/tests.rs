@@ -35,9 +35,9 @@ fn the_samples_of_the_seat_endpoints() {
     let seats = customer_seats(include_bytes!("samples/customer_seats.json")).unwrap();
     let both = Seats { assigned: quantity(25), available: quantity(25) };
     assert_eq!(seats, Decoded { value: both, unreadable: vec![] });
-    let purchased = product_seats(include_bytes!("samples/products_purchased.json")).unwrap();
+    let purchased = product_purchased(include_bytes!("samples/products_purchased.json")).unwrap();
     assert_eq!(purchased, Decoded { value: quantity(25), unreadable: vec![] });
-    let available = product_seats(include_bytes!("samples/products_available.json")).unwrap();
+    let available = product_available(include_bytes!("samples/products_available.json")).unwrap();
     assert_eq!(available, Decoded { value: quantity(25), unreadable: vec![] });
     let page = tenant_seats(include_bytes!("samples/tenant_seats.json")).unwrap();
     assert_eq!(page.unreadable, []);
@@ -120,16 +120,24 @@ fn an_answer_of_a_product_has_either_field() {
         (json!({"purchasedUserSeat": 0}), quantity(0)),
         (json!({"purchasedUserSeat": "Unlimited"}), Some(Quantity::UNLIMITED)),
     ] {
-        assert_eq!(product_seats(&body(&answer)).unwrap(), Decoded { value: expected, unreadable: vec![] }, "{answer}");
+        assert_eq!(
+            product_purchased(&body(&answer)).unwrap(),
+            Decoded { value: expected, unreadable: vec![] },
+            "{answer}"
+        );
     }
     for answer in [r#"{"productType":2048}"#, r#"{"purchasedUserSeat":null}"#] {
-        let error = product_seats(answer.as_bytes()).unwrap_err();
+        let error = product_purchased(answer.as_bytes()).unwrap_err();
         assert!(error.to_string().ends_with("got one with neither"), "{error}");
     }
     for answer in [r#"{"purchasedUserSeat":"x"}"#, r#"{"purchasedUserSeat":"x","availableUserSeat":5}"#] {
-        let seats = product_seats(answer.as_bytes()).unwrap();
+        let seats = product_purchased(answer.as_bytes()).unwrap();
         assert_eq!((seats.value, accounts(&seats.unreadable)), (None, vec![("purchasedUserSeat", "x")]), "no guess");
     }
+    let both = body(&json!({"purchasedUserSeat": 20, "availableUserSeat": 5}));
+    assert_eq!(product_available(&both).unwrap().value, quantity(5), "each endpoint has its own");
+    let renamed = body(&json!({"purchasedUserSeat": 20}));
+    assert_eq!(product_available(&renamed).unwrap().value, quantity(20), "or the other's, if that is all");
 }
 
 #[test]
@@ -281,7 +289,8 @@ fn any_key() -> impl Strategy<Value = String> {
 
 fn decode_all(body: &[u8]) {
     let _ = customer_seats(body);
-    let _ = product_seats(body);
+    let _ = product_purchased(body);
+    let _ = product_available(body);
     let _ = token(body);
     let _ = error_message(body, &[]);
     if let Ok(page) = tenant_seats(body) {
@@ -329,7 +338,7 @@ proptest! {
             row.capacity_protected, row.storage_consumed, row.capacity_purchased,
         ];
         let seats = customer_seats(&body(&fields.clone().collect())).map(|seats| seats.value).unwrap_or_default();
-        let product = product_seats(&body(&fields.collect())).map_or(None, |seats| seats.value);
+        let product = product_purchased(&body(&fields.collect())).map_or(None, |seats| seats.value);
         let zero = numbers.into_iter().chain([seats.assigned, seats.available, product]).flatten().any(Quantity::is_zero)
             || row.seats_change == Some(0);
         prop_assert!(!zero || reads_as_zero(&value), "{}", value);

@@ -18,7 +18,8 @@ impl Poller {
         if listing.wanted {
             let outcome = if listing.failure.is_some() { Outcome::Failed(0) } else { Outcome::Answered };
             let due = self.due_again(&Target::Services, listing.polled, outcome);
-            self.agenda.add(Target::Services, due.unwrap_or(now));
+            let at_once = listing.outdated && outcome == Outcome::Answered;
+            self.agenda.add(Target::Services, due.filter(|_| !at_once).unwrap_or(now));
         }
         for (id, customer) in &inventory.customers {
             for (question, known) in &customer.targets {

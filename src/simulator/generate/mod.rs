@@ -155,7 +155,7 @@ impl Draft {
         }
     }
 
-    /// Exactly so many tenant types and products; the products of the other tenant types count.
+    /// Exactly so many tenant types and products, those included that a tenant type needs.
     fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool, dice: &mut Dice) {
         let others =
             [(SALESFORCE, TenantType::Salesforce), (GOOGLE, TenantType::Google), (DYNAMICS, TenantType::Dynamics365)];

@@ -10,6 +10,8 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::identity::LICENSE_SCOPE;
+use super::path::BASE_PATH;
 use super::*;
 use crate::domain::{Collector, ProductType, TenantType};
 

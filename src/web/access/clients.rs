@@ -2,16 +2,19 @@
 //!
 //! That the client holds the certificate's key is verified in every case: the handshake is signed with it. What else is
 //! asked of it depends on the policy. As in Go, a certificate that is itself among the CAs is trusted, so that one that
-//! is self-signed can be listed; rustls alone would refuse it.
+//! is self-signed can be listed, and a CA that has expired vouches for nobody; rustls alone would refuse the one and
+//! not look at the other.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -49,12 +52,30 @@ impl Policy {
     }
 }
 
+/// A CA, and when it vouches for anybody.
+#[derive(Debug)]
+pub(super) struct Ca {
+    certificate: CertificateDer<'static>,
+    /// In seconds of Unix time.
+    life: RangeInclusive<i64>,
+}
+
+impl Ca {
+    /// One that rustls can read; of what nobody else can read, the life is not known.
+    pub(super) fn new(certificate: CertificateDer<'static>) -> Self {
+        let life = X509Certificate::from_der(&certificate).map_or(i64::MIN..=i64::MAX, |(_, parsed)| {
+            parsed.validity().not_before.timestamp()..=parsed.validity().not_after.timestamp()
+        });
+        Self { certificate, life }
+    }
+}
+
 /// Judges clients' certificates.
 #[derive(Debug)]
 pub(super) struct Clients {
     pub(super) policy: Policy,
     /// The CAs, as certificates and as the chain verifier that has them; nobody is trusted without.
-    pub(super) cas: Vec<CertificateDer<'static>>,
+    pub(super) cas: Vec<Ca>,
     pub(super) chain: Option<Arc<dyn ClientCertVerifier>>,
     /// A certificate must have one of these names.
     pub(super) allowed_sans: Option<Vec<String>>,
@@ -69,17 +90,35 @@ impl Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        if self.cas.iter().any(|ca| ca.as_ref() == client.as_ref()) {
+        if self.cas.iter().any(|ca| ca.certificate.as_ref() == client.as_ref()) {
             return verify_listed(parsed, now);
         }
-        let chain = self.chain.as_ref().ok_or(CertificateError::UnknownIssuer)?;
+        let chain = self.chain_at(now).ok_or(CertificateError::UnknownIssuer)?;
         chain.verify_client_cert(client, intermediates, now).map(|_| ())
     }
+
+    /// The chain verifier with those CAs that have not expired; `None` without any.
+    fn chain_at(&self, now: UnixTime) -> Option<Arc<dyn ClientCertVerifier>> {
+        let lives = |ca: &&Ca| ca.life.contains(&seconds(now));
+        if self.cas.iter().all(|ca| lives(&ca)) {
+            return self.chain.clone();
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(self.cas.iter().filter(lives).map(|ca| ca.certificate.clone()));
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+            .build()
+            .ok()
+            .map(|chain| chain as Arc<dyn ClientCertVerifier>)
+    }
+}
+
+fn seconds(now: UnixTime) -> i64 {
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Nobody needs to have signed a certificate that is listed itself; its time and its purpose still count.
 fn verify_listed(parsed: &X509Certificate<'_>, now: UnixTime) -> Result<(), Error> {
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let now = seconds(now);
     let validity = parsed.validity();
     if now < validity.not_before.timestamp() {
         return Err(CertificateError::NotValidYet.into());

@@ -15,7 +15,7 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::clients::{Clients, Policy};
+use super::clients::{Ca, Clients, Policy};
 use super::files::Files;
 use super::words::{self, HTTP2_SUITES, Version};
 use super::yaml_flag;
@@ -300,7 +300,8 @@ fn clients(
         return None;
     }
     let provider = Arc::clone(provider);
-    Some(Clients { policy, cas: cas.unwrap_or_default(), chain, allowed_sans, provider })
+    let cas = cas.unwrap_or_default().into_iter().map(Ca::new).collect();
+    Some(Clients { policy, cas, chain, allowed_sans, provider })
 }
 
 fn policy(at: &At<'_>, word: Option<&str>) -> Option<Policy> {

@@ -1,20 +1,14 @@
 //! What a peer of HTTP/2 can and cannot do: its frames are made by hand, since no client library misbehaves so.
 
+mod frame;
+
 use tokio::time::timeout;
 
+use self::frame::{ACK, DATA, END_STREAM, PING, SETTINGS, WINDOW_UPDATE, initial_window};
 use super::samples::{believable, listed};
 use super::*;
 
 const SOON: Duration = Duration::from_millis(400);
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
-const ACK: u8 = 1;
-const END_STREAM: u8 = 1;
-/// `SETTINGS_INITIAL_WINDOW_SIZE`
-const INITIAL_WINDOW: u8 = 4;
 
 struct Peer {
     stream: TcpStream,
@@ -31,27 +25,17 @@ impl Peer {
     /// Whose streams begin with a window of so many bytes.
     async fn connect(server: &Server, window: u32) -> Self {
         let mut peer = Self { stream: server.connect().await };
-        peer.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        let mut setting = vec![0, INITIAL_WINDOW];
-        setting.extend(window.to_be_bytes());
-        peer.send(SETTINGS, 0, 0, &setting).await;
+        peer.send(&[frame::PREFACE, &initial_window(window)].concat()).await;
         peer
     }
 
     /// A failure shows when reading.
-    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
-        frame.extend([kind, flags]);
-        frame.extend(stream.to_be_bytes());
-        frame.extend(payload);
-        let _ = self.stream.write_all(&frame).await;
+    async fn send(&mut self, frames: &[u8]) {
+        let _ = self.stream.write_all(frames).await;
     }
 
     async fn get(&mut self, path: &str, stream: u32) {
-        // :method GET and :scheme http of the static table, :authority and :path written out.
-        let mut block = vec![0x82, 0x86, 0x41, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
-        block.extend(path.as_bytes());
-        self.send(HEADERS, 0x4 | END_STREAM, stream, &block).await;
+        self.send(&frame::get(path, stream)).await;
     }
 
     /// The next frame that is not the connection's own; pings and settings are answered. `None` at the end.
@@ -65,7 +49,7 @@ impl Peer {
             match kind {
                 SETTINGS | PING if flags & ACK == 0 => {
                     let echo = if kind == PING { payload } else { Vec::new() };
-                    self.send(kind, ACK, 0, &echo).await;
+                    self.send(&frame::frame(kind, ACK, 0, &echo)).await;
                 }
                 SETTINGS | PING | WINDOW_UPDATE => {}
                 _ => return Some(Received { kind, flags, payload }),
@@ -135,7 +119,7 @@ async fn a_trickle_has_an_end() {
     let trickle = async {
         while let Some(frame) = peer.next().await {
             if frame.kind == DATA {
-                peer.send(WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes()).await;
+                peer.send(&frame::frame(WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes())).await;
                 tokio::time::sleep(SOON / 8).await;
             }
         }

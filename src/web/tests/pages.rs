@@ -235,9 +235,23 @@ async fn a_telemetry_path_takes_no_other_page() {
         let site = site(Published::new(), Arc::default());
         router(Site { telemetry_path: path.to_owned(), ..site })
     };
-    for path in
-        ["/", "/config", "/-/ready", "/customers/x/y", "/api/v1/status", "metrics", "", "/{x}", "/a b", "/:x", "/*x"]
-    {
+    for path in [
+        "/",
+        "/config",
+        "/-/ready",
+        "/customers/x/y",
+        "/api/v1/status",
+        "metrics",
+        "",
+        "/{x}",
+        "/a b",
+        "/:x",
+        "/*x",
+        "//m",
+        "/./m",
+        "/m/..",
+        "/m//n",
+    ] {
         assert!(build(path).is_err(), "{path}");
     }
     for path in ["/metrics", "/probe/metrics", "/configuration", "/m"] {

@@ -93,6 +93,19 @@ async fn bodies_are_not_read() {
     assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_said_everything_is_answered_too() {
+    let server = Server::start(many());
+    for path in ["/metrics", "/", "/-/ready", "/-/healthy"] {
+        let mut stream = server.connect().await;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = Answer::read(&mut stream).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()), "{path}");
+    }
+}
+
 /// Enough to fill the socket buffers of both ends many times over.
 fn many() -> Vec<Inventory> {
     vec![believable("main", 20_000, samples::at(1))]

@@ -51,7 +51,7 @@ impl<'a> Body<'a> {
 }
 
 fn append(rows: Vec<u8>, row: &impl Serialize) -> Vec<u8> {
-    // Memory does not refuse bytes, and a row knows its lengths. A row that were missing would be noticed in reading.
+    // Writing to memory does not fail, and a row knows its lengths. A row that was missing would be noticed in reading.
     postcard::to_extend(row, rows).unwrap_or_default()
 }
 
@@ -90,7 +90,7 @@ impl<'a> Writer<'a> {
     fn text(&mut self, text: &'a str) -> u32 {
         *self.places.entry(text).or_insert_with(|| {
             self.texts.push(text);
-            // There is no memory for more than fit.
+            // More than a `u32` can count would not fit into memory.
             u32::try_from(self.texts.len() - 1).unwrap_or(u32::MAX)
         })
     }

@@ -1,0 +1,76 @@
+//! What is served of what was read.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use avepoint_exporter::catalog;
+use avepoint_exporter::config::{Config, ListedSettings};
+use avepoint_exporter::domain::{Answer, CustomerId, ListedCustomer, Quantity, Question, Seats, TenantType};
+use avepoint_exporter::exposition::{Exposition, Format};
+use avepoint_exporter::inventory::Inventory;
+
+use super::checker::{self, Sample};
+use super::now;
+
+pub(super) fn inventory() -> Inventory {
+    let settings = Config::parse("partners: [{ auth: { client_id: a, client_secret: b } }]", Path::new("")).unwrap();
+    Inventory::new("main".into(), Arc::new(settings.collectors), true, &[])
+}
+
+/// The samples of a family for one customer that gave one answer.
+pub(super) fn answered(question: Question, answer: Answer, family: &str) -> Vec<Sample> {
+    let mut inventory = inventory();
+    let id = CustomerId::from("a customer");
+    inventory.observe(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
+    inventory.plan(&id, &[question]);
+    inventory.succeed(&id, question, answer, now());
+    served(inventory, family)
+}
+
+/// The samples of a family; everything that is served is well-formed, and says the same in both formats.
+pub(super) fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
+    let exposition = Exposition::render(&[inventory], true, now());
+    let read = |format: Format| -> Vec<Sample> {
+        let scrape = exposition.scrape(format, false, &[]);
+        let text = String::from_utf8(scrape.chunks.concat()).expect("UTF-8");
+        let families = checker::parse(&text, format == Format::OpenMetrics);
+        let families = families.unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+        families.into_iter().flat_map(|family| family.samples).collect()
+    };
+    let samples = read(Format::Text);
+    assert_eq!(samples, read(Format::OpenMetrics));
+    assert_eq!(samples.len() as u64, exposition.series());
+    samples.into_iter().filter(|sample| sample.name == family).collect()
+}
+
+/// Labels of the configuration are served as they were written.
+pub(super) fn customer_with_labels_is_served(list: &[ListedSettings]) {
+    const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
+    let mut inventory = Inventory::new("main".into(), Arc::clone(&inventory().collectors), true, list);
+    for listed in list {
+        inventory.plan(&listed.id, &[QUESTION]);
+        let seats = Seats { assigned: Some(Quantity::ZERO), available: None };
+        inventory.succeed(&listed.id, QUESTION, Answer::CustomerSeats(seats), now());
+    }
+    let samples = served(inventory, catalog::CUSTOMER_SEATS_ASSIGNED.name);
+    let ids: HashSet<String> = samples.iter().map(|sample| label(sample, "customer_id")).collect();
+    assert_eq!(ids.len(), list.len());
+    for listed in list {
+        let sample = samples.iter().find(|sample| label(sample, "customer_id") == listed.id.as_str()).unwrap();
+        for (name, value) in &listed.labels {
+            assert_eq!(&label(sample, name), value);
+        }
+        if let Some(name) = &listed.name {
+            assert_eq!(&label(sample, "customer_name"), name);
+        }
+    }
+}
+
+pub(super) fn label(sample: &Sample, name: &str) -> String {
+    sample.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+pub(super) fn values(samples: &[Sample]) -> Vec<f64> {
+    samples.iter().map(|sample| sample.value).collect()
+}

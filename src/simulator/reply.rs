@@ -1,0 +1,133 @@
+//! What is answered, before and after faults have done their work: something else instead, or the right thing damaged.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use serde_json::json;
+
+use super::bodies::{CutBody, DripBody, End, gzip_bomb};
+use super::faults::{Fault, RetryAfter};
+use crate::clock::Clock;
+
+/// Shorter bodies are not compressed.
+const WORTH_COMPRESSING: usize = 1024;
+
+/// An answer that is not on its way yet.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    body: Vec<u8>,
+    /// Besides the content type, which is JSON unless it is here.
+    headers: HeaderMap,
+}
+
+impl Reply {
+    pub(super) fn new(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: body.into(), headers: HeaderMap::new() }
+    }
+
+    pub(super) fn message(status: StatusCode, message: &str) -> Self {
+        Self::new(status, json!({"message": message}).to_string())
+    }
+
+    pub(super) fn with(mut self, name: header::HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// What a fault answers instead, if it does.
+    pub(super) fn instead(fault: &Fault, clock: Clock) -> Option<Self> {
+        let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Some(match fault {
+            Fault::Throttle(retry_after) => {
+                Self::message(StatusCode::TOO_MANY_REQUESTS, "Too many requests.").come_back(*retry_after, clock)
+            }
+            Fault::Unavailable(retry_after) => {
+                Self::message(StatusCode::SERVICE_UNAVAILABLE, "Maintenance.").come_back(*retry_after, clock)
+            }
+            Fault::Redirect(url) => Self::new(StatusCode::FOUND, "").with(header::LOCATION, url),
+            Fault::Answer { status: given, body } => Self::new(status(*given), body.as_str()),
+            Fault::Status(given) => match status(*given) {
+                StatusCode::NO_CONTENT => Self::new(StatusCode::NO_CONTENT, ""),
+                status => Self::message(status, status.canonical_reason().unwrap_or("A fault.")),
+            },
+            Fault::WrongShape => Self::new(StatusCode::OK, r#"{"data": {"rows": 3}, "unexpected": true}"#),
+            Fault::Html => {
+                Self::new(StatusCode::OK, "<!doctype html><html><body><h1>We will be back soon</h1></body></html>")
+                    .with(header::CONTENT_TYPE, "text/html; charset=utf-8")
+            }
+            _ => return None,
+        })
+    }
+
+    fn come_back(self, retry_after: RetryAfter, clock: Clock) -> Self {
+        match retry_after {
+            RetryAfter::Absent => self,
+            RetryAfter::Seconds(seconds) => self.with(header::RETRY_AFTER, &seconds.to_string()),
+            RetryAfter::Date(seconds) => self.with(header::RETRY_AFTER, &http_date(seconds, clock)),
+            RetryAfter::Garbage => self.with(header::RETRY_AFTER, "in a while"),
+            RetryAfter::Text(text) => self.with(header::RETRY_AFTER, text),
+        }
+    }
+
+    /// The response, compressed where that may be and is worth it, and damaged as the faults say.
+    pub(super) fn respond(self, may_compress: bool, faults: &[Fault]) -> Response<Body> {
+        let Self { status, mut body, mut headers } = self;
+        let mut compress = may_compress && body.len() > WORTH_COMPRESSING;
+        for fault in faults.iter().filter(|_| status.is_success()) {
+            match fault {
+                Fault::MalformedJson => body.truncate(body.len() / 2),
+                Fault::Edit(edit) => body = edit.apply(body),
+                Fault::Oversized(blanks) => {
+                    body.resize(body.len().saturating_add(*blanks), b' ');
+                    compress = false;
+                }
+                Fault::NotGzip | Fault::GzipBomb { .. } => {
+                    if let Fault::GzipBomb { mebibytes } = fault {
+                        body = gzip_bomb(*mebibytes);
+                    }
+                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    compress = false;
+                }
+                _ => {}
+            }
+        }
+        if compress {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            if let Ok(compressed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
+                body = compressed;
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+        }
+        if status != StatusCode::NO_CONTENT {
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json; charset=utf-8"));
+        }
+        let body = Bytes::from(body);
+        let body = faults
+            .iter()
+            .find_map(|fault| match fault {
+                Fault::Truncated => Some(CutBody::half_of(&body, true, End::Closed)),
+                Fault::CutChunked => Some(CutBody::half_of(&body, false, End::Closed)),
+                Fault::ResetBody { announced } => Some(CutBody::half_of(&body, *announced, End::Reset)),
+                Fault::Drip { every } => Some(DripBody::of(body.clone(), *every)),
+                _ => None,
+            })
+            .unwrap_or_else(|| Body::from(body));
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// So many seconds from now, as HTTP writes a date.
+fn http_date(seconds: u32, clock: Clock) -> String {
+    let date = clock.now().saturating_add(Duration::from_secs(seconds.into())).ok();
+    date.and_then(|date| DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()).unwrap_or_default()
+}
