@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::clock::Clock;
 use avepoint_exporter::exposition::{Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::web::readiness::EverReady;
 use avepoint_exporter::web::{self, Access, Limits, RoutePrefix, Site};
 use jiff::SignedDuration;
 use prometheus::Registry;
@@ -81,6 +82,7 @@ fn main() {
         },
         inventories: Arc::new(Vec::new),
         clock: Clock::start(),
+        ever_ready: EverReady::default(),
         config_yaml: Arc::new(String::new),
         telemetry_path: "/metrics".to_owned(),
         reload: None,

@@ -171,3 +171,13 @@ fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
     exporter.wait_for("the listing fails", |samples| targets(samples, "services", "failing") > 0.0);
     assert_eq!(listed(&exporter.samples()), ids.len(), "what is known stays");
 }
+
+#[test]
+fn an_id_of_the_list_in_another_letter_case_is_told() {
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    let id = simulator.with_world(Settings::CLIENT.0, |world| world.customers[0].id.clone()).unwrap();
+    let list = format!("{BUDGET}\ncustomers: {{ list: [{{ id: {} }}] }}", id.to_ascii_uppercase());
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, &list, ""));
+    exporter.wait_for_logged(&format!("it has {id}, write it so"));
+}

@@ -1,11 +1,13 @@
 //! A configuration that is read again: all of it or nothing, and only what changed is touched.
 
 #![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
 
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use avepoint_exporter::domain::Collector;
 use avepoint_exporter::simulator::{Operation, Settings};
@@ -214,7 +216,6 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "it waits for another process outside of any runtime")]
 fn a_file_that_hangs_does_not_hold_up_the_end() {
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));
     let folder = tempfile::tempdir().unwrap();
@@ -235,8 +236,31 @@ fn a_file_that_hangs_does_not_hold_up_the_end() {
             break status.code();
         }
         assert!(std::time::Instant::now() < end, "it never ended: {}", exporter.log());
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     };
     assert_eq!(code, Some(0), "{}", exporter.log());
     assert!(folder.path().join("state").is_file(), "what is known was saved");
+}
+
+#[test]
+fn who_was_ready_stays_so_even_if_nobody_asked() {
+    let simulator = Simulated::start(Settings::demo(today()));
+    let mut gone = Simulated::start(Settings::demo(today()));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, nobody) = (File::new(folder.path(), &simulator), File::new(folder.path(), &gone));
+    gone.stop();
+    let secret = format!("client_secret: {}", Settings::CLIENT.1);
+    let known = file.partner("known", (Settings::CLIENT.0, &secret), "");
+    file.write(std::slice::from_ref(&known));
+    let arguments = ["--config.file", file.path.to_str().unwrap(), "--web.enable-lifecycle"];
+    let exporter = Exporter::start(&arguments);
+    let listed = "avepoint_discovery_last_success_timestamp_seconds{partner=\"known\"}";
+    exporter.wait_for("the listing", |samples| samples.contains_key(listed));
+    // Readiness is noticed some moments later than what is scraped.
+    std::thread::sleep(Duration::from_secs(1));
+    file.write(&[known, nobody.partner("new", ("new", &secret), "")]);
+    assert_eq!(reload(&exporter).0, 200);
+    let (status, text) = exporter.get("/-/ready");
+    assert!(text.contains("new: waiting"), "{text}");
+    assert_eq!(status, 200, "{text}");
 }

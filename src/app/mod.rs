@@ -8,6 +8,7 @@ mod counters;
 mod partner;
 mod partners;
 mod publisher;
+mod ready;
 mod rotation;
 mod signals;
 mod state;
@@ -34,6 +35,7 @@ use crate::elements::ClientError;
 use crate::exposition::Published;
 use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
+use crate::web::readiness::EverReady;
 use crate::web::{self, Access, Front, Site};
 use counters::AppCounters;
 use state::Keeper;
@@ -106,6 +108,9 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let keeping = keeper.map(|keeper| keeper.start(running.clone(), changed));
     tasks.spawn(rotation::follow_credentials(running.clone()));
 
+    let ever_ready = EverReady::default();
+    tasks.spawn(ready::notice(running.clone(), partners.changed(), clock, ever_ready.clone()));
+
     let published = Published::new();
     let (show, mut shown) = watch::channel(Arc::default());
     tasks.spawn(publisher::publish(
@@ -121,7 +126,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let _ = tokio::time::timeout(SHOWN_WITHIN, shown.wait_for(|shown| Arc::ptr_eq(shown, &running.borrow()))).await;
 
     let (reload, mut reloads) = mpsc::channel(1);
-    let site = site(published, running, &counters, clock, front, lifecycle.then_some(reload));
+    let site = site(published, ever_ready, running, &counters, clock, front, lifecycle.then_some(reload));
     let router = web::router(site).map_err(Error::Site)?;
     let mut servers = JoinSet::new();
     for listener in listeners {
@@ -244,6 +249,7 @@ fn warn_of(warnings: impl Iterator<Item = String>) {
 /// What the web server shows, and how it asks for a reload.
 fn site(
     exposition: Published,
+    ever_ready: EverReady,
     running: watch::Receiver<Arc<Running>>,
     counters: &AppCounters,
     clock: Clock,
@@ -261,6 +267,7 @@ fn site(
         configuration: Arc::new(move || numbered().number),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
         clock,
+        ever_ready,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
         telemetry_path: front.telemetry_path,
         route_prefix: front.route_prefix,

@@ -52,6 +52,7 @@ pub use server::{Limits, bind, serve};
 use crate::clock::Clock;
 use crate::exposition::Published;
 use crate::inventory::Inventory;
+use readiness::EverReady;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -72,6 +73,8 @@ pub struct Site {
     pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
     /// What ages are reckoned by.
     pub clock: Clock,
+    /// Whether it is ready for good.
+    pub ever_ready: EverReady,
     /// Where the metrics are: a path like `/metrics`.
     pub telemetry_path: String,
     /// Under which path all of this is.

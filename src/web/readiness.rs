@@ -6,6 +6,8 @@
 //! not hold back the others: waiting would not help.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
@@ -46,6 +48,18 @@ pub enum Stage {
     Waiting(Option<FailureReason>),
 }
 
+/// Whether all partners were ready at one moment: from then on the exporter is, for good. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct EverReady(Arc<AtomicBool>);
+
+impl EverReady {
+    /// Whether it is ready now or was before.
+    #[must_use]
+    pub fn note(&self, ready: bool) -> bool {
+        self.0.fetch_or(ready, Ordering::Relaxed) || ready
+    }
+}
+
 /// The readiness of these partners.
 #[must_use]
 pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
@@ -58,12 +72,26 @@ pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
             pending: pending(inventory, now),
         })
         .collect();
-    let waiting = partners.iter().any(|partner| matches!(partner.stage, Stage::Waiting(_)));
-    let complete = partners.iter().any(|partner| partner.stage == Stage::Complete);
-    Readiness { ready: complete && !waiting, partners }
+    Readiness { ready: are_ready(partners.iter().map(|partner| partner.stage)), partners }
 }
 
-fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
+/// Whether no partner is waited for, and at least one is complete.
+#[must_use]
+pub fn are_ready(stages: impl IntoIterator<Item = Stage>) -> bool {
+    let mut complete = false;
+    for stage in stages {
+        match stage {
+            Stage::Waiting(_) => return false,
+            Stage::Complete => complete = true,
+            Stage::Refused(_) => {}
+        }
+    }
+    complete
+}
+
+/// How far a partner is.
+#[must_use]
+pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     let listing = &inventory.listing;
     let counts = |completed| !listing.restored || !is_older(completed, inventory.max_age(Collector::Services), now);
     if !listing.wanted || listing.completed.is_some_and(counts) {

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -41,7 +40,6 @@ const TAKEN: [&str; 5] = ["/-", "/api", "/config", "/customers", "/style.css"];
 struct Pages {
     site: Site,
     counters: Counters,
-    was_ready: AtomicBool,
     recent: Arc<Recent>,
     own: own::Shared,
     desk: Desk,
@@ -55,14 +53,7 @@ pub fn router(site: Site) -> Result<Router, Error> {
     let telemetry_path = site.telemetry_path.clone();
     let prefix = site.route_prefix.clone();
     let counters = Counters::new().map_err(Error::Counters)?;
-    let pages = Arc::new(Pages {
-        site,
-        counters,
-        was_ready: AtomicBool::new(false),
-        recent: Arc::default(),
-        own: own::Shared::new(),
-        desk: Desk::new(),
-    });
+    let pages = Arc::new(Pages { site, counters, recent: Arc::default(), own: own::Shared::new(), desk: Desk::new() });
     let pages = Router::new()
         .route("/", get(status_page))
         .route(&telemetry_path, get(metrics))
@@ -115,10 +106,7 @@ impl Pages {
         self.recent.get_or_make(move || {
             let inventories = (pages.site.inventories)();
             let series = pages.site.exposition.get().series();
-            let view =
-                View::new(inventories, series, pages.was_ready.load(Ordering::Relaxed), pages.site.clock.wall_now());
-            pages.was_ready.fetch_or(view.status.ready, Ordering::Relaxed);
-            view
+            View::new(inventories, series, &pages.site.ever_ready, pages.site.clock.wall_now())
         })
     }
 }
@@ -211,8 +199,7 @@ async fn ready(State(pages): Shared) -> Result<Response, Response> {
         .probe(move || {
             let site = &pages.site;
             let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
-            let ready = pages.was_ready.fetch_or(readiness.ready, Ordering::Relaxed) || readiness.ready;
-            (ready, readiness.to_string())
+            (site.ever_ready.note(readiness.ready), readiness.to_string())
         })
         .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

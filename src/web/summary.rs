@@ -189,7 +189,7 @@ impl<'a> Row<'a> {
 }
 
 /// Whether a subscription of this customer is expiring or expired; `None` too if it expired long ago, or another one of
-/// the same service runs on.
+/// the same service runs on, as one without a date does.
 #[must_use]
 pub fn expiry_finding(customer: &Customer, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
     let left = subscription.expires?.get().duration_since(now);
@@ -200,7 +200,7 @@ pub fn expiry_finding(customer: &Customer, subscription: &Subscription, now: Tim
         let mut others = customer.services.iter().flat_map(|services| services.subscriptions.iter());
         others.any(|other| {
             other.subscription.kind.service == subscription.kind.service
-                && other.subscription.expires.is_some_and(|expires| expires.get() > now)
+                && other.subscription.expires.is_none_or(|expires| expires.get() > now)
         })
     };
     (left > -days(EXPIRED_DAYS) && !runs_on()).then_some(Finding::Expired)
@@ -295,6 +295,8 @@ mod tests {
         assert_eq!(findings(vec![until(-3)]), ["expired"]);
         assert!(findings(vec![until(-31)]).is_empty(), "history");
         assert!(findings(vec![until(-3), until(400)]).is_empty(), "renewed");
+        assert!(findings(vec![until(-3), subscription("Opus")]).is_empty(), "pay as you go runs on");
+        assert_eq!(findings(vec![until(-3), subscription("Fly")]), ["expired"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::finding::{Finding, Findings};
 use super::query::Query;
-use super::readiness::readiness;
+use super::readiness::{EverReady, readiness};
 use super::status::Status;
 use super::summary::{self, Row, by_urgency};
 use crate::domain::CustomerId;
@@ -60,11 +60,11 @@ pub struct List<'a> {
 }
 
 impl View {
-    /// These inventories at a time; `was_ready` if it has been ready before.
+    /// These inventories at a time.
     #[must_use]
-    pub fn new(inventories: Vec<Inventory>, series: u64, was_ready: bool, now: Timestamp) -> Self {
+    pub fn new(inventories: Vec<Inventory>, series: u64, ever_ready: &EverReady, now: Timestamp) -> Self {
         let readiness = readiness(&inventories, now);
-        let status = Status::new(&inventories, &readiness, was_ready || readiness.ready, series, now);
+        let status = Status::new(&inventories, &readiness, ever_ready.note(readiness.ready), series, now);
         let customers = inventories.iter().enumerate().flat_map(|(index, inventory)| {
             inventory.customers.values().map(move |customer| (index, customer, summary::row(inventory, customer, now)))
         });

@@ -8,6 +8,7 @@ use avepoint_exporter::clock::Clock;
 use avepoint_exporter::config::Config;
 use avepoint_exporter::elements::Client;
 use avepoint_exporter::exposition::Published;
+use avepoint_exporter::web::readiness::EverReady;
 use avepoint_exporter::web::{Access, Limits, RoutePrefix, Site, bind, router, serve};
 
 use super::support::get;
@@ -61,6 +62,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             inventories: Arc::new(move || of_tasks()),
             config_yaml: Arc::new(move || of_pages()),
             clock: Clock::start(),
+            ever_ready: EverReady::default(),
             telemetry_path: "/metrics".to_owned(),
             route_prefix: RoutePrefix::default(),
             reload: None,

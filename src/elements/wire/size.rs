@@ -45,10 +45,10 @@ fn pair(used: &str, purchased: &str) -> Option<Capacity> {
 
 /// A size whose unit, if it has none, is `default`.
 fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
-    if let Some(unlimited) = unlimited(text) {
-        return Some(unlimited);
-    }
     let (number, unit) = split(text);
+    if let Some(unlimited) = unlimited(number) {
+        return (unit.is_empty() || unit_bytes(unit).is_some()).then_some(unlimited);
+    }
     let number = decimal(number)?;
     let factor = match unit {
         "" if number == 0.0 => 1.0,
@@ -59,10 +59,14 @@ fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
     bytes.is_finite().then_some(bytes).and_then(Quantity::new)
 }
 
-/// The number and the unit.
+/// The number, or the word in its place, and the unit.
 fn split(text: &str) -> (&str, &str) {
+    const WORD: usize = "unlimited".len();
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(text.len());
+    let end = match text.get(..WORD) {
+        Some(word) if unlimited(word).is_some() => WORD,
+        _ => text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(text.len()),
+    };
     let (number, unit) = text.split_at(end);
     (number, unit.trim_start())
 }
@@ -116,6 +120,7 @@ mod tests {
             ("1 pb", 1024.0 * 1024.0 * GB),
             ("0.1 B", 0.1),
             ("unlimited", f64::INFINITY),
+            ("Unlimited GB", f64::INFINITY),
         ] {
             assert_eq!(parse(text), Some(expected), "{text}");
         }
@@ -133,7 +138,7 @@ mod tests {
             "1 2 GB",
             "0/1 GB",
             "NaN GB",
-            "Unlimited GB",
+            "Unlimited furlongs",
             "10 GB/month",
         ] {
             assert_eq!(parse(text), None, "{text}");
@@ -152,6 +157,7 @@ mod tests {
             ("1.5/2 GB", Some((Some(1.5 * GB), 2.0 * GB))),
             ("512 MB / 1 TB", Some((Some(GB / 2.0), 1024.0 * GB))),
             ("0/Unlimited", Some((Some(0.0), f64::INFINITY))),
+            ("2/Unlimited GB", Some((Some(2.0 * GB), f64::INFINITY))),
             ("1 GB/Unlimited", Some((Some(GB), f64::INFINITY))),
             ("0/0", Some((Some(0.0), 0.0))),
             ("5/Unlimited", None),

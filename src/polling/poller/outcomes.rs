@@ -48,8 +48,13 @@ impl Poller {
     fn warn_of_unknown(&mut self, seen: &HashSet<CustomerId>) {
         for id in self.filter.listed().filter(|id| !seen.contains(*id)) {
             if self.unknown.insert(id.clone()) {
+                // Ids are not ours to read: two spellings of a GUID are two ids.
+                let alike = seen.iter().find(|other| other.as_str().eq_ignore_ascii_case(id.as_str()));
+                let advice = alike.map_or("is the id right, and in the app's scope?".to_owned(), |other| {
+                    format!("it has {other}, write it so")
+                });
                 let partner = &self.partner;
-                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: is the id right, and in the app's scope?");
+                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: {advice}");
             }
         }
         self.unknown.retain(|id| !seen.contains(id));

@@ -199,12 +199,11 @@ impl Draft {
     fn finish(self) -> SimCustomer {
         let mut customer = self.customer;
         for holding in self.holdings {
-            if !holding.expired && holding.count > 0 {
-                *customer.purchased.entry(holding.product).or_default() += holding.count;
-            }
+            let running = if holding.expired { 0 } else { holding.count };
+            *customer.purchased.entry(holding.product).or_default() += running;
             customer.rows.push(holding.row);
         }
-        let backup = customer.purchased.get(&ProductType::CLOUD_BACKUP_M365).copied();
+        let backup = customer.purchased.get(&ProductType::CLOUD_BACKUP_M365).copied().filter(|&seats| seats > 0);
         customer.available = backup.map(|seats| (ProductType::CLOUD_BACKUP_M365, seats)).into_iter().collect();
         customer.follow();
         customer

@@ -84,6 +84,7 @@ fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site 
         inventories: Arc::new(move || inventories.lock().unwrap().clone()),
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         clock: Clock::starting_at(samples::at(1)),
+        ever_ready: EverReady::default(),
         telemetry_path: "/metrics".to_owned(),
         route_prefix: RoutePrefix::default(),
         reload: None,
