@@ -163,7 +163,7 @@ fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
     let refusals = || simulator.requests().answered(services, 403);
     let (asked, refused) = (listings(&simulator), refusals());
     exporter.wait_for("ten more requests", |_| listings(&simulator) >= asked + 10);
-    let (asked, refused) = (listings(&simulator) - asked, refusals() - refused);
+    let (refused, asked) = (refusals() - refused, listings(&simulator) - asked);
     assert!(refused * 2 <= asked + 2, "{refused} refusals in {asked} requests: who is refused is asked for apart");
 
     // Where everybody is refused, it is not one of them.

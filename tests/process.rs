@@ -71,9 +71,22 @@ fn exit_codes_tell_usage_and_configuration_from_failure() {
     assert_eq!(run(&["--help"]).0, Some(0));
 
     let mut simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    for (state, warned) in [("state", false), ("none/state", true)] {
+        std::fs::write(&file, config(&simulator, "", &format!("state: {{ file: {state} }}\n"))).unwrap();
+        let command = ["check", "--config.file", "config.yaml"];
+        let output = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+            .args(command)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed.contains("there is no folder none: make it"), warned, "{printed}");
+        assert_eq!(printed.contains("state.file"), warned, "{printed}");
+    }
     std::fs::write(&file, config(&simulator, "", "")).unwrap();
     simulator.stop();
-    assert_eq!(run(&["check", "--config.file", path]).0, Some(0), "without a network");
+    let (code, printed, _) = run(&["check", "--config.file", path]);
+    assert_eq!(code, Some(0), "without a network: {printed}");
     for command in [&["check", "--online"][..], &["once"], &["discover"]] {
         let (code, _, said) = run(&[command, &["--config.file", path]].concat());
         assert_eq!(code, Some(1), "{command:?}: {said}");

@@ -227,7 +227,9 @@ fn a_file_that_hangs_does_not_hold_up_the_end() {
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     signal(&exporter, "-HUP");
     // It is open for writing once somebody reads, who then waits.
-    let _writer = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    let (opened, is_open) = std::sync::mpsc::channel();
+    std::thread::spawn(move || opened.send(std::fs::OpenOptions::new().write(true).open(&file).unwrap()));
+    let _writer = is_open.recv_timeout(support::PATIENCE).expect("the reload reads the file");
     assert_eq!(exporter.get("/-/healthy").0, 200);
     signal(&exporter, "-TERM");
     let end = std::time::Instant::now() + support::PATIENCE;
@@ -253,11 +255,8 @@ fn who_was_ready_stays_so_even_if_nobody_asked() {
     let known = file.partner("known", (Settings::CLIENT.0, &secret), "");
     file.write(std::slice::from_ref(&known));
     let arguments = ["--config.file", file.path.to_str().unwrap(), "--web.enable-lifecycle"];
-    let exporter = Exporter::start(&arguments);
-    let listed = "avepoint_discovery_last_success_timestamp_seconds{partner=\"known\"}";
-    exporter.wait_for("the listing", |samples| samples.contains_key(listed));
-    // Readiness is noticed some moments later than what is scraped.
-    std::thread::sleep(Duration::from_secs(1));
+    let mut exporter = Exporter::start(&arguments);
+    exporter.wait_for_logged("ready: the customers of every partner are known");
     file.write(&[known, nobody.partner("new", ("new", &secret), "")]);
     assert_eq!(reload(&exporter).0, 200);
     let (status, text) = exporter.get("/-/ready");

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 pub use partner::Partner;
@@ -153,7 +153,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
                 outcome = server_ended(ended);
                 break;
             }
-            Some(Err(error)) = tasks.join_next() => {
+            error = failed(&mut tasks) => {
                 outcome = Err(task_ended(&error));
                 break;
             }
@@ -275,13 +275,24 @@ fn site(
     }
 }
 
-fn server_ended(ended: Result<io::Result<()>, tokio::task::JoinError>) -> Result<(), Error> {
+fn server_ended(ended: Result<io::Result<()>, JoinError>) -> Result<(), Error> {
     ended.map_err(io::Error::other).flatten().map_err(Error::Server)
 }
 
-fn task_ended(error: &tokio::task::JoinError) -> Error {
+fn task_ended(error: &JoinError) -> Error {
     error!("a task ended abnormally: {error}");
     Error::Server(io::Error::other("a task ended abnormally"))
+}
+
+/// Ready when a task ended abnormally: a bug. Never otherwise, since others may have done what they were for.
+async fn failed(tasks: &mut JoinSet<()>) -> JoinError {
+    loop {
+        match tasks.join_next().await {
+            Some(Err(error)) => return error,
+            Some(Ok(())) => {}
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Ready when the daemon ends.

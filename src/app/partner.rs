@@ -92,10 +92,12 @@ impl Partner {
         inventory
     }
 
-    /// What is known, for whom this configuration makes of it.
+    /// What is known, as a start for these settings.
     pub(super) fn past_for(&self, settings: &PartnerSettings) -> Past {
         let mut past = Past::from(self.inventory.snapshot());
-        past.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers);
+        // Another address may be another environment, with other customers.
+        past.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
+            || settings.api_url != self.settings.api_url;
         past
     }
 

@@ -173,13 +173,7 @@ impl Partners {
 
     /// Ready when a poller ended that should not have: a bug. Never otherwise.
     pub async fn failed(&mut self) -> tokio::task::JoinError {
-        loop {
-            match self.tasks.join_next().await {
-                Some(Err(error)) => return error,
-                Some(Ok(())) => {}
-                None => std::future::pending().await,
-            }
-        }
+        super::failed(&mut self.tasks).await
     }
 
     /// Ends all polls.

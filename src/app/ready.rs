@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::info;
 
 use super::partners::Running;
 use crate::clock::Clock;
@@ -26,7 +27,10 @@ pub(super) async fn notice(
         are_ready(running.partners.iter().map(|partner| partner.inventory.read(|inventory| stage(inventory, now))))
     };
     changed.mark_changed();
-    while changed.changed().await.is_ok() && !ever.note(look()) {
+    while changed.changed().await.is_ok() {
+        if ever.note(look()) {
+            return info!("ready: the customers of every partner are known");
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Failure, discover, output};
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{Config, PartnerSettings, StateSettings};
+use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::domain::{Collector, PartnerName};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
@@ -23,7 +23,8 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         let _ = writeln!(report, "warning: {warning}");
     }
     if let Some(StateSettings { file, .. }) = &config.state
-        && let Some(folder) = file.parent().filter(|folder| !folder.is_dir())
+        && let folder = folder_of(file)
+        && !folder.is_dir()
     {
         let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }

@@ -26,7 +26,7 @@ pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
-    StateSettings,
+    StateSettings, folder_of,
 };
 pub use urls::redacted_url;
 

@@ -1,7 +1,7 @@
 //! What a validated configuration says: nothing optional is left undecided. The other rooms are constructed with these.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -32,6 +32,12 @@ pub struct StateSettings {
     pub file: PathBuf,
     /// Between two saves at least.
     pub interval: Duration,
+}
+
+/// Where a file is, which a bare name does not say.
+#[must_use]
+pub fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// One app registration.

@@ -76,25 +76,29 @@ impl Cursor {
         let received = u32::try_from(page.received).unwrap_or(u32::MAX);
         self.received += u64::from(received);
         self.longest = self.longest.max(received);
-        // The other side may not grant pages of the size that was asked for, and counts in its own; a longer page than
-        // it says to grant shows that it does not mean it.
-        if let Some(granted) = page.page_size {
-            self.size = self.size.min(granted.max(self.longest).max(1));
-            self.most = self.most.min(self.size);
+        // The other side may grant smaller pages than were asked for, and counts in its own; a longer page than it says
+        // to grant shows that it does not mean it.
+        let granted = page.page_size.filter(|&size| (self.longest.max(1)..self.size).contains(&size));
+        if let Some(granted) = granted {
+            (self.size, self.most) = (granted, granted);
         }
         self.last = received;
         let untold = self.wary && page.page_size.is_none() && self.total.is_none();
         let follows = page.has_next_link || self.is_full();
         let may_follow = untold || self.total.is_some_and(|total| self.received < total);
         self.ended = page.received == 0 || !(follows || may_follow);
-        self.offset = index * u64::from(self.size);
+        self.offset = self.offset.max(index * u64::from(self.size));
         let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
         // Longer than any page: the other side knows none, and has said all that there is.
         let unpaged = self.longest > LARGEST_PAGE;
         if rows.is_empty() && (unpaged || !follows) {
+            if follows {
+                // The same again is no more of it.
+                self.received -= u64::from(received);
+            }
             self.ended = true;
         }
-        if !self.ended && rows.is_empty() {
+        if !self.ended && rows.is_empty() && granted.is_none() {
             return Err(format!("page {index} repeats what came before instead of going on"));
         }
         if self.seen.len() > MOST_ROWS {
@@ -260,9 +264,9 @@ mod tests {
             assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
         }
         let mut cursor = Cursor::new(100);
-        take(&mut cursor, page(0..250, Some(251))).unwrap();
-        take(&mut cursor, page(0..250, Some(251))).unwrap();
-        assert_eq!((cursor.next(), cursor.finish().is_err()), (None, true));
+        take(&mut cursor, page(0..250, Some(500))).unwrap();
+        take(&mut cursor, page(0..250, Some(500))).unwrap();
+        assert_eq!((cursor.next(), cursor.finish().is_err(), cursor.finish_rows().is_err()), (None, true, true));
     }
 
     #[test]
@@ -304,6 +308,20 @@ mod tests {
         cursor.halve();
         take(&mut cursor, page(0..50, None)).unwrap();
         assert!(!cursor.double(), "without a total nobody would know what is missing");
+    }
+
+    #[test]
+    fn a_size_that_is_granted_as_asked_bounds_nothing() {
+        let mut cursor = Cursor::new(100);
+        assert!(cursor.halve());
+        assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, Some(1000)) }), Ok(50));
+        assert!(cursor.double());
+        assert_eq!(cursor.next(), Some((1, 100)));
+        // The other side grants less than was tried: counted in its pages, nothing of it is new.
+        assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, Some(1000)) }), Ok(0));
+        assert_eq!(cursor.next(), Some((2, 50)));
+        assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(50..100, Some(1000)) }), Ok(50));
+        assert!(!cursor.double());
     }
 
     proptest! {

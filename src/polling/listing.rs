@@ -12,7 +12,8 @@ use crate::inventory::Shared;
 
 /// Ids in one question.
 const BATCH: usize = 100;
-/// Refusals before any answer: then it is not one of the customers that is refused. A list, its halves, quarters, eighths.
+/// Refusals before any answer: then it is not one of the customers that is refused. A list, a half of it, a quarter, down to
+/// single customers, and some more.
 const MOST_REFUSALS: u64 = 15;
 
 /// Who is there.
@@ -41,7 +42,9 @@ pub(super) async fn list(
         Round { filter: &filter, inventory: &inventory, pages, named: HashSet::new(), admitted: HashSet::new() };
     let listed: Vec<CustomerId> = filter.listed().cloned().collect();
     if !filter.discovers() {
-        let (pages, refused) = round.read_listed(&client, listed, doubted, admission).await?;
+        let everybody = listed.len();
+        let refused = round.read_listed(&client, listed, doubted, admission).await?;
+        let pages = listing_pages(None, everybody - refused.len()) + refused.len() as u64;
         return Ok(Listed { seen: round.admitted, doubted: refused, pages });
     }
     round.read(client.listing(None), admission).await?;
@@ -93,15 +96,15 @@ fn is_refusal(failure: &Failure) -> bool {
 
 impl Round<'_> {
     /// Those of the configuration, and nobody else. One whom the API refuses to speak of must not cost the others their
-    /// answer: what is refused is asked for again by halves, and from the next time on apart from the others. Returns how
-    /// many requests it took, and who is refused.
+    /// answer: what is refused is asked for again by halves, and from the next time on apart from the others. Returns
+    /// who is refused.
     async fn read_listed(
         &mut self,
         client: &Client,
         mut listed: Vec<CustomerId>,
         doubted: &HashSet<CustomerId>,
         admission: Admission,
-    ) -> Result<(u64, HashSet<CustomerId>), Failure> {
+    ) -> Result<HashSet<CustomerId>, Failure> {
         listed.sort_unstable_by_key(|id| (doubted.contains(id), id.clone()));
         let (others, apart) = listed.split_at(listed.partition_point(|id| !doubted.contains(id)));
         let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
@@ -121,13 +124,17 @@ impl Round<'_> {
                     }
                     match ids {
                         [id] => drop(refused.insert(id.clone())),
-                        ids => left.extend(<[_; 2]>::from(ids.split_at(ids.len() / 2))),
+                        ids => {
+                            let (half, other) = ids.split_at(ids.len() / 2);
+                            left.push_front(other);
+                            left.push_front(half);
+                        }
                     }
                 }
                 Err(failure) => return Err(failure),
             }
         }
-        Ok((requests, refused))
+        Ok(refused)
     }
 
     async fn read(&mut self, mut listing: Listing, admission: Admission) -> Result<(), Failure> {

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use memmap2::MmapMut;
 
+use crate::config::folder_of;
+
 /// Files that were set aside and are kept.
 const KEPT_ASIDE: usize = 3;
 /// Bytes that are written at once.
@@ -132,7 +134,7 @@ impl StateFile {
     }
 
     fn folder(&self) -> &Path {
-        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder_of(&self.path)
     }
 }
 

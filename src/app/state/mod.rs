@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use super::partner::Partner;
 use super::partners::Running;
 use crate::clock::Clock;
-use crate::config::StateSettings;
+use crate::config::{StateSettings, folder_of};
 use crate::inventory::state_file::{KnownPartner, State};
 use counters::StateCounters;
 use file::StateFile;
@@ -215,9 +215,7 @@ impl Saver {
 /// What the system does not say.
 fn advice(error: &io::Error, path: &Path) -> &'static str {
     match error.kind() {
-        ErrorKind::NotFound if path.parent().is_some_and(|folder| !folder.is_dir()) => {
-            "; its folder is not there: make it"
-        }
+        ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder is not there: make it",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "; its folder must be writable, since the file is replaced as a whole"
         }
