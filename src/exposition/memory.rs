@@ -64,6 +64,12 @@ pub(super) fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Byte
     Bytes::from_owner(memory)
 }
 
+/// These bytes outside of the heap, if they are many.
+#[must_use]
+pub fn apart(bytes: &[u8]) -> Bytes {
+    joined(std::iter::once(bytes))
+}
+
 /// What is written and soon forgotten.
 #[derive(Debug)]
 pub(super) struct Scratch {

@@ -30,6 +30,7 @@ mod subscriptions;
 mod syntax;
 
 pub use generation::{Chunks, Exposition, Scrape};
+pub use memory::apart;
 pub use negotiate::{accepts_gzip, negotiate};
 pub use own::{Own, merge};
 pub use published::Published;

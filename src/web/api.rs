@@ -44,6 +44,7 @@ use serde::Serialize;
 
 use super::detail::Detail;
 use super::query::Query;
+use super::routes::Page;
 use super::view::{List, View};
 
 /// The answer of `/api/v1/customers`.
@@ -58,17 +59,23 @@ struct Answer {
 
 /// The customers that are asked for.
 #[must_use]
-pub fn customers(view: &View, query: &Query) -> Response {
+pub(super) fn customers(view: &View, query: &Query) -> Page {
     let List { rows, total, .. } = view.list(query);
     let customers = rows.iter().map(|row| Detail::new(row, view.now)).collect();
     let Query { page, per_page, .. } = *query;
-    Json(Answer { total, page, pages: query.pages(total), per_page, customers }).into_response()
+    json(&Answer { total, page, pages: query.pages(total), per_page, customers })
 }
 
 /// How the exporter is doing.
 #[must_use]
-pub fn status(view: &View) -> Response {
-    Json(&view.status).into_response()
+pub(super) fn status(view: &View) -> Page {
+    json(&view.status)
+}
+
+fn json(answer: &impl Serialize) -> Page {
+    let made = serde_json::to_vec(answer).map(|text| (StatusCode::OK, text));
+    let (status, text) = made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string().into()));
+    Page { status, content_type: "application/json", text }
 }
 
 /// 400.

@@ -14,10 +14,11 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::counters::Counters;
@@ -26,7 +27,7 @@ use super::query::Query;
 use super::readiness::readiness;
 use super::view::{Recent, View};
 use super::{Error, Site, api, customer_page, page};
-use crate::exposition::{Chunks, Own, accepts_gzip, merge, negotiate};
+use crate::exposition::{Chunks, Own, accepts_gzip, apart, merge, negotiate};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing but the style sheet is loaded, nothing runs, nobody frames it.
@@ -133,14 +134,19 @@ impl Desk {
     }
 
     /// Makes a page, unless too many wait already, or are not taken by those who asked for them.
-    async fn page(&self, work: impl FnOnce() -> Response + Send + 'static) -> Result<Response, Response> {
+    async fn page(&self, work: impl FnOnce() -> Page + Send + 'static) -> Result<Response, Response> {
         let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
             let busy = "too many pages are asked for at the same time; try again in a moment\n";
             // Closed, since whoever asks for many in a row would be refused each of them.
             let headers = [(RETRY_AFTER, "1"), (CONNECTION, "close")];
             return Err((StatusCode::SERVICE_UNAVAILABLE, headers, TEXT, busy).into_response());
         };
-        aside(&self.pages, move || work().map(|body| Body::new(Seated { body, _chair: chair }))).await
+        let made = move || {
+            let Page { status, content_type, text } = work();
+            let text = Bytes::from_owner(Seated { text: apart(&text), _chair: chair });
+            (status, [(CONTENT_TYPE, content_type)], text).into_response()
+        };
+        aside(&self.pages, made).await
     }
 
     /// Answers a probe.
@@ -233,16 +239,16 @@ async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")], STYLE).into_response()
 }
 
+fn html(page: Markup) -> Page {
+    let text = page.into_string().into_bytes();
+    Page { status: StatusCode::OK, content_type: "text/html; charset=utf-8", text }
+}
+
 async fn status_page(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
     let query = Query::parse(&query.unwrap_or_default())
         .map_err(|error| (StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")).into_response())?;
     let state = Arc::clone(&pages);
-    state
-        .desk
-        .page(move || {
-            Html(page::render(&pages.view(), &query, &pages.site.telemetry_path).into_string()).into_response()
-        })
-        .await
+    state.desk.page(move || html(page::render(&pages.view(), &query, &pages.site.telemetry_path))).await
 }
 
 async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, String)>) -> Result<Response, Response> {
@@ -253,11 +259,12 @@ async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, Strin
             let view = pages.view();
             let row = view.customer(&partner, &id.into());
             match row {
-                Some(row) => {
-                    let page = customer_page::render(&view, &row, &pages.site.telemetry_path);
-                    Html(page.into_string()).into_response()
-                }
-                None => (StatusCode::NOT_FOUND, TEXT, "no such customer is known\n").into_response(),
+                Some(row) => html(customer_page::render(&view, &row, &pages.site.telemetry_path)),
+                None => Page {
+                    status: StatusCode::NOT_FOUND,
+                    content_type: "text/plain; charset=utf-8",
+                    text: b"no such customer is known\n".to_vec(),
+                },
             }
         })
         .await
@@ -274,26 +281,24 @@ async fn api_status(State(pages): Shared) -> Result<Response, Response> {
     state.desk.page(move || api::status(&pages.view())).await
 }
 
-/// The body of a page, which keeps its chair until it is sent.
+/// A page that was made.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) text: Vec<u8>,
+}
+
+/// The bytes of a page, which keep its chair until the last of them is sent: a connection holds on to them longer than to
+/// the body that they came from. They are not in the heap, in which they would leave gaps.
 struct Seated {
-    body: Body,
+    text: Bytes,
     _chair: OwnedSemaphorePermit,
 }
 
-impl hyper::body::Body for Seated {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl AsRef<[u8]> for Seated {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
     }
 }
 
@@ -330,5 +335,26 @@ impl hyper::body::Body for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::body::Body as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_keeps_its_chair_as_long_as_somebody_has_its_bytes() {
+        let desk = Desk::new();
+        for size in [1, 1_000_000] {
+            let page = move || Page { status: StatusCode::OK, content_type: "text/plain", text: vec![b'x'; size] };
+            let mut body = Box::pin(desk.page(page).await.unwrap().into_body());
+            let bytes = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await.unwrap().unwrap();
+            drop(body);
+            assert_eq!(desk.chairs.available_permits(), Desk::CHAIRS - 1, "as when a connection has yet to send them");
+            drop(bytes);
+            assert_eq!(desk.chairs.available_permits(), Desk::CHAIRS);
+        }
     }
 }
