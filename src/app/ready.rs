@@ -1,5 +1,5 @@
-//! Notices that the daemon is ready for the first time, whether or not somebody asks: from then on it is for good, whatever
-//! a reload or a restored listing's age makes of it.
+//! Notices that the daemon is ready for the first time, whether or not somebody asks: from then on it is for good,
+//! whatever a reload or a restored listing's age makes of it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -52,7 +52,8 @@ pub struct Listing {
     pub completed: Option<Timestamp>,
     /// Whether that was before this process: nobody has seen since then who came or left.
     pub restored: bool,
-    /// Whether customers may be wanted now whom the last one did not look for: another is due at once. Of this process only.
+    /// Whether customers may be wanted now whom the last one did not look for: another is due at once. Of this process
+    /// only.
     pub outdated: bool,
     /// Why the last attempt failed, if it did.
     pub failure: Option<FailureReason>,

@@ -12,8 +12,8 @@ use crate::inventory::Shared;
 
 /// Ids in one question.
 const BATCH: usize = 100;
-/// Refusals before any answer: then it is not one of the customers that is refused. A list, a half of it, a quarter, down to
-/// single customers, and some more.
+/// Refusals before any answer: then it is not one of the customers that is refused. A list, a half of it, a quarter, down
+/// to single customers, and some more.
 const MOST_REFUSALS: u64 = 15;
 
 /// Who is there.
