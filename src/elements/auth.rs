@@ -24,8 +24,9 @@ pub(super) use self::tokens::{AccessToken, Renewal};
 use super::budget::Gate;
 use super::counters::{Counters, Operation};
 use super::error::Failure;
-use super::http::{self, Reply};
 use super::redaction::ProxySecrets;
+use super::response::{self, Response};
+use super::transport::Transport;
 use super::trouble::Trouble;
 use super::wire::{self, Token};
 use crate::clock::Clock;
@@ -37,7 +38,7 @@ mod tokens;
 
 /// The scope of all five endpoints.
 const SCOPE: &str = "elements.license.read.all";
-const WHO: &str = "the identity service";
+pub(super) const WHO: &str = "the identity service";
 
 /// The tokens of one partner. Cheap to clone; every clone is the same.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub(super) struct Auth(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     partner: PartnerName,
-    http: reqwest::Client,
+    transport: Transport,
     url: Url,
     client_id: String,
     timeout: Duration,
@@ -96,7 +97,7 @@ impl From<Failure> for Denied {
 impl Auth {
     pub(super) fn new(
         settings: &PartnerSettings,
-        http: reqwest::Client,
+        transport: Transport,
         gate: Gate,
         clock: Clock,
         counters: Arc<Counters>,
@@ -104,7 +105,7 @@ impl Auth {
     ) -> Self {
         Self(Arc::new(Inner {
             partner: settings.name.clone(),
-            http,
+            transport,
             url: settings.token_url.clone(),
             client_id: settings.client_id.clone(),
             timeout: settings.budget.timeout,
@@ -267,7 +268,7 @@ impl Auth {
         let (asked, started) = (self.now(), Instant::now());
         self.0.counters.sent(Operation::Token);
         let deadline = started + self.0.timeout;
-        let reply = http::exchange(WHO, &self.0.http, request, deadline, http::USUAL_BODY, asked).await;
+        let reply = self.0.transport.send(request, deadline, response::USUAL_BODY, asked).await;
         // The last field is the secret; the one before it is a constant.
         let secrets = self.0.proxy_secrets.and(fields.last().map_or("", |(_, value)| value.as_str()));
         let outcome = reply.map_err(Denied::from).and_then(|reply| read(reply, &secrets));
@@ -310,8 +311,8 @@ fn wiped(text: String) -> Bytes {
 }
 
 /// The header and the life of the token in an answer to these secrets.
-fn read(reply: Reply, secrets: &[&str]) -> Result<(HeaderValue, Duration), Denied> {
-    let Reply { status, retry_after, request_id, redirect, body } = reply;
+fn read(reply: Response, secrets: &[&str]) -> Result<(HeaderValue, Duration), Denied> {
+    let Response { status, retry_after, request_id, redirect, body } = reply;
     let body = Zeroizing::new(body);
     let malformed = |problem: String| {
         Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))

@@ -12,15 +12,17 @@ use prometheus::proto::MetricFamily;
 use reqwest::Method;
 use url::Url;
 
-use super::auth::Auth;
+use super::auth::{self, Auth};
 use super::budget::{Admission, Gate};
 use super::counters::{Counters, Gauges};
 use super::error::{AskError, Failure};
-use super::http;
 use super::listing::Listing;
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::redaction::ProxySecrets;
-use super::request::Call;
+use super::request::{self, Call};
+use super::resolver::Resolver;
+use super::response;
+use super::transport::{self, Transport};
 use super::trouble::Trouble;
 use super::wire::{self, Decoded};
 use crate::clock::Clock;
@@ -33,7 +35,7 @@ pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) partner: PartnerName,
-    pub(super) http: reqwest::Client,
+    pub(super) transport: Transport,
     pub(super) api: Url,
     pub(super) timeout: Duration,
     pub(super) clock: Clock,
@@ -84,16 +86,29 @@ impl From<prometheus::Error> for ClientError {
 impl Client {
     /// A client with a full budget and no token.
     pub fn new(settings: &PartnerSettings, clock: Clock) -> Result<Self, ClientError> {
-        let (http, token_http) = http::clients(settings)?;
+        Self::with_resolver(settings, clock, Resolver::system())
+    }
+
+    /// The same, with names resolved by `resolver`.
+    pub(super) fn with_resolver(
+        settings: &PartnerSettings,
+        clock: Clock,
+        resolver: Resolver,
+    ) -> Result<Self, ClientError> {
+        let roots = settings.ca_file.clone().map(transport::read_roots).transpose()?.unwrap_or_default();
+        let new = |who, url| Transport::new(who, settings, url, &roots, resolver.clone());
+        let (transport, token_transport) =
+            (new(request::WHO, &settings.api_url)?, new(auth::WHO, &settings.token_url)?);
         let registry = Registry::new();
         let counters = Arc::new(Counters::new(&settings.name, &registry)?);
         let gate = Gate::new(settings.budget);
         let proxy_secrets = ProxySecrets::new(settings.proxy_url.as_ref());
-        let auth = Auth::new(settings, token_http, gate.clone(), clock, Arc::clone(&counters), proxy_secrets.clone());
+        let auth =
+            Auth::new(settings, token_transport, gate.clone(), clock, Arc::clone(&counters), proxy_secrets.clone());
         registry.register(Box::new(Gauges::new(&settings.name, gate.clone(), auth.clone())?))?;
         Ok(Self(Arc::new(Inner {
             partner: settings.name.clone(),
-            http,
+            transport,
             api: settings.api_url.clone(),
             timeout: settings.budget.timeout,
             clock,
@@ -133,7 +148,7 @@ impl Client {
             method: Method::GET,
             url,
             body: None,
-            limit: http::USUAL_BODY,
+            limit: response::USUAL_BODY,
             may_be_absent: true,
             repeats_timeouts: true,
         };
@@ -204,7 +219,7 @@ impl Client {
                 method: Method::POST,
                 url: page_url(base.clone(), index, size),
                 body: Some("{}".to_owned()),
-                limit: http::USUAL_BODY,
+                limit: response::USUAL_BODY,
                 may_be_absent: index == 1,
                 repeats_timeouts: true,
             };

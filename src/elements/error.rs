@@ -80,8 +80,8 @@ impl Failure {
         Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
     }
 
-    /// A request that could not be sent, or has no answer.
-    pub(super) fn from_sending(who: &str, error: &reqwest::Error) -> Self {
+    /// A request that could not be sent, or has no answer. `proxy` is the `host:port` that it went through.
+    pub(super) fn from_sending(who: &str, proxy: Option<&str>, error: &reqwest::Error) -> Self {
         let (reason, what) = if is_tls(error) {
             (FailureReason::Tls, "no TLS connection to")
         } else if error.is_connect() {
@@ -95,7 +95,8 @@ impl Failure {
         } else {
             (FailureReason::Connect, "connection lost to")
         };
-        Self::new(reason, format!("{what} {who}: {}", root_cause(error)))
+        let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+        Self::new(reason, format!("{what} {who}{through}: {}", root_cause(error)))
     }
 
     /// An answer whose body broke off or cannot be decompressed.

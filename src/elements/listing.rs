@@ -14,9 +14,9 @@ use url::Url;
 use super::budget::Admission;
 use super::client::{Client, page_url};
 use super::error::Failure;
-use super::http;
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::request::{Call, Unanswered};
+use super::response;
 use super::wire;
 use crate::domain::{Collector, CustomerId, FailureReason, ListedCustomer};
 
@@ -90,7 +90,7 @@ impl Listing {
                 method: Method::POST,
                 url: page_url(self.url.clone(), index, size),
                 body: Some(batch.body.clone()),
-                limit: http::LISTING_BODY,
+                limit: response::LISTING_BODY,
                 may_be_absent: false,
                 repeats_timeouts: size == 1,
             };

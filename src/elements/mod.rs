@@ -9,12 +9,13 @@ mod budget;
 mod client;
 mod counters;
 mod error;
-mod http;
 mod listing;
 mod paging;
 mod redaction;
 mod request;
 mod resolver;
+mod response;
+mod transport;
 mod trouble;
 pub mod wire;
 
@@ -25,6 +26,6 @@ pub use budget::Admission;
 pub use client::{ApiStatus, Client, ClientError};
 pub use error::{AskError, Failure};
 // For the fuzz targets: nobody else reads it outside of this room.
-#[doc(hidden)]
-pub use http::read_retry_after;
 pub use listing::Listing;
+#[doc(hidden)]
+pub use response::read_retry_after;

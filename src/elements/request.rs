@@ -19,11 +19,12 @@ use super::budget::Admission;
 use super::client::Client;
 use super::counters::Operation;
 use super::error::{AskError, Failure};
-use super::http;
+use super::redaction::holds_secret;
+use super::response::{self, Response};
 use super::wire::{Decoded, Malformed};
 use crate::domain::{Collector, FailureReason};
 
-const WHO: &str = "the API";
+pub(super) const WHO: &str = "the API";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Pauses between the requests of one question: random, up to 0.5 s, 1 s, 2 s.
@@ -70,7 +71,7 @@ enum Outcome<T> {
     Answered(T, Duration),
     Absent,
     /// The token was refused; a new one may help.
-    Unauthorized(Renewal),
+    Unauthorized(Renewal, Failure),
     Failed {
         failure: Failure,
         retry_after: Option<Duration>,
@@ -83,16 +84,20 @@ impl Client {
         &self,
         call: &Call,
         mut admission: Option<Admission>,
-        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed>,
-    ) -> Result<(T, Duration), Unanswered> {
+        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Copy + Send + 'static,
+    ) -> Result<(T, Duration), Unanswered>
+    where
+        T: Send + 'static,
+    {
         let timeout = self.0.timeout;
         let effort = timeout.saturating_mul(4).min(LONGEST_EFFORT).max(timeout);
         let mut give_up = None;
         let mut pauses = PAUSES.build();
         let mut repeated = false;
         let mut renewed = None;
+        let mut last_failure = None;
         loop {
-            let ready = match self.ready_until(admission.take(), give_up, effort).await {
+            let ready = match self.ready_until(admission.take(), give_up, effort, last_failure.as_ref()).await {
                 Ok((token, admission)) => {
                     if std::mem::replace(&mut repeated, true) {
                         self.0.counters.retried(Operation::Ask(call.collector));
@@ -107,15 +112,15 @@ impl Client {
             let outcome = match ready {
                 Ok((token, admission)) => {
                     let deadline = until.min(Instant::now() + timeout);
-                    self.send(call, &token, admission, deadline, renewed, &decode).await
+                    self.send(call, &token, admission, deadline, renewed, decode).await
                 }
                 Err(failure) => Outcome::Failed { failure, retry_after: self.auth_pause() },
             };
             let (failure, retry_after) = match outcome {
                 Outcome::Answered(value, took) => return Ok((value, took)),
                 Outcome::Absent => return Err(Unanswered::Absent),
-                Outcome::Unauthorized(renewal) => {
-                    renewed = Some(renewal);
+                Outcome::Unauthorized(renewal, failure) => {
+                    (renewed, last_failure) = (Some(renewal), Some(failure));
                     continue;
                 }
                 Outcome::Failed { failure, retry_after } => (failure, retry_after),
@@ -139,15 +144,18 @@ impl Client {
             if !(sent && failure.reason == FailureReason::Throttled) {
                 tokio::time::sleep(pause).await;
             }
+            last_failure = Some(failure);
         }
     }
 
-    /// [`Self::ready`], unless that takes until `give_up`, or the gate is closed for longer than the whole `effort`.
+    /// [`Self::ready`], unless that takes until `give_up`, or the gate is closed for longer than the whole `effort`. Where
+    /// there is no room to send again in time, what failed is the last request, not the waiting.
     async fn ready_until(
         &self,
         admission: Option<Admission>,
         give_up: Option<Instant>,
         effort: Duration,
+        last_failure: Option<&Failure>,
     ) -> Result<(AccessToken, Admission), Failure> {
         let left = give_up.map_or(effort, |until| until.saturating_duration_since(Instant::now()));
         let closed = |least| self.0.gate.state().closed_for.filter(|&wait| wait > least);
@@ -159,10 +167,11 @@ impl Client {
         }
         let Some(until) = give_up else { return self.ready(admission).await };
         timeout_at(until, self.ready(admission)).await.unwrap_or_else(|_| {
-            Err(closed(Duration::ZERO).map_or_else(
-                || Failure::new(FailureReason::Timeout, "there was no room in the budget to ask again in time"),
-                throttled,
-            ))
+            Err(match (closed(Duration::ZERO), last_failure) {
+                (Some(wait), _) => throttled(wait),
+                (None, Some(failure)) => failure.clone(),
+                (None, None) => Failure::new(FailureReason::Timeout, "there was no room in the budget to ask in time"),
+            })
         })
     }
 
@@ -200,8 +209,11 @@ impl Client {
         admission: Admission,
         deadline: Instant,
         renewed: Option<Renewal>,
-        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed>,
-    ) -> Outcome<T> {
+        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Send + 'static,
+    ) -> Outcome<T>
+    where
+        T: Send + 'static,
+    {
         let operation = Operation::Ask(call.collector);
         let mut request = Request::new(call.method.clone(), call.url.clone());
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(&token.header));
@@ -211,36 +223,28 @@ impl Client {
 
         let started = Instant::now();
         self.0.counters.sent(operation);
-        let reply = http::exchange(WHO, &self.0.http, request, deadline, call.limit, self.0.clock.now()).await;
+        let received = self.0.transport.send(request, deadline, call.limit, self.0.clock.now()).await;
         let took = started.elapsed();
         let secrets = self.0.proxy_secrets.and(token.expose());
         let mut retry_after = None;
-        let outcome = reply.and_then(|reply| {
-            let status = reply.status;
-            match status {
-                StatusCode::TOO_MANY_REQUESTS => self.0.gate.throttled(&admission, reply.retry_after),
-                _ if !status.is_server_error() => self.0.gate.succeeded(&admission),
-                _ => retry_after = reply.retry_after,
-            }
-            let failed = if status.is_success() {
-                self.0.auth.proven(token);
-                match decode(&reply.body) {
-                    Ok(Decoded { value, unreadable }) => {
-                        self.0.counters.left_out(operation, &unreadable);
-                        return Ok(Some(value));
-                    }
-                    Err(malformed) => {
-                        let message = format!("{WHO} answered {}: {malformed}", status.as_u16());
-                        Failure::new(FailureReason::Malformed, message)
-                    }
+        let outcome = match received {
+            Ok(response) => {
+                let status = response.status;
+                self.log(operation, &response, took, &secrets);
+                match status {
+                    StatusCode::TOO_MANY_REQUESTS => self.0.gate.throttled(&admission, response.retry_after),
+                    _ if !status.is_server_error() => self.0.gate.succeeded(&admission),
+                    _ => retry_after = response.retry_after,
                 }
-            } else if status == StatusCode::NOT_FOUND && call.may_be_absent {
-                return Ok(None);
-            } else {
-                Failure::from_status(WHO, status, reply.redirect.as_deref(), &reply.body, &secrets)
-            };
-            Err(Failure { request_id: reply.request_id, ..failed })
-        });
+                if status.is_success() {
+                    self.0.auth.proven(token);
+                }
+                let request_id = response.request_id.clone();
+                let judged = self.judge(call, response, &secrets, decode).await;
+                judged.map_err(|failure| Failure { request_id, ..failure })
+            }
+            Err(failure) => Err(failure),
+        };
         drop(admission);
         let failed = outcome.as_ref().err().map(|failure| failure.reason);
         self.0.counters.answered(operation, took, failed);
@@ -255,10 +259,54 @@ impl Client {
                 if failure.reason == FailureReason::Unauthorized
                     && let Some(renewal) = self.0.auth.refused(token, renewed, &failure)
                 {
-                    return Outcome::Unauthorized(renewal);
+                    return Outcome::Unauthorized(renewal, failure);
                 }
                 Outcome::Failed { failure, retry_after }
             }
         }
+    }
+
+    /// What an answer says; `None` for a 404 that is an answer.
+    async fn judge<T>(
+        &self,
+        call: &Call,
+        response: Response,
+        secrets: &[&str],
+        decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Send + 'static,
+    ) -> Result<Option<T>, Failure>
+    where
+        T: Send + 'static,
+    {
+        let Response { status, redirect, body, .. } = response;
+        if status == StatusCode::NOT_FOUND && call.may_be_absent {
+            return Ok(None);
+        }
+        if !status.is_success() {
+            return Err(Failure::from_status(WHO, status, redirect.as_deref(), &body, secrets));
+        }
+        match response::off_thread(body, move |body| decode(&body)).await {
+            Ok(Decoded { value, unreadable }) => {
+                self.0.counters.left_out(Operation::Ask(call.collector), &unreadable);
+                Ok(Some(value))
+            }
+            Err(malformed) => {
+                let message = format!("{WHO} answered {}: {malformed}", status.as_u16());
+                Err(Failure::new(FailureReason::Malformed, message))
+            }
+        }
+    }
+
+    /// One line for each answer, at level debug.
+    fn log(&self, operation: Operation, response: &Response, took: Duration, secrets: &[&str]) {
+        let request_id = response.request_id.as_deref().filter(|id| !holds_secret(id, secrets));
+        debug!(
+            partner = %self.0.partner,
+            operation = operation.as_str(),
+            status = response.status.as_u16(),
+            bytes = response.body.len(),
+            duration_ms = took.as_millis(),
+            request_id,
+            "request answered"
+        );
     }
 }

@@ -4,9 +4,11 @@
 //! for one that is silent. Whoever asked has given up by then, and asks again. Without a bound, such an outage would
 //! fill the runtime's threads for blocking work, which others need.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -15,36 +17,54 @@ use tokio::sync::Semaphore;
 /// Look-ups at the same time, those included that nobody waits for any more.
 const AT_ONCE: usize = 4;
 
-/// The resolver of one HTTP client.
-#[derive(Debug)]
-pub(super) struct Resolver(Arc<Semaphore>);
+type Lookup = dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;
+
+/// The resolver of one partner. Cheap to clone; clones share the bound on look-ups.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    permits: Arc<Semaphore>,
+    lookup: Arc<Lookup>,
+}
 
 impl Resolver {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    /// Names as the system resolves them.
+    pub(super) fn system() -> Self {
+        Self::new(|name| async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
     }
 
-    /// Waits for its turn, then for the addresses; a look-up that has begun keeps its turn to its end.
-    async fn in_turn<F>(turns: Arc<Semaphore>, look_up: F) -> io::Result<Vec<SocketAddr>>
+    /// Names as `lookup` resolves them.
+    pub(super) fn new<F>(lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
     {
-        let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
+        let lookup = Arc::new(move |name| Box::pin(lookup(name)) as Pin<Box<_>>);
+        Self { permits: Arc::new(Semaphore::new(AT_ONCE)), lookup }
+    }
+
+    /// Waits for a permit, then for the addresses; a look-up that has begun keeps its permit to its end.
+    async fn look_up(self, name: String) -> io::Result<Vec<SocketAddr>> {
+        let permit = self.permits.acquire_owned().await.map_err(io::Error::other)?;
+        let lookup = (self.lookup)(name);
         let looked_up = tokio::spawn(async move {
-            let addresses = look_up.await;
-            drop(turn);
+            let addresses = lookup.await;
+            drop(permit);
             addresses
         });
         looked_up.await.map_err(io::Error::other)?
     }
 }
 
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let turns = Arc::clone(&self.0);
+        let resolver = self.clone();
         Box::pin(async move {
-            let look_up = async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) };
-            let addresses: Addrs = Box::new(Self::in_turn(turns, look_up).await?.into_iter());
+            let addresses: Addrs = Box::new(resolver.look_up(name.as_str().to_owned()).await?.into_iter());
             Ok(addresses)
         })
     }
@@ -61,28 +81,31 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_resolved() {
-        let addresses = Resolver::new().resolve("localhost".parse().unwrap()).await.unwrap();
+        let addresses = Resolver::system().resolve("localhost".parse().unwrap()).await.unwrap();
         assert!(addresses.collect::<Vec<_>>().iter().all(|address| address.ip().is_loopback()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn look_ups_that_nobody_waits_for_do_not_add_up() {
-        let (resolver, go_on, begun) = (Resolver::new(), Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-        let look_up = || {
+        let (go_on, begun) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let resolver = {
             let (go_on, begun) = (go_on.clone(), begun.clone());
-            async move {
-                begun.fetch_add(1, Ordering::Relaxed);
-                go_on.notified().await;
-                Ok(Vec::new())
-            }
+            Resolver::new(move |_| {
+                let (go_on, begun) = (go_on.clone(), begun.clone());
+                async move {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    go_on.notified().await;
+                    Ok(Vec::new())
+                }
+            })
         };
         for _ in 0..20 {
-            let asked = Resolver::in_turn(resolver.0.clone(), look_up());
+            let asked = resolver.clone().look_up("x".to_owned());
             assert!(tokio::time::timeout(Duration::from_secs(1), asked).await.is_err());
         }
         assert_eq!(begun.load(Ordering::Relaxed), AT_ONCE);
         go_on.notify_waiters();
-        let asked = tokio::spawn(Resolver::in_turn(resolver.0.clone(), look_up()));
+        let asked = tokio::spawn(resolver.look_up("x".to_owned()));
         while begun.load(Ordering::Relaxed) == AT_ONCE {
             tokio::task::yield_now().await;
         }

@@ -1,11 +1,13 @@
 //! The client against a server on the loopback address.
 
+mod connections;
 mod listing;
 mod questions;
 mod server;
 mod throttling;
 mod tls;
 mod tokens;
+mod tolerance;
 
 use std::time::Duration;
 

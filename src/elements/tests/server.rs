@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -19,6 +20,8 @@ pub(super) struct Seen {
     pub(super) body: String,
     /// How many came for the same path (without the query) before.
     pub(super) before: usize,
+    /// The number of its connection, from 0 on.
+    pub(super) connection: usize,
 }
 
 impl Seen {
@@ -40,6 +43,10 @@ impl Seen {
 pub(super) enum Say {
     /// These bytes, and the end of the connection.
     Bytes(Vec<u8>),
+    /// These bytes; the connection stays open for the next request.
+    Keep(Vec<u8>),
+    /// These bytes over and over again, until the other side closes the connection.
+    Endless(&'static [u8]),
     /// Nothing, for ever.
     Nothing,
 }
@@ -61,12 +68,19 @@ pub(super) fn token(number: usize) -> Say {
     say(200, format!(r#"{{"access_token": "token-{number}", "expires_in": 3600, "token_type": "Bearer"}}"#))
 }
 
+/// The same answer on a connection that stays open.
+pub(super) fn keep(status: u16, body: &str) -> Say {
+    Say::Keep(format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+}
+
 type Handler = dyn Fn(&Seen) -> Say + Send + Sync;
 
 /// Listens until it is dropped.
 pub(super) struct Server {
     pub(super) url: Url,
     seen: Arc<Mutex<Vec<Seen>>>,
+    /// Connections that are open.
+    open: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
@@ -79,29 +93,45 @@ impl Server {
         tls: Option<tokio_rustls::TlsAcceptor>,
         handler: impl Fn(&Seen) -> Say + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), tls, handler)
+    }
+
+    pub(super) fn start_on(
+        listener: TcpListener,
+        tls: Option<tokio_rustls::TlsAcceptor>,
+        handler: impl Fn(&Seen) -> Say + Send + Sync + 'static,
+    ) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = Url::parse(&format!("{scheme}://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
         let handler: Arc<Handler> = Arc::new(handler);
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let log = Arc::clone(&seen);
+        let (count, open) = watch::channel(0);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
-            while let Ok((socket, _)) = listener.accept().await {
-                let (handler, log, tls) = (Arc::clone(&handler), Arc::clone(&log), tls.clone());
+            for number in 0.. {
+                let Ok((socket, _)) = listener.accept().await else { break };
+                let (handler, log, tls, count) = (Arc::clone(&handler), Arc::clone(&log), tls.clone(), count.clone());
                 connections.spawn(async move {
+                    count.send_modify(|open| *open += 1);
                     match tls {
-                        None => serve(socket, &*handler, &log).await,
+                        None => serve(socket, number, &*handler, &log).await,
                         Some(tls) => {
                             if let Ok(socket) = tls.accept(socket).await {
-                                serve(socket, &*handler, &log).await;
+                                serve(socket, number, &*handler, &log).await;
                             }
                         }
                     }
+                    count.send_modify(|open| *open -= 1);
                 });
             }
         });
-        Self { url, seen, task }
+        Self { url, seen, open, task }
+    }
+
+    /// Waits until so many connections are open.
+    pub(super) async fn until_open(&self, connections: usize) {
+        self.open.clone().wait_for(|&open| open == connections).await.unwrap();
     }
 
     /// Everything that was asked so far.
@@ -121,34 +151,55 @@ impl Drop for Server {
     }
 }
 
-async fn serve(mut socket: impl AsyncReadExt + AsyncWriteExt + Unpin, handler: &Handler, log: &Mutex<Vec<Seen>>) {
+async fn serve(
+    mut socket: impl AsyncReadExt + AsyncWriteExt + Unpin,
+    connection: usize,
+    handler: &Handler,
+    log: &Mutex<Vec<Seen>>,
+) {
     let mut bytes = Vec::new();
-    let request = loop {
-        if let Some(request) = parse(&bytes) {
-            break request;
+    loop {
+        let request = loop {
+            if let Some((request, length)) = parse(&bytes) {
+                bytes.drain(..length);
+                break request;
+            }
+            match socket.read_buf(&mut bytes).await {
+                Ok(length) if length > 0 => {}
+                _ => return,
+            }
+        };
+        let request = {
+            let mut log = log.lock().unwrap();
+            let before = log.iter().filter(|seen| seen.path() == request.path()).count();
+            let request = Seen { before, connection, ..request };
+            log.push(request.clone());
+            request
+        };
+        match handler(&request) {
+            Say::Bytes(bytes) => {
+                let _ = socket.write_all(&bytes).await;
+                let _ = socket.shutdown().await;
+                return;
+            }
+            Say::Keep(bytes) => {
+                if socket.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+            Say::Endless(bytes) => {
+                while socket.write_all(bytes).await.is_ok() {
+                    tokio::task::yield_now().await;
+                }
+                return;
+            }
+            Say::Nothing => std::future::pending().await,
         }
-        match socket.read_buf(&mut bytes).await {
-            Ok(length) if length > 0 => {}
-            _ => return,
-        }
-    };
-    let request = {
-        let mut log = log.lock().unwrap();
-        let before = log.iter().filter(|seen| seen.path() == request.path()).count();
-        let request = Seen { before, ..request };
-        log.push(request.clone());
-        request
-    };
-    match handler(&request) {
-        Say::Bytes(bytes) => {
-            let _ = socket.write_all(&bytes).await;
-            let _ = socket.shutdown().await;
-        }
-        Say::Nothing => std::future::pending().await,
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Seen> {
+/// The request that the bytes begin with, and its length.
+fn parse(bytes: &[u8]) -> Option<(Seen, usize)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
@@ -159,5 +210,6 @@ fn parse(bytes: &[u8]) -> Option<Seen> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    (body.len() >= length).then(|| Seen { target, method, headers, body: body.to_owned(), before: 0 })
+    let body = body.get(..length)?.to_owned();
+    Some((Seen { target, method, headers, body, before: 0, connection: 0 }, head.len() + 4 + length))
 }

@@ -13,25 +13,26 @@ use super::*;
 use crate::domain::FailureReason;
 use crate::elements::ClientError;
 
-/// A server certificate for localhost, and the CA that signed it as PEM.
-fn acceptor() -> (TlsAcceptor, String) {
+/// A server certificate for localhost that offers these protocols, and the CA that signed it as PEM.
+pub(super) fn acceptor(alpn: &[&str]) -> (TlsAcceptor, String) {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     (TlsAcceptor::from(Arc::new(config)), ca.pem())
 }
 
 async fn tls_server() -> (Server, tempfile::TempDir, PathBuf) {
-    let (acceptor, ca) = acceptor();
+    let (acceptor, ca) = acceptor(&[]);
     let directory = tempfile::tempdir().unwrap();
     let ca_file = directory.path().join("ca.pem");
     std::fs::write(&ca_file, ca).unwrap();
@@ -52,7 +53,7 @@ async fn a_private_ca_is_trusted_when_it_is_configured() {
 #[tokio::test]
 async fn an_unknown_ca_is_a_tls_failure() {
     let (server, _directory, _) = tls_server().await;
-    let (_, other_ca) = acceptor();
+    let (_, other_ca) = acceptor(&[]);
     let directory = tempfile::tempdir().unwrap();
     let ca_file = directory.path().join("other.pem");
     std::fs::write(&ca_file, other_ca).unwrap();

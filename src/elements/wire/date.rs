@@ -2,8 +2,8 @@
 //!
 //! - `03-14-2026T12:00:00Z`, `08/23/2027`, `08/23/2027 12:00:00 AM`: month first. The time of this form comes from a
 //!   12-hour clock and does not say which half of the day, so the date is read as 00:00:00Z.
-//! - `2025-09-26T00:00:00Z`, `2025-04-05`, `2025/09/30`: year first, with or without time, fraction and offset; UTC
-//!   where there is no offset.
+//! - `2025-09-26T00:00:00Z`, `2025-04-05`, `2025/09/30`: year first, with or without time, fraction and offset (after
+//!   spaces, as .NET prints it: `2027-06-30T00:00:00 +00:00`); UTC where there is no offset.
 //!
 //! Years up to 1970 (0001-01-01 and 1970-01-01 are what programs write for "no date") and 9999 ("for ever") are not
 //! applicable. A date that only makes sense with the day first (`23/08/2027`) is unreadable, like one that makes none.
@@ -64,7 +64,11 @@ fn midnight(date: Date) -> Option<Timestamp> {
 /// The date at a time of ISO 8601, with or without offset; an hour of one digit is one.
 fn at(date: Date, time: &str) -> Option<Timestamp> {
     let zero = if time.find(':') == Some(1) { "0" } else { "" };
-    let text = format!("{date}T{zero}{time}");
+    let (clock, offset) = match time.split_once(' ').map(|(clock, offset)| (clock, offset.trim_start())) {
+        Some((clock, offset)) if offset.starts_with(['+', '-', 'Z', 'z']) => (clock, offset),
+        _ => (time, ""),
+    };
+    let text = format!("{date}T{zero}{clock}{offset}");
     text.parse().ok().or_else(|| Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok())
 }
 
@@ -109,6 +113,10 @@ mod tests {
             ("2025-09-26T10:20:30.1234567Z", "2025-09-26T10:20:30.1234567Z"),
             ("2025-09-26T10:20:30+02:00", "2025-09-26T08:20:30Z"),
             ("2025/9/6T10:20:30-0530", "2025-09-06T15:50:30Z"),
+            ("2027-06-30T00:00:00 +00:00", "2027-06-30T00:00:00Z"),
+            ("2027-06-30 10:20:30.5  -05:30", "2027-06-30T15:50:30.5Z"),
+            ("2027-06-30 1:20:30 Z", "2027-06-30T01:20:30Z"),
+            ("06/30/2027 1:20:30 +00:00", "2027-06-30T00:00:00Z"),
             (" 2024-02-29 ", "2024-02-29T00:00:00Z"),
             ("8/3/2027", "2027-08-03T00:00:00Z"),
             ("08/23/2027 12:00:00 AM", "2027-08-23T00:00:00Z"),
@@ -153,6 +161,10 @@ mod tests {
             "+2025-09-26",
             "2025-09-26T",
             "2025-09-26T25:00:00Z",
+            "2025-09-26T10:00:00 + 00:00",
+            "2025-09-26T10:00:00+01:00 +00:00",
+            "2025-09-26T10:00:00 Z +00:00",
+            "2025-09-26T10:00:00 26",
             "03-14-2026Tnoon",
             "03-14-2026T12:61:00Z",
             "1758844800",

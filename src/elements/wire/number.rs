@@ -1,4 +1,4 @@
-//! Numbers, as numbers or as texts: `20`, `"20"`, `"20.0"`, `" 1,024 "`, `"Unlimited"`, `"+3"`.
+//! Numbers, as numbers or as texts: `20`, `"20"`, `"20.0"`, `" 1,024 "`, `"+5"`, `"Unlimited"`.
 //!
 //! Commas are thousands separators and stand where these belong, or the number is not one: `"1,5"` is no guess between
 //! 15 and 1.5, and of what is counted `"1.234"` is none between 1234 and 1.234.
@@ -13,7 +13,7 @@ use crate::domain::Quantity;
 pub(super) fn quantity(json: &Json<'_>) -> Reading<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().and_then(Quantity::new).into(),
-        Json::Text(text) => unlimited(text).or_else(|| Quantity::new(decimal(counted(text)?)?)).into(),
+        Json::Text(text) => unlimited(text).or_else(|| Quantity::new(decimal(unsigned(counted(text)?))?)).into(),
         _ => Reading::Unreadable,
     }
 }
@@ -57,6 +57,11 @@ fn counted(text: &str) -> Option<&str> {
         first.len() <= 3 && is_digits(first) && !first.starts_with('0') && rest.len() == 3 && is_digits(rest)
     });
     (!grouped).then_some(text)
+}
+
+/// The text without a plus sign.
+pub(super) fn unsigned(text: &str) -> &str {
+    text.strip_prefix('+').unwrap_or(text)
 }
 
 fn whole(text: &str) -> Option<i64> {
@@ -116,6 +121,8 @@ mod tests {
             (json!("1,024"), 1024.0),
             (json!("12,345,678.5"), 12_345_678.5),
             (json!("007"), 7.0),
+            (json!("+5"), 5.0),
+            (json!(" +1,024.5"), 1024.5),
             (json!("0.125"), 0.125),
             (json!(1.234), 1.234),
             (json!("UNLIMITED"), f64::INFINITY),
@@ -132,6 +139,11 @@ mod tests {
         for value in [
             json!(-1),
             json!("-1"),
+            json!("+"),
+            json!("++5"),
+            json!("+-5"),
+            json!("+ 5"),
+            json!("+1.024"),
             json!("NaN"),
             json!("Infinity"),
             json!("inf"),

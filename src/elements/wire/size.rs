@@ -3,7 +3,7 @@
 //! 1 KB is 2^10 bytes, 1 GB is 2^30; KiB and GiB are the same. A number without a unit says nothing, unless it is 0.
 
 use super::json::Json;
-use super::number::{decimal, unlimited};
+use super::number::{decimal, unlimited, unsigned};
 use super::reading::Reading;
 use crate::domain::Quantity;
 
@@ -62,7 +62,7 @@ fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
 /// The number, or the word in its place, and the unit.
 fn split(text: &str) -> (&str, &str) {
     const WORD: usize = "unlimited".len();
-    let text = text.trim();
+    let text = unsigned(text.trim());
     let end = match text.get(..WORD) {
         Some(word) if unlimited(word).is_some() => WORD,
         _ => text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',')).unwrap_or(text.len()),
@@ -106,6 +106,7 @@ mod tests {
         for (text, expected) in [
             ("1024 GB", 1024.0 * GB),
             ("1,044 GB", 1044.0 * GB),
+            ("+5 GB", 5.0 * GB),
             ("1.42 GB", 1.42 * GB),
             ("0 GB", 0.0),
             ("0", 0.0),
@@ -132,6 +133,8 @@ mod tests {
             "7",
             "GB",
             "-1 GB",
+            "+-1 GB",
+            "++1 GB",
             "1 GB GB",
             "1 furlong",
             "1,5 GB",

@@ -1,0 +1,286 @@
+//! The whole answer to one request: what its headers say, and its body, decompressed.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use flate2::bufread::GzDecoder;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use tokio::time::{Instant, timeout_at};
+
+use super::error::Failure;
+use crate::domain::FailureReason;
+
+/// What is read of the body of a failed request, in bytes.
+const ERROR_BODY: usize = 64 * 1024;
+/// A body that fits every endpoint but the service list, in bytes.
+pub(super) const USUAL_BODY: usize = 1024 * 1024;
+/// The limit of a page of the service list, in bytes: 160 KiB for each of 100 customers, some 200 rows.
+pub(super) const LISTING_BODY: usize = 16 * 1024 * 1024;
+/// gzip members of one body: a server that starts one at each flush needs some thousands for the largest body.
+const MAX_MEMBERS: usize = 10_000;
+/// A larger body, in bytes, is decompressed and decoded on a thread for blocking work.
+pub(super) const MAX_INLINE: usize = 16 * 1024;
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: StatusCode,
+    /// `Retry-After`, from now.
+    pub(super) retry_after: Option<Duration>,
+    pub(super) request_id: Option<String>,
+    /// The host that a redirect points to.
+    pub(super) redirect: Option<String>,
+    /// All of it if the status is a success; else what came of it.
+    pub(super) body: Vec<u8>,
+}
+
+/// A response, and whether it came to its end.
+pub(super) struct Read {
+    pub(super) response: Response,
+    pub(super) complete: bool,
+}
+
+impl Response {
+    /// Reads an answer of `who` to its end. The status of a failed request is enough: its body may be cut.
+    pub(super) async fn read(
+        who: &'static str,
+        mut answer: reqwest::Response,
+        deadline: Instant,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Read, Failure> {
+        let headers = answer.headers();
+        let gzip = is_gzip(headers);
+        let mut response = Self {
+            status: answer.status(),
+            retry_after: retry_after(headers, now),
+            request_id: request_id(headers),
+            redirect: redirect(&answer),
+            body: Vec::new(),
+        };
+        let success = response.status.is_success();
+        let limit = if success { limit } else { ERROR_BODY };
+        let late = || Err(Failure::new(FailureReason::Timeout, format!("no complete answer in time from {who}")));
+        let read = timeout_at(deadline, collect(who, &mut answer, limit, &mut response.body)).await;
+        let read = read.unwrap_or_else(|_| late());
+        // Of an error, what is too much is as good as complete: the connection is fine.
+        let complete = read.as_ref().err().is_none_or(|failure| failure.reason == FailureReason::TooLarge);
+        let mut outcome = read;
+        if gzip && (outcome.is_ok() || !success) {
+            let compressed = std::mem::take(&mut response.body);
+            match off_thread(compressed, move |compressed| decompress(who, &compressed, limit)).await {
+                Ok(body) => response.body = body,
+                Err(failure) => outcome = outcome.and(Err(failure)),
+            }
+        }
+        match outcome {
+            Err(failure) if success => Err(Failure { request_id: response.request_id, ..failure }),
+            _ => Ok(Read { response, complete }),
+        }
+    }
+}
+
+/// Runs work on a body: here if it is short, else on a thread for blocking work, so that timers and other requests do
+/// not wait for it. A panic comes back as one.
+pub(super) async fn off_thread<T: Send + 'static>(
+    body: Vec<u8>,
+    work: impl FnOnce(Vec<u8>) -> T + Send + 'static,
+) -> T {
+    if body.len() <= MAX_INLINE {
+        return work(body);
+    }
+    match tokio::task::spawn_blocking(move || work(body)).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+async fn collect(who: &str, answer: &mut reqwest::Response, limit: usize, body: &mut Vec<u8>) -> Result<(), Failure> {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| Failure::from_body(who, &error))? {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(who, limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
+}
+
+fn too_large(who: &str, limit: usize) -> Failure {
+    Failure::new(FailureReason::TooLarge, format!("the answer of {who} is larger than {} MiB", limit >> 20))
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    let coding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip")
+}
+
+/// Decompresses gzip (RFC 1952): all members, to `limit` bytes in total. What follows the last member is ignored, as
+/// `gzip` does.
+fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
+    let malformed = |problem: &dyn std::fmt::Display| {
+        Failure::new(FailureReason::Malformed, format!("the answer of {who} cannot be decompressed: {problem}"))
+    };
+    let mut body = Vec::new();
+    let mut members = 0;
+    while members == 0 && !compressed.is_empty() || compressed.starts_with(&[0x1f, 0x8b]) {
+        members += 1;
+        if members > MAX_MEMBERS {
+            return Err(malformed(&format!("it has more than {MAX_MEMBERS} gzip members")));
+        }
+        // One byte more than there may be tells that there is more.
+        let left = u64::try_from(limit - body.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let mut member = GzDecoder::new(compressed).take(left);
+        member.read_to_end(&mut body).map_err(|error| malformed(&error))?;
+        if body.len() > limit {
+            return Err(too_large(who, limit));
+        }
+        compressed = member.into_inner().into_inner();
+    }
+    Ok(body)
+}
+
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    read_retry_after(text(RETRY_AFTER)?, text(DATE), now)
+}
+
+/// The header `Retry-After`: seconds or an HTTP date, which is read against the answer's own `Date`; anything else says
+/// nothing.
+#[must_use]
+pub fn read_retry_after(value: &str, answered: Option<&str>, now: Timestamp) -> Option<Duration> {
+    static DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+    let date = |text: &str| DATES.parse_timestamp(text.trim()).ok();
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let until = date(value)?;
+    let from = answered.and_then(date).unwrap_or(now);
+    Some(until.duration_since(from).try_into().unwrap_or(Duration::ZERO))
+}
+
+/// The id under which the other side knows the request.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    const NAMES: [&str; 7] = [
+        "x-request-id",
+        "request-id",
+        "x-ms-request-id",
+        "apim-request-id",
+        "x-correlation-id",
+        "traceparent",
+        "cf-ray",
+    ];
+    let found = |name: &str| headers.get(name)?.to_str().ok().map(str::trim).filter(|id| is_request_id(id));
+    NAMES.into_iter().find_map(found).map(str::to_owned)
+}
+
+/// Ids go to logs: no spaces, no addresses, nothing long.
+fn is_request_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:|-".contains(&byte))
+}
+
+fn redirect(response: &reqwest::Response) -> Option<String> {
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    response.url().join(location).ok()?.host_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn retry_after_comes_in_seconds_or_as_a_date() {
+        let now = "1994-11-06T08:49:00Z".parse().unwrap();
+        for (value, expected) in [
+            ("7", Some(7)),
+            (" 120 ", Some(120)),
+            ("0", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Sun, 06 Nov 1994 08:48:00 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let found = retry_after(&headers(&[("retry-after", value)]), now);
+            assert_eq!(found, expected.map(Duration::from_secs), "{value:?}");
+        }
+        let huge = retry_after(&headers(&[("retry-after", "99999999999999999999999")]), now);
+        assert_eq!(huge, Some(Duration::MAX));
+        let skewed = [("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), ("date", "Sun, 06 Nov 1994 08:49:30 GMT")];
+        assert_eq!(retry_after(&headers(&skewed), now), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn the_first_request_id_counts() {
+        assert_eq!(request_id(&headers(&[("traceparent", "b"), ("x-request-id", "a")])).as_deref(), Some("a"));
+        assert_eq!(request_id(&headers(&[("x-request-id", " "), ("request-id", "c")])).as_deref(), Some("c"));
+        assert_eq!(request_id(&HeaderMap::new()), None);
+        for id in ["0HN7:00000001", "|7d5e.1_a-b", &"a".repeat(128)] {
+            assert_eq!(request_id(&headers(&[("request-id", id)])).as_deref(), Some(id));
+        }
+        for id in ["anna@example.com", "a b", "a\"b", "a=1", &"a".repeat(129)] {
+            assert_eq!(request_id(&headers(&[("request-id", id)])), None, "{id}");
+        }
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn all_members_of_gzip_are_read_within_one_limit() {
+        let two = [gzip(b"one "), gzip(b""), gzip(b"two")].concat();
+        assert_eq!(decompress("it", &two, 7).unwrap(), b"one two");
+        assert_eq!(decompress("it", &two, 6).unwrap_err().reason, FailureReason::TooLarge);
+        assert_eq!(decompress("it", &[&two, &b"\0\0padding"[..]].concat(), 7).unwrap(), b"one two");
+        assert_eq!(decompress("it", b"", 7).unwrap(), b"");
+        for broken in [&b"no gzip"[..], &two[..two.len() - 1], &gzip(b"one")[..12]] {
+            assert_eq!(decompress("it", broken, 7).unwrap_err().reason, FailureReason::Malformed);
+        }
+        let bomb = gzip(&vec![b' '; 1 << 20]);
+        let bombs = bomb.repeat(3);
+        assert_eq!(decompress("it", &bombs, (3 << 20) - 1).unwrap_err().reason, FailureReason::TooLarge);
+        assert_eq!(decompress("it", &bombs, 3 << 20).unwrap().len(), 3 << 20);
+        let many = gzip(b"").repeat(MAX_MEMBERS);
+        assert_eq!(decompress("it", &many, 7).unwrap(), b"");
+        let failure = decompress("it", &[many, gzip(b"")].concat(), 7).unwrap_err();
+        assert_eq!(failure.message, "the answer of it cannot be decompressed: it has more than 10000 gzip members");
+    }
+
+    proptest! {
+        #[test]
+        fn however_gzip_is_split_the_text_is_the_same(parts in prop::collection::vec("[ -~]{0,40}", 0..9)) {
+            let members: Vec<u8> = parts.iter().flat_map(|part| gzip(part.as_bytes())).collect();
+            prop_assert_eq!(decompress("it", &members, 400).unwrap(), parts.concat().into_bytes());
+        }
+
+        #[test]
+        fn any_bytes_are_an_error_or_a_body(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let framed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff][..], &bytes].concat();
+            for body in [decompress("it", &bytes, 100), decompress("it", &framed, 100)].into_iter().flatten() {
+                prop_assert!(body.len() <= 100);
+            }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Connections to one host and the requests over them: name resolution, TLS, proxies, deadlines, limits.
+//!
+//! - No redirect is followed, so a token never travels to another host; nothing is repeated without the rate limiter.
+//! - Connections are replaced all at once, by a new HTTP client, which also resolves the name again: after
+//!   [`MAX_AGE`], after every request that ended without a complete answer, and after several answers of 5xx in a row.
+//!   Requests that are under way on the old connections finish there.
+//! - A frozen HTTP/2 connection is found by PINGs.
+//! - Header lines that break the grammar are tolerated; a body is limited before and after it is decompressed.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
+use reqwest::{Certificate, Proxy, Request};
+use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use super::client::ClientError;
+use super::error::Failure;
+use super::resolver::Resolver;
+use super::response::Response;
+use crate::config::PartnerSettings;
+use crate::domain::FailureReason;
+
+/// A connection is established within this (and within three quarters of the request timeout), or not at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is closed after this.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections are replaced after this, however well they work: the name may have moved to another address.
+const MAX_AGE: Duration = Duration::from_mins(5);
+/// So many answers of 5xx in a row replace the connections; twice as many the next time, until one succeeds.
+const MAX_FAILURES: u32 = 3;
+/// The bound of that doubling.
+const MAX_FAILURES_DOUBLED: u32 = 48;
+/// hyper's own limit is 100, which gateways that add a header for each of their policies exceed.
+const MAX_HEADERS: usize = 1000;
+/// The same for HTTP/2, in bytes; hyper's own limit is 16 KiB.
+const MAX_HEADER_LIST: u32 = 256 * 1024;
+
+/// Connections to the host of one URL. Cheap to clone; clones share the connections.
+#[derive(Clone, Debug)]
+pub(super) struct Transport(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The host in messages: `the API`.
+    who: &'static str,
+    options: Options,
+    connections: Mutex<Connections>,
+}
+
+/// What a new HTTP client is made from. The certificates of the system are read once, not for each client.
+#[derive(Debug)]
+struct Options {
+    tls: ClientConfig,
+    https_only: bool,
+    proxy: Option<Url>,
+    no_proxy: bool,
+    /// `host:port` of the proxy that requests go through, whoever configured it.
+    proxy_name: Option<String>,
+    timeout: Duration,
+    resolver: Resolver,
+}
+
+/// The present HTTP client, which owns its connections.
+#[derive(Debug)]
+struct Connections {
+    client: reqwest::Client,
+    /// Counts the clients that were made.
+    generation: u64,
+    created: Instant,
+    /// Answers of 5xx since the last success.
+    failures: u32,
+    max_failures: u32,
+}
+
+impl Transport {
+    /// Connections to the host of `url`, which messages call `who`. Nothing is connected yet.
+    pub(super) fn new(
+        who: &'static str,
+        settings: &PartnerSettings,
+        url: &Url,
+        roots: &[CertificateDer<'static>],
+        resolver: Resolver,
+    ) -> Result<Self, ClientError> {
+        let no_proxy = settings.proxy_url.is_none() && is_loopback(url);
+        let options = Options {
+            tls: tls(url, roots)?,
+            https_only: url.scheme() == "https",
+            proxy: settings.proxy_url.clone(),
+            no_proxy,
+            proxy_name: if no_proxy { None } else { proxy_name(settings.proxy_url.as_ref(), url) },
+            timeout: settings.budget.timeout,
+            resolver,
+        };
+        let connections = Connections {
+            client: options.client().map_err(ClientError::http)?,
+            generation: 0,
+            created: Instant::now(),
+            failures: 0,
+            max_failures: MAX_FAILURES,
+        };
+        Ok(Self(Arc::new(Inner { who, options, connections: Mutex::new(connections) })))
+    }
+
+    /// Sends a request and reads the whole answer, both before `deadline`. `limit` bounds the body in bytes, compressed
+    /// and decompressed; `now` is what a `Retry-After` date is compared with if the answer has no `Date`.
+    pub(super) async fn send(
+        &self,
+        mut request: Request,
+        deadline: Instant,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Response, Failure> {
+        let (client, generation) = self.client();
+        let who = self.0.who;
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let late = || Failure::new(FailureReason::Timeout, format!("no complete answer in time from {who}"));
+        let proxy = self.0.options.proxy_name.as_deref();
+        let answer = match timeout_at(deadline, client.execute(request)).await {
+            Err(_) => Err(late()),
+            Ok(Err(error)) => Err(Failure::from_sending(who, proxy, &error)),
+            Ok(Ok(answer)) => Response::read(who, answer, deadline, limit, now).await,
+        };
+        match answer {
+            Ok(read) => {
+                self.record(generation, read.complete, read.response.status.is_server_error());
+                Ok(read.response)
+            }
+            Err(failure) => {
+                self.record(generation, failure.reason == FailureReason::TooLarge, false);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The HTTP client to use now.
+    fn client(&self) -> (reqwest::Client, u64) {
+        let mut connections = self.connections();
+        if connections.created.elapsed() >= MAX_AGE {
+            connections.replace(&self.0.options);
+        }
+        (connections.client.clone(), connections.generation)
+    }
+
+    /// Notes how a request of the client `generation` ended; `complete`: its connection may be used again.
+    fn record(&self, generation: u64, complete: bool, server_error: bool) {
+        let mut connections = self.connections();
+        if connections.generation != generation {
+            return;
+        }
+        if !complete {
+            connections.replace(&self.0.options);
+        } else if server_error {
+            connections.failures += 1;
+            if connections.failures >= connections.max_failures {
+                connections.max_failures = (connections.max_failures * 2).min(MAX_FAILURES_DOUBLED);
+                connections.replace(&self.0.options);
+            }
+        } else {
+            (connections.failures, connections.max_failures) = (0, MAX_FAILURES);
+        }
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connections {
+    /// A new client with new connections. The old ones close when the requests on them have ended.
+    fn replace(&mut self, options: &Options) {
+        // It was made before from the same options; if it cannot be now, the old one goes on.
+        if let Ok(client) = options.client() {
+            self.client = client;
+        }
+        self.generation += 1;
+        self.created = Instant::now();
+        self.failures = 0;
+    }
+}
+
+impl Options {
+    fn client(&self) -> Result<reqwest::Client, reqwest::Error> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("avepoint_exporter/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .dns_resolver(self.resolver.clone())
+            .tls_backend_preconfigured(self.tls.clone())
+            .https_only(self.https_only)
+            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout * 3 / 4))
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .http1_max_headers(MAX_HEADERS)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http2_max_header_list_size(MAX_HEADER_LIST)
+            // A connection that does not answer PINGs is given up before the request on it is.
+            .http2_keep_alive_interval(self.timeout / 4)
+            .http2_keep_alive_timeout(self.timeout / 4);
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(Proxy::all(proxy.clone())?);
+        } else if self.no_proxy {
+            builder = builder.no_proxy();
+        }
+        builder.build()
+    }
+}
+
+/// The system's roots and these; none for plain HTTP, which must work where the system has no roots at all.
+fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<ClientConfig, ClientError> {
+    let problem = |error: rustls::Error| ClientError::Http(error.to_string());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(problem)?;
+    let mut config = if url.scheme() == "https" {
+        let verifier = Verifier::new_with_extra_roots(roots.iter().cloned(), provider).map_err(problem)?;
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+    } else {
+        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The certificates of a PEM file; at least one. Blocks for as long as the file takes.
+pub(super) fn read_roots(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let read = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|pem| {
+        // What reqwest takes for a certificate, so that a wrong one is found now.
+        Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())
+    });
+    match read {
+        Ok(roots) if roots.is_empty() => {
+            Err(ClientError::CaFile { path, problem: "there is no PEM certificate in it".to_owned() })
+        }
+        Ok(roots) => Ok(roots),
+        Err(problem) => Err(ClientError::CaFile { path, problem }),
+    }
+}
+
+/// `host:port` of the proxy for this URL: the configured one, or the one that the environment names.
+fn proxy_name(configured: Option<&Url>, url: &Url) -> Option<String> {
+    if let Some(proxy) = configured {
+        let port = proxy.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+        return Some(format!("{}{port}", proxy.host_str()?));
+    }
+    let proxy = Matcher::from_system().intercept(&url.as_str().parse::<Uri>().ok()?)?;
+    let port = proxy.uri().port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}{port}", proxy.uri().host()?))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known() {
+        for (url, expected) in [
+            ("http://127.0.0.1:1/", true),
+            ("http://[::1]/", true),
+            ("http://localhost/", true),
+            ("https://graph.example.com/", false),
+            ("https://10.0.0.1/", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_named_without_its_password() {
+        let api = "https://graph.example.com/".parse().unwrap();
+        for (proxy, name) in [
+            ("http://proxy.example.com:3128", "proxy.example.com:3128"),
+            ("http://bob:hunter2@proxy.example.com/", "proxy.example.com:80"),
+            ("https://[fd00::1]", "[fd00::1]:443"),
+        ] {
+            assert_eq!(proxy_name(Some(&proxy.parse().unwrap()), &api).as_deref(), Some(name));
+        }
+    }
+}
