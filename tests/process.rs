@@ -251,3 +251,25 @@ fn the_service_manager_is_told() {
     assert_eq!(exporter.terminate().0, Some(0));
     heard("STOPPING=1");
 }
+
+#[test]
+fn every_partner_that_fails_is_named() {
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let yaml = config(&simulator, "", "");
+    let broken = |name: &str| {
+        format!(
+            "  - name: {name}\n    api_url: http://{gone}\n    token_url: http://{gone}/t\n    auth: {{ client_id: {name}, client_secret: x }}\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let partners = yaml.trim_end().replacen("partners:\n", &format!("partners:\n{}", broken("first")), 1);
+    std::fs::write(&file, format!("{partners}\n{}", broken("last"))).unwrap();
+    for command in [&["check", "--online"][..], &["discover"]] {
+        let (code, printed, said) = run(&[command, &["--config.file", file.to_str().unwrap()]].concat());
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(said.contains("partner first: ") && said.contains("; partner last: "), "{command:?}: {said}");
+        assert!(printed.contains("partner main: 3 customers"), "{command:?}: {printed}");
+    }
+}

@@ -10,6 +10,7 @@ mod partners;
 mod publisher;
 mod ready;
 mod rotation;
+mod runtime;
 mod signals;
 mod state;
 pub mod systemd;
@@ -38,6 +39,7 @@ use crate::inventory::{Inventory, Past};
 use crate::web::readiness::EverReady;
 use crate::web::{self, Access, Front, Site};
 use counters::AppCounters;
+use runtime::PollerRuntime;
 use state::Keeper;
 
 /// How long a start or a reload waits until what it changed is served.
@@ -99,7 +101,8 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let state_settings = config.state.clone();
     let opened = state_settings.as_ref().map(|settings| Keeper::open(settings, counters.registry(), clock));
     let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
-    let mut partners = Partners::none(clock);
+    let pollers = PollerRuntime::start().map_err(Error::Server)?;
+    let mut partners = Partners::none(clock, pollers.handle());
     let past = handed_out(restored.flatten(), &config);
     // From before the first poll, so that what it brings is saved.
     let changed = partners.changed();

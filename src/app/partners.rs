@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::info;
@@ -46,6 +47,8 @@ pub struct Partners {
     polling: Vec<Polling>,
     changed: watch::Sender<()>,
     tasks: JoinSet<()>,
+    /// Where pollers run.
+    runtime: Handle,
     clock: Clock,
 }
 
@@ -64,17 +67,18 @@ struct Polling {
 }
 
 impl Polling {
-    fn start(partner: Partner, poller: Poller, tasks: &mut JoinSet<()>) -> Self {
+    fn start(partner: Partner, poller: Poller, tasks: &mut JoinSet<()>, runtime: &Handle) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let (end, ended) = oneshot::channel();
-        tasks.spawn(async move {
+        let polling = async move {
             let told = async move {
                 // A sender that is gone means the same.
                 let _ = stopped.wait_for(|&stopped| stopped).await;
             };
             poller.run(told).await;
             let _ = end.send(());
-        });
+        };
+        tasks.spawn_on(polling, runtime);
         Self { partner, stop, ended }
     }
 
@@ -87,14 +91,15 @@ impl Polling {
 }
 
 impl Partners {
-    /// Nobody, so far.
+    /// Nobody, so far. Pollers will run on `runtime`.
     #[must_use]
-    pub fn none(clock: Clock) -> Self {
+    pub fn none(clock: Clock, runtime: Handle) -> Self {
         Self {
             running: watch::Sender::default(),
             polling: Vec::new(),
             changed: watch::Sender::default(),
             tasks: JoinSet::new(),
+            runtime,
             clock,
         }
     }
@@ -158,7 +163,7 @@ impl Partners {
                     let known = known.or_else(|| same.find(|partner| partner.settings.api_url == *api_url));
                     let past = known.map(|known| known.past_for(&draft.settings)).or_else(|| past(&draft.settings));
                     let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
-                    Polling::start(partner, poller, &mut self.tasks)
+                    Polling::start(partner, poller, &mut self.tasks, &self.runtime)
                 }
             };
             self.polling.push(polling);

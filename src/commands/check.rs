@@ -29,13 +29,13 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }
     output::answer(&report);
-    let mut failed = None;
+    let mut failures = Vec::new();
     for settings in &config.partners {
         let cost = if online {
             match planned(settings, &config).await {
                 Ok(cost) => cost,
                 Err(failure) => {
-                    failed = Some(failure);
+                    failures.push(failure);
                     continue;
                 }
             }
@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         };
         output::answer(&cost.describe(settings, &config));
     }
-    failed.map_or(Ok(()), Err)
+    Failure::of_partners(&failures)
 }
 
 /// What a partner's polls cost.
@@ -126,8 +126,8 @@ fn named(partner: &PartnerName, inventory: &Inventory) -> String {
     text
 }
 
-/// Gets a token, lists the customers, and plans them.
-async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, Failure> {
+/// Gets a token, lists the customers, and plans them; else what failed, with the partner's name.
+async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, String> {
     let clock = Clock::start();
     let seen = discover::customers(settings, clock).await?;
     let filter = CustomerFilter::new(&settings.customers);

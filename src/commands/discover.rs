@@ -58,8 +58,15 @@ fn quoted(text: &str) -> String {
 
 pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
+    let mut failures = Vec::new();
     for settings in &config.partners {
-        let mut customers = customers(settings, Clock::start()).await?;
+        let mut customers = match customers(settings, Clock::start()).await {
+            Ok(customers) => customers,
+            Err(failure) => {
+                failures.push(failure);
+                continue;
+            }
+        };
         customers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let entries = customers
             .iter()
@@ -67,12 +74,12 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
         let yaml = if customers.is_empty() { "[]\n".to_owned() } else { entries.collect() };
         output::answer(&format!("# partner {}: {} customers\n{yaml}", settings.name, customers.len()));
     }
-    Ok(())
+    Failure::of_partners(&failures)
 }
 
-/// Everybody whom the app registration of a partner sees.
-pub(super) async fn customers(settings: &PartnerSettings, clock: Clock) -> Result<Vec<ListedCustomer>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::Run(format!("partner {}: {error}", settings.name));
+/// Everybody whom the app registration of a partner sees; else what failed, with the partner's name.
+pub(super) async fn customers(settings: &PartnerSettings, clock: Clock) -> Result<Vec<ListedCustomer>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("partner {}: {error}", settings.name);
     let client = Client::new(settings, clock).map_err(|error| failed(&error))?;
     let mut listing = client.listing(None);
     let mut customers = Vec::new();

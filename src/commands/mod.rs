@@ -38,6 +38,11 @@ impl Failure {
     fn run(error: impl fmt::Display) -> Self {
         Self::Run(error.to_string())
     }
+
+    /// All of what failed, a text for each partner; nothing if there is none.
+    fn of_partners(failures: &[String]) -> Result<(), Self> {
+        if failures.is_empty() { Ok(()) } else { Err(Self::Run(failures.join("; "))) }
+    }
 }
 
 impl From<ConfigErrors> for Failure {

@@ -26,7 +26,7 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
     let config = Config::load(&flags.config_file)?;
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
-    let mut polls = Partners::none(clock);
+    let mut polls = Partners::none(clock, tokio::runtime::Handle::current());
     polls.apply(config, |_| None).await.map_err(Failure::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;

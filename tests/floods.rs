@@ -1,0 +1,64 @@
+//! The API does its worst with four partners, and whoever scrapes is answered: every scrape and every `/-/healthy`.
+//!
+//! `benches/floods.rs` says how fast.
+
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
+#![allow(unreachable_pub, reason = "its modules are of this test alone")]
+
+#[path = "support/floods.rs"]
+mod floods;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use avepoint_exporter::simulator::Settings;
+use floods::Flood;
+use support::{Exporter, Simulated, config, of, today};
+
+/// Partners whose API floods; each lists its customers at the same time.
+const PARTNERS: u32 = 4;
+/// How long each flood lasts at least, and how many scrapes it must meet.
+const LASTS: Duration = Duration::from_secs(4);
+const SCRAPES: usize = 10;
+/// Prometheus' default `scrape_timeout`.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+const COLLECTORS: &str = "collectors:\n  services: { interval: 10s, max_age: 10m }\n  tenant_seats: { interval: 10s, max_age: 10m }\n  customer_seats: { interval: 10s, max_age: 10m }\n  products_purchased: { interval: 10s, max_age: 10m }\n  products_available: { interval: 10s, max_age: 10m }\n";
+
+#[test]
+fn scrapes_are_answered_while_the_api_floods() {
+    let simulator = Simulated::start(Settings::of_size(50, 3, today()));
+    for flood in Flood::ALL {
+        let address = floods::serve(flood);
+        let budget = "budget: { requests_per_second: 100, burst: 100, concurrency: 8, timeout: 5s }";
+        let honest = config(&simulator, budget, "");
+        let flooded = |number| {
+            format!(
+                "  - name: flooded-{number}\n    api_url: http://{address}\n    token_url: http://{address}/connect/token\n    auth: {{ client_id: app-{number}, client_secret: secret }}\n    {budget}\n"
+            )
+        };
+        let flooded: String = (0..PARTNERS).map(flooded).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let exporter = Exporter::with_config(folder.path(), &format!("{honest}{flooded}{COLLECTORS}"));
+        let start = Instant::now();
+        let mut scrapes = 0;
+        while scrapes < SCRAPES || start.elapsed() < LASTS {
+            for path in ["/metrics", "/-/healthy"] {
+                let asked = Instant::now();
+                assert_eq!(exporter.get(path).0, 200, "{}: {path}", flood.name());
+                assert!(asked.elapsed() < TIMEOUT, "{}: {path} took {:?}", flood.name(), asked.elapsed());
+            }
+            scrapes += 1;
+        }
+        // The flood was one, and the honest partner's values came in.
+        let samples = exporter
+            .wait_for("the other partner's tenants", |samples| of(samples, "avepoint_tenant_info").count() > 20);
+        let requests: u32 = of(&samples, "avepoint_api_requests_total")
+            .filter(|(series, _)| series.contains("flooded") && !series.contains("token"))
+            .filter(|(_, requests)| *requests > 0.0)
+            .map(|_| 1)
+            .sum();
+        assert_eq!(requests, PARTNERS, "{}: every partner asked", flood.name());
+    }
+}
