@@ -1,4 +1,4 @@
-//! Resident memory of all that is known of a partner, its agenda and its exposition: at rest, and while polls go on.
+//! Resident memory of all that is known of a partner, its queue and its exposition: at rest, and while polls go on.
 //!
 //! `cargo bench --bench memory [SERIES [SECONDS]]`, 1,000,000 series and a minute of polls by default. Every poll gives
 //! other numbers; ten are published together.
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::domain::Target;
 use avepoint_exporter::exposition::{Published, Renderer};
 use avepoint_exporter::inventory::Shared;
-use avepoint_exporter::polling::Agenda;
+use avepoint_exporter::polling::PollQueue;
 use jiff::SignedDuration;
 use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
 use tokio::sync::watch;
@@ -34,12 +34,12 @@ fn main() {
     let start = resident();
     let inventory = inventory(customers_for(series));
     let known = resident();
-    let mut agenda = Agenda::default();
+    let mut queue = PollQueue::default();
     let mut targets = 0;
     for (id, customer) in &inventory.customers {
         for &(question, _) in &customer.targets {
             targets += 1;
-            agenda.add(Target::Customer(id.clone(), question), noon() + Duration::from_secs(targets % 900));
+            queue.add(Target::Customer(id.clone(), question), noon() + Duration::from_secs(targets % 900));
         }
     }
     let planned = resident();
@@ -58,7 +58,7 @@ fn main() {
     let complete = resident();
     let each = |bytes: u64| bytes as f64 / series as f64;
     println!(
-        "{series} series, {} customers, {targets} targets; rendered in {took:?}\nbytes a series: inventory {:.1}, agenda \
+        "{series} series, {} customers, {targets} targets; rendered in {took:?}\nbytes a series: inventory {:.1}, queue \
          {:.1}, exposition {:.1}, all {:.1}, at most {:.1}",
         ids.len(),
         each(known - start),
@@ -76,9 +76,9 @@ fn main() {
         second += 1;
         for id in next.by_ref().take(10) {
             shared[0].update(|inventory| poll(inventory, id, second, true));
-            let due = agenda.next_due().unwrap();
-            let target = agenda.take_due(due).unwrap();
-            agenda.finish(&target, due + Duration::from_mins(15), false);
+            let due = queue.next_due().unwrap();
+            let target = queue.take_due(due).unwrap();
+            queue.finish(&target, due + Duration::from_mins(15), false);
             polls += 1;
         }
         let before = cpu_time();

@@ -1,4 +1,4 @@
-//! Reading a page of the service list, and the agenda with a million targets.
+//! Reading a page of the service list, and the queue with a million targets.
 //!
 //! `cargo bench --bench polling`
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use avepoint_exporter::domain::{CustomerId, Question, Target, TenantType};
 use avepoint_exporter::elements::wire;
-use avepoint_exporter::polling::Agenda;
+use avepoint_exporter::polling::PollQueue;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use jiff::Timestamp;
@@ -62,15 +62,15 @@ fn target(index: i64) -> Target {
 /// The target that is due longest is taken, and put back an interval and some chance later, as the cadence has it.
 #[divan::bench(args = TARGETS, sample_count = 100, sample_size = 1000)]
 fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
-    let mut agenda = Agenda::default();
+    let mut queue = PollQueue::default();
     for index in 0..targets {
-        agenda.add(target(index), at(index % 900));
+        queue.add(target(index), at(index % 900));
     }
     let mut rng = fastrand::Rng::with_seed(1);
     bencher.bench_local(|| {
-        let due = agenda.next_due().unwrap();
-        let taken = agenda.take_due(due).unwrap();
-        agenda.finish(&taken, due + Duration::from_micros(rng.u64(900_000_000..945_000_000)), false);
+        let due = queue.next_due().unwrap();
+        let taken = queue.take_due(due).unwrap();
+        queue.finish(&taken, due + Duration::from_micros(rng.u64(900_000_000..945_000_000)), false);
     });
 }
 
@@ -79,10 +79,10 @@ fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
 fn fill(bencher: Bencher<'_, '_>, targets: i64) {
     let all: Vec<_> = (0..targets).map(target).collect();
     bencher.bench_local(|| {
-        let mut agenda = Agenda::default();
+        let mut queue = PollQueue::default();
         for (index, target) in (0..).zip(&all) {
-            agenda.add(target.clone(), at(index % 900));
+            queue.add(target.clone(), at(index % 900));
         }
-        agenda
+        queue
     });
 }

@@ -111,7 +111,7 @@ families! {
         "Finished polls of targets, failed ones included.";
     COLLECTOR_POLL_FAILURES = Counter "avepoint_collector_poll_failures_total" ["partner", "collector", "reason"]
         "Polls of targets that failed, after all retries.";
-    AGENDA_LAG = Gauge "avepoint_agenda_lag_seconds" ["partner"]
+    POLL_LAG = Gauge "avepoint_poll_lag_seconds" ["partner"]
         "How late the most overdue target is; 0 when nothing is overdue.";
     DISCOVERY_LAST_SUCCESS = Gauge "avepoint_discovery_last_success_timestamp_seconds" ["partner"]
         "When the list of customers was last read completely, Unix time.";

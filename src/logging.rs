@@ -6,7 +6,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::format::LineFormat;
 use crate::cli::{LogFormat, LogLevel};
+
+mod format;
 
 /// Starts logging for the rest of the process.
 pub fn start(level: LogLevel, format: LogFormat) {
@@ -14,22 +17,9 @@ pub fn start(level: LogLevel, format: LogFormat) {
     // Libraries speak up only at trace; what they log below that is theirs, not an operator's.
     let theirs = if level == LogLevel::Trace { LevelFilter::TRACE } else { LevelFilter::ERROR.min(ours) };
     let filter = Targets::new().with_target("avepoint_exporter", ours).with_default(theirs);
-    let layer = match format {
-        LogFormat::Logfmt => tracing_logfmt::builder()
-            .with_target(false)
-            .layer()
-            .with_writer(std::io::stderr)
-            .with_filter(filter)
-            .boxed(),
-        LogFormat::Json => tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_target(false)
-            .with_current_span(false)
-            .with_span_list(false)
-            .with_writer(std::io::stderr)
-            .with_filter(filter)
-            .boxed(),
-    };
+    let layer = tracing_subscriber::fmt::layer()
+        .event_format(LineFormat(format))
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
     tracing_subscriber::registry().with(layer).init();
 }

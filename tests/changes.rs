@@ -88,6 +88,45 @@ fn customers_and_tenants_come_change_and_go() {
     assert!(is_known(&samples, &first));
 }
 
+/// 30 customers, of whom 20 are taken.
+#[test]
+fn beyond_the_bound_nobody_is_added_and_nobody_removed() {
+    let simulator = Simulated::start(Settings::of_size(30, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let partner = format!("{BUDGET}\ncustomers: {{ max: 20 }}");
+    let exporter = Exporter::with_config(folder.path(), &config(&simulator, &partner, COLLECTORS));
+    let customers = |samples: &Samples| value(samples, "avepoint_customers{partner=\"main\"}");
+    let listed = |samples: &Samples| {
+        value(samples, "avepoint_discovery_last_success_timestamp_seconds{partner=\"main\"}").unwrap_or(0.0)
+    };
+    let samples = exporter.wait_for("a listing", |samples| listed(samples) > 0.0);
+    assert_eq!(customers(&samples), Some(20.0));
+    assert_eq!(exporter.get("/-/ready").0, 200);
+    let left_out = |count: u64| exporter.get("/api/v1/status").1.contains(&format!("\"left_out\":{count}"));
+    assert!(left_out(10));
+    assert!(exporter.get("/").1.contains("10 customers are left out"));
+
+    // A listing later, the one that left is still there, and nobody has taken a place.
+    let known = |id: &String| is_known(&samples, id);
+    let leaver = simulator.with_world(Settings::CLIENT.0, |world| {
+        let leaver = world.customers.iter().map(|customer| customer.id.clone()).find(known).unwrap();
+        world.remove(&leaver);
+        leaver
+    });
+    let leaver = leaver.unwrap();
+    let removed = listed(&exporter.samples());
+    let samples = exporter.wait_for("two listings", |samples| listed(samples) > removed + 2.0);
+    assert_eq!((customers(&samples), is_known(&samples, &leaver), left_out(10)), (Some(20.0), true, true));
+
+    // With room for everybody, it leaves.
+    let wide = config(&simulator, &format!("{BUDGET}\ncustomers: {{ max: 40 }}"), COLLECTORS);
+    std::fs::write(folder.path().join("config.yaml"), wide).unwrap();
+    let hup = std::process::Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status();
+    assert!(hup.unwrap().success());
+    exporter.wait_for("everybody", |samples| customers(samples) == Some(29.0) && !is_known(samples, &leaver));
+    assert!(left_out(0));
+}
+
 #[test]
 fn who_slips_between_two_pages_stays() {
     let simulator = Simulated::start(Settings::of_size(250, 2, today()));

@@ -54,7 +54,7 @@ fn asked(requests: &Requests) -> u64 {
 
 /// Warnings about the state.
 fn warnings(log: &str) -> usize {
-    log.lines().filter(|line| line.contains("level=warn") && line.contains("the state")).count()
+    log.lines().filter(|line| line.contains("level=WARN") && line.contains("the state")).count()
 }
 
 fn arrivals(requests: &Requests, collector: Collector) -> Vec<Duration> {

@@ -67,7 +67,7 @@ fn nothing_is_lost_in_a_storm() {
         assert!(busiest <= bound, "{busiest} requests in {seconds} s");
     }
     let samples = exporter.wait_for("the lag is back to 0", |samples| {
-        value(samples, "avepoint_agenda_lag_seconds{partner=\"main\"}").is_some_and(|lag| lag < 0.5)
+        value(samples, "avepoint_poll_lag_seconds{partner=\"main\"}").is_some_and(|lag| lag < 0.5)
             && value(samples, "avepoint_api_throttled{partner=\"main\"}") == Some(0.0)
             && support::of(samples, "avepoint_collector_targets")
                 .all(|(s, count)| !s.contains("failing") || count == 0.0)

@@ -29,7 +29,6 @@ fn collectors() -> CollectorSettings {
         enabled: true,
         interval: Duration::from_mins(minutes),
         max_age: Duration::from_mins(4 * minutes),
-        adaptive: false,
     };
     CollectorSettings {
         services: schedule(60),

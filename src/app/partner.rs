@@ -74,7 +74,7 @@ impl Partner {
         let mut inventory = Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list);
         if let Some(past) = past {
             let filter = CustomerFilter::new(&settings.customers);
-            let keeps = |id: &_, name: &str| filter.admits(id, Some(name).filter(|name| !name.is_empty()));
+            let keeps = |id: &_, name: &str| filter.matches(id, Some(name).filter(|name| !name.is_empty()));
             inventory.adopt(past, keeps, clock.now());
         }
         let inventory = Shared::new(inventory, changed);

@@ -134,7 +134,7 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, St
     let collectors = std::sync::Arc::new(config.collectors.clone());
     let mut inventory = Inventory::new(settings.name.clone(), collectors, true, &settings.customers.list);
     let visible = seen.len();
-    for customer in seen.into_iter().filter(|customer| filter.admits(&customer.id, customer.name.as_deref())) {
+    for customer in seen.into_iter().filter(|customer| filter.matches(&customer.id, customer.name.as_deref())) {
         inventory.observe(customer, clock.now());
     }
     let customers = inventory.customers.len();
@@ -152,14 +152,14 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, St
             never_seen.join(", ")
         ));
     }
-    let mut load = plan::load(inventory.customers.values().map(|customer| &**customer), &config.collectors);
+    let mut cost = plan::cost(inventory.customers.values().map(|customer| &**customer), &config.collectors);
     // Those who are not listed are asked for once more, by their ids.
-    load.list(if filter.discovers() {
+    cost.list(if filter.discovers() {
         listing_pages(Some(visible), never_seen.len())
     } else {
         listing_pages(None, customers)
     });
-    let per_collector = load.requests_per_hour(&config.collectors);
+    let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{customers} customers of {visible} that the app registration sees");
     Ok(Cost { basis, per_collector, customers })
 }

@@ -1,6 +1,6 @@
 //! `discover`: who is there, as YAML to paste under `customers.list`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
@@ -83,8 +83,10 @@ pub(super) async fn customers(settings: &PartnerSettings, clock: Clock) -> Resul
     let client = Client::new(settings, clock).map_err(|error| failed(&error))?;
     let mut listing = client.listing(None);
     let mut customers = Vec::new();
+    let mut seen = HashSet::new();
     while let Some(page) = listing.next_page(None).await.map_err(|failure| failed(&failure))? {
-        customers.extend(page);
+        // A customer may have several rows.
+        customers.extend(page.into_iter().filter(|customer| seen.insert(customer.id.clone())));
     }
     Ok(customers)
 }

@@ -25,8 +25,8 @@ pub use duration::{format_duration, parse_duration};
 pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
-    BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, PartnerSettings, Schedule, Selection,
-    StateSettings, folder_of,
+    BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings,
+    Schedule, Selection, StateSettings, folder_of,
 };
 pub use urls::redacted_url;
 

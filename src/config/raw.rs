@@ -84,6 +84,7 @@ mapping!(
         discover: Scalar,
         include: Vec<String>,
         exclude: Vec<String>,
+        max: Scalar,
         list: Vec<RawListed>,
     }
 );

@@ -105,14 +105,15 @@ fn customers(customers: &CustomerSettings) -> RawCustomers {
         discover: Some(Scalar::of(&customers.discover)),
         include: Some(customers.include.clone()),
         exclude: Some(customers.exclude.clone()),
+        max: Some(Scalar::of(&customers.max)),
         list: Some(list.collect()),
     }
 }
 
 fn collectors(collectors: &CollectorSettings) -> RawCollectors {
-    let [enabled, interval, max_age, adaptive] = schedule(collectors.services);
+    let [enabled, interval, max_age] = schedule(collectors.services);
     RawCollectors {
-        services: Some(RawServices { enabled, interval, max_age, adaptive }),
+        services: Some(RawServices { enabled, interval, max_age, adaptive: None }),
         tenant_seats: Some(tenant_collector(&collectors.tenant_seats)),
         customer_seats: Some(tenant_collector(&collectors.customer_seats)),
         products_purchased: Some(product_collector(&collectors.products_purchased)),
@@ -120,27 +121,21 @@ fn collectors(collectors: &CollectorSettings) -> RawCollectors {
     }
 }
 
-fn schedule(schedule: Schedule) -> [Option<Scalar>; 4] {
-    let Schedule { enabled, interval, max_age, adaptive } = schedule;
-    [
-        Scalar::of(&enabled),
-        Scalar::of(&format_duration(interval)),
-        Scalar::of(&format_duration(max_age)),
-        Scalar::of(&adaptive),
-    ]
-    .map(Some)
+fn schedule(schedule: Schedule) -> [Option<Scalar>; 3] {
+    let Schedule { enabled, interval, max_age } = schedule;
+    [Scalar::of(&enabled), Scalar::of(&format_duration(interval)), Scalar::of(&format_duration(max_age))].map(Some)
 }
 
 fn tenant_collector((when, types): &(Schedule, Selection<TenantType>)) -> RawTenantCollector {
-    let [enabled, interval, max_age, adaptive] = schedule(*when);
+    let [enabled, interval, max_age] = schedule(*when);
     let tenant_types = Some(selection(types, |tenant_type| Scalar::of(&tenant_type.label())));
-    RawTenantCollector { enabled, interval, max_age, adaptive, tenant_types }
+    RawTenantCollector { enabled, interval, max_age, adaptive: None, tenant_types }
 }
 
 fn product_collector((when, types): &(Schedule, Selection<ProductType>)) -> RawProductCollector {
-    let [enabled, interval, max_age, adaptive] = schedule(*when);
+    let [enabled, interval, max_age] = schedule(*when);
     let product_types = Some(selection(types, |product_type| Scalar::of(&product_type.0)));
-    RawProductCollector { enabled, interval, max_age, adaptive, product_types }
+    RawProductCollector { enabled, interval, max_age, adaptive: None, product_types }
 }
 
 fn selection<T>(types: &Selection<T>, word: impl Fn(&T) -> Scalar) -> RawSelection {

@@ -28,7 +28,10 @@ impl CustomerSettings {
     pub fn discover_more_than(&self, before: &Self) -> bool {
         let more = |now: &[String], before: &[String]| now.iter().any(|glob| !before.contains(glob));
         self.discover
-            && (!before.discover || more(&self.include, &before.include) || more(&before.exclude, &self.exclude))
+            && (!before.discover
+                || self.max > before.max
+                || more(&self.include, &before.include)
+                || more(&before.exclude, &self.exclude))
     }
 }
 
@@ -78,7 +81,7 @@ mod tests {
     fn what_is_narrower_discovers_nobody_new() {
         let settings = |discover, include: &[&str], exclude: &[&str]| {
             let texts = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
-            CustomerSettings { discover, include: texts(include), exclude: texts(exclude), list: vec![] }
+            CustomerSettings { discover, include: texts(include), exclude: texts(exclude), list: vec![], max: 1 }
         };
         let before = settings(true, &["a*", "b*"], &["*test*"]);
         for (now, more) in [

@@ -23,6 +23,8 @@ pub struct Config {
     pub customer_name_label: bool,
     /// Where what is known is kept across restarts; nowhere without it.
     pub state: Option<StateSettings>,
+    /// Paths of keys in the file that no longer have an effect.
+    pub ignored: Vec<String>,
 }
 
 /// `state`
@@ -103,7 +105,12 @@ pub struct CustomerSettings {
     pub exclude: Vec<String>,
     /// Polled whatever `discover`, `include` and `exclude` say; ids are distinct.
     pub list: Vec<ListedSettings>,
+    /// Customers of the partner that are known at most, those of `list` included, which are no more than this.
+    pub max: u32,
 }
+
+/// The default of `customers.max`.
+pub const MAX_CUSTOMERS: u32 = 200_000;
 
 /// A customer of `customers.list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +166,6 @@ pub struct Schedule {
     pub interval: Duration,
     /// At which a value that could not be renewed is no longer served; at least `interval`.
     pub max_age: Duration,
-    /// Whether targets close to exhaustion or expiry are polled oftener and quiet ones less, as often together as
-    /// `interval` says. Nothing to the service list, which is one target.
-    pub adaptive: bool,
 }
 
 /// Which types a customer is asked about.

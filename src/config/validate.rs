@@ -25,8 +25,9 @@ use crate::domain::PartnerName;
 pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {
     let problems = RefCell::default();
     let at = At::top(&problems);
+    let mut ignored = Vec::new();
     let partners = partners(&at.key("partners"), raw.partners.unwrap_or_default(), base);
-    let collectors = collectors::settings(&at.key("collectors"), raw.collectors.unwrap_or_default());
+    let collectors = collectors::settings(&at.key("collectors"), raw.collectors.unwrap_or_default(), &mut ignored);
     let customer_name_label = at
         .key("metrics")
         .key("customer_name_label")
@@ -34,7 +35,7 @@ pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErro
     let state = state(&at.key("state"), raw.state.unwrap_or_default(), base);
     let problems = problems.into_inner();
     if problems.is_empty() {
-        Ok(Config { file: None, partners, collectors, customer_name_label, state })
+        Ok(Config { file: None, partners, collectors, customer_name_label, state, ignored })
     } else {
         Err(ConfigErrors::new(problems))
     }

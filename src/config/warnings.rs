@@ -6,17 +6,15 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
-use super::duration::format_duration;
 use super::permissions::open_to_others;
-use super::settings::{CollectorSettings, Config, PartnerSettings};
-use crate::domain::Collector;
+use super::settings::{Config, PartnerSettings};
 
 /// Before a credential expires, there is this much time to act.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Config {
     /// What is valid and yet unwise at this time, one sentence each: files with secrets that others can get at, the
-    /// configuration among them if it holds one; credentials that have expired or expire within 30 days.
+    /// configuration among them if it holds one; keys without an effect; credentials that have expired or expire within 30 days.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -25,7 +23,10 @@ impl Config {
                 open_to_others(file).map(|sentence| format!("a secret stands in the configuration, and {sentence}")),
             );
         }
-        warnings.extend(idle_adaptive(&self.collectors));
+        if !self.ignored.is_empty() {
+            let keys = self.ignored.join(", ");
+            warnings.push(format!("{keys}: no longer has an effect and will be refused in 0.3; remove it"));
+        }
         for (index, partner) in self.partners.iter().enumerate() {
             let at = format!("partners[{index}].auth");
             let open = secret_files(&partner.credential).into_iter().filter_map(open_to_others);
@@ -42,26 +43,6 @@ impl Config {
         }
         warnings
     }
-}
-
-/// `adaptive` where it has no effect.
-fn idle_adaptive(collectors: &CollectorSettings) -> Vec<String> {
-    let adaptive = collectors.enabled().filter(|&collector| collectors.schedule(collector).adaptive);
-    let sentence = |collector: Collector| {
-        let (at, schedule) = (format!("collectors.{}.adaptive", collector.as_str()), collectors.schedule(collector));
-        if collector == Collector::Services {
-            Some(format!("{at} changes nothing: the service list is read as a whole, every interval"))
-        } else if schedule.max_age <= schedule.interval * 2 {
-            let [max_age, interval, enough] =
-                [schedule.max_age, schedule.interval, schedule.interval * 4].map(format_duration);
-            Some(format!(
-                "{at} changes nothing: a max_age of {max_age} has no room for intervals above {interval}; write {enough}"
-            ))
-        } else {
-            None
-        }
-    };
-    adaptive.filter_map(sentence).collect()
 }
 
 fn secret_files(credential: &Credential) -> Vec<&Path> {

@@ -5,6 +5,11 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+/// Characters of an id of the API; a longer one is unreadable. Ids are GUIDs, of 36.
+pub const MAX_ID_CHARS: usize = 256;
+/// Characters that are kept of a text of the API, such as a name.
+pub const MAX_TEXT_CHARS: usize = 512;
+
 /// So long are GUIDs in braces.
 const SHORT: usize = 38;
 

@@ -14,11 +14,11 @@ mod target;
 mod tenant_type;
 
 pub use failure::FailureReason;
-pub use ids::{CustomerId, PartnerName, TenantId};
+pub use ids::{CustomerId, MAX_ID_CHARS, MAX_TEXT_CHARS, PartnerName, TenantId};
 pub use moment::Moment;
 pub use product::{ProductType, Service};
 pub use quantity::Quantity;
 pub use seats::{Answer, Seats, TenantSeats};
-pub use subscription::{ListedCustomer, Subscription, SubscriptionKind};
+pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
 pub use target::{Collector, Question, Target};
 pub use tenant_type::TenantType;

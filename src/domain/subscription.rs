@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use super::{CustomerId, Moment, Quantity};
 
+/// Rows that are kept of one answer about one customer: of its products, and of its tenants of a type. Customers have a
+/// few; the API's pages have room for 400,000.
+pub const MAX_ROWS: usize = 10_000;
+
 /// One customer of the service list. Its email address is left behind at the wire.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedCustomer {
@@ -17,7 +21,7 @@ pub struct ListedCustomer {
 
 /// One row of `products`. Texts that are absent or `N/A` are empty; numbers and dates that are absent, `N/A` or
 /// unreadable are `None`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// What the row is about; identifies it. Few are distinct, so many rows share one.
     pub kind: Arc<SubscriptionKind>,

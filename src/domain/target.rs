@@ -61,7 +61,7 @@ impl Question {
     }
 }
 
-/// One entry of a partner's agenda.
+/// What a partner's poll queue holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// The partner's service list, all pages of it.

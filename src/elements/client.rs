@@ -27,7 +27,9 @@ use super::trouble::Trouble;
 use super::wire::{self, Decoded};
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, PartnerName, Question, TenantSeats, TenantType};
+use crate::domain::{
+    Answer, Collector, CustomerId, FailureReason, MAX_ROWS, PartnerName, Question, TenantSeats, TenantType,
+};
 
 /// Asks the API on behalf of one app registration. Cheap to clone; every clone shares budget, token and counters.
 #[derive(Clone)]
@@ -211,7 +213,7 @@ impl Client {
         let kind = kind.number().to_string();
         let base = self.customer_url(customer, &["3rd-party-products", "type", &kind, "tenants", "batch"])?;
         let malformed = |problem| Failure::new(FailureReason::Malformed, format!("tenants: {problem}"));
-        let mut cursor = Cursor::new(LARGEST_PAGE);
+        let mut cursor = Cursor::new(LARGEST_PAGE, MAX_ROWS as u64);
         let mut tenants = BTreeMap::new();
         while let Some((index, size)) = cursor.next() {
             let call = Call {
@@ -229,16 +231,17 @@ impl Client {
                 Ok(Decoded { value: (decoded.value, listed), unreadable: decoded.unreadable })
             };
             let ((page, listed), _) = self.request(&call, admission.take(), decode).await?;
-            for row in &page.rows {
-                tenants.insert(row.id.clone(), row.clone());
+            let rows = cursor.take(page, |row| row.id.as_str()).map_err(malformed)?;
+            tenants.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+            if cursor.is_too_long() {
+                return Err(malformed(format!("there are more than {MAX_ROWS}")).into());
             }
-            cursor.take(page, |row| row.id.as_str()).map_err(malformed)?;
             // The bare list of an older revision knows no pages.
             if listed {
                 break;
             }
         }
-        cursor.finish_rows().map_err(malformed)?;
+        cursor.finish().map_err(malformed)?;
         Ok(tenants.into_values().collect())
     }
 

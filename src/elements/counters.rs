@@ -125,16 +125,16 @@ impl Counters {
 
     /// Values of an answer were left out. The first of a field is a warning.
     pub(super) fn left_out(&self, operation: Operation, unreadable: &[Unreadable]) {
-        for Unreadable { field, text } in unreadable {
-            self.unreadable.with_label_values(&[field.as_str()]).inc();
+        for Unreadable { field, text, count } in unreadable {
+            self.unreadable.with_label_values(&[field.as_str()]).inc_by(*count);
             let first = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*field);
             let (partner, collector) = (&self.partner, operation.as_str());
             // An id that is missing is the only one without a text; a text with an address stays here.
             let text = if text.contains('@') { "<address>" } else { text };
             if first {
-                warn!(%partner, collector, %field, text, "a value of the API cannot be read and is left out");
+                warn!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
             } else {
-                debug!(%partner, collector, %field, text, "a value of the API cannot be read and is left out");
+                debug!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
             }
         }
     }

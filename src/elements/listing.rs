@@ -4,7 +4,7 @@
 //! remembered for the next listing. It may have been an outage, so full pages that take less than a quarter of the timeout
 //! double it again, until that is too much once more; without a total, only between one listing and the next.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -18,6 +18,7 @@ use super::paging::{Cursor, LARGEST_PAGE};
 use super::request::{Call, Unanswered};
 use super::response;
 use super::wire;
+use crate::config::MAX_CUSTOMERS;
 use crate::domain::{Collector, CustomerId, FailureReason, ListedCustomer};
 
 /// A listing under way. [`Self::next_page`] until it returns `None`: only then it is complete.
@@ -34,13 +35,17 @@ pub struct Listing {
     full: bool,
     slowest: Duration,
     failed: Option<Failure>,
+    /// More rows than this are not read.
+    limit: u64,
+    unread: Option<u64>,
+    ambiguous: bool,
 }
 
 /// Everything, or up to a page of ids.
 #[derive(Debug)]
 struct Batch {
-    /// Who was asked for and has not come yet.
-    wanted: Option<HashSet<CustomerId>>,
+    /// Who was asked for, and whether it came.
+    wanted: Option<HashMap<CustomerId, bool>>,
     body: String,
     cursor: Option<Cursor>,
 }
@@ -53,7 +58,7 @@ impl Listing {
             Some(ids) => {
                 let distinct: Vec<&CustomerId> = ids.iter().collect::<BTreeSet<_>>().into_iter().collect();
                 let batches = distinct.chunks(LARGEST_PAGE as usize).map(|ids| Batch {
-                    wanted: Some(ids.iter().map(|&id| id.clone()).collect()),
+                    wanted: Some(ids.iter().map(|&id| (id.clone(), false)).collect()),
                     body: json!({ "customerIds": ids.iter().map(|id| id.as_str()).collect::<Vec<_>>() }).to_string(),
                     cursor: None,
                 });
@@ -61,11 +66,42 @@ impl Listing {
             }
         };
         let url = client.customers_url(&["services", "batch"]);
-        Self { client, url, batches, size, resized: false, full: false, slowest: Duration::ZERO, failed: None }
+        Self {
+            client,
+            url,
+            batches,
+            size,
+            resized: false,
+            full: false,
+            slowest: Duration::ZERO,
+            failed: None,
+            limit: 2 * u64::from(MAX_CUSTOMERS),
+            unread: None,
+            ambiguous: false,
+        }
     }
 
-    /// The next customers, none of which came before in this listing; `None` if it is complete. A listing that failed
-    /// stays failed. `first` is for the first request that this page takes, further ones get their own.
+    /// Ends the listing after more rows than this; by default after twice as many as customers are taken by default.
+    #[must_use]
+    pub fn with_limit(self, rows: u64) -> Self {
+        Self { limit: rows, ..self }
+    }
+
+    /// At the end: whether the listing was given up because it had more rows than the limit, and how many more there are
+    /// at least.
+    #[must_use]
+    pub const fn unread(&self) -> Option<u64> {
+        self.unread
+    }
+
+    /// Whether there were fewer ids than rows: rows without an id, or several of one. Who did not come may be there.
+    #[must_use]
+    pub const fn is_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+
+    /// The next rows, among them more than one of a customer if the API has it so; `None` at the end. A listing that
+    /// failed stays failed. `first` is for the first request that this page takes, further ones get their own.
     pub async fn next_page(&mut self, first: Option<Admission>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
@@ -79,7 +115,7 @@ impl Listing {
 
     async fn advance(&mut self, mut admission: Option<Admission>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
         while let Some(batch) = self.batches.front_mut() {
-            let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size));
+            let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size, self.limit));
             let Some((index, size)) = cursor.next() else {
                 cursor.finish().map_err(|problem| malformed(&problem))?;
                 self.batches.pop_front();
@@ -116,12 +152,23 @@ impl Listing {
             if took < self.client.timeout() / 4 && cursor.double() {
                 self.resized = true;
             }
+            self.ambiguous |= cursor.is_ambiguous();
+            let too_long = cursor.is_too_long();
             if let Some(wanted) = &mut batch.wanted {
-                customers.retain(|customer| wanted.remove(&customer.id));
-                // Everybody who was asked for is there: another page could only be empty.
-                if wanted.is_empty() {
+                customers.retain(|customer| wanted.get_mut(&customer.id).map(|came| *came = true).is_some());
+                // Everybody who was asked for is there: another page could only be empty, or have further rows of them.
+                let (total, _) = cursor.rows();
+                let further = cursor.lacks_rows() && total.is_some_and(|total| total <= 2 * wanted.len() as u64);
+                if wanted.values().all(|&came| came) && !further {
                     self.batches.pop_front();
                 }
+            } else if too_long {
+                let (total, received) = cursor.rows();
+                self.unread = Some(total.map_or(0, |total| total.saturating_sub(received)));
+                self.batches.clear();
+            }
+            if too_long && self.unread.is_none() {
+                return Err(malformed("more rows came than were asked for"));
             }
             if !customers.is_empty() {
                 return Ok(Some(customers));

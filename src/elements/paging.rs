@@ -1,18 +1,18 @@
 //! Pages: what to ask for next, when a listing ends, and whether it is complete. Pure.
 //!
 //! A listing ends at a page that is empty, or short while `totalCount` does not speak of more: the other side may grant
-//! smaller pages than it says. It is not complete if it brought fewer distinct ids than the last `totalCount`, or a row
-//! without an id; what may be known in part counts rows instead. A page that should be followed by another and brings
-//! nothing new would go on for ever: that ends it as a failure, unless pages are longer than there may be any.
+//! smaller pages than it says. It is complete if it brought as many rows as the last `totalCount`. A total may count rows
+//! and not ids: rows without an id count, and so does a second row of the same id. A page that should be followed by
+//! another and brings nothing new would go on for ever: that ends it as a failure, unless pages are longer than there may
+//! be any. So does a page with the ids of an earlier one, which is that page once more and counts nothing.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 
 use super::wire::Page;
 
 /// The API's largest page.
 pub(super) const LARGEST_PAGE: u32 = 100;
-/// No listing is longer; the largest page size times a thousand pages.
-const MOST_ROWS: usize = 100_000;
 
 /// The place in a listing.
 #[derive(Debug)]
@@ -25,20 +25,24 @@ pub(super) struct Cursor {
     grown: bool,
     /// Rows before this one were asked for.
     offset: u64,
-    seen: HashSet<String>,
+    /// Hashes of the ids that came, and of the ids of each page.
+    seen: HashSet<u64>,
+    pages: HashSet<u64>,
+    hasher: RandomState,
     total: Option<u64>,
-    /// Rows that came, on all pages and on the longest.
+    /// Rows that came, on all pages and on the longest. What was asked for twice counts once.
     received: u64,
     longest: u32,
-    unidentified: usize,
+    /// More rows than this are not read.
+    limit: u64,
     /// A short page that says neither its size nor the total is not the end.
     wary: bool,
     ended: bool,
 }
 
 impl Cursor {
-    /// At the start of a listing in pages of this size.
-    pub(super) fn new(size: u32) -> Self {
+    /// At the start of a listing in pages of this size, of no more than so many rows.
+    pub(super) fn new(size: u32, limit: u64) -> Self {
         let size = size.clamp(1, LARGEST_PAGE);
         Self {
             size,
@@ -47,19 +51,22 @@ impl Cursor {
             grown: false,
             offset: 0,
             seen: HashSet::new(),
+            pages: HashSet::new(),
+            hasher: RandomState::new(),
             total: None,
             received: 0,
             longest: 0,
-            unidentified: 0,
+            limit,
             wary: false,
             ended: false,
         }
     }
 
-    /// The same, but a short page that says neither its size nor the total is no end: only an empty one is, or one that
-    /// brings nothing new.
-    pub(super) fn wary(size: u32) -> Self {
-        Self { wary: true, ..Self::new(size) }
+    /// The same, where a request more is worth it: a short page that says neither its size nor the total is no end, only
+    /// an empty one is, or one that brings nothing new; and rows of known ids are read until there are as many ids, or
+    /// rows, as the total says.
+    pub(super) fn wary(size: u32, limit: u64) -> Self {
+        Self { wary: true, ..Self::new(size, limit) }
     }
 
     /// `pageIndex` and `pageSize` to ask for; `None` at the end. After a change of size the page may overlap with
@@ -68,13 +75,13 @@ impl Cursor {
         (!self.ended).then(|| (self.offset / u64::from(self.size) + 1, self.size))
     }
 
-    /// Takes the page that was asked for; what is left are the rows that are new.
+    /// Takes the page that was asked for. What is left are its rows but those that were asked for twice: an id may come
+    /// again.
     pub(super) fn take<T>(&mut self, page: Page<T>, id: impl Fn(&T) -> &str) -> Result<Vec<T>, String> {
         self.total = page.total_count.or(self.total);
-        self.unidentified += page.received.saturating_sub(page.rows.len());
         let (index, _) = self.next().unwrap_or((1, self.size));
+        let start = (index - 1) * u64::from(self.size);
         let received = u32::try_from(page.received).unwrap_or(u32::MAX);
-        self.received += u64::from(received);
         self.longest = self.longest.max(received);
         // The other side may grant smaller pages than were asked for, and counts in its own; a longer page than it says
         // to grant shows that it does not mean it.
@@ -83,28 +90,41 @@ impl Cursor {
             (self.size, self.most) = (granted, granted);
         }
         self.last = received;
+        let ids: Vec<u64> = page.rows.iter().map(|row| self.hasher.hash_one(id(row))).collect();
+        let repeated = !ids.is_empty() && !self.pages.insert(self.hasher.hash_one(&ids));
+        let overlap = self.offset.saturating_sub(start);
+        if !repeated {
+            self.received += u64::from(received).saturating_sub(overlap);
+        }
+        let rows = page.rows.into_iter().zip(&ids).zip(0..);
+        let rows = rows.filter(|((_, id), place)| !repeated && (*place >= overlap || !self.seen.contains(*id)));
+        let rows: Vec<T> = rows.map(|((row, _), _)| row).collect();
+        let before = self.seen.len();
+        self.seen.extend(ids);
+        let is_new = self.seen.len() > before;
+        self.offset = self.offset.max(index * u64::from(self.size));
+
         let untold = self.wary && page.page_size.is_none() && self.total.is_none();
         let follows = page.has_next_link || self.is_full();
-        let may_follow = untold || self.total.is_some_and(|total| self.received < total);
-        self.ended = page.received == 0 || !(follows || may_follow);
-        self.offset = self.offset.max(index * u64::from(self.size));
-        let rows: Vec<T> = page.rows.into_iter().filter(|row| self.seen.insert(id(row).to_owned())).collect();
+        let lacks_rows = !repeated && self.lacks_rows();
+        // A total that counts ids is not reached by rows of the same one.
+        let lacks_ids = self.wary && is_new && self.total.is_some_and(|total| (self.seen.len() as u64) < total);
+        self.ended = received == 0 || !(follows || untold || lacks_rows || lacks_ids);
         // Longer than any page: the other side knows none, and has said all that there is.
         let unpaged = self.longest > LARGEST_PAGE;
-        if rows.is_empty() && (unpaged || !follows) {
-            if follows {
-                // The same again is no more of it.
-                self.received -= u64::from(received);
-            }
+        let goes_on = self.wary && lacks_rows;
+        if !is_new && (unpaged || !(follows || goes_on)) {
             self.ended = true;
         }
-        if !self.ended && rows.is_empty() && granted.is_none() {
+        if !self.ended && !is_new && granted.is_none() && !goes_on {
             return Err(format!("page {index} repeats what came before instead of going on"));
         }
-        if self.seen.len() > MOST_ROWS {
-            return Err(format!("there are more than {MOST_ROWS} rows"));
-        }
         Ok(rows)
+    }
+
+    /// Whether more rows came than the limit, so that there is no point in going on.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.received > self.limit
     }
 
     /// The page took too long: asks for half of it. False if there is no smaller page.
@@ -134,31 +154,33 @@ impl Cursor {
         self.total.is_some()
     }
 
+    /// The total, where there is one, and the rows that came.
+    pub(super) fn rows(&self) -> (Option<u64>, u64) {
+        (self.total, self.received)
+    }
+
+    /// Whether the total speaks of more rows than came.
+    pub(super) fn lacks_rows(&self) -> bool {
+        self.total.is_some_and(|total| self.received < total)
+    }
+
+    /// Whether there were fewer ids than rows: rows without an id, or several of one. Who did not come may be behind them.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        (self.seen.len() as u64) < self.received
+    }
+
     /// Whether the last page was as long as it was asked for.
     pub(super) fn is_full(&self) -> bool {
         self.last >= self.size
     }
 
-    /// At the end: whether as many rows came as there are, whoever they are about.
-    pub(super) fn finish_rows(&self) -> Result<(), String> {
+    /// At the end: whether as many rows came as there are, and ids with them.
+    pub(super) fn finish(&self) -> Result<(), String> {
         match self.total {
             Some(total) if self.received < total => {
                 Err(format!("{} of {total} came, the list is not complete", self.received))
             }
             _ if self.seen.is_empty() && self.received > 0 => Err(format!("none of {} rows has an id", self.received)),
-            _ => Ok(()),
-        }
-    }
-
-    /// At the end: whether everything came, each with an id.
-    pub(super) fn finish(&self) -> Result<(), String> {
-        match self.total {
-            Some(total) if (self.seen.len() as u64) < total => {
-                Err(format!("{} of {total} came, the list is not complete", self.seen.len()))
-            }
-            _ if self.unidentified > 0 => {
-                Err(format!("{} rows have no id, the list is not complete", self.unidentified))
-            }
             _ => Ok(()),
         }
     }
@@ -177,42 +199,87 @@ mod tests {
         Page { received: rows.len(), rows, total_count: total, page_size: None, has_next_link: false }
     }
 
+    /// How many new ids the page brings.
     fn take(cursor: &mut Cursor, page: Page<String>) -> Result<usize, String> {
-        cursor.take(page, |id| id).map(|rows| rows.len())
+        let before = cursor.seen.len();
+        cursor.take(page, |id| id).map(|_| cursor.seen.len() - before)
     }
 
     #[test]
     fn it_ends_at_a_short_or_an_empty_page() {
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         assert_eq!(cursor.next(), Some((1, 100)));
         assert_eq!(take(&mut cursor, page(0..100, Some(130))), Ok(100));
         assert_eq!(cursor.next(), Some((2, 100)));
         assert_eq!(take(&mut cursor, page(100..130, Some(130))), Ok(30));
         assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
 
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         assert_eq!(take(&mut cursor, page(0..100, None)), Ok(100));
         assert_eq!(take(&mut cursor, page(0..0, None)), Ok(0));
         assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
     }
 
     #[test]
-    fn fewer_than_the_last_total_is_not_complete() {
-        let mut cursor = Cursor::new(100);
+    fn fewer_rows_than_the_last_total_are_not_complete() {
+        let mut cursor = Cursor::new(100, 1000);
         take(&mut cursor, page(0..100, Some(200))).unwrap();
-        take(&mut cursor, page(90..140, Some(141))).unwrap();
+        take(&mut cursor, page(100..140, Some(141))).unwrap();
+        assert!(cursor.next().is_some(), "the total speaks of more");
         assert!(cursor.finish().unwrap_err().contains("140 of 141"));
-        let mut cursor = Cursor::new(100);
-        take(&mut cursor, Page { received: 3, ..page(0..2, None) }).unwrap();
-        assert!(cursor.finish().unwrap_err().contains("no id"));
+        take(&mut cursor, page(0..0, Some(141))).unwrap();
+        assert_eq!(cursor.next(), None);
+    }
+
+    #[test]
+    fn a_total_may_count_rows() {
+        let rows = |ids: &[u32], received, total| Page {
+            rows: ids.iter().map(u32::to_string).collect(),
+            received,
+            ..page(0..0, Some(total))
+        };
+        // Customer 1 is on two pages, and a row has no id.
+        let mut cursor = Cursor::wary(2, 1000);
+        assert_eq!(take(&mut cursor, rows(&[0, 1], 2, 5)), Ok(2));
+        assert_eq!(take(&mut cursor, rows(&[1], 2, 5)), Ok(0));
+        assert_eq!(cursor.next(), Some((3, 2)), "not all rows came");
+        assert_eq!(take(&mut cursor, rows(&[2], 1, 5)), Ok(1));
+        assert_eq!(cursor.next(), Some((4, 2)), "should it count ids, two are missing");
+        assert_eq!(take(&mut cursor, rows(&[], 0, 5)), Ok(0));
+        assert_eq!((cursor.next(), cursor.finish(), cursor.is_ambiguous()), (None, Ok(()), true));
+        let mut cursor = Cursor::new(100, 1000);
+        take(&mut cursor, page(0..3, Some(3))).unwrap();
+        assert!(!cursor.is_ambiguous());
+        let mut cursor = Cursor::new(100, 1000);
+        take(&mut cursor, rows(&[], 3, 3)).unwrap();
+        assert!(cursor.finish().unwrap_err().contains("none of 3 rows has an id"));
+    }
+
+    #[test]
+    fn a_page_that_comes_again_counts_nothing() {
+        let mut cursor = Cursor::new(100, 1000);
+        take(&mut cursor, page(0..2, Some(3))).unwrap();
+        take(&mut cursor, page(0..2, Some(3))).unwrap();
+        assert_eq!(cursor.next(), None);
+        assert!(cursor.finish().unwrap_err().contains("2 of 3"));
+    }
+
+    #[test]
+    fn a_list_without_an_end_is_too_long() {
+        let mut cursor = Cursor::new(100, 250);
+        let read = (0..).take_while(|&number| {
+            take(&mut cursor, page(number * 100..number * 100 + 100, None)).unwrap();
+            !cursor.is_too_long()
+        });
+        assert_eq!(read.count(), 2);
     }
 
     #[test]
     fn a_page_that_brings_nothing_new_is_a_failure() {
-        let mut cursor = Cursor::new(2);
+        let mut cursor = Cursor::new(2, 10_000);
         take(&mut cursor, page(0..2, None)).unwrap();
         assert!(take(&mut cursor, page(0..2, None)).is_err());
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         let linked = || Page { has_next_link: true, ..page(0..2, None) };
         assert_eq!(take(&mut cursor, linked()), Ok(2));
         assert_eq!(cursor.next(), Some((2, 100)), "a link says that there is more");
@@ -221,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_smaller_page_than_asked_for_is_respected() {
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, None) }), Ok(50));
         assert_eq!(cursor.next(), Some((2, 50)));
         assert_eq!(take(&mut cursor, Page { page_size: Some(100), ..page(50..60, None) }), Ok(10));
@@ -230,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_page_size_that_the_rows_belie_is_not_believed() {
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..100, Some(150)) }), Ok(100));
         assert_eq!(cursor.next(), Some((2, 100)));
         assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(100..150, Some(150)) }), Ok(50));
@@ -240,7 +307,7 @@ mod tests {
     #[test]
     fn smaller_pages_than_said_are_followed() {
         for total in [Some(12), None] {
-            let mut cursor = Cursor::wary(100);
+            let mut cursor = Cursor::wary(100, 10_000);
             for ids in [0..5, 5..10, 10..12] {
                 assert_eq!(cursor.next(), Some((u64::from(ids.start) / 5 + 1, 100)));
                 assert_eq!(take(&mut cursor, page(ids.clone(), total)), Ok(ids.len()));
@@ -250,7 +317,7 @@ mod tests {
             }
             assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
         }
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         assert_eq!(take(&mut cursor, page(0..5, None)), Ok(5));
         assert_eq!(cursor.next(), None, "where a request more would cost too much");
     }
@@ -258,31 +325,20 @@ mod tests {
     #[test]
     fn everything_at_once_is_everything() {
         for total in [Some(250), None] {
-            let mut cursor = Cursor::new(100);
+            let mut cursor = Cursor::new(100, 10_000);
             assert_eq!(take(&mut cursor, page(0..250, total)), Ok(250));
             assert_eq!(take(&mut cursor, page(0..250, total)), Ok(0));
             assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
         }
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         take(&mut cursor, page(0..250, Some(500))).unwrap();
         take(&mut cursor, page(0..250, Some(500))).unwrap();
-        assert_eq!((cursor.next(), cursor.finish().is_err(), cursor.finish_rows().is_err()), (None, true, true));
-    }
-
-    #[test]
-    fn rows_may_be_counted_instead_of_ids() {
-        for (rows, received, total, complete) in
-            [(0..2, 2, 2, true), (0..2, 3, 3, true), (0..2, 3, 4, false), (0..0, 3, 3, false), (0..0, 0, 0, true)]
-        {
-            let mut cursor = Cursor::new(100);
-            take(&mut cursor, Page { received, ..page(rows, Some(total)) }).unwrap();
-            assert_eq!(cursor.finish_rows().is_ok(), complete, "{received} of {total}");
-        }
+        assert_eq!((cursor.next(), cursor.finish().is_err()), (None, true));
     }
 
     #[test]
     fn halving_goes_down_to_one() {
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         let mut sizes = vec![];
         while cursor.halve() {
             sizes.push(cursor.next().unwrap().1);
@@ -292,7 +348,7 @@ mod tests {
 
     #[test]
     fn doubling_ends_where_it_was_too_much() {
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         while cursor.halve() {}
         let double = |cursor: &mut Cursor| {
             let (index, size) = cursor.next().unwrap();
@@ -304,7 +360,7 @@ mod tests {
         assert_eq!(sizes, [2, 4, 8, 16, 32, 64, 100]);
         assert!(cursor.halve());
         assert_eq!(double(&mut cursor), None, "100 were too much again: it is no outage");
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         cursor.halve();
         take(&mut cursor, page(0..50, None)).unwrap();
         assert!(!cursor.double(), "without a total nobody would know what is missing");
@@ -312,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_size_that_is_granted_as_asked_bounds_nothing() {
-        let mut cursor = Cursor::new(100);
+        let mut cursor = Cursor::new(100, 10_000);
         assert!(cursor.halve());
         assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, Some(1000)) }), Ok(50));
         assert!(cursor.double());
@@ -335,8 +391,8 @@ mod tests {
             mut slow in prop::collection::vec(any::<bool>(), 40),
             mut quick in prop::collection::vec(any::<bool>(), 40),
         ) {
-            let mut cursor = Cursor::new(start);
-            let mut got = Vec::new();
+            let mut cursor = Cursor::new(start, 10_000);
+            let mut got = HashSet::new();
             let mut asked = 0;
             while let Some((index, size)) = cursor.next() {
                 asked += 1;

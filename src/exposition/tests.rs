@@ -32,8 +32,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn collectors() -> CollectorSettings {
-    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR, adaptive: false };
-    let slow = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR, adaptive: false };
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
+    let slow = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR };
     CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),
@@ -187,7 +187,7 @@ fn families_come_in_the_order_and_with_the_labels_of_the_catalogue() {
         catalog::PRODUCT_SEATS_AVAILABLE.name, // disabled
         catalog::COLLECTOR_POLLS.name,
         catalog::COLLECTOR_POLL_FAILURES.name,
-        catalog::AGENDA_LAG.name,
+        catalog::POLL_LAG.name,
     ];
     let rendered = catalog::ALL[..=last].iter().map(|known| known.name);
     assert_eq!(names, rendered.filter(|name| !elsewhere.contains(name)).collect::<Vec<_>>());

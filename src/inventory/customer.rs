@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::is_older;
-use super::subscription_ids::{self, KnownSubscription};
+use super::subscription_ids::KnownSubscription;
 use crate::config::ListedSettings;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Question, Subscription};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 
 /// What is known of a customer.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ pub enum Absence {
     /// It does not.
     #[default]
     None,
-    /// It said so once, of something that had values until then.
+    /// It said so once, of something that had values until then: by a 404, or by an empty list of tenants.
     Suspected,
     /// It said so of something that never had values, or twice.
     Confirmed,
@@ -118,12 +118,19 @@ impl Known {
         (!is_older(seen, max_age, now)).then_some((seen, answer))
     }
 
-    pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) {
+    /// False if the answer is not believed yet: it takes away all tenants, and is the first to do so.
+    pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) -> bool {
         if let Some((_, before)) = &self.answer {
+            if takes_all_tenants(&answer, before) && self.absence == Absence::None {
+                self.polled = Some(now.into());
+                (self.failure, self.absence) = (None, Absence::Suspected);
+                return false;
+            }
             keep_memory(&mut answer, before);
         }
         let now = now.into();
         *self = Self { polled: Some(now), answer: Some((now, answer)), failure: None, absence: Absence::None };
+        true
     }
 
     pub(super) fn fail(&mut self, reason: FailureReason, now: Timestamp) {
@@ -143,6 +150,10 @@ impl Known {
         }
         self.absence
     }
+}
+
+fn takes_all_tenants(answer: &Answer, before: &Answer) -> bool {
+    matches!((answer, before), (Answer::TenantSeats(now), Answer::TenantSeats(before)) if now.is_empty() && !before.is_empty())
 }
 
 /// What is as it was before stays where it is in memory: answers come by the hundred a second, and each that moved in
@@ -186,24 +197,31 @@ impl Customer {
 
     /// A row takes away nothing that it does not speak of: without a name the known one stays, so that names do not
     /// flap; without a list of products the known ones stay, at their age.
-    pub(super) fn observe(&mut self, name: Option<Arc<str>>, rows: Option<Vec<Subscription>>, now: Timestamp) {
+    pub(super) fn observe(
+        &mut self,
+        name: Option<Arc<str>>,
+        subscriptions: Option<Arc<[KnownSubscription]>>,
+        now: Timestamp,
+    ) {
+        self.rename(name);
+        match (&mut self.services, subscriptions) {
+            (_, Some(subscriptions)) => self.services = Some(Services { seen: now, subscriptions }),
+            (Some(services), None) if services.subscriptions.is_empty() => services.seen = now,
+            (Some(_), None) => {}
+            (services @ None, None) => *services = Some(Services { seen: now, subscriptions: Arc::default() }),
+        }
+    }
+
+    pub(super) fn rename(&mut self, name: Option<Arc<str>>) {
         if let Some(name) = name.filter(|name| !self.named_by_configuration && *name != self.name) {
             self.name = name;
         }
-        let known = match &self.services {
-            Some(services) if rows.is_none() && !services.subscriptions.is_empty() => return,
-            Some(services) => services.subscriptions.clone(),
-            None => Arc::default(),
-        };
-        let mut subscriptions = subscription_ids::assign(&known, rows.unwrap_or_default());
-        // An unchanged list keeps its memory.
-        let subscriptions = if *known == *subscriptions {
-            known
-        } else {
-            subscriptions.iter_mut().for_each(KnownSubscription::share_kind);
-            subscriptions.into()
-        };
-        self.services = Some(Services { seen: now, subscriptions });
+    }
+
+    /// The rows of the service list that are known.
+    #[must_use]
+    pub fn subscriptions(&self) -> Arc<[KnownSubscription]> {
+        self.services.as_ref().map(|services| Arc::clone(&services.subscriptions)).unwrap_or_default()
     }
 
     pub(super) fn plan(&mut self, questions: &[Question]) -> (Vec<Question>, Vec<Question>) {

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 pub use customer::{Absence, Condition, Customer, Known, Services};
 pub use past::Past;
 pub use shared::Shared;
-pub use subscription_ids::{KnownSubscription, SubscriptionId};
+pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
 use crate::config::{CollectorSettings, ListedSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
@@ -57,6 +57,9 @@ pub struct Listing {
     pub outdated: bool,
     /// Why the last attempt failed, if it did.
     pub failure: Option<FailureReason>,
+    /// Customers that the last complete listing had and that are not known, since `customers.max` leaves no room for them:
+    /// so many at least. Of this process only.
+    pub left_out: u64,
     /// What the partner's requests fail with at the moment, if they do: known long before an attempt with its
     /// repetitions has ended. Filled in for those who tell people; nothing is decided by it.
     pub trouble: Option<FailureReason>,
@@ -93,11 +96,28 @@ impl Inventory {
 
     /// A customer of a page of the service list: it is known from now on, and its subscriptions are these.
     pub fn observe(&mut self, listed: ListedCustomer, now: Timestamp) {
-        let customer = self
-            .customers
-            .entry(listed.id.clone())
-            .or_insert_with(|| Arc::new(Customer::discovered(listed.id.clone())));
-        Arc::make_mut(customer).observe(listed.name, listed.subscriptions, now);
+        let known = self.customers.get(&listed.id).map(|customer| customer.subscriptions()).unwrap_or_default();
+        let subscriptions = listed.subscriptions.map(|rows| prepare_subscriptions(&known, &[], rows));
+        self.observe_prepared(&listed.id, listed.name, subscriptions, now);
+    }
+
+    /// The same, with [`prepare_subscriptions`] done before.
+    pub fn observe_prepared(
+        &mut self,
+        id: &CustomerId,
+        name: Option<Arc<str>>,
+        subscriptions: Option<Arc<[KnownSubscription]>>,
+        now: Timestamp,
+    ) {
+        let customer = self.customers.entry(id.clone()).or_insert_with(|| Arc::new(Customer::discovered(id.clone())));
+        Arc::make_mut(customer).observe(name, subscriptions, now);
+    }
+
+    /// A customer is called so; nothing else of it is known anew.
+    pub fn rename(&mut self, id: &CustomerId, name: Option<Arc<str>>) {
+        if let Some(customer) = self.customers.get_mut(id) {
+            Arc::make_mut(customer).rename(name);
+        }
     }
 
     /// The listing was complete and held `seen`: discovered customers that it did not hold have left, and are returned.
@@ -135,11 +155,10 @@ impl Inventory {
         Arc::make_mut(customer).plan(questions)
     }
 
-    /// A question was answered.
-    pub fn succeed(&mut self, customer: &CustomerId, question: Question, answer: Answer, now: Timestamp) {
-        if let Some(known) = self.known_mut(customer, question) {
-            known.succeed(answer, now);
-        }
+    /// A question was answered. False if the answer is kept for later: it would take away all tenants of a customer, which
+    /// is believed when the next answer says the same.
+    pub fn succeed(&mut self, customer: &CustomerId, question: Question, answer: Answer, now: Timestamp) -> bool {
+        self.known_mut(customer, question).is_none_or(|known| known.succeed(answer, now))
     }
 
     /// A question failed; what was known stays.

@@ -5,11 +5,13 @@
 //! a whole, then by expiration date and seats, by date, by seats. What remains takes the suffixes that remain.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
 
 use super::kinds;
-use crate::domain::{Subscription, SubscriptionKind};
+use crate::domain::{MAX_ROWS, Subscription, SubscriptionKind};
 
 /// The label `subscription_id`, as [`fmt::Display`] has it. Ids order as these texts do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,14 +23,10 @@ pub struct SubscriptionId {
 }
 
 impl SubscriptionId {
-    fn new(hash: u64, suffix: u16) -> Self {
-        let [hash @ .., _, _] = hash.to_be_bytes();
-        Self { hash, suffix }
-    }
-
     /// The id that a row of this kind has with a suffix, 1 being none.
     pub(super) fn of(kind: &SubscriptionKind, suffix: u16) -> Self {
-        Self::new(hash(kind), suffix)
+        let [hash @ .., _, _] = hash(kind).to_be_bytes();
+        Self { hash, suffix }
     }
 
     /// What tells it from others of its kind; 1 if it has none.
@@ -39,9 +37,13 @@ impl SubscriptionId {
 
 impl Ord for SubscriptionId {
     fn cmp(&self, other: &Self) -> Ordering {
-        let suffix = |id: &Self| (id.suffix > 1).then(|| id.suffix.to_string());
-        // Texts are made of the suffixes that are there, which are few.
-        self.hash.cmp(&other.hash).then_with(|| suffix(self).cmp(&suffix(other)))
+        // "10" is before "2": as numbers of five digits, filled up from the right, and the shorter one first.
+        let as_text = |suffix: u16| {
+            let suffix = u32::from(suffix);
+            let digits = suffix.max(1).ilog10();
+            (suffix > 1, suffix * 10_u32.pow(4 - digits), digits)
+        };
+        self.hash.cmp(&other.hash).then_with(|| as_text(self.suffix).cmp(&as_text(other.suffix)))
     }
 }
 
@@ -69,57 +71,114 @@ pub struct KnownSubscription {
     pub subscription: Subscription,
 }
 
-impl KnownSubscription {
-    /// Lets go of a kind of its own.
-    pub(super) fn share_kind(&mut self) {
-        self.subscription.kind = kinds::shared(std::mem::take(&mut self.subscription.kind));
+/// The rows of a customer with their ids, in the light of those `known` before and merged with `earlier` ones of the same
+/// listing. Those that say the same as before keep its memory.
+#[must_use]
+pub fn prepare(
+    known: &Arc<[KnownSubscription]>,
+    earlier: &[KnownSubscription],
+    rows: Vec<Subscription>,
+) -> Arc<[KnownSubscription]> {
+    let rows = if earlier.is_empty() { rows } else { merge(earlier, rows) };
+    let mut assigned = assign(known, rows);
+    if **known == *assigned {
+        return Arc::clone(known);
     }
+    for row in &mut assigned {
+        row.subscription.kind = kinds::shared(std::mem::take(&mut row.subscription.kind));
+    }
+    assigned.into()
 }
 
-/// Gives every row its id, in the light of the rows known before. The result is ordered by id.
-pub(super) fn assign(known: &[KnownSubscription], rows: Vec<Subscription>) -> Vec<KnownSubscription> {
-    let mut groups: BTreeMap<u64, Vec<Subscription>> = BTreeMap::new();
+/// Gives every row its id, matched with the rows known before. The result is ordered by id, and has no more than
+/// [`MAX_ROWS`] rows. Takes time in proportion to the rows, but for sorting them.
+pub(super) fn assign(known: &[KnownSubscription], mut rows: Vec<Subscription>) -> Vec<KnownSubscription> {
+    rows.truncate(MAX_ROWS);
+    let mut groups: HashMap<[u8; 6], (Vec<&KnownSubscription>, Vec<Subscription>)> = HashMap::new();
     for row in rows {
-        groups.entry(hash(&row.kind)).or_default().push(row);
+        groups.entry(SubscriptionId::of(&row.kind, 1).hash).or_default().1.push(row);
     }
-    let mut assigned: Vec<_> = groups.into_iter().flat_map(|(hash, rows)| assign_group(known, hash, rows)).collect();
-    assigned.sort_by_key(|known| known.id);
+    for known in known {
+        if let Some((before, _)) = groups.get_mut(&known.id.hash) {
+            before.push(known);
+        }
+    }
+    let assign_group = |(hash, (before, rows))| assign_group(hash, before, rows);
+    let mut assigned: Vec<_> = groups.into_iter().flat_map(assign_group).collect();
+    assigned.sort_unstable_by_key(|known| known.id);
     assigned
 }
 
-fn assign_group(known: &[KnownSubscription], hash: u64, mut rows: Vec<Subscription>) -> Vec<KnownSubscription> {
-    let base = SubscriptionId::new(hash, 1);
-    let mut before: Vec<_> = known.iter().filter(|known| known.id.hash == base.hash).collect();
-    before.sort_by_key(|known| known.id.suffix());
+/// The rows of one hash: of one kind, unless somebody looked for kinds that share a hash.
+fn assign_group(
+    hash: [u8; 6],
+    mut before: Vec<&KnownSubscription>,
+    mut rows: Vec<Subscription>,
+) -> Vec<KnownSubscription> {
+    before.sort_unstable_by_key(|known| known.id.suffix);
     // Whatever order the answer had, the first assignment is the same.
-    rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.retention.cmp(&b.retention)));
+    rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| (&a.retention, &a.kind).cmp(&(&b.retention, &b.kind))));
 
     let mut assigned = Vec::with_capacity(rows.len());
-    let same: [fn(&Subscription, &Subscription) -> bool; 5] = [
-        |a, b| a == b,
-        |a, b| a.expires == b.expires && a.seats_purchased == b.seats_purchased,
-        |a, b| a.expires == b.expires,
-        |a, b| a.seats_purchased == b.seats_purchased,
-        |_, _| true,
-    ];
-    for same in same {
-        rows.retain(|row| match before.iter().position(|known| same(&known.subscription, row)) {
-            Some(index) => {
-                let id = before.remove(index).id;
-                assigned.push(KnownSubscription { id, subscription: row.clone() });
-                false
-            }
-            None => true,
-        });
-    }
-    let mut taken: Vec<u16> = assigned.iter().map(|known: &KnownSubscription| known.id.suffix()).collect();
-    for subscription in rows {
-        // Nobody has so many; what comes after them is left out.
-        let Some(suffix) = (1..=u16::MAX).find(|suffix| !taken.contains(suffix)) else { break };
-        taken.push(suffix);
-        assigned.push(KnownSubscription { id: SubscriptionId::new(hash, suffix), subscription });
-    }
+    match_rows(&mut before, &mut rows, &mut assigned, Clone::clone);
+    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.kind.clone(), row.expires, row.seats_purchased));
+    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.kind.clone(), row.expires));
+    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.kind.clone(), row.seats_purchased));
+    match_rows(&mut before, &mut rows, &mut assigned, |row| row.kind.clone());
+
+    let taken: HashSet<u16> = assigned.iter().map(|known: &KnownSubscription| known.id.suffix).collect();
+    let free = (1..=u16::MAX).filter(|suffix| !taken.contains(suffix));
+    let rest = rows.into_iter().zip(free);
+    assigned.extend(
+        rest.map(|(subscription, suffix)| KnownSubscription { id: SubscriptionId { hash, suffix }, subscription }),
+    );
     assigned
+}
+
+/// Gives rows the ids of rows known before that have the same key: the first of either, then the second, and so on. Both
+/// lose what was matched.
+fn match_rows<K: Eq + Hash>(
+    before: &mut Vec<&KnownSubscription>,
+    rows: &mut Vec<Subscription>,
+    assigned: &mut Vec<KnownSubscription>,
+    key: impl Fn(&Subscription) -> K,
+) {
+    if before.is_empty() || rows.is_empty() {
+        return;
+    }
+    let mut ids: HashMap<K, VecDeque<SubscriptionId>> = HashMap::new();
+    for known in before.iter() {
+        ids.entry(key(&known.subscription)).or_default().push_back(known.id);
+    }
+    let mut matched = HashSet::new();
+    rows.retain(|row| match ids.get_mut(&key(row)).and_then(VecDeque::pop_front) {
+        Some(id) => {
+            matched.insert(id);
+            assigned.push(KnownSubscription { id, subscription: row.clone() });
+            false
+        }
+        None => true,
+    });
+    before.retain(|known| !matched.contains(&known.id));
+}
+
+/// Adds to the rows of one answer about a customer those of another in the same listing: some APIs give a customer in two
+/// parts, and some the same part twice. Of one kind and expiration, those of the answer that has more of them stay; of
+/// two that have as many, the later one's.
+fn merge(earlier: &[KnownSubscription], later: Vec<Subscription>) -> Vec<Subscription> {
+    let key = |row: &Subscription| (row.kind.clone(), row.expires);
+    let mut parts: HashMap<_, [Vec<Subscription>; 2]> = HashMap::new();
+    for known in earlier {
+        let [rows, _] = parts.entry(key(&known.subscription)).or_default();
+        rows.push(known.subscription.clone());
+    }
+    for row in later {
+        let [_, rows] = parts.entry(key(&row)).or_default();
+        rows.push(row);
+    }
+    let merged =
+        parts.into_values().flat_map(|[earlier, later]| if later.len() < earlier.len() { earlier } else { later });
+    merged.collect()
 }
 
 /// Dates first, then everything that tells two rows apart. The bits of a number that is not negative order as it does.

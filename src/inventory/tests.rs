@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::subscription_ids::assign;
 use super::*;
 use crate::config::{Schedule, Selection};
-use crate::domain::{Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
+use crate::domain::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
 
 const HOUR: Duration = Duration::from_hours(1);
 const SEATS: Question = Question::CustomerSeats(TenantType::Microsoft365);
@@ -18,7 +18,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn collectors() -> Arc<CollectorSettings> {
-    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR, adaptive: false };
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
     Arc::new(CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),
@@ -277,6 +277,72 @@ fn a_row_without_a_list_of_products_takes_none_away() {
     assert_eq!(seen(&inventory), (at(1), 1), "kept, at its age");
     inventory.observe(with(Some(vec![])), at(3));
     assert_eq!(seen(&inventory), (at(3), 0), "an empty list is a list");
+}
+
+#[test]
+fn an_empty_list_of_tenants_takes_them_away_only_the_second_time() {
+    const TENANTS: Question = Question::TenantSeats(TenantType::Microsoft365);
+    let mut inventory = inventory();
+    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.plan(&"a".into(), &[TENANTS]);
+    let tenants = |ids: &[&str]| {
+        Answer::TenantSeats(
+            ids.iter().map(|&id| TenantSeats { id: id.into(), name: "".into(), seats: Seats::default() }).collect(),
+        )
+    };
+    let mut succeed = |ids: &[&str], second| {
+        let believed = inventory.succeed(&"a".into(), TENANTS, tenants(ids), at(second));
+        (believed, known(&inventory).answer.clone(), known(&inventory).condition(at(second), HOUR))
+    };
+    let kept = |ids, second| Some((at(second).into(), tenants(ids)));
+    assert_eq!(succeed(&[], 1), (true, kept(&[], 1), Condition::Fresh), "there was nothing to lose");
+    assert_eq!(succeed(&["t"], 2), (true, kept(&["t"], 2), Condition::Fresh));
+    assert_eq!(succeed(&[], 3), (false, kept(&["t"], 2), Condition::Fresh), "kept, at its age");
+    assert_eq!(succeed(&["t"], 4), (true, kept(&["t"], 4), Condition::Fresh));
+    assert_eq!(succeed(&[], 5), (false, kept(&["t"], 4), Condition::Fresh), "from the start");
+    assert_eq!(succeed(&[], 6), (true, kept(&[], 6), Condition::Fresh));
+}
+
+/// 40,000 rows that nothing tells apart, twice; it was cubic once.
+#[test]
+fn a_customer_has_no_more_than_so_many_rows() {
+    let first = assign(&[], vec![row("Opus", 5, 1); 4 * MAX_ROWS]);
+    assert_eq!(first.len(), MAX_ROWS);
+    assert_eq!(first.iter().map(|known| known.id).collect::<HashSet<_>>().len(), MAX_ROWS);
+    assert!(first.is_sorted_by(|a, b| a.id.to_string() < b.id.to_string()), "as the texts");
+    assert_eq!(assign(&first, vec![row("Opus", 5, 1); 4 * MAX_ROWS]), first);
+    // None is as it was.
+    let renewed = assign(&first, vec![row("Opus", 6, 2); MAX_ROWS]);
+    assert_eq!(
+        renewed.iter().map(|known| known.id).collect::<Vec<_>>(),
+        first.iter().map(|known| known.id).collect::<Vec<_>>()
+    );
+    let distinct = (0..MAX_ROWS).map(|number| row(&format!("Service {number}"), 5, 1)).collect();
+    assert_eq!(assign(&first, distinct).len(), MAX_ROWS);
+}
+
+#[test]
+fn rows_of_one_customer_are_merged() {
+    let part = |rows| prepare_subscriptions(&Arc::default(), &[], rows);
+    let merged = |earlier: &[KnownSubscription], rows| {
+        let rows = prepare_subscriptions(&Arc::default(), earlier, rows);
+        let told =
+            rows.iter().map(|known| (known.subscription.kind.service.to_string(), known.subscription.seats_purchased));
+        let mut told: Vec<_> = told.map(|(service, seats)| (service, seats.map(Quantity::get))).collect();
+        told.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        told
+    };
+    let row_of = |service: &str, seats: f64| (service.to_owned(), Some(seats));
+    let first = part(vec![row("Opus", 5, 1), row("Fly", 1, 1), row("Fly", 2, 1)]);
+    let all = [row_of("Cense", 7.0), row_of("Fly", 1.0), row_of("Fly", 2.0), row_of("Opus", 5.0)];
+    assert_eq!(merged(&first, vec![row("Cense", 7, 1)]), all, "another part");
+    assert_eq!(merged(&first, vec![row("Cense", 7, 1), row("Opus", 5, 1)]), all, "a row is in both");
+    assert_eq!(merged(&first, vec![]), all[1..]);
+    let renewed = [row_of("Fly", 1.0), row_of("Fly", 2.0), row_of("Opus", 5.0), row_of("Opus", 6.0)];
+    assert_eq!(merged(&first, vec![row("Opus", 6, 400)]), renewed, "a renewal beside what it replaces");
+    assert_eq!(merged(&first, vec![row("Fly", 9, 1)]), all[1..], "a part of what is known");
+    let changed = [row_of("Fly", 1.0), row_of("Fly", 2.0), row_of("Opus", 8.0)];
+    assert_eq!(merged(&first, vec![row("Opus", 8, 1)]), changed, "the later one");
 }
 
 /// The id of a known row, so that it can never change unnoticed.

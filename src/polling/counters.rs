@@ -21,7 +21,7 @@ pub struct PollCounters {
     failures: IntCounterVec,
     planned: GaugeVec,
     lag: Gauge,
-    /// When the head of the agenda is or was due, milliseconds of Unix time.
+    /// When the head of the queue is or was due, milliseconds of Unix time.
     head_due: Arc<AtomicI64>,
     partner: PartnerName,
 }
@@ -40,7 +40,7 @@ impl PollCounters {
                 Opts::from(&catalog::COLLECTOR_PLANNED_REQUESTS),
                 catalog::COLLECTOR_PLANNED_REQUESTS.labels,
             )?,
-            lag: Gauge::with_opts(Opts::from(&catalog::AGENDA_LAG).const_label("partner", partner.as_str()))?,
+            lag: Gauge::with_opts(Opts::from(&catalog::POLL_LAG).const_label("partner", partner.as_str()))?,
             head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
             partner: partner.clone(),
         };

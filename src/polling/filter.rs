@@ -31,9 +31,15 @@ impl CustomerFilter {
 
     /// Whether the customer is polled. One of `list` always is: an entry of its own is more than a pattern.
     #[must_use]
-    pub fn admits(&self, id: &CustomerId, name: Option<&str>) -> bool {
-        let matches = |glob: &WildMatch| glob.matches(id.as_str()) || name.is_some_and(|name| glob.matches(name));
-        self.list.contains(id) || self.discover && self.include.iter().any(matches) && !self.exclude.iter().any(matches)
+    pub fn matches(&self, id: &CustomerId, name: Option<&str>) -> bool {
+        let fits = |glob: &WildMatch| glob.matches(id.as_str()) || name.is_some_and(|name| glob.matches(name));
+        self.list.contains(id) || self.discover && self.include.iter().any(fits) && !self.exclude.iter().any(fits)
+    }
+
+    /// Whether the customer is one of `list`.
+    #[must_use]
+    pub fn lists(&self, id: &CustomerId) -> bool {
+        self.list.contains(id)
     }
 
     /// The ids of `list`.
@@ -60,22 +66,23 @@ mod tests {
             include: texts(include),
             exclude: texts(exclude),
             list: vec![ListedSettings { id: "listed".into(), name: None, labels: vec![] }],
+            max: 1000,
         }
     }
 
-    fn admits(settings: &CustomerSettings, id: &str, name: &str) -> bool {
-        CustomerFilter::new(settings).admits(&id.into(), Some(name))
+    fn matches(settings: &CustomerSettings, id: &str, name: &str) -> bool {
+        CustomerFilter::new(settings).matches(&id.into(), Some(name))
     }
 
     #[test]
     fn globs_are_matched_with_id_or_name_in_any_case() {
         let all = settings(&["*"], &["*test*", "1c1?"]);
-        assert!(admits(&all, "a", "Contoso"));
-        assert!(!admits(&all, "a", "Contoso TEST"));
-        assert!(!admits(&all, "1C10", "Contoso"));
-        assert!(admits(&all, "listed", "test"), "an entry of the list is more than a pattern");
+        assert!(matches(&all, "a", "Contoso"));
+        assert!(!matches(&all, "a", "Contoso TEST"));
+        assert!(!matches(&all, "1C10", "Contoso"));
+        assert!(matches(&all, "listed", "test"), "an entry of the list is more than a pattern");
         let some = settings(&["con*", "x"], &[]);
-        assert!(admits(&some, "a", "Contoso") && admits(&some, "x", "y") && !admits(&some, "a", "Fabrikam"));
-        assert!(!admits(&CustomerSettings { discover: false, ..all }, "a", "Contoso"));
+        assert!(matches(&some, "a", "Contoso") && matches(&some, "x", "y") && !matches(&some, "a", "Fabrikam"));
+        assert!(!matches(&CustomerSettings { discover: false, ..all }, "a", "Contoso"));
     }
 }

@@ -1,92 +1,127 @@
 //! One poll of the service list: every page, and another look at those who are missing, until it finds nobody.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::prepared::{Before, NamedCustomers, Prepared, SplitCustomers};
 use super::{CustomerFilter, listing_pages};
+use crate::config::CollectorSettings;
 use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Admission, Client, Failure, Listing};
 use crate::inventory::Shared;
 
-/// Ids in one question.
+/// Ids in one request, and rows that are handed over at once.
 const BATCH: usize = 100;
 /// Refusals before any answer: then it is not one of the customers that is refused. A list, a half of it, a quarter, down
 /// to single customers, and some more.
-const MOST_REFUSALS: u64 = 15;
+const MAX_REFUSALS: u64 = 15;
 
 /// Who is there.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct ListingResult {
     /// Whoever is not among them is gone, except those whom only the configuration lists.
     pub(super) seen: HashSet<CustomerId>,
     /// The API refused to speak of these: who is among them twice in a row is not there.
-    pub(super) doubted: HashSet<CustomerId>,
+    pub(super) unconfirmed: HashSet<CustomerId>,
+    /// Who had several rows.
+    pub(super) split: SplitCustomers,
+    /// The listing was so long that it was given up; so many rows at least were not read.
+    pub(super) unread: Option<u64>,
     /// The least requests that such a listing takes.
     pub(super) pages: u64,
 }
 
-/// Lists the customers, handing over each page's that pass the filter as it comes, so that the first customers are
-/// polled before the last page is in. A failure says nothing about who is not there. `doubted` are those whom the API
-/// refused to speak of the last time.
+/// What a listing needs of the poller.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) filter: Arc<CustomerFilter>,
+    pub(super) collectors: Arc<CollectorSettings>,
+    pub(super) inventory: Shared,
+    /// Of the last listing.
+    pub(super) unconfirmed: Arc<HashSet<CustomerId>>,
+    pub(super) split: Arc<SplitCustomers>,
+    /// `customers.max`
+    pub(super) max_customers: u32,
+}
+
+/// Lists the customers, handing over those of each page that pass the filter as it comes, so that the first customers are
+/// polled before the last page is in. A failure says nothing about who is not there.
 pub(super) async fn list(
     client: Client,
-    filter: Arc<CustomerFilter>,
-    inventory: Shared,
-    pages: mpsc::Sender<Vec<ListedCustomer>>,
+    context: Context,
+    pages: mpsc::Sender<Vec<Prepared>>,
     admission: Admission,
-    doubted: &HashSet<CustomerId>,
-) -> Result<Listed, Failure> {
-    let mut round =
-        Round { filter: &filter, inventory: &inventory, pages, named: HashSet::new(), admitted: HashSet::new() };
-    let listed: Vec<CustomerId> = filter.listed().cloned().collect();
+) -> Result<ListingResult, Failure> {
+    let mut pass = ListingPass { context, pages, named: NamedCustomers::default(), ambiguous: false, unread: None };
+    let filter = pass.context.filter.clone();
     if !filter.discovers() {
+        let listed: Vec<CustomerId> = filter.listed().cloned().collect();
         let everybody = listed.len();
-        let refused = round.read_listed(&client, listed, doubted, admission).await?;
+        let refused = pass.read_listed(&client, listed, admission).await?;
         let pages = listing_pages(None, everybody - refused.len()) + refused.len() as u64;
-        return Ok(Listed { seen: round.admitted, doubted: refused, pages });
+        return Ok(pass.result(refused, pages).await);
     }
-    round.read(client.listing(None), admission).await?;
-    let everybody = round.named.len();
+    let limit = 2 * u64::from(pass.context.max_customers);
+    pass.read(client.listing(None).with_limit(limit), admission).await?;
+    let everybody = pass.named.len();
+    if pass.unread.is_some() {
+        return Ok(pass.result(HashSet::new(), listing_pages(Some(everybody), 0)).await);
+    }
     // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
     // An answer may also be cut short without saying so: gone are those who are still missing when an answer names nobody
     // new.
-    let known = inventory.read(|inventory| inventory.customers.keys().cloned().collect::<BTreeSet<_>>());
-    let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_iter().collect(), false);
+    let known = pass.context.inventory.snapshot().customers;
+    let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_keys().collect(), false);
+    let mut kept = HashSet::new();
     loop {
         let before = missing.len();
-        missing.retain(|id| !round.named.contains(id));
+        missing.retain(|id| !pass.named.contains(id));
         if missing.is_empty() || (looked && missing.len() == before) {
+            // Rows without an id may be theirs.
+            if looked && pass.ambiguous {
+                kept.extend(missing.iter().cloned());
+            }
             break;
         }
         looked = true;
+        let ambiguous = std::mem::take(&mut pass.ambiguous);
         let admission = client.admit().await;
-        match round.read(client.listing(Some(&missing)), admission).await {
+        match pass.read(client.listing(Some(&missing)), admission).await {
             Ok(()) => {}
-            // That is how an API may say that it knows none of them, or that it answers nobody at the moment.
-            Err(failure) if is_refusal(&failure) => {
+            // That is how an API may say that it knows none of them, or that it answers nobody at the moment. Rows without
+            // an id, or several of one, may have taken their places.
+            Err(failure) if is_refusal(&failure) && !ambiguous => {
                 let pages = listing_pages(Some(everybody), missing.len());
-                let refused: HashSet<_> = missing.into_iter().filter(|id| !listed.contains(id)).collect();
-                round.admitted.extend(refused.difference(doubted).cloned());
-                return Ok(Listed { seen: round.admitted, doubted: refused, pages });
+                let refused: HashSet<_> = missing.into_iter().filter(|id| !filter.lists(id)).collect();
+                let unconfirmed = pass.context.unconfirmed.clone();
+                let mut result = pass.result(HashSet::new(), pages).await;
+                result.seen.extend(refused.difference(&unconfirmed).cloned());
+                return Ok(ListingResult { unconfirmed: refused, ..result });
+            }
+            Err(failure) if ambiguous && (is_refusal(&failure) || failure.reason == FailureReason::Malformed) => {
+                kept.extend(missing.iter().cloned());
+                break;
             }
             // Who is only listed by the configuration does not leave, and is no reason to doubt the others.
-            Err(_) if missing.iter().all(|id| listed.contains(id)) => break,
+            Err(_) if missing.iter().all(|id| filter.lists(id)) => break,
             Err(failure) => return Err(failure),
         }
     }
     let pages = listing_pages(Some(everybody), missing.len());
-    Ok(Listed { seen: round.admitted, doubted: HashSet::new(), pages })
+    let mut result = pass.result(HashSet::new(), pages).await;
+    result.seen.extend(kept);
+    Ok(result)
 }
 
-struct Round<'a> {
-    filter: &'a CustomerFilter,
-    inventory: &'a Shared,
-    pages: mpsc::Sender<Vec<ListedCustomer>>,
-    /// Everybody whom the answers named, polled or not.
-    named: HashSet<CustomerId>,
-    admitted: HashSet<CustomerId>,
+struct ListingPass {
+    context: Context,
+    pages: mpsc::Sender<Vec<Prepared>>,
+    named: NamedCustomers,
+    /// Of the last answer: there were fewer ids than rows.
+    ambiguous: bool,
+    unread: Option<u64>,
 }
 
 /// That is how an API may speak of customers whom it does not know, or does not let the app see.
@@ -94,7 +129,7 @@ fn is_refusal(failure: &Failure) -> bool {
     matches!(failure.reason, FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound)
 }
 
-impl Round<'_> {
+impl ListingPass {
     /// Those of the configuration, and nobody else. One whom the API refuses to speak of must not cost the others their
     /// answer: what is refused is asked for again by halves, and from the next time on apart from the others. Returns
     /// who is refused.
@@ -102,11 +137,11 @@ impl Round<'_> {
         &mut self,
         client: &Client,
         mut listed: Vec<CustomerId>,
-        doubted: &HashSet<CustomerId>,
         admission: Admission,
     ) -> Result<HashSet<CustomerId>, Failure> {
-        listed.sort_unstable_by_key(|id| (doubted.contains(id), id.clone()));
-        let (others, apart) = listed.split_at(listed.partition_point(|id| !doubted.contains(id)));
+        let unconfirmed = self.context.unconfirmed.clone();
+        listed.sort_unstable_by_key(|id| (unconfirmed.contains(id), id.clone()));
+        let (others, apart) = listed.split_at(listed.partition_point(|id| !unconfirmed.contains(id)));
         let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
         let (mut first, mut requests, mut answers, mut refused) = (Some(admission), 0, 0, HashSet::new());
         while let Some(ids) = left.pop_front() {
@@ -119,7 +154,7 @@ impl Round<'_> {
                 Ok(()) => answers += 1,
                 Err(failure) if is_refusal(&failure) => {
                     let nobody_else = left.is_empty() && ids.len() == 1;
-                    if answers == 0 && (nobody_else || requests == MOST_REFUSALS) {
+                    if answers == 0 && (nobody_else || requests == MAX_REFUSALS) {
                         return Err(failure);
                     }
                     match ids {
@@ -139,25 +174,53 @@ impl Round<'_> {
 
     async fn read(&mut self, mut listing: Listing, admission: Admission) -> Result<(), Failure> {
         let mut admission = Some(admission);
-        while let Some(page) = listing.next_page(admission.take()).await? {
-            self.named.extend(page.iter().map(|customer| customer.id.clone()));
-            let page: Vec<_> = page.into_iter().filter(|customer| self.admits(customer)).collect();
-            self.admitted.extend(page.iter().map(|customer| customer.id.clone()));
-            // The poller is gone only when the daemon ends, and then nobody asks for the result.
-            let _ = self.pages.send(page).await;
+        while let Some(mut page) = listing.next_page(admission.take()).await? {
+            // An answer may hold more than a page: none of it holds up others for long.
+            while !page.is_empty() {
+                let rest = page.split_off(page.len().min(BATCH));
+                self.hand_over(std::mem::replace(&mut page, rest)).await;
+            }
         }
+        self.ambiguous |= listing.is_ambiguous();
+        self.unread = listing.unread();
         Ok(())
     }
 
-    /// A row without a name is judged by the name that is known: a gap in an answer makes nobody leave.
-    fn admits(&self, customer: &ListedCustomer) -> bool {
-        let known = || {
-            self.inventory.read(|inventory| {
-                let name = inventory.customers.get(&customer.id).map(|known| known.name.clone());
-                name.filter(|name| !name.is_empty())
-            })
+    /// Prepares rows where that holds up nobody, and sends them to the poller.
+    async fn hand_over(&mut self, rows: Vec<ListedCustomer>) {
+        let rows = self.context.inventory.read(|inventory| {
+            let before = |row: ListedCustomer| {
+                let known = inventory.customers.get(&row.id);
+                let before =
+                    known.map(|known| Before { name: known.name.clone(), subscriptions: known.subscriptions() });
+                (row, before.unwrap_or_default())
+            };
+            rows.into_iter().map(before).collect::<Vec<_>>()
+        });
+        let mut named = std::mem::take(&mut self.named);
+        let Context { filter, collectors, split, .. } = self.context.clone();
+        let prepared = tokio::task::spawn_blocking(move || {
+            let prepared = named.add(rows, &filter, &collectors, &split);
+            (named, prepared)
+        });
+        let prepared = match prepared.await {
+            Ok((named, prepared)) => {
+                self.named = named;
+                prepared
+            }
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime ends.
+            Err(_) => return,
         };
-        let name = customer.name.clone().or_else(known);
-        self.filter.admits(&customer.id, name.as_deref())
+        // The poller is gone only when the daemon ends, and then nobody asks for the result.
+        let _ = self.pages.send(prepared).await;
+    }
+
+    /// At the end.
+    async fn result(self, unconfirmed: HashSet<CustomerId>, pages: u64) -> ListingResult {
+        let Self { context, named, unread, .. } = self;
+        let _ = self.pages.send(named.held_back(&context.collectors, &context.split)).await;
+        let split = named.split();
+        ListingResult { seen: named.matching().collect(), unconfirmed, split, unread, pages }
     }
 }

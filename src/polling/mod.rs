@@ -1,25 +1,26 @@
-//! Decides what is asked when, and tells the inventory what came of it.
+//! Decides what is polled when, and records what came of it in the inventory.
 //!
-//! [`Poller`] is the only async loop, one for each partner. The rest is pure: [`Agenda`], [`plan`], `load`, `cadence`,
-//! `attention`, `strain`, `filter` and `legacy`; `workload` keeps load, attention and strain up to date for the poller.
+//! [`Poller`] is the only async loop, one for each partner. The rest is pure: [`PollQueue`], [`plan`], `cost`, `backoff`,
+//! `overload`, `filter`, `witness` and `endpoint_probe`; `capacity` keeps cost and overload up to date for the poller.
 
-mod agenda;
-mod attention;
-mod cadence;
+mod backoff;
+mod capacity;
+mod cost;
 mod counters;
+mod endpoint_probe;
 mod filter;
-mod legacy;
 mod listing;
-mod load;
+mod overload;
 pub mod plan;
+mod poll_queue;
 mod poller;
+mod prepared;
 #[cfg(test)]
 mod simulation;
-mod strain;
-mod workload;
+mod witness;
 
-pub use agenda::Agenda;
+pub use cost::{Cost, listing_pages};
 pub use counters::PollCounters;
 pub use filter::CustomerFilter;
-pub use load::{Load, listing_pages};
+pub use poll_queue::PollQueue;
 pub use poller::Poller;

@@ -4,12 +4,12 @@
 //! is, with one exception: endpoint 2 is a leftover that knows one product, so its list only narrows what the customer
 //! holds, as far as the service list can tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::load::{Load, hourly, listing_pages};
+use super::cost::{Cost, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
 use crate::domain::{Collector, ProductType, Question, Service, TenantType};
-use crate::inventory::{Customer, Known};
+use crate::inventory::{Customer, Known, KnownSubscription};
 
 /// What a customer's service list implies.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,10 +27,16 @@ impl Holdings {
     /// Reads the services that a customer is known to have.
     #[must_use]
     pub fn of(customer: &Customer) -> Self {
-        let Some(services) = &customer.services else { return Self::default() };
+        customer.services.as_ref().map(|services| Self::of_rows(&services.subscriptions)).unwrap_or_default()
+    }
+
+    /// Reads the rows of a customer's service list.
+    #[must_use]
+    pub fn of_rows(rows: &[KnownSubscription]) -> Self {
         let mut holdings = Self { complete: true, ..Self::default() };
-        for known in services.subscriptions.iter() {
-            let service = Service::from_name(&known.subscription.kind.service);
+        let services: HashSet<&str> = rows.iter().map(|known| &*known.subscription.kind.service).collect();
+        for service in services {
+            let service = Service::from_name(service);
             holdings.complete &= service.product.is_some();
             holdings.products.extend(service.product);
             holdings.tenant_types.extend(service.tenant_type);
@@ -48,7 +54,12 @@ impl Holdings {
 /// The questions to ask about a customer, in their order.
 #[must_use]
 pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Question> {
-    let holdings = Holdings::of(customer);
+    questions_for(&Holdings::of(customer), customer.services.is_some(), collectors)
+}
+
+/// The questions to ask about a customer that holds these; `listed`: the service list has told it.
+#[must_use]
+pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Question> {
     let mut questions = Vec::new();
     let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available } =
         collectors;
@@ -57,10 +68,7 @@ pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Que
     questions.extend(selected(products_purchased, &holdings.products).into_iter().map(Question::ProductPurchased));
     let available = selected(products_available, &holdings.products).into_iter();
     // A list that is still to come is waited for; one that never comes cannot tell.
-    let may_hold = |product| match customer.services {
-        Some(_) => holdings.may_hold(product),
-        None => !services.enabled,
-    };
+    let may_hold = |product| if listed { holdings.may_hold(product) } else { !services.enabled };
     questions.extend(available.filter(|&product| may_hold(product)).map(Question::ProductAvailable));
     questions.sort_unstable();
     questions
@@ -76,14 +84,14 @@ fn selected<T: Copy + Ord>((schedule, selection): &(Schedule, Selection<T>), imp
 
 /// What a partner's customers cost before anything about them was asked, without the listing.
 #[must_use]
-pub fn load<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &CollectorSettings) -> Load {
-    let mut load = Load::default();
+pub fn cost<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &CollectorSettings) -> Cost {
+    let mut cost = Cost::default();
     for customer in customers {
         for question in questions(customer, collectors) {
-            load.add(question, &Known::default());
+            cost.add(question, &Known::default());
         }
     }
-    load
+    cost
 }
 
 /// What a typical customer has, for estimates before anything was asked.
@@ -126,7 +134,7 @@ mod tests {
 
     fn schedule(minutes: u64) -> Schedule {
         let interval = Duration::from_mins(minutes);
-        Schedule { enabled: true, interval, max_age: interval * 4, adaptive: false }
+        Schedule { enabled: true, interval, max_age: interval * 4 }
     }
 
     fn defaults() -> CollectorSettings {
@@ -206,12 +214,12 @@ mod tests {
     #[test]
     fn the_cost_counts_polls_over_intervals_and_pages_of_the_list() {
         let customers = vec![customer(&["Cloud Backup for Microsoft 365"]); 250];
-        let mut load = load(&customers, &defaults());
-        load.list(listing_pages(Some(customers.len()), 0));
-        let cost = load.requests_per_hour(&defaults());
+        let mut cost = cost(&customers, &defaults());
+        cost.list(listing_pages(Some(customers.len()), 0));
+        let per_hour = cost.requests_per_hour(&defaults());
         let expected =
             [(Collector::Services, 12.0), (Collector::TenantSeats, 1000.0), (Collector::CustomerSeats, 1000.0)];
-        assert_eq!(cost[..3], expected);
-        assert_eq!(cost[3..], [(Collector::ProductsPurchased, 250.0), (Collector::ProductsAvailable, 250.0)]);
+        assert_eq!(per_hour[..3], expected);
+        assert_eq!(per_hour[3..], [(Collector::ProductsPurchased, 250.0), (Collector::ProductsAvailable, 250.0)]);
     }
 }

@@ -1,8 +1,8 @@
-//! The one async loop of a partner: take what is due, ask, tell the inventory, put back.
+//! The one async loop of a partner: take what is due, poll it, update the inventory, reschedule.
 //!
 //! A target is taken only when its first request may go out at once, so what waits is the queue, in its order, and not
-//! a crowd of tasks. A poll that pauses between retries holds no slot. Nothing here waits without being told when to
-//! go on: by a due time, by an admission, by a poll that finished, or by the end.
+//! a crowd of tasks. A poll that pauses between retries holds no slot. The loop wakes up for a due time, an admission, a
+//! page of the listing, a poll that finished, or the shutdown.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -11,24 +11,25 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::error;
+use tracing::{error, warn};
 
-use super::cadence::Outcome;
-use super::legacy::LegacyEndpoint;
-use super::plan;
-use super::workload::Workload;
-use super::{Agenda, CustomerFilter, PollCounters, listing};
+use super::backoff::PollOutcome;
+use super::capacity::Capacity;
+use super::endpoint_probe::EndpointProbe;
+use super::prepared::{Prepared, SplitCustomers};
+use super::witness::Witness;
+use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
 use crate::inventory::{Inventory, Shared};
 
-mod outcomes;
-mod resume;
+mod completion;
+mod restore;
 
-/// Polls that may be between two of their requests; those under way are bounded by the budget's concurrency.
-const MOST_PAUSING: usize = 64;
+/// Polls that may be between two of their requests; those in flight are bounded by the budget's concurrency.
+const MAX_PAUSING: usize = 64;
 /// Pages of the service list that wait for the poller.
 const PAGES_AHEAD: usize = 2;
 
@@ -39,27 +40,32 @@ pub struct Poller {
     inventory: Shared,
     collectors: Arc<CollectorSettings>,
     filter: Arc<CustomerFilter>,
-    agenda: Agenda<Target>,
-    legacy: HashMap<Collector, LegacyEndpoint>,
+    queue: PollQueue<Target>,
+    probes: HashMap<Collector, EndpointProbe>,
     /// Customers of the configuration whom the last listing did not have.
-    unknown: HashSet<CustomerId>,
-    workload: Workload,
-    /// Customers whom the API refused to speak of, the last time.
-    doubted: Arc<HashSet<CustomerId>>,
+    missing_configured: HashSet<CustomerId>,
+    capacity: Capacity,
+    /// Customers whom the API refused to speak of, and those with several rows, in the last listing.
+    unconfirmed: Arc<HashSet<CustomerId>>,
+    split: Arc<SplitCustomers>,
+    witness: Witness,
+    /// `customers.max`, and whether it was reported that there are more.
+    max_customers: u32,
+    reported_max: bool,
     counters: PollCounters,
     clock: Clock,
     partner: String,
-    polls: JoinSet<Done>,
+    polls: JoinSet<PollResult>,
     /// With the time at which it started.
-    under_way: HashMap<Id, (Target, Timestamp)>,
-    most_under_way: usize,
-    pages: (mpsc::Sender<Vec<ListedCustomer>>, mpsc::Receiver<Vec<ListedCustomer>>),
+    in_flight: HashMap<Id, (Target, Timestamp)>,
+    max_in_flight: usize,
+    pages: (mpsc::Sender<Vec<Prepared>>, mpsc::Receiver<Vec<Prepared>>),
 }
 
 /// What a finished poll reports.
 #[derive(Debug)]
-enum Done {
-    Listed(Result<listing::Listed, Failure>),
+enum PollResult {
+    Listed(Result<listing::ListingResult, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -75,44 +81,49 @@ impl Poller {
         clock: Clock,
     ) -> Self {
         let filter = Arc::new(CustomerFilter::new(&settings.customers));
-        let workload = Workload::new(settings, collectors.clone(), counters.clone());
+        let capacity = Capacity::new(settings, collectors.clone(), counters.clone());
+        let witness = Witness::new(collectors.services.interval);
         let mut poller = Self {
             client,
             inventory,
             collectors,
             filter,
-            agenda: Agenda::default(),
-            legacy: [Collector::CustomerSeats, Collector::ProductsAvailable]
-                .map(|c| (c, LegacyEndpoint::default()))
+            queue: PollQueue::default(),
+            probes: [Collector::CustomerSeats, Collector::ProductsAvailable]
+                .map(|c| (c, EndpointProbe::default()))
                 .into(),
-            unknown: HashSet::new(),
-            workload,
-            doubted: Arc::default(),
+            missing_configured: HashSet::new(),
+            capacity,
+            unconfirmed: Arc::default(),
+            split: Arc::default(),
+            witness,
+            max_customers: settings.customers.max,
+            reported_max: false,
             counters,
             clock,
             partner: settings.name.to_string(),
             polls: JoinSet::new(),
-            under_way: HashMap::new(),
-            most_under_way: MOST_PAUSING + settings.budget.concurrency as usize,
+            in_flight: HashMap::new(),
+            max_in_flight: MAX_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
         };
-        poller.workload.restore(&poller.inventory.snapshot(), &poller.filter, clock.now());
-        poller.fill_agenda();
-        poller.weigh();
+        poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
+        poller.fill_queue();
+        poller.evaluate();
         poller
     }
 
-    /// Runs until `shutdown`; polls under way are dropped then, their answers are not waited for.
+    /// Runs until `shutdown`; polls in flight are dropped then.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
-            self.counters.head_due(self.agenda.next_due());
-            let may_start = self.polls.len() < self.most_under_way;
+            self.counters.head_due(self.queue.next_due());
+            let may_start = self.polls.len() < self.max_in_flight;
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(page) = self.pages.1.recv() => self.observe(page),
                 Some(done) = self.polls.join_next_with_id() => self.finish(done),
-                admission = admission(&self.client, self.clock, self.agenda.next_due()), if may_start => self.start(admission),
+                admission = admission(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(admission),
             }
         }
     }
@@ -120,79 +131,119 @@ impl Poller {
     /// Starts the poll that is due longest, if anything still is.
     fn start(&mut self, admission: Admission) {
         let now = self.clock.now();
-        while let Some(target) = self.agenda.take_due(now) {
+        while let Some(target) = self.queue.take_due(now) {
             let collector = target.collector();
-            if let (Some(endpoint), Target::Customer(customer, question)) = (self.legacy.get_mut(&collector), &target)
+            if let (Some(endpoint), Target::Customer(customer, question)) = (self.probes.get_mut(&collector), &target)
                 && !endpoint.is_worth_asking(now)
             {
                 let (customer, question) = (customer.clone(), *question);
-                self.workload
+                self.capacity
                     .change(&self.inventory, &customer, question, |inventory| inventory.miss(&customer, question, now));
-                self.put_back(&target, Outcome::Absent);
+                self.reschedule(&target, PollOutcome::Absent);
                 continue;
             }
             let client = self.client.clone();
             let handle = match target.clone() {
                 Target::Services => {
-                    let (filter, inventory, pages) =
-                        (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
-                    let doubted = self.doubted.clone();
+                    let context = listing::Context {
+                        filter: self.filter.clone(),
+                        collectors: self.collectors.clone(),
+                        inventory: self.inventory.clone(),
+                        unconfirmed: self.unconfirmed.clone(),
+                        split: self.split.clone(),
+                        max_customers: self.max_customers,
+                    };
+                    let pages = self.pages.0.clone();
                     self.polls.spawn(async move {
-                        Done::Listed(listing::list(client, filter, inventory, pages, admission, &doubted).await)
+                        PollResult::Listed(listing::list(client, context, pages, admission).await)
                     })
                 }
                 Target::Customer(customer, question) => self.polls.spawn(async move {
                     let answer = client.ask(&customer, question, admission).await;
-                    Done::Asked(customer, question, answer)
+                    PollResult::Asked(customer, question, answer)
                 }),
             };
-            self.under_way.insert(handle.id(), (target, now));
+            self.in_flight.insert(handle.id(), (target, now));
             return;
         }
     }
 
-    /// Customers of a page of the listing: known from now on, planned and due at once.
-    fn observe(&mut self, page: Vec<ListedCustomer>) {
+    /// Customers of the listing: known from now on, planned and due at once.
+    fn observe(&mut self, page: Vec<Prepared>) {
         let now = self.clock.now();
-        let ids: Vec<_> = page.iter().map(|customer| customer.id.clone()).collect();
-        self.plan(&ids, |inventory| page.into_iter().for_each(|customer| inventory.observe(customer, now)));
+        let max = self.max_customers as usize;
+        let Self { inventory, capacity, witness, .. } = self;
+        let mut left_out = None;
+        let changes: Vec<_> = inventory.update(|inventory| {
+            let observe = |row: Prepared| {
+                let Prepared { id, name, subscriptions, questions } = row;
+                let known = inventory.customers.get(&id);
+                if known.is_none() && inventory.customers.len() >= max {
+                    left_out = Some(id);
+                    return None;
+                }
+                if let Some(rows) = &subscriptions {
+                    let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
+                    if !rows.is_empty() {
+                        witness.confirms_products(&id);
+                    } else if had_rows && !witness.denies_products(&id, now) {
+                        inventory.rename(&id, name);
+                        return None;
+                    }
+                }
+                inventory.observe_prepared(&id, name, subscriptions, now);
+                let changes = replan(inventory, &mut capacity.cost, &id, &questions);
+                Some((id, changes))
+            };
+            page.into_iter().filter_map(observe).collect()
+        });
+        if let Some(customer_id) = left_out.filter(|_| !self.reported_max) {
+            self.reported_max = true;
+            warn!(
+                partner = self.partner,
+                %customer_id,
+                max,
+                "there are more customers than customers.max: further ones are left out, and none is removed; raise it, or \
+                 narrow customers.include"
+            );
+        }
+        self.enqueue(changes, now);
     }
 
-    /// Makes a change and plans the customers anew, as one: nobody sees a customer that is known and not yet planned.
-    fn plan(&mut self, customers: &[CustomerId], change: impl FnOnce(&mut Inventory)) {
+    /// Plans customers anew that are known already.
+    fn plan(&mut self, customers: &[CustomerId]) {
         let now = self.clock.now();
-        let (collectors, load) = (self.collectors.clone(), &mut self.workload.load);
-        let plans: Vec<_> = self.inventory.update(|inventory| {
-            change(inventory);
+        let (collectors, cost) = (self.collectors.clone(), &mut self.capacity.cost);
+        let changes = self.inventory.update(|inventory| {
             let plan = |id: &CustomerId| {
-                let customer = inventory.customers.get(id)?;
-                load.remove_all(customer);
-                let questions = plan::questions(customer, &collectors);
-                let changes = inventory.plan(id, &questions);
-                load.add_all(inventory.customers.get(id)?);
-                Some((id.clone(), changes))
+                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
+                Some((id.clone(), replan(inventory, cost, id, &questions)))
             };
             customers.iter().filter_map(plan).collect()
         });
-        for (customer, (added, dropped)) in plans {
+        self.enqueue(changes, now);
+    }
+
+    fn enqueue(&mut self, changes: Vec<(CustomerId, PlanChanges)>, now: Timestamp) {
+        for (customer, (added, dropped)) in changes {
             for question in dropped {
-                self.forget(&Target::Customer(customer.clone(), question));
+                self.queue.remove(&Target::Customer(customer.clone(), question));
             }
             for question in added {
-                self.agenda.add(Target::Customer(customer.clone(), question), now);
+                self.queue.add(Target::Customer(customer.clone(), question), now);
             }
         }
     }
 
-    fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
+    fn finish(&mut self, done: Result<(Id, PollResult), JoinError>) {
         match done {
-            Ok((id, done)) => match (self.under_way.remove(&id), done) {
-                (Some((target, _)), Done::Listed(result)) => self.listed(&target, result),
-                (Some((target, started)), Done::Asked(customer, question, result)) => {
+            Ok((id, done)) => match (self.in_flight.remove(&id), done) {
+                (Some((target, _)), PollResult::Listed(result)) => self.listed(&target, result),
+                (Some((target, started)), PollResult::Asked(customer, question, result)) => {
                     // A failure took its pauses, too.
                     if !matches!(result, Err(AskError::Failed(_))) {
                         let took = self.clock.now().duration_since(started);
-                        self.workload.took(took.try_into().unwrap_or_default());
+                        self.capacity.took(took.try_into().unwrap_or_default());
                     }
                     self.asked(&target, &customer, question, result);
                 }
@@ -200,7 +251,7 @@ impl Poller {
             },
             // A bug of ours: the target must not be lost over it.
             Err(join_error) => {
-                let Some((target, _)) = self.under_way.remove(&join_error.id()) else { return };
+                let Some((target, _)) = self.in_flight.remove(&join_error.id()) else { return };
                 error!(
                     partner = self.partner,
                     collector = target.collector().as_str(),
@@ -209,21 +260,30 @@ impl Poller {
                 self.failed(&target, FailureReason::Malformed);
             }
         }
-        self.weigh();
+        self.evaluate();
     }
 
-    fn weigh(&mut self) {
-        self.workload.weigh(self.agenda.lag(self.clock.now()));
-    }
-
-    /// The target is no longer asked.
-    fn forget(&mut self, target: &Target) {
-        self.agenda.remove(target);
-        self.workload.forget(target);
+    fn evaluate(&mut self) {
+        self.capacity.evaluate(self.queue.max_lateness(self.clock.now()));
     }
 }
 
-/// Ready when something is due and its first request may go out.
+/// Questions that are new, and those that were dropped.
+type PlanChanges = (Vec<Question>, Vec<Question>);
+
+/// A customer's questions, and what they cost with them.
+fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions: &[Question]) -> PlanChanges {
+    if let Some(customer) = inventory.customers.get(id) {
+        cost.remove_all(customer);
+    }
+    let changes = inventory.plan(id, questions);
+    if let Some(customer) = inventory.customers.get(id) {
+        cost.add_all(customer);
+    }
+    changes
+}
+
+/// Resolves when something is due and its first request may go out.
 async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Admission {
     match next_due {
         // A timer that is due already still takes a millisecond: a thousand polls a second at most.

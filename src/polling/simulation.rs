@@ -1,5 +1,5 @@
-//! Hours of polling by a clock of the test's own: agenda, cadence and attention as the poller puts them together, against
-//! an API that answers after a while and a budget of so many requests a second.
+//! Hours of polling by a clock of the test's own: queue and backoff as the poller puts them together, against an API that
+//! answers after a while and a budget of so many requests a second.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,42 +7,35 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Agenda;
-use super::attention::{Attention, Urgency};
-use super::cadence::{self, Outcome};
-use crate::config::Schedule;
+use super::PollQueue;
+use super::backoff::{self, PollOutcome};
 
 const INTERVAL: Duration = Duration::from_mins(15);
 const HOUR: f64 = 3600.0;
 
 struct Simulation {
-    agenda: Agenda<usize>,
-    attention: Option<Attention<usize>>,
-    urgency: fn(usize) -> Urgency,
+    queue: PollQueue<usize>,
     rng: fastrand::Rng,
     /// Between two requests, and between a request and its answer.
     spacing: Duration,
     latency: Duration,
     now: Timestamp,
-    under_way: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    in_flight: BinaryHeap<Reverse<(Timestamp, usize)>>,
     /// When each target was asked, in seconds.
     polls: Vec<Vec<f64>>,
 }
 
 impl Simulation {
-    fn new(targets: usize, per_second: f64, adaptive: bool, urgency: fn(usize) -> Urgency) -> Self {
-        let mut agenda = Agenda::default();
-        (0..targets).for_each(|target| agenda.add(target, Timestamp::UNIX_EPOCH));
-        let schedule = Schedule { enabled: true, interval: INTERVAL, max_age: INTERVAL * 4, adaptive };
+    fn new(targets: usize, per_second: f64) -> Self {
+        let mut queue = PollQueue::default();
+        (0..targets).for_each(|target| queue.add(target, Timestamp::UNIX_EPOCH));
         Self {
-            agenda,
-            attention: adaptive.then(|| Attention::new(schedule)),
-            urgency,
+            queue,
             rng: fastrand::Rng::with_seed(7),
             spacing: Duration::from_secs_f64(1.0 / per_second),
             latency: Duration::from_millis(20),
             now: Timestamp::UNIX_EPOCH,
-            under_way: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             polls: vec![Vec::new(); targets],
         }
     }
@@ -51,39 +44,34 @@ impl Simulation {
     fn run(&mut self, hours: f64) {
         let end = Timestamp::UNIX_EPOCH + Duration::from_secs_f64(hours * HOUR);
         while self.now < end {
-            while let Some(&Reverse((at, target))) = self.under_way.peek()
+            while let Some(&Reverse((at, target))) = self.in_flight.peek()
                 && at <= self.now
             {
-                self.under_way.pop();
-                let interval = match &mut self.attention {
-                    Some(attention) => attention.judge(target, (self.urgency)(target)),
-                    None => INTERVAL,
-                };
-                let due = cadence::next_due(at, Outcome::Answered, interval, self.rng.f64());
-                self.agenda.finish(&target, due, false);
+                self.in_flight.pop();
+                let due = backoff::next_due(at, PollOutcome::Answered, INTERVAL, self.rng.f64());
+                self.queue.finish(&target, due, false);
             }
-            if let Some(target) = self.agenda.take_due(self.now) {
+            if let Some(target) = self.queue.take_due(self.now) {
                 self.polls[target].push(self.now.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64());
-                self.under_way.push(Reverse((self.now + self.latency, target)));
+                self.in_flight.push(Reverse((self.now + self.latency, target)));
                 self.now += self.spacing;
             } else {
-                let answer = self.under_way.peek().map(|&Reverse((at, _))| at);
-                self.now = self.agenda.next_due().into_iter().chain(answer).min().unwrap_or(end).max(self.now);
+                let answer = self.in_flight.peek().map(|&Reverse((at, _))| at);
+                self.now = self.queue.next_due().into_iter().chain(answer).min().unwrap_or(end).max(self.now);
             }
         }
     }
 
-    /// Forgets what a restart forgets: nothing but what is under way, and how fast each target was asked.
+    /// Forgets what a restart forgets: nothing but what is in flight.
     fn restart(&mut self, down: Duration) {
         self.now += down;
-        let mut agenda = Agenda::default();
+        let mut queue = PollQueue::default();
         for (target, polls) in self.polls.iter().enumerate() {
             let polled = polls.last().map_or(self.now, |&at| Timestamp::UNIX_EPOCH + Duration::from_secs_f64(at));
-            let interval = self.attention.as_ref().map_or(INTERVAL, |attention| attention.interval(&target));
-            agenda.add(target, cadence::next_due(polled, Outcome::Answered, interval, 1.0));
+            queue.add(target, backoff::next_due(polled, PollOutcome::Answered, INTERVAL, 1.0));
         }
-        self.agenda = agenda;
-        self.under_way.clear();
+        self.queue = queue;
+        self.in_flight.clear();
     }
 
     /// Polls in an hour.
@@ -93,23 +81,11 @@ impl Simulation {
     }
 }
 
-fn quiet(_: usize) -> Urgency {
-    Urgency::Quiet
-}
-
-fn mixed(target: usize) -> Urgency {
-    match target % 20 {
-        0 => Urgency::Urgent,
-        1 | 2 => Urgency::Watched,
-        _ => Urgency::Quiet,
-    }
-}
-
 #[test]
 fn the_calls_of_every_hour_are_those_of_the_plan_restarts_included() {
     const TARGETS: usize = 4000;
-    for (adaptive, restarts) in [(false, false), (false, true), (true, false), (true, true)] {
-        let mut simulation = Simulation::new(TARGETS, 50.0, adaptive, mixed);
+    for restarts in [false, true] {
+        let mut simulation = Simulation::new(TARGETS, 50.0);
         for quarter in 1..=20 {
             simulation.run(f64::from(quarter) / 4.0 + 0.1);
             if restarts {
@@ -120,7 +96,7 @@ fn the_calls_of_every_hour_are_those_of_the_plan_restarts_included() {
         // The first pass is due as a whole; from then on every hour is like the other.
         for hour in [0.5, 1.0, 2.0, 3.0, 4.0] {
             let ratio = simulation.polls_in(hour, 1.0) as f64 / planned;
-            println!("adaptive {adaptive}, restarts {restarts}, from hour {hour}: {ratio:.3} of the plan");
+            println!("restarts {restarts}, from hour {hour}: {ratio:.3} of the plan");
             assert!(ratio <= 1.02, "{ratio} of the plan");
             assert!(ratio >= 0.93, "{ratio} of the plan");
         }
@@ -132,7 +108,7 @@ fn a_budget_that_is_too_small_makes_everything_late_alike() {
     const TARGETS: usize = 2000;
     // Half of what the intervals need.
     let per_second = TARGETS as f64 / INTERVAL.as_secs_f64() / 2.0;
-    let mut simulation = Simulation::new(TARGETS, per_second, false, quiet);
+    let mut simulation = Simulation::new(TARGETS, per_second);
     simulation.run(10.0);
     let all = simulation.polls_in(0.0, 10.0) as f64;
     assert!(all >= per_second * 10.0 * HOUR * 0.999, "nothing idles while something is due");
@@ -143,22 +119,6 @@ fn a_budget_that_is_too_small_makes_everything_late_alike() {
         assert!((mean / expected - 1.0).abs() < 0.02, "every {mean} s instead of {expected}");
         assert!(gaps(polls) < expected * 1.1, "a gap of {} s", gaps(polls));
     }
-    let lag = simulation.agenda.lag(simulation.now);
+    let lag = simulation.queue.max_lateness(simulation.now);
     assert!(lag > SignedDuration::from_mins(13) && lag < SignedDuration::from_mins(17), "{lag:?}");
-}
-
-#[test]
-fn attention_is_paid_for_by_those_who_are_quiet() {
-    const TARGETS: usize = 2000;
-    let mut simulation = Simulation::new(TARGETS, 50.0, true, mixed);
-    simulation.run(10.0);
-    let polls = |urgency| {
-        let polls = simulation.polls.iter().enumerate().filter(|&(target, _)| mixed(target) == urgency);
-        let counts: Vec<_> = polls.map(|(_, polls)| polls.iter().filter(|&&at| at > 2.0 * HOUR).count()).collect();
-        (counts.iter().min().copied().unwrap(), counts.iter().max().copied().unwrap())
-    };
-    let (urgent, watched, quiet) = (polls(Urgency::Urgent), polls(Urgency::Watched), polls(Urgency::Quiet));
-    println!("polls in 8 hours, of 32 each: urgent {urgent:?}, watched {watched:?}, quiet {quiet:?}");
-    assert!(urgent.0 > watched.1 && watched.0 > quiet.1);
-    assert!(urgent.0 >= 90 && quiet.0 >= 24, "nobody starves");
 }

@@ -152,6 +152,11 @@ impl Indexed {
             let places = listed.len();
             listed.rotate_left((page.index - 1) * (page.size / 2 + 1) % places);
         }
+        let halves: Vec<SimCustomer>;
+        if asked.faults.contains(&Fault::Split) {
+            halves = listed.into_iter().flat_map(split).collect();
+            listed = halves.iter().collect();
+        }
         let range = page.range(listed.len());
         let mut rows = listed.get(range.clone()).unwrap_or_default().to_vec();
         if asked.faults.contains(&Fault::Duplicated) {
@@ -164,6 +169,13 @@ impl Indexed {
         let rows: Vec<_> = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect)).collect();
         Ok(page.envelope(&rows, listed.len(), asked.faults))
     }
+}
+
+/// The rows of the first service, and the others.
+fn split(customer: &SimCustomer) -> [SimCustomer; 2] {
+    let service = customer.rows.first().map(|row| row.service.clone());
+    let (first, others) = customer.rows.iter().cloned().partition(|row| Some(&row.service) == service.as_ref());
+    [first, others].map(|rows| SimCustomer { rows, ..customer.clone() })
 }
 
 /// Endpoint 3.

@@ -89,6 +89,9 @@ pub enum Fault {
     Reordered,
     /// Every page begins with the last row of the one before it, and ends with its own first.
     Duplicated,
+    /// Every customer is in two rows, one with the products of its first service and one with the others, and
+    /// `totalCount` counts rows.
+    Split,
     /// Who asks the service list for certain customers is refused, 403.
     RefuseIds,
     /// 403 to whoever asks the service list for certain customers, if it does not have one of them.

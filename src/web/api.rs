@@ -32,7 +32,7 @@
 //! ```text
 //! {"version": "0.1.0", "revision": "...", "now": "...", "ready": true, "series": 1234, "customers": 213,
 //!  "partners": [{"partner": "main", "ready": true, "state": "ready", "customers": 213, "lists": true,
-//!    "last_listing": "..." | null, "listing_failure": "connect" | null,
+//!    "last_listing": "..." | null, "listing_failure": "connect" | null, "left_out": 0,
 //!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13},
 //!    "collectors": {"services": {"fresh": 1, ...}, ...}, "failures": {"timeout": 2}}]}
 //! ```

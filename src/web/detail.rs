@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::finding::Finding;
-use super::summary::{self, Row, expiry_finding};
+use super::summary::{self, Row, expiry_finding, running_services};
 use super::usage::{Usage, What};
 use crate::domain::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use crate::inventory::{Absence, Condition, Known, is_older};
@@ -271,6 +271,7 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
     let Row { inventory, customer, .. } = *row;
     let Some(services) = &customer.services else { return Vec::new() };
     let stale = is_older(services.seen, inventory.max_age(Collector::Services), now);
+    let running = running_services(customer, now);
     let detail = |id: String, subscription: &Subscription| {
         let kind = &subscription.kind;
         SubscriptionDetail {
@@ -295,7 +296,7 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
             capacity_utilization: Usage::of_capacity(subscription).map(Usage::ratio),
             seats_change: subscription.seats_change,
             expires: subscription.expires.map(Moment::get),
-            expiry: expiry_finding(customer, subscription, now).map(Finding::as_str),
+            expiry: expiry_finding(&running, subscription, now).map(Finding::as_str),
             contract_ends: subscription.contract_ends.map(Moment::get),
             seen: services.seen,
             stale,

@@ -59,6 +59,11 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
             @if partner.targets.0.total() > 0 { (layout::tally(&partner.targets.0)) }
             @if !partner.ready { p.trouble { (partner.state) } }
             @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
+            @if partner.left_out > 0 {
+                p.trouble {
+                    (count(partner.left_out as f64)) " customers are left out, and none is removed: raise customers.max"
+                }
+            }
             @if !partner.failures.is_empty() {
                 p.trouble {
                     "last poll failed: "

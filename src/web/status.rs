@@ -46,6 +46,8 @@ pub struct PartnerStatus {
     pub last_listing: Option<Timestamp>,
     /// Why the last listing failed, if it did.
     pub listing_failure: Option<&'static str>,
+    /// Customers that are not known because there are more than `customers.max`: so many at least.
+    pub left_out: u64,
     /// Targets of all collectors by condition.
     pub targets: Targets,
     /// Targets of each collector that is enabled, by condition.
@@ -115,6 +117,7 @@ fn partner_status(inventory: &Inventory, stage: Stage, now: Timestamp) -> Partne
         lists: listing.wanted,
         last_listing: listing.completed,
         listing_failure: listing.failure.map(FailureReason::as_str),
+        left_out: listing.left_out,
         targets,
         collectors,
         failures,

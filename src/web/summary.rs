@@ -4,6 +4,7 @@
 //! says how old they are and a blank would say less; `/metrics` leaves them out. Thresholds are those of the alerts.
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -135,8 +136,9 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         }
     }
     if let Some(services) = &customer.services {
+        let running = running_services(customer, now);
         for known in services.subscriptions.iter() {
-            row.observe_subscription(&known.subscription, now);
+            row.observe_subscription(&known.subscription, &running, now);
         }
     }
     for (condition, finding) in [
@@ -158,7 +160,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn observe_subscription(&mut self, subscription: &'a Subscription, now: Timestamp) {
+    fn observe_subscription(&mut self, subscription: &'a Subscription, running: &HashSet<&str>, now: Timestamp) {
         if let Some(usage) = Usage::of_subscription_seats(subscription) {
             let over = usage.used > usage.total;
             self.findings.insert_if(over, Finding::OverAssigned);
@@ -170,7 +172,7 @@ impl<'a> Row<'a> {
             self.observe_usage(usage, full);
         }
         let Some(at) = subscription.expires.map(Moment::get) else { return };
-        if let Some(finding) = expiry_finding(self.customer, subscription, now) {
+        if let Some(finding) = expiry_finding(running, subscription, now) {
             self.findings.insert(finding);
         } else if at <= now {
             return;
@@ -188,22 +190,23 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Whether a subscription of this customer is expiring or expired; `None` too if it expired long ago, or another one of
-/// the same service runs on, as one without a date does.
+/// The services of a customer of which a row runs on: one that expires later, or one without a date.
 #[must_use]
-pub fn expiry_finding(customer: &Customer, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
+pub fn running_services(customer: &Customer, now: Timestamp) -> HashSet<&str> {
+    let rows = customer.services.iter().flat_map(|services| services.subscriptions.iter());
+    let rows = rows.map(|known| &known.subscription);
+    rows.filter(|row| row.expires.is_none_or(|expires| expires.get() > now)).map(|row| &*row.kind.service).collect()
+}
+
+/// Whether a subscription is expiring or expired; `None` too if it expired long ago, or another one of the same service is
+/// among the customer's [`running_services`].
+#[must_use]
+pub fn expiry_finding(running: &HashSet<&str>, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
     let left = subscription.expires?.get().duration_since(now);
     if left > SignedDuration::ZERO {
         return (left <= days(EXPIRING_DAYS)).then_some(Finding::Expiring);
     }
-    let runs_on = || {
-        let mut others = customer.services.iter().flat_map(|services| services.subscriptions.iter());
-        others.any(|other| {
-            other.subscription.kind.service == subscription.kind.service
-                && other.subscription.expires.is_none_or(|expires| expires.get() > now)
-        })
-    };
-    (left > -days(EXPIRED_DAYS) && !runs_on()).then_some(Finding::Expired)
+    (left > -days(EXPIRED_DAYS) && !running.contains(&*subscription.kind.service)).then_some(Finding::Expired)
 }
 
 const fn days(days: i64) -> SignedDuration {

@@ -7,7 +7,7 @@ use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule, TotalCount, Whe
 
 use super::rows::*;
 use super::scene::INTERVAL;
-use super::setup::newcomer;
+use super::setup::{customer, newcomer};
 
 const SEATS: &[&str] = &[
     "assignedUserSeat",
@@ -119,6 +119,12 @@ pub fn pages() -> Vec<Row> {
     let total = |json| [listing(values(&["totalCount"], json))];
     let count = |count| [listing(Fault::WrongTotal(count))];
     let without = |field, every| Fault::Edit(Edit::Without { field, every });
+    let empty = "{\"data\":[],\"metadata\":{\"totalCount\":0}}";
+    // Each target is polled once in that time: of two answers, the second would be right to be believed.
+    let once = |rule| Rule {
+        when: When::FirstOfEvery { first: INTERVAL.mul_f64(0.94), every: Duration::from_hours(1) },
+        ..rule
+    };
     vec![
         row(
             "rows, duplicated",
@@ -146,14 +152,43 @@ pub fn pages() -> Vec<Row> {
         row(
             "rows, vanishing, and refused",
             "the same, one time, and 403 to whoever asks the service list for certain customers",
-            [
-                Rule {
-                    // Of two listings, the second would be right to believe it.
-                    when: When::FirstOfEvery { first: INTERVAL.mul_f64(0.94), every: Duration::from_hours(1) },
-                    ..listing(Fault::CustomerLeaves)
-                },
-                listing(Fault::RefuseIds),
-            ],
+            [once(listing(Fault::CustomerLeaves)), listing(Fault::RefuseIds)],
+        ),
+        Row {
+            always: vec![Rule::new(Fault::SmallPages(6)).on(SERVICES)],
+            ..row(
+                "rows, split",
+                "every customer is in two rows, each with a part of its products, and `totalCount` counts rows",
+                [listing(Fault::Split)],
+            )
+        },
+        row(
+            "list, empty once",
+            "200 with no customer and a `totalCount` of 0, to one listing",
+            [once(listing(answer(200, empty)))],
+        ),
+        row(
+            "list, of one customer, once",
+            "200 with one customer and a `totalCount` of 1, to one listing",
+            [once(listing(answer(
+                200,
+                format!("{{\"data\":[{{\"customerId\":\"{}\"}}],\"metadata\":{{\"totalCount\":1}}}}", customer(0).id),
+            )))],
+        ),
+        row(
+            "products, empty once",
+            "`products: []` for everybody, in one listing",
+            [once(listing(values(&["products"], "[]")))],
+        ),
+        row(
+            "products, nonsense",
+            "`products: [1, \"x\"]` for everybody",
+            [listing(values(&["products"], "[1,\"x\"]"))],
+        ),
+        row(
+            "tenants, empty once",
+            "200 without a tenant, one time to each question",
+            [once(api(answer(200, empty)).on(Operation::Api(Collector::TenantSeats)))],
         ),
         row("rows, appearing", "a row is inserted in front between two pages", [listing(Fault::CustomerJoins)]),
         row("rows without id", "every third row has no `customerId`", [listing(without("customerId", 3))]).combines(),

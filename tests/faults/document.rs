@@ -38,7 +38,7 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
          \x20 failing, stale or pending.\n\n\
          A fault lasts two intervals, so that nothing may disappear at all; \"for long\" is longer than `max_age`.\n\
          Where the answer itself has no readable number, that series is absent (\"gaps\"), never 0 and never a guess.\n\
-         What the API denies (404) two times, an interval apart, is gone until it has it again. Where the clock is set, the\n\
+         What the API denies (404, or an empty answer) two times, an interval apart, is gone until it has it again. Where the clock is set, the\n\
          daemon runs inside of the test, and its files and memory are not counted. On a busy machine times are longer.\n\n",
         MOST_MEMORY_KIB / 1024
     );

@@ -24,7 +24,9 @@ pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
         inventory.plan(&id, &questions);
         for question in questions {
             match answer(customer, question) {
-                Some(answer) => inventory.succeed(&id, question, answer, now),
+                Some(answer) => {
+                    inventory.succeed(&id, question, answer, now);
+                }
                 None => drop(inventory.miss(&id, question, now)),
             }
         }

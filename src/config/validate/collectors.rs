@@ -14,30 +14,35 @@ const LONGEST_AGE: Duration = LONGEST_INTERVAL.saturating_mul(10);
 
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
 const HOUR: Duration = Duration::from_hours(1);
+const QUARTER_DAY: Duration = Duration::from_hours(6);
 
-/// The settings; right only if nothing was written down.
-pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
+/// The settings; right only if nothing was written down. Adds the paths of keys without an effect to `ignored`.
+pub(super) fn settings(at: &At<'_>, raw: RawCollectors, ignored: &mut Vec<String>) -> CollectorSettings {
     let services = raw.services.unwrap_or_default();
     let services_at = at.key(Collector::Services.as_str());
-    let services = schedule(
-        &services_at,
-        [&services.enabled, &services.interval, &services.max_age, &services.adaptive],
-        QUARTER_HOUR,
-    );
-    let tenants = |collector: Collector, raw: Option<RawTenantCollector>| {
+    let mut note_adaptive = |at: &At<'_>, collector: Collector, raw: Option<&Scalar>| {
+        at.key("adaptive").flag(raw, false);
+        ignored.extend(raw.map(|_| format!("collectors.{}.adaptive", collector.as_str())));
+    };
+    note_adaptive(&services_at, Collector::Services, services.adaptive.as_ref());
+    let services = schedule(&services_at, [&services.enabled, &services.interval, &services.max_age], QUARTER_HOUR);
+    let mut tenants = |collector: Collector, raw: Option<RawTenantCollector>| {
         let raw = raw.unwrap_or_default();
         let at = at.key(collector.as_str());
-        let written = [&raw.enabled, &raw.interval, &raw.max_age, &raw.adaptive];
-        let schedule = schedule(&at, written, QUARTER_HOUR);
+        note_adaptive(&at, collector, raw.adaptive.as_ref());
+        let schedule = schedule(&at, [&raw.enabled, &raw.interval, &raw.max_age], HOUR);
         let types_at = at.key("tenant_types");
         let types = selection(&types_at, raw.tenant_types, Selection::Auto, tenant_type);
         plannable(&types_at, schedule, &types, services);
         (schedule, types)
     };
-    let products = |collector: Collector, raw: Option<RawProductCollector>, default: Selection<ProductType>| {
+    let tenant_seats = tenants(Collector::TenantSeats, raw.tenant_seats);
+    let customer_seats = tenants(Collector::CustomerSeats, raw.customer_seats);
+    let mut products = |collector: Collector, raw: Option<RawProductCollector>, default: Selection<ProductType>| {
         let raw = raw.unwrap_or_default();
         let at = at.key(collector.as_str());
-        let schedule = schedule(&at, [&raw.enabled, &raw.interval, &raw.max_age, &raw.adaptive], HOUR);
+        note_adaptive(&at, collector, raw.adaptive.as_ref());
+        let schedule = schedule(&at, [&raw.enabled, &raw.interval, &raw.max_age], QUARTER_DAY);
         let types_at = at.key("product_types");
         let types = selection(&types_at, raw.product_types, default, product_type);
         plannable(&types_at, schedule, &types, services);
@@ -45,8 +50,8 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
     };
     let settings = CollectorSettings {
         services,
-        tenant_seats: tenants(Collector::TenantSeats, raw.tenant_seats),
-        customer_seats: tenants(Collector::CustomerSeats, raw.customer_seats),
+        tenant_seats,
+        customer_seats,
         products_purchased: products(Collector::ProductsPurchased, raw.products_purchased, Selection::Auto),
         products_available: products(
             Collector::ProductsAvailable,
@@ -60,12 +65,11 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors) -> CollectorSettings {
     settings
 }
 
-/// From `enabled`, `interval`, `max_age` and `adaptive`.
-fn schedule(at: &At<'_>, written: [&Option<Scalar>; 4], default: Duration) -> Schedule {
-    let [enabled, interval, max_age, adaptive] = written.map(Option::as_ref);
+/// From `enabled`, `interval` and `max_age`.
+fn schedule(at: &At<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Schedule {
+    let [enabled, interval, max_age] = written.map(Option::as_ref);
     let enabled = at.key("enabled").flag(enabled, true);
     let interval = at.key("interval").duration(interval, default, LONGEST_INTERVAL);
-    let adaptive = at.key("adaptive").flag(adaptive, false);
     let four_intervals = interval.saturating_mul(4);
     let at = at.key("max_age");
     let max_age = at.duration(max_age, four_intervals, LONGEST_AGE);
@@ -75,7 +79,7 @@ fn schedule(at: &At<'_>, written: [&Option<Scalar>; 4], default: Duration) -> Sc
             format!("write at least the interval; the default is {}", format_duration(four_intervals)),
         );
     }
-    Schedule { enabled, interval, max_age, adaptive }
+    Schedule { enabled, interval, max_age }
 }
 
 /// `auto` follows from the service list.

@@ -3,8 +3,8 @@
 use crate::catalog;
 use crate::config::problem::{At, quoted};
 use crate::config::raw::{RawCustomers, RawLabels, RawListed};
-use crate::config::settings::{CustomerSettings, ListedSettings};
-use crate::domain::CustomerId;
+use crate::config::settings::{CustomerSettings, ListedSettings, MAX_CUSTOMERS};
+use crate::domain::{CustomerId, MAX_ID_CHARS};
 
 /// The settings; complete only if nothing was written down.
 pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
@@ -17,6 +17,7 @@ pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
     }
     globs(&at.key("include"), &include);
     globs(&at.key("exclude"), &exclude);
+    let raw_max = raw.max;
     let raw = raw.list.unwrap_or_default();
     let list_at = at.key("list");
     if !discover && raw.is_empty() {
@@ -33,7 +34,12 @@ pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
         }
         list.push(customer);
     }
-    CustomerSettings { discover, include, exclude, list }
+    let max = at.key("max").count(raw_max.as_ref(), MAX_CUSTOMERS, 10_000_000);
+    if list.len() > max as usize {
+        at.key("max")
+            .wrong(format!("{max} is below the {} customers of list", list.len()), "raise it, or shorten the list");
+    }
+    CustomerSettings { discover, include, exclude, list, max }
 }
 
 fn globs(at: &At<'_>, globs: &[String]) {
@@ -50,6 +56,11 @@ fn listed(at: &At<'_>, raw: RawListed) -> ListedSettings {
     if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let what = if id.is_empty() { "the id is missing" } else { "the id contains a space" };
         at.key("id").wrong(what, "write the customer's id; `avepoint_exporter discover` lists them");
+    } else if id.chars().nth(MAX_ID_CHARS).is_some() {
+        at.key("id").wrong(
+            format!("the id is longer than {MAX_ID_CHARS} characters"),
+            "write the customer's id; `avepoint_exporter discover` lists them",
+        );
     }
     let name = raw.name.map(|name| name.trim().to_owned());
     if name.as_deref() == Some("") {

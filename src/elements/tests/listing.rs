@@ -40,6 +40,8 @@ async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>
         assert!(!page.is_empty());
         all.extend(page.into_iter().map(|customer| customer.id.to_string()));
     }
+    let distinct: std::collections::HashSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "what is asked for twice comes once");
     assert_eq!(listing.next_page(None).await, Ok(None));
     Ok(all)
 }
@@ -67,13 +69,45 @@ async fn the_first_page_is_there_before_the_last() {
 
 #[tokio::test]
 async fn fewer_than_the_total_is_a_failure_that_stays() {
-    let server = server(|_| page(&["c1".to_owned(), "c1".to_owned()], 2)).await;
+    let server = server(|_| page(&["c1".to_owned(), "c1".to_owned()], 3)).await;
     let client = client(&settings(&server));
     let mut listing = client.listing(None);
-    assert_eq!(listing.next_page(None).await.unwrap().unwrap().len(), 1);
+    assert_eq!(listing.next_page(None).await.unwrap().unwrap().len(), 2);
     let failure = listing.next_page(None).await.unwrap_err();
     assert_eq!(failure.reason, FailureReason::Malformed);
     assert_eq!(listing.next_page(None).await, Err(failure), "never complete");
+}
+
+#[tokio::test]
+async fn a_total_that_counts_rows_is_reached_by_them() {
+    // c1 has two rows, on two pages, and one row has no id.
+    let server = server(|seen| match (seen.body.as_str(), seen.query("pageIndex")) {
+        ("{}", 1) => page(&["c1".to_owned(), "c2".to_owned()], 4),
+        ("{}", 2) => page(&["c1".to_owned(), String::new()], 4),
+        _ => page(&[], 4),
+    })
+    .await;
+    let client = client(&settings(&server));
+    let mut listing = client.listing(None);
+    let mut rows = vec![];
+    while let Some(page) = listing.next_page(None).await.unwrap() {
+        rows.extend(page.into_iter().map(|customer| customer.id.to_string()));
+    }
+    assert_eq!(rows, ["c1", "c2", "c1"]);
+    assert!(listing.is_ambiguous(), "who is missing may be the row without an id");
+}
+
+#[tokio::test]
+async fn a_listing_without_an_end_is_given_up() {
+    let server = server(|seen| service_list(seen, 1_000_000, 100)).await;
+    let client = client(&settings(&server));
+    let mut listing = client.listing(None).with_limit(250);
+    let mut rows = 0;
+    while let Some(page) = listing.next_page(None).await.unwrap() {
+        rows += page.len();
+    }
+    assert_eq!((rows, listing.unread()), (300, Some(1_000_000 - 300)));
+    assert_eq!(server.seen_on("batch").len(), 3);
 }
 
 #[tokio::test]

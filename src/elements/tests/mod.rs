@@ -41,7 +41,7 @@ fn settings(server: &Server) -> PartnerSettings {
         },
         proxy_url: None,
         ca_file: None,
-        customers: CustomerSettings { discover: true, include: vec![], exclude: vec![], list: vec![] },
+        customers: CustomerSettings { discover: true, include: vec![], exclude: vec![], list: vec![], max: 200_000 },
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Unreadable {
     /// What stood there, at most 64 characters of it, control characters escaped; `a list`, `an object` and the like
     /// for what is no text or number; empty for an id that is missing.
     pub text: String,
+    /// How often: 1, unless so much of an answer cannot be read that it is no longer told one by one.
+    pub count: u64,
 }
 
 /// A page of rows.

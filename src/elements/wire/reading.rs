@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use super::json::{Json, Row};
 use super::{Decoded, Field, Unreadable, excerpt};
+use crate::domain::{MAX_ID_CHARS, MAX_TEXT_CHARS};
+
+/// Entries of [`Decoded::unreadable`] from which on those of a field share one.
+const MAX_UNREADABLE: usize = 100;
 
 /// What a field says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +88,17 @@ impl Reader {
 
     /// Counts something that is left out of the result.
     pub(super) fn leave_out(&mut self, field: Field, text: impl Into<String>) {
-        self.unreadable.push(Unreadable { field, text: text.into() });
+        self.leave_out_many(field, text, 1);
+    }
+
+    /// Counts several things of one field that are left out of the result.
+    pub(super) fn leave_out_many(&mut self, field: Field, text: impl Into<String>, count: u64) {
+        // What is told one by one is for people; the rest is counted, so that no answer grows in memory.
+        let full = self.unreadable.len() >= MAX_UNREADABLE;
+        match self.unreadable.iter_mut().rfind(|entry| full && entry.field == field) {
+            Some(entry) => entry.count += count,
+            None => self.unreadable.push(Unreadable { field, text: text.into(), count }),
+        }
     }
 
     /// A text field; empty where there is none.
@@ -126,19 +140,25 @@ impl Reader {
     }
 }
 
-/// A text; a number in its place becomes one.
+/// A text, at most [`MAX_TEXT_CHARS`] of it; a number in its place becomes one.
 pub(super) fn text<'a>(json: &'a Json<'a>) -> Reading<Cow<'a, str>> {
     match json {
-        Json::Text(text) => Reading::Value(text.trim().into()),
+        Json::Text(text) => {
+            let text = text.trim();
+            let end = text.char_indices().nth(MAX_TEXT_CHARS).map_or(text.len(), |(end, _)| end);
+            Reading::Value(text.get(..end).unwrap_or(text).trim_end().into())
+        }
         Json::Number(number) => Reading::Value(number.to_string().into()),
         _ => Reading::Unreadable,
     }
 }
 
-/// An opaque identifier. A fraction, or a number so large that it lost digits, identifies nothing.
+/// An opaque identifier. A fraction, a number so large that it lost digits, or a text of more than [`MAX_ID_CHARS`]
+/// identifies nothing.
 fn id<'a>(json: &'a Json<'a>) -> Reading<Cow<'a, str>> {
     match json {
         Json::Number(number) if number.is_f64() => Reading::Unreadable,
+        Json::Text(text) if text.trim().chars().nth(MAX_ID_CHARS).is_some() => Reading::Unreadable,
         other => text(other),
     }
 }

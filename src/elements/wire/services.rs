@@ -3,7 +3,7 @@
 use super::json::{self, Json, Row};
 use super::reading::Reader;
 use super::{Decoded, Field, Malformed, Page, date, number, page, size};
-use crate::domain::{ListedCustomer, Subscription, SubscriptionKind};
+use crate::domain::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
 
 /// Endpoint 5: a page of customers with their products. Customers without an id are left out; their email addresses
 /// are not read at all.
@@ -22,20 +22,26 @@ fn customer(reader: &mut Reader, row: Row<'_>) -> Option<ListedCustomer> {
     })
 }
 
-/// Without a list, nothing is known of the customer's products; if something else stands there it is counted.
+/// Without a list, nothing is known of the customer's products; if something else stands there it is counted. So it is
+/// with a list of which nothing is a row: it does not say that there are no products. Rows after [`MAX_ROWS`] are counted.
 fn subscriptions(reader: &mut Reader, row: Row<'_>) -> Option<Vec<Subscription>> {
     let list = reader.read(row, Field::Products, |json| match json {
         Json::List(list) => Some(list).into(),
         _ => None.into(),
     });
+    let list = list.value()?;
     let mut subscriptions = Vec::new();
-    for json in list.value()? {
+    for json in list.iter().take(MAX_ROWS) {
         match json.row() {
             Some(row) => subscriptions.push(subscription(reader, row)),
             None => reader.leave_out(Field::Products, json.kind()),
         }
     }
-    Some(subscriptions)
+    if list.len() > MAX_ROWS {
+        let more = (list.len() - MAX_ROWS) as u64;
+        reader.leave_out_many(Field::Products, format!("row {} of {}", MAX_ROWS + 1, list.len()), more);
+    }
+    (list.is_empty() || !subscriptions.is_empty()).then_some(subscriptions)
 }
 
 fn subscription(reader: &mut Reader, row: Row<'_>) -> Subscription {

@@ -345,3 +345,27 @@ proptest! {
         prop_assert!(row.expires.is_none_or(|at| at.get().as_second() > 0));
     }
 }
+
+#[test]
+fn what_an_answer_may_hold_has_bounds() {
+    let services = |json: String| services(json.as_bytes()).unwrap();
+    let id = |length: usize| {
+        format!(r#"{{"data": [{{"customerId": "{}", "organization": "{}"}}]}}"#, "i".repeat(length), "ä".repeat(600))
+    };
+    let page = services(id(256));
+    assert_eq!(page.value.rows[0].name.as_ref().unwrap().chars().count(), 512);
+    let page = services(id(257));
+    assert_eq!((page.value.rows.len(), page.value.received), (0, 1));
+    assert_eq!(accounts(&page.unreadable), [("customerId", &*"i".repeat(64))]);
+
+    let products = |list: &str| services(format!(r#"{{"data": [{{"customerId": "c", "products": [{list}]}}]}}"#));
+    let page = products(&vec!["{}"; 10_005].join(","));
+    assert_eq!(page.value.rows[0].subscriptions.as_ref().unwrap().len(), 10_000);
+    assert_eq!(accounts(&page.unreadable), [("products", "row 10001 of 10005")]);
+    assert_eq!(page.unreadable[0].count, 5);
+
+    let page = products(&vec!["1"; 5000].join(","));
+    assert_eq!(page.value.rows[0].subscriptions, None, "nothing of it says that there are no products");
+    assert_eq!((page.unreadable.len(), page.unreadable.iter().map(|entry| entry.count).sum::<u64>()), (100, 5000));
+    assert_eq!(products("").value.rows[0].subscriptions, Some(vec![]));
+}

@@ -100,7 +100,9 @@ fn known(question: Question) -> impl Strategy<Value = (Question, Known)> {
         let mut known = Known::default();
         for (poll, at) in polls {
             match poll {
-                Poll::Succeed(answer) => known.succeed(answer, at),
+                Poll::Succeed(answer) => {
+                    known.succeed(answer, at);
+                }
                 Poll::Fail(reason) => known.fail(reason, at),
                 Poll::Miss => drop(known.miss(at)),
             }

@@ -28,12 +28,7 @@ pub(in crate::web) fn day(day: i64) -> Timestamp {
 
 /// A partner that has not been polled; its values live for an hour.
 pub(in crate::web) fn bare(partner: &str) -> Inventory {
-    let schedule = Schedule {
-        enabled: true,
-        interval: Duration::from_mins(15),
-        max_age: Duration::from_hours(1),
-        adaptive: false,
-    };
+    let schedule = Schedule { enabled: true, interval: Duration::from_mins(15), max_age: Duration::from_hours(1) };
     let collectors = CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),
@@ -164,7 +159,9 @@ fn poll(inventory: &mut Inventory, customer: &CustomerId, random: &mut fastrand:
             inventory.fail(customer, SEATS, FailureReason::Timeout, seen);
         }
         10..14 => inventory.fail(customer, SEATS, FailureReason::Forbidden, seen),
-        _ => inventory.succeed(customer, SEATS, tenants(assigned, available), seen),
+        _ => {
+            inventory.succeed(customer, SEATS, tenants(assigned, available), seen);
+        }
     }
     inventory.miss(customer, CUSTOMER, seen);
     inventory.succeed(customer, PRODUCT, Answer::ProductPurchased(Some(20.into())), seen);

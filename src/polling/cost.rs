@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::cadence::ABSENCE_INTERVAL;
+use super::backoff::ABSENCE_INTERVAL;
 use crate::config::CollectorSettings;
 use crate::domain::{Answer, Collector, Question};
 use crate::inventory::{Absence, Customer, Known};
@@ -16,7 +16,7 @@ const PAGE: u64 = 100;
 
 /// What a partner's targets cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct Cost {
     /// Requests for one full pass over the targets that are not absent, in the order of [`Collector::ALL`].
     requests: [u64; 5],
     /// Targets that are not absent.
@@ -25,7 +25,7 @@ pub struct Load {
     absent: [u64; 5],
 }
 
-impl Load {
+impl Cost {
     /// Counts a target in, as it is.
     pub fn add(&mut self, question: Question, known: &Known) {
         self.change(question, known, u64::saturating_add);
@@ -131,12 +131,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn settings() -> CollectorSettings {
-        let quarter = Schedule {
-            enabled: true,
-            interval: Duration::from_mins(15),
-            max_age: Duration::from_hours(1),
-            adaptive: false,
-        };
+        let quarter = Schedule { enabled: true, interval: Duration::from_mins(15), max_age: Duration::from_hours(1) };
         let hourly = Schedule { interval: Duration::from_hours(1), ..quarter };
         CollectorSettings {
             services: quarter,
@@ -155,21 +150,21 @@ mod tests {
 
     #[test]
     fn pages_and_absences_are_what_they_cost() {
-        let mut load = Load::default();
-        load.list(listing_pages(Some(20_000), 101));
+        let mut cost = Cost::default();
+        cost.list(listing_pages(Some(20_000), 101));
         let asked = Known { answer: Some((NOW.into(), tenants(250))), ..Known::default() };
         let absent = Known { absence: Absence::Confirmed, ..Known::default() };
-        load.add(Question::TenantSeats(TenantType::Microsoft365), &asked);
-        (0..24).for_each(|_| load.add(Question::CustomerSeats(TenantType::Google), &absent));
-        let cost = load.requests_per_hour(&settings());
+        cost.add(Question::TenantSeats(TenantType::Microsoft365), &asked);
+        (0..24).for_each(|_| cost.add(Question::CustomerSeats(TenantType::Google), &absent));
+        let per_hour = cost.requests_per_hour(&settings());
         let expected = [
             (Collector::Services, 203.0 * 4.0),
             (Collector::TenantSeats, 12.0),
             (Collector::CustomerSeats, 1.0),
             (Collector::ProductsPurchased, 0.0),
         ];
-        assert_eq!(cost, expected, "a collector that is disabled costs nothing");
-        assert_eq!((load.targets(Collector::CustomerSeats), load.targets(Collector::TenantSeats)), (24, 1));
+        assert_eq!(per_hour, expected, "a collector that is disabled costs nothing");
+        assert_eq!((cost.targets(Collector::CustomerSeats), cost.targets(Collector::TenantSeats)), (24, 1));
     }
 
     proptest! {
@@ -183,22 +178,24 @@ mod tests {
                 let listed = crate::domain::ListedCustomer { id: id.clone(), name: None, subscriptions: None };
                 inventory.observe(listed, NOW);
             }
-            let mut load = Load::default();
+            let mut cost = Cost::default();
             for (what, whom, number) in steps {
                 let id = &ids[usize::from(whom)];
                 let question = questions[number as usize % questions.len()];
-                load.remove_all(&inventory.customers[id]);
+                cost.remove_all(&inventory.customers[id]);
                 match what {
                     0..=2 => drop(inventory.plan(id, &questions[..number as usize % (questions.len() + 1)])),
                     3 => inventory.fail(id, question, FailureReason::Timeout, NOW),
-                    4 | 5 => inventory.succeed(id, question, tenants(number), NOW),
+                    4 | 5 => {
+                        inventory.succeed(id, question, tenants(number), NOW);
+                    }
                     _ => drop(inventory.miss(id, question, NOW)),
                 }
-                load.add_all(&inventory.customers[id]);
+                cost.add_all(&inventory.customers[id]);
             }
-            let mut fresh = Load::default();
+            let mut fresh = Cost::default();
             inventory.customers.values().for_each(|customer| fresh.add_all(customer));
-            prop_assert_eq!(load, fresh);
+            prop_assert_eq!(cost, fresh);
         }
     }
 }

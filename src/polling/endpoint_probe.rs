@@ -4,18 +4,18 @@
 
 use jiff::Timestamp;
 
-use super::cadence::ABSENCE_INTERVAL;
+use super::backoff::ABSENCE_INTERVAL;
 
 /// 404s for half of the targets, and no answer ever, mean that the endpoint is not there: fewer could be customers who
 /// all happen to lack what they were asked for. So many 404s at least, and at most, however many targets there are.
-const EVIDENCE: std::ops::RangeInclusive<u64> = 3..=50;
+const MIN_404S: std::ops::RangeInclusive<u64> = 3..=50;
 
 /// What is known about the existence of an endpoint of one partner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct LegacyEndpoint {
+pub(super) struct EndpointProbe {
     state: State,
     /// It was missing before, and nobody was told otherwise since.
-    parked: bool,
+    suppressed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Default for State {
     }
 }
 
-impl LegacyEndpoint {
+impl EndpointProbe {
     /// Whether to ask now. After a day the evidence is gathered anew.
     pub(super) fn is_worth_asking(&mut self, now: Timestamp) -> bool {
         if let State::Missing(until) = self.state {
@@ -50,18 +50,18 @@ impl LegacyEndpoint {
     pub(super) fn miss(&mut self, targets: u64, now: Timestamp) -> bool {
         let State::Unknown(before) = self.state else { return false };
         let misses = before + 1;
-        if misses < targets.div_ceil(2).clamp(*EVIDENCE.start(), *EVIDENCE.end()) {
+        if misses < targets.div_ceil(2).clamp(*MIN_404S.start(), *MIN_404S.end()) {
             self.state = State::Unknown(misses);
             return false;
         }
         let until = now.saturating_add(ABSENCE_INTERVAL).unwrap_or(Timestamp::MAX);
-        *self = Self { state: State::Missing(until), parked: true };
+        *self = Self { state: State::Missing(until), suppressed: true };
         true
     }
 
     /// It answered. Returns whether others were told that it was missing, so that they are asked at once.
     pub(super) fn answer(&mut self) -> bool {
-        std::mem::replace(self, Self { state: State::Present, parked: false }).parked
+        std::mem::replace(self, Self { state: State::Present, suppressed: false }).suppressed
     }
 }
 
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn only_an_endpoint_that_never_answered_is_missing_and_only_for_a_day() {
         let day = jiff::SignedDuration::from_hours(24);
-        let mut endpoint = LegacyEndpoint::default();
+        let mut endpoint = EndpointProbe::default();
         assert!((1..15).all(|_| !endpoint.miss(30, START) && endpoint.is_worth_asking(START)));
         assert!(endpoint.miss(30, START));
         assert!(!endpoint.is_worth_asking(START));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_first_answer_is_no_news_to_those_who_were_asked() {
-        let mut endpoint = LegacyEndpoint::default();
+        let mut endpoint = EndpointProbe::default();
         assert!(!endpoint.miss(5, START));
         assert!(!endpoint.answer());
     }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_evidence_grows_with_the_number_of_targets() {
         for (targets, needed) in [(1, 3), (5, 3), (30, 15), (99, 50), (100_000, 50)] {
-            let mut endpoint = LegacyEndpoint::default();
+            let mut endpoint = EndpointProbe::default();
             let asked = (1..=100).find(|_| endpoint.miss(targets, START)).unwrap();
             assert_eq!(asked, needed, "{targets} targets");
         }

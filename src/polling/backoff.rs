@@ -9,12 +9,12 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(15);
 /// How much of an interval chance may add, so that targets that started together drift apart. It takes nothing: in no
 /// span of time is a target asked more often than its interval says, wherever that span begins.
 const JITTER: f64 = 0.05;
-/// Between two questions about what the customer does not have.
+/// Between two polls of what the customer does not have.
 pub(super) const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
 
 /// What came of a poll, as far as its next one is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum PollOutcome {
     /// An answer.
     Answered,
     /// There is no such thing, and never was.
@@ -28,15 +28,15 @@ pub(super) enum Outcome {
 
 /// When to poll again what was polled at `now`. `chance` is uniform in [0, 1).
 #[must_use]
-pub(super) fn next_due(now: Timestamp, outcome: Outcome, interval: Duration, chance: f64) -> Timestamp {
+pub(super) fn next_due(now: Timestamp, outcome: PollOutcome, interval: Duration, chance: f64) -> Timestamp {
     let pause = match outcome {
-        Outcome::Answered => jittered(interval, chance),
-        Outcome::Absent => jittered(ABSENCE_INTERVAL.max(interval), chance),
-        Outcome::Missed(before) => {
+        PollOutcome::Answered => jittered(interval, chance),
+        PollOutcome::Absent => jittered(ABSENCE_INTERVAL.max(interval), chance),
+        PollOutcome::Missed(before) => {
             let doubled = interval.saturating_mul(1 << before.saturating_sub(1).min(20));
             jittered(doubled.min(ABSENCE_INTERVAL.max(interval)), chance)
         }
-        Outcome::Failed(before) => {
+        PollOutcome::Failed(before) => {
             let ceiling = FIRST_BACKOFF.saturating_mul(1 << before.min(20)).min(interval);
             // Equal jitter: never at once, never longer than the ceiling.
             ceiling.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
@@ -62,17 +62,17 @@ mod tests {
             let now = Timestamp::UNIX_EPOCH;
             let pause = |outcome| next_due(now, outcome, interval, chance).duration_since(now).as_secs_f64();
             let interval = interval.as_secs_f64();
-            let answered = pause(Outcome::Answered);
+            let answered = pause(PollOutcome::Answered);
             prop_assert!(answered >= interval && answered <= interval * (1.0 + JITTER) + 1e-6);
-            prop_assert!(pause(Outcome::Absent) >= 86_400.0);
-            let missed = pause(Outcome::Missed(before));
+            prop_assert!(pause(PollOutcome::Absent) >= 86_400.0);
+            let missed = pause(PollOutcome::Missed(before));
             prop_assert!(missed >= interval - 1e-6, "not before the interval");
             prop_assert!(before > 1 || missed <= interval * (1.0 + JITTER) + 1e-6, "the first two an interval later");
-            prop_assert!(missed <= pause(Outcome::Missed(before + 1)) + 1e-6, "then later and later");
-            prop_assert!(missed <= pause(Outcome::Absent) + 1e-6, "and daily in the end");
-            let failed = pause(Outcome::Failed(before));
+            prop_assert!(missed <= pause(PollOutcome::Missed(before + 1)) + 1e-6, "then later and later");
+            prop_assert!(missed <= pause(PollOutcome::Absent) + 1e-6, "and daily in the end");
+            let failed = pause(PollOutcome::Failed(before));
             prop_assert!(failed > 0.0 && failed <= interval, "never longer than the interval");
-            prop_assert!(failed <= pause(Outcome::Failed(before + 1)) + 1e-6, "grows with every failure");
+            prop_assert!(failed <= pause(PollOutcome::Failed(before + 1)) + 1e-6, "grows with every failure");
         }
     }
 }

@@ -1,27 +1,27 @@
-//! Whether the budget keeps the intervals, and telling it once. Pure.
+//! Detects that the budget is too small for the configured intervals, and reports each transition once. Pure.
 
 use std::time::Duration;
 
 use crate::config::BudgetSettings;
 
-/// The plan has to fit into this share of the capacity before all is well again.
-const ROOM: f64 = 0.95;
+/// The plan has to fit into this share of the capacity before the overload is over.
+const RECOVERY_SHARE: f64 = 0.95;
 /// After so many polls the mean of what they took is believed; from then on, the newest counts for one in so many.
 const SAMPLES: u32 = 50;
 
-/// What a partner may ask, how long its polls take, and whether it was told that this is not enough.
+/// What a partner may ask, how long its polls take, and whether it was reported that this is not enough.
 #[derive(Clone, Debug)]
-pub(super) struct Strain {
+pub(super) struct Overload {
     budget: BudgetSettings,
     /// Polls of one request, and the mean of what they took, seconds.
     polls: u32,
     took: f64,
-    told: bool,
+    reported: bool,
 }
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Transition {
     /// From now on the intervals are not kept.
     Begins,
     /// They are kept again.
@@ -48,11 +48,11 @@ impl Bound {
     }
 }
 
-impl Strain {
+impl Overload {
     /// At the start, when all is well.
     #[must_use]
     pub(super) const fn new(budget: BudgetSettings) -> Self {
-        Self { budget, polls: 0, took: 0.0, told: false }
+        Self { budget, polls: 0, took: 0.0, reported: false }
     }
 
     /// A poll of one question took so long.
@@ -75,18 +75,18 @@ impl Strain {
     }
 
     /// `needed`: requests a second of the plan. `late`: the most overdue target. `shortest`: the shortest interval.
-    pub(super) fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<News> {
+    pub(super) fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<Transition> {
         let (capacity, _) = self.capacity();
         let begins = needed > capacity || late > shortest;
-        let ends = needed <= capacity * ROOM && late < shortest / 2;
-        match self.told {
+        let ends = needed <= capacity * RECOVERY_SHARE && late < shortest / 2;
+        match self.reported {
             false if begins => {
-                self.told = true;
-                Some(News::Begins)
+                self.reported = true;
+                Some(Transition::Begins)
             }
             true if ends => {
-                self.told = false;
-                Some(News::Ends)
+                self.reported = false;
+                Some(Transition::Ends)
             }
             _ => None,
         }
@@ -99,35 +99,35 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn strain() -> Strain {
+    fn overload() -> Overload {
         let timeout = Duration::from_secs(30);
-        Strain::new(BudgetSettings { requests_per_second: 10.0, burst: 10, concurrency: 4, timeout })
+        Overload::new(BudgetSettings { requests_per_second: 10.0, burst: 10, concurrency: 4, timeout })
     }
 
     #[test]
-    fn it_is_told_once_and_its_end_once() {
-        let mut strain = strain();
-        let mut told = |needed, late| strain.observe(needed, late, MINUTE);
-        assert_eq!(told(9.9, Duration::ZERO), None);
-        assert_eq!(told(10.1, Duration::ZERO), Some(News::Begins), "the plan is too large");
-        assert_eq!(told(10.1, MINUTE * 9), None);
-        assert_eq!(told(9.9, Duration::ZERO), None, "that is no room to speak of");
-        assert_eq!(told(9.0, MINUTE), None, "it has to catch up");
-        assert_eq!(told(9.0, MINUTE / 3), Some(News::Ends));
-        assert_eq!(told(9.0, MINUTE), None);
-        assert_eq!(told(1.0, MINUTE * 2), Some(News::Begins), "whatever the plan says, it is late");
+    fn it_is_reported_once_and_its_end_once() {
+        let mut overload = overload();
+        let mut observe = |needed, late| overload.observe(needed, late, MINUTE);
+        assert_eq!(observe(9.9, Duration::ZERO), None);
+        assert_eq!(observe(10.1, Duration::ZERO), Some(Transition::Begins), "the plan is too large");
+        assert_eq!(observe(10.1, MINUTE * 9), None);
+        assert_eq!(observe(9.9, Duration::ZERO), None, "that is no room to speak of");
+        assert_eq!(observe(9.0, MINUTE), None, "it has to catch up");
+        assert_eq!(observe(9.0, MINUTE / 3), Some(Transition::Ends));
+        assert_eq!(observe(9.0, MINUTE), None);
+        assert_eq!(observe(1.0, MINUTE * 2), Some(Transition::Begins), "whatever the plan says, it is late");
     }
 
     #[test]
     fn what_takes_long_is_bounded_by_concurrency() {
-        let mut strain = strain();
-        strain.took(Duration::from_secs(9));
-        assert_eq!(strain.capacity(), (10.0, Bound::Rate), "one poll says nothing");
-        (0..1000).for_each(|_| strain.took(Duration::from_millis(800)));
-        let (capacity, bound) = strain.capacity();
+        let mut overload = overload();
+        overload.took(Duration::from_secs(9));
+        assert_eq!(overload.capacity(), (10.0, Bound::Rate), "one poll says nothing");
+        (0..1000).for_each(|_| overload.took(Duration::from_millis(800)));
+        let (capacity, bound) = overload.capacity();
         assert!((capacity - 5.0).abs() < 0.01 && bound == Bound::Concurrency, "{capacity}");
-        assert_eq!(strain.observe(6.0, Duration::ZERO, MINUTE), Some(News::Begins));
-        (0..1000).for_each(|_| strain.took(Duration::from_millis(80)));
-        assert_eq!(strain.capacity(), (10.0, Bound::Rate));
+        assert_eq!(overload.observe(6.0, Duration::ZERO, MINUTE), Some(Transition::Begins));
+        (0..1000).for_each(|_| overload.took(Duration::from_millis(80)));
+        assert_eq!(overload.capacity(), (10.0, Bound::Rate));
     }
 }

@@ -1,0 +1,260 @@
+//! What follows from a poll: the change of the inventory, the next due time, and what is logged.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::{debug, info, warn};
+
+use super::Poller;
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
+use crate::elements::{AskError, Failure};
+use crate::inventory::Absence;
+use crate::polling::backoff::{self, PollOutcome};
+use crate::polling::endpoint_probe::EndpointProbe;
+use crate::polling::listing;
+use crate::polling::plan::Holdings;
+
+impl Poller {
+    pub(super) fn listed(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
+        // The task has sent all its pages before it ended.
+        while let Ok(page) = self.pages.1.try_recv() {
+            self.observe(page);
+        }
+        let now = self.clock.now();
+        match result {
+            Ok(result) => {
+                self.completed(result, now);
+                self.succeeded(target);
+            }
+            Err(failure) => {
+                self.log_failure(target, &failure);
+                self.failed(target, failure.reason);
+            }
+        }
+    }
+
+    /// A listing was complete: who has left is forgotten, as far as that is believed.
+    fn completed(&mut self, result: listing::ListingResult, now: Timestamp) {
+        let listing::ListingResult { mut seen, unconfirmed, split, unread, pages } = result;
+        self.unconfirmed = Arc::new(unconfirmed);
+        self.split = Arc::new(split);
+        self.warn_of_missing(&seen);
+        let customers = self.inventory.snapshot().customers;
+        let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
+        let left_out = left_out + unread.map_or(0, |rows| rows.max(1));
+        let discovered = customers.values().filter(|customer| !customer.configured);
+        let known = discovered.clone().count();
+        let absent = discovered.map(|customer| &customer.id).filter(|id| !seen.contains(*id));
+        seen.extend(self.kept(absent.cloned().collect(), known, left_out, now));
+        drop(customers);
+        let gone = self.inventory.update(|inventory| {
+            inventory.listing.left_out = left_out;
+            inventory.complete_listing(&seen, now)
+        });
+        for customer in gone {
+            self.capacity.cost.remove_all(&customer);
+            self.witness.forget(&customer.id);
+            info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+            for &(question, _) in &customer.targets {
+                self.queue.remove(&Target::Customer(customer.id.clone(), question));
+            }
+        }
+        self.capacity.listed(pages);
+    }
+
+    /// Who of the customers that a listing does not have stays all the same. Warns of what is not believed.
+    fn kept(
+        &mut self,
+        absent: HashSet<CustomerId>,
+        known: usize,
+        left_out: u64,
+        now: Timestamp,
+    ) -> HashSet<CustomerId> {
+        let (partner, max, missing) = (&self.partner, self.max_customers, absent.len());
+        self.reported_max = left_out > 0;
+        let denied = self.witness.denied();
+        if denied > 0 {
+            warn!(
+                partner,
+                customers = denied,
+                "customers that had products have none now: what is known stays until the next list, an interval later, says \
+                 the same"
+            );
+        }
+        // Among those who were not taken, or not read, may be who is missing.
+        if left_out > 0 {
+            warn!(
+                partner,
+                left_out,
+                max,
+                missing,
+                "customers are left out, and none is removed: raise customers.max, or narrow customers.include"
+            );
+            return absent;
+        }
+        let kept = self.witness.keeps(absent, known, now);
+        if !kept.is_empty() {
+            warn!(
+                partner,
+                known,
+                missing = kept.len(),
+                "more than half of the customers are missing from the service list: they stay until the next list, an \
+                 interval later, says the same"
+            );
+        }
+        kept
+    }
+
+    /// Warns once of each customer of the configuration whom the service list does not have.
+    fn warn_of_missing(&mut self, seen: &HashSet<CustomerId>) {
+        for id in self.filter.listed().filter(|id| !seen.contains(*id)) {
+            if self.missing_configured.insert(id.clone()) {
+                // Ids are not ours to read: two spellings of a GUID are two ids.
+                let alike = seen.iter().find(|other| other.as_str().eq_ignore_ascii_case(id.as_str()));
+                let advice = alike.map_or("is the id right, and in the app's scope?".to_owned(), |other| {
+                    format!("it has {other}, write it so")
+                });
+                let partner = &self.partner;
+                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: {advice}");
+            }
+        }
+        self.missing_configured.retain(|id| !seen.contains(id));
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        target: &Target,
+        customer: &CustomerId,
+        question: Question,
+        result: Result<Answer, AskError>,
+    ) {
+        let now = self.clock.now();
+        match result {
+            Ok(answer) if self.says_not_held(customer, question, &answer) => {
+                self.endpoint_answered(question.collector(), now);
+                self.missed(target, customer, question);
+            }
+            Ok(answer) => {
+                self.endpoint_answered(question.collector(), now);
+                let believed = self.capacity.change(&self.inventory, customer, question, |inventory| {
+                    inventory.succeed(customer, question, answer, now)
+                });
+                if !believed {
+                    let (partner, collector) = (&self.partner, question.collector().as_str());
+                    warn!(
+                        partner, collector, customer_id = %customer,
+                        "a customer that had tenants has none now: what is known stays until the next answer, an interval \
+                         later, says the same"
+                    );
+                }
+                self.succeeded(target);
+            }
+            Err(AskError::Absent) => {
+                let targets = self.capacity.cost.targets(question.collector());
+                if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
+                    info!(
+                        partner = self.partner,
+                        collector = question.collector().as_str(),
+                        "the API answers 404 to everybody: it does not have this endpoint; trying again in a day"
+                    );
+                }
+                self.missed(target, customer, question);
+            }
+            Err(AskError::Failed(failure)) => {
+                self.log_failure(target, &failure);
+                self.failed(target, failure.reason);
+            }
+        }
+    }
+
+    /// 0 seats of a product is how the API says that the customer does not hold it, unless the service list shows it.
+    fn says_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
+        let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else {
+            return false;
+        };
+        let (Answer::ProductPurchased(seats) | Answer::ProductAvailable(seats)) = answer else { return false };
+        let customer = self.inventory.read(|inventory| inventory.customers.get(customer).cloned());
+        seats.is_some_and(Quantity::is_zero)
+            && !customer.is_some_and(|customer| Holdings::of(&customer).products.contains(&product))
+    }
+
+    /// Once an endpoint that seemed to be missing answers, everybody who was not asked is due.
+    fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
+        if !self.probes.get_mut(&collector).is_some_and(EndpointProbe::answer) {
+            return;
+        }
+        let absent: Vec<_> = self.inventory.read(|inventory| {
+            let targets =
+                inventory.customers.values().flat_map(|c| c.targets.iter().map(move |target| (&c.id, target)));
+            targets
+                .filter(|(_, (question, known))| {
+                    question.collector() == collector && known.absence == Absence::Confirmed
+                })
+                .map(|(id, (question, _))| Target::Customer(id.clone(), *question))
+                .collect()
+        });
+        for target in absent {
+            self.queue.reschedule(&target, now);
+        }
+    }
+
+    fn missed(&mut self, target: &Target, customer: &CustomerId, question: Question) {
+        let now = self.clock.now();
+        self.counters.poll(target.collector(), None);
+        let absence = self
+            .capacity
+            .change(&self.inventory, customer, question, |inventory| inventory.miss(customer, question, now));
+        let outcome = match (absence, self.queue.failures(target)) {
+            (Absence::Confirmed, 0) => PollOutcome::Absent,
+            (_, before) => PollOutcome::Missed(before),
+        };
+        self.reschedule(target, outcome);
+    }
+
+    fn succeeded(&mut self, target: &Target) {
+        self.counters.poll(target.collector(), None);
+        let failures = self.queue.failures(target);
+        if failures > 0 {
+            let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
+            info!(partner = self.partner, collector, customer_id, failures, "recovered");
+        }
+        self.reschedule(target, PollOutcome::Answered);
+    }
+
+    pub(super) fn failed(&mut self, target: &Target, reason: FailureReason) {
+        let now = self.clock.now();
+        self.counters.poll(target.collector(), Some(reason));
+        // A failure changes nothing of what the target costs.
+        self.inventory.update(|inventory| match target {
+            Target::Services => inventory.fail_listing(reason, now),
+            Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
+        });
+        let failures = self.queue.failures(target);
+        self.reschedule(target, PollOutcome::Failed(failures));
+    }
+
+    pub(super) fn reschedule(&mut self, target: &Target, outcome: PollOutcome) {
+        let interval = self.capacity.interval(target);
+        let due = backoff::next_due(self.clock.now(), outcome, interval, fastrand::f64());
+        self.queue.finish(target, due, matches!(outcome, PollOutcome::Failed(_) | PollOutcome::Missed(_)));
+    }
+
+    /// The first failure in a row is worth a warning; that it goes on is what the metrics say.
+    fn log_failure(&self, target: &Target, failure: &Failure) {
+        let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
+        let (partner, reason, request_id) = (&self.partner, failure.reason.as_str(), failure.request_id.as_deref());
+        if self.queue.failures(target) == 0 {
+            warn!(partner, collector, customer_id, reason, request_id, "poll failed: {failure}");
+        } else {
+            debug!(partner, collector, customer_id, reason, request_id, "poll failed again: {failure}");
+        }
+    }
+}
+
+fn customer_of(target: &Target) -> Option<&str> {
+    match target {
+        Target::Services => None,
+        Target::Customer(customer, _) => Some(customer.as_str()),
+    }
+}
