@@ -1,4 +1,4 @@
-//! Log set-up: one line per event on standard error, as logfmt or JSON.
+//! Log set-up: one line per event on standard error, as logfmt or JSON; panics are events, too.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -7,8 +7,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{LogFormat, LogLevel};
+use crate::panics;
 
-/// Starts logging for the rest of the process.
+/// Starts logging, for the rest of the process.
 pub fn start(level: LogLevel, format: LogFormat) {
     let ours = LevelFilter::from(level);
     // Libraries speak up only at trace; what they log below that is theirs, not an operator's.
@@ -32,4 +33,5 @@ pub fn start(level: LogLevel, format: LogFormat) {
             .boxed(),
     };
     tracing_subscriber::registry().with(layer).init();
+    panics::install_hook();
 }

@@ -16,7 +16,7 @@ use url::{Host, Url};
 use super::client::ClientError;
 use super::error::Failure;
 use super::resolver::Resolver;
-use crate::config::PartnerSettings;
+use crate::config::{PartnerSettings, read_file};
 use crate::domain::FailureReason;
 
 /// A connection is there sooner (or in three quarters of the timeout), or something is wrong on the way to the host.
@@ -81,7 +81,7 @@ fn client(settings: &PartnerSettings, url: &Url, roots: &[Certificate]) -> Resul
 }
 
 fn read_roots(path: PathBuf) -> Result<Vec<Certificate>, ClientError> {
-    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    let read = read_file(&path).map_err(|mistake| mistake.to_string());
     let parsed = read.and_then(|pem| Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string()));
     match parsed {
         Ok(roots) if roots.is_empty() => {

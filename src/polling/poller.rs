@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::error;
 
 use super::cadence::Outcome;
@@ -22,7 +23,9 @@ use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
+use crate::health::Progress;
 use crate::inventory::{Inventory, Shared};
+use crate::panics::{self, Task};
 
 mod outcomes;
 mod resume;
@@ -48,6 +51,7 @@ pub struct Poller {
     doubted: Arc<HashSet<CustomerId>>,
     counters: PollCounters,
     clock: Clock,
+    progress: Progress,
     partner: String,
     polls: JoinSet<Done>,
     /// With the time at which it started.
@@ -90,6 +94,7 @@ impl Poller {
             doubted: Arc::default(),
             counters,
             clock,
+            progress: Progress::default(),
             partner: settings.name.to_string(),
             polls: JoinSet::new(),
             under_way: HashMap::new(),
@@ -102,11 +107,22 @@ impl Poller {
         poller
     }
 
+    /// Whether polling goes on.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
     /// Runs until `shutdown`; polls under way are dropped then, their answers are not waited for.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
             self.counters.head_due(self.agenda.next_due());
+            self.progress.due(if self.polls.is_empty() {
+                self.agenda.next_due().map(|due| self.clock.instant(due))
+            } else {
+                Some(Instant::now())
+            });
             let may_start = self.polls.len() < self.most_under_way;
             tokio::select! {
                 () = &mut shutdown => break,
@@ -137,14 +153,14 @@ impl Poller {
                     let (filter, inventory, pages) =
                         (self.filter.clone(), self.inventory.clone(), self.pages.0.clone());
                     let doubted = self.doubted.clone();
-                    self.polls.spawn(async move {
+                    self.polls.spawn(panics::scope(Task::Poll, async move {
                         Done::Listed(listing::list(client, filter, inventory, pages, admission, &doubted).await)
-                    })
+                    }))
                 }
-                Target::Customer(customer, question) => self.polls.spawn(async move {
+                Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
                     let answer = client.ask(&customer, question, admission).await;
                     Done::Asked(customer, question, answer)
-                }),
+                })),
             };
             self.under_way.insert(handle.id(), (target, now));
             return;
@@ -153,6 +169,7 @@ impl Poller {
 
     /// Customers of a page of the listing: known from now on, planned and due at once.
     fn observe(&mut self, page: Vec<ListedCustomer>) {
+        self.progress.ended();
         let now = self.clock.now();
         let ids: Vec<_> = page.iter().map(|customer| customer.id.clone()).collect();
         self.plan(&ids, |inventory| page.into_iter().for_each(|customer| inventory.observe(customer, now)));
@@ -185,6 +202,7 @@ impl Poller {
     }
 
     fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
+        self.progress.ended();
         match done {
             Ok((id, done)) => match (self.under_way.remove(&id), done) {
                 (Some((target, _)), Done::Listed(result)) => self.listed(&target, result),
@@ -228,7 +246,7 @@ async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -
     match next_due {
         // A timer that is due already still takes a millisecond: a thousand polls a second at most.
         Some(due) if due <= clock.now() => {}
-        Some(due) => tokio::time::sleep_until(clock.instant(due)).await,
+        Some(due) => clock.sleep_until(due).await,
         None => std::future::pending().await,
     }
     client.admit().await
