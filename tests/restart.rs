@@ -14,6 +14,7 @@
 mod support;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use avepoint_exporter::config::Config;
 use avepoint_exporter::domain::Collector;
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::simulator::{Generator, Operation, Requests, Settings};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use support::known::{kept, served_at, served_of, state_of};
 use support::{Exporter, Samples, Simulated, config, expected, of, today, value};
@@ -237,15 +240,16 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
     let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
     let good = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &world, Timestamp::now()).encode();
     let mut corrupt = good.clone();
-    corrupt[good.len() / 2] ^= 1;
-    let mut newer = good.clone();
-    newer[b"avepoint_exporter state\n".len()] = 200;
+    corrupt[good.len() - 8] ^= 1;
+    let mut newer = GzEncoder::new(Vec::new(), Compression::fast());
+    newer.write_all(b"{\"format\":\"avepoint_exporter state\",\"version\":200,\"new\":[]}\n").unwrap();
+    let newer = newer.finish().unwrap();
     for (content, what) in [
         (&good[..good.len() - 1], "it ends too early"),
         (&[], "it ends too early"),
         (&[&good[..], b"x"].concat(), "it goes on after its end"),
         (b"partners: []\n", "it is not a state file of this exporter"),
-        (&newer, "its format 200 is not the 1 that this version reads"),
+        (&newer, "its format 200 is newer than the 2 that this version reads"),
         (&corrupt, "its checksum does not fit its content"),
     ] {
         let folder = tempfile::tempdir().unwrap();

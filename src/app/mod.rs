@@ -150,10 +150,10 @@ impl Daemon {
         let ever_ready = EverReady::default();
         tasks.spawn(readiness_watcher::watch_readiness(running.clone(), partners.changed(), clock, ever_ready.clone()));
 
-        let published = Published::new();
+        let exposition = Published::new();
         let (render, mut rendered) = watch::channel(Arc::default());
         let publisher =
-            publisher::Publisher::new(running.clone(), partners.changed(), render, published.clone(), clock);
+            publisher::Publisher::new(running.clone(), partners.changed(), render, exposition.clone(), clock);
         let health = Health::new(running.clone(), &publisher, writer.as_ref(), clock);
         tasks.spawn(publisher.run(shutdown_signalled(stopped.clone())));
 
@@ -163,7 +163,7 @@ impl Daemon {
 
         let (reload, reloads) = mpsc::channel(1);
         let reload = lifecycle.then_some(reload);
-        let site = site(published, ever_ready, running, &metrics, &health, clock, front, reload);
+        let site = site(exposition, ever_ready, running, &metrics, &health, clock, front, reload);
         let router = web::router(site).map_err(Error::Site)?;
         let mut servers = JoinSet::new();
         for listener in listeners {
@@ -196,7 +196,10 @@ impl Daemon {
     async fn run(mut self, mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
         let outcome = loop {
             let reply = tokio::select! {
-                () = &mut shutdown => break Ok(info!("shutting down")),
+                () = &mut shutdown => {
+                    info!("shutting down");
+                    break Ok(());
+                }
                 Some(ended) = self.servers.join_next() => break server_ended(ended),
                 error = first_panic(&mut self.tasks) => break Err(Error::Task(error)),
                 error = self.partners.failed() => break Err(Error::Task(error)),
@@ -208,7 +211,10 @@ impl Daemon {
             let reloaded = tokio::select! {
                 reloaded = self.reload() => reloaded,
                 // Files on storage that hangs do not hold up the end.
-                () = &mut shutdown => break Ok(info!("shutting down")),
+                () = &mut shutdown => {
+                    info!("shutting down");
+                    break Ok(());
+                }
             };
             systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
             self.metrics.reloaded(reloaded.is_ok());

@@ -224,14 +224,14 @@ mod tests {
         let served = published.get().series();
         assert!(served > 0 && published.get().next_expiry() == Some(at(max_age)));
         let (running, changed) = (watch::Sender::default(), watch::Sender::default());
-        let publisher = |clock| {
+        let make = |clock| {
             let (running, changed) = (running.subscribe(), changed.subscribe());
             Publisher::new(running, changed, watch::Sender::default(), published.clone(), clock)
         };
-        let mut young = publisher(clock);
+        let mut young = make(clock);
         young.panicked();
         assert_eq!((published.get().series(), young.next_expiry), (served, Some(at(max_age))));
-        publisher(Clock::starting_at(at(max_age))).panicked();
+        make(Clock::starting_at(at(max_age))).panicked();
         assert_eq!(published.get().series(), 0);
     }
 

@@ -31,18 +31,18 @@ impl Shutdown {
         signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default())?;
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let (signalled, receiver) = watch::channel(None);
-        let (begin, begun) = mpsc::channel();
+        let (start_deadline, started) = mpsc::channel();
         let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
         };
-        spawn("deadline", Box::new(move || exit_after_the_deadline(&begun)))?;
+        spawn("deadline", Box::new(move || exit_after_the_deadline(&started)))?;
         spawn(
             "signals",
             Box::new(move || {
                 for signal in signals.forever() {
                     signalled.send_replace(Some(signal));
                     // From the second one on, the deadline runs already.
-                    let _ = begin.send(());
+                    let _ = start_deadline.send(());
                 }
             }),
         )?;
@@ -61,8 +61,8 @@ impl Shutdown {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a thread of its own, outside of the runtime, which may hang")]
-fn exit_after_the_deadline(begun: &mpsc::Receiver<()>) {
-    if begun.recv().is_err() {
+fn exit_after_the_deadline(started: &mpsc::Receiver<()>) {
+    if started.recv().is_err() {
         return;
     }
     std::thread::sleep(EXIT_AFTER);

@@ -175,8 +175,8 @@ impl StateWriter {
     async fn save(&self, known: &Arc<impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static>) -> bool {
         let (saver, known) = (Arc::clone(&self.saver), Arc::clone(known));
         let save = move || saver.lock().unwrap_or_else(PoisonError::into_inner).save(known());
-        let saved = tokio::task::spawn_blocking(|| panics::sync_scope(Task::State, save)).await;
-        saved.unwrap_or_else(|_| {
+        let result = tokio::task::spawn_blocking(|| panics::sync_scope(Task::State, save)).await;
+        result.unwrap_or_else(|_| {
             self.metrics.save_failed();
             false
         })

@@ -44,9 +44,9 @@ impl Kept {
             let past = Past { listing: Listing { polled, ..Listing::default() }, ..Past::default() };
             vec![KnownPartner { name: "main".into(), client_id: "id".into(), past }]
         };
-        let (changed, changes) = watch::channel(());
+        let (changed, receiver) = watch::channel(());
         let (stop, stopped) = oneshot::channel::<Instant>();
-        let task = tokio::spawn(writer.run(known, changes, async { stopped.await.unwrap() }));
+        let task = tokio::spawn(writer.run(known, receiver, async { stopped.await.unwrap() }));
         (Self { path: path.to_owned(), number, changed, stop, task, registry, begun, hangs }, restored)
     }
 

@@ -181,7 +181,7 @@ fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, DecodeError> {
 
 fn customer<'a>(row: OldCustomer<'a>, texts: &[&'a str]) -> Result<CustomerRow<'a>, DecodeError> {
     let services = row.services.map(|(seen, rows)| {
-        let subscriptions = rows.into_iter().map(|row| subscription(row, texts)).collect::<Result<_, _>>()?;
+        let subscriptions = rows.iter().map(|row| subscription(row, texts)).collect::<Result<_, _>>()?;
         Ok(ServicesRow { seen: time(seen)?, subscriptions })
     });
     Ok(CustomerRow {
@@ -193,7 +193,7 @@ fn customer<'a>(row: OldCustomer<'a>, texts: &[&'a str]) -> Result<CustomerRow<'
     })
 }
 
-fn subscription<'a>(row: OldSubscription, texts: &[&'a str]) -> Result<SubscriptionRow<'a>, DecodeError> {
+fn subscription<'a>(row: &OldSubscription, texts: &[&'a str]) -> Result<SubscriptionRow<'a>, DecodeError> {
     let text = |index: u32| {
         let text = usize::try_from(index).ok().and_then(|index| texts.get(index));
         text.map(|text| Cow::from(*text)).ok_or(DecodeError::Invalid("a text that is not there"))
