@@ -80,6 +80,8 @@ fn main() {
             registry.register(Box::new(ProcessCollector::for_self())).unwrap();
             Arc::new(move || registry.gather())
         },
+        readiness: Arc::new(|| std::iter::empty().collect()),
+        health: Arc::new(|| Ok(())),
         inventories: Arc::new(Vec::new),
         clock: Clock::start(),
         ever_ready: EverReady::default(),

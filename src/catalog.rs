@@ -155,6 +155,8 @@ families! {
         "Attempts to write the state file that failed; absent without one.";
     STATE_RESTORE_SUCCESSFUL = Gauge "avepoint_exporter_state_restore_successful" []
         "0 if the state file could not be used at the start (set aside, or not readable), else 1; absent without one.";
+    PANICS = Counter "avepoint_exporter_panics_total" ["task"]
+        "Panics, each of them a bug: poll, render, state (restoring or saving), connection (serving a peer) or other. Each has a log line.";
     TASKS = Gauge "avepoint_exporter_tasks" []
         "Tasks of the asynchronous runtime that have not ended: those of its own, polls under way, and about one for each connection.";
     SERIES = Gauge "avepoint_exporter_series" []

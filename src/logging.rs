@@ -1,4 +1,4 @@
-//! Log set-up: one line per event on standard error, as logfmt or JSON.
+//! Log set-up: one line per event on standard error, as logfmt or JSON; panics are events, too.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -8,6 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use self::format::LineFormat;
 use crate::cli::{LogFormat, LogLevel};
+use crate::panics;
 
 mod format;
 
@@ -22,4 +23,5 @@ pub fn start(level: LogLevel, format: LogFormat) {
         .with_writer(std::io::stderr)
         .with_filter(filter);
     tracing_subscriber::registry().with(layer).init();
+    panics::install_hook();
 }

@@ -1,7 +1,8 @@
-//! The binary: arguments, logs, exit codes.
+//! The binary: signals, arguments, logs, exit codes.
 
 use std::process::ExitCode;
 
+use avepoint_exporter::app::Shutdown;
 use avepoint_exporter::cli::Cli;
 use avepoint_exporter::{commands, logging};
 use clap::Parser;
@@ -12,7 +13,8 @@ use clap::Parser;
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
+    let shutdown = Shutdown::install();
     let cli = Cli::parse();
     logging::start(cli.flags.log_level, cli.flags.log_format);
-    commands::run(cli)
+    commands::run(cli, shutdown)
 }

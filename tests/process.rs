@@ -7,8 +7,9 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
-use std::time::Duration;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use avepoint_exporter::simulator::{Fault, Rule, Settings, Shown, SimCredential};
 use support::{Exporter, PATIENCE, Simulated, config, run, today};
@@ -24,6 +25,89 @@ fn sigterm_during_a_poll_ends_it_within_five_seconds() {
     let (code, took) = exporter.terminate();
     assert_eq!(code, Some(0), "{}", exporter.log());
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// From the first instruction on: whatever it is doing, also before it listens.
+#[test]
+fn sigterm_during_the_start_ends_it() {
+    let simulator = Simulated::start(Settings::of_size(50, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.yaml"), config(&simulator, "", "state: { file: state }\n")).unwrap();
+    for delay in [0, 1, 2, 5, 10, 20, 50, 100, 200, 400] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+            .args(["--config.file=config.yaml", "--web.listen-address=127.0.0.1:0"])
+            .current_dir(folder.path())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // The moment is the point here, not what has happened by then.
+        std::thread::sleep(Duration::from_millis(delay));
+        let (status, took) = end(&mut child);
+        // Before its first instruction, the system ends it.
+        assert!(status.code() == Some(0) || status.signal() == Some(15), "after {delay} ms: {status}");
+        assert!(took < Duration::from_secs(10), "after {delay} ms: {took:?}");
+    }
+}
+
+/// Whoever reads the log stopped doing so: every thread that logs hangs, the one that shuts down among them.
+#[test]
+fn sigterm_ends_it_though_nobody_reads_its_log() {
+    let simulator = Simulated::start(Settings::of_size(50, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let collectors = "collectors:\n  services: { interval: 50ms }\n  tenant_seats: { interval: 50ms }\n";
+    std::fs::write(&file, config(&simulator, "budget: { requests_per_second: 500, burst: 100 }", collectors)).unwrap();
+    let (log, writer) = std::io::pipe().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+        .args(["--log.level=trace", "--web.listen-address=127.0.0.1:0", "--config.file", file.to_str().unwrap()])
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    let (mut waiting, mut full) = (0, 0);
+    while full < 20 {
+        assert!(begin.elapsed() < PATIENCE, "the pipe was never full: {waiting} bytes");
+        std::thread::sleep(Duration::from_millis(50));
+        let now = rustix::io::ioctl_fionread(&log).unwrap();
+        full = if now == waiting && now > 30_000 { full + 1 } else { 0 };
+        waiting = now;
+    }
+    let (status, took) = end(&mut child);
+    assert!(took < Duration::from_secs(10), "{status}: {took:?}");
+}
+
+/// Sends SIGTERM and waits for the end.
+fn end(child: &mut Child) -> (ExitStatus, Duration) {
+    let start = Instant::now();
+    Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status, start.elapsed());
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("it never ended");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_command_ends_at_a_signal() {
+    let simulator = Simulated::start(Settings::of_size(50, 1, today()));
+    simulator.faults().set(vec![Rule::new(Fault::Hang)]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.yaml"), config(&simulator, "", "")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+        .args(["once", "--config.file=config.yaml"])
+        .current_dir(folder.path())
+        .spawn()
+        .unwrap();
+    while simulator.requests().total() == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (status, _) = end(&mut child);
+    assert_eq!(status.code(), Some(128 + 15), "{status}");
 }
 
 #[test]

@@ -215,32 +215,39 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
     exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
 }
 
+/// Opening a FIFO waits for its other end: it holds up neither the start, nor a reload, nor the end.
 #[test]
-fn a_file_that_hangs_does_not_hold_up_the_end() {
+fn a_fifo_in_place_of_a_file_is_refused_and_holds_up_nothing() {
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));
     let folder = tempfile::tempdir().unwrap();
-    let state = "state: { file: state, interval: 1h }";
-    let mut exporter = Exporter::with_config(folder.path(), &support::config(&simulator, "", state));
-    exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
-    let file = folder.path().join("config.yaml");
-    std::fs::remove_file(&file).unwrap();
-    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-    signal(&exporter, "-HUP");
-    // It is open for writing once somebody reads, who then waits.
-    let (opened, is_open) = std::sync::mpsc::channel();
-    std::thread::spawn(move || opened.send(std::fs::OpenOptions::new().write(true).open(&file).unwrap()));
-    let _writer = is_open.recv_timeout(support::PATIENCE).expect("the reload reads the file");
-    assert_eq!(exporter.get("/-/healthy").0, 200);
-    signal(&exporter, "-TERM");
-    let end = std::time::Instant::now() + support::PATIENCE;
-    let code = loop {
-        if let Some(status) = exporter.child.try_wait().unwrap() {
-            break status.code();
-        }
-        assert!(std::time::Instant::now() < end, "it never ended: {}", exporter.log());
-        std::thread::sleep(Duration::from_millis(10));
+    let fifo = |name: &str| {
+        let path = folder.path().join(name);
+        let _ = std::fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     };
+    fifo("state.lock");
+    std::fs::write(folder.path().join("secret"), Settings::CLIENT.1).unwrap();
+    let state = "state: { file: state, interval: 1h }\n";
+    let yaml = support::config(&simulator, "", state)
+        .replace(&format!("client_secret: {}", Settings::CLIENT.1), "client_secret_file: secret");
+    let mut exporter = Exporter::with_config(folder.path(), &yaml);
+    exporter.wait_for_logged("state.lock: it is not a regular file");
+    exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
+    std::fs::remove_file(folder.path().join("state.lock")).unwrap();
+    let with_ca = yaml.replace("    auth:", "    ca_file: ca.pem\n    auth:");
+    for (name, yaml) in [("secret", &yaml), ("ca.pem", &with_ca), ("config.yaml", &yaml)] {
+        std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
+        fifo(name);
+        signal(&exporter, "-HUP");
+        exporter.wait_for_line("reload failed; keeping the previous configuration");
+        exporter.wait_for_logged("it is not a regular file");
+        assert_eq!(exporter.get("/-/healthy").0, 200);
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join("secret"), Settings::CLIENT.1).unwrap();
+    }
+    let (code, took) = exporter.terminate();
     assert_eq!(code, Some(0), "{}", exporter.log());
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(folder.path().join("state").is_file(), "what is known was saved");
 }
 

@@ -14,6 +14,7 @@
 mod support;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,8 +23,10 @@ use avepoint_exporter::config::Config;
 use avepoint_exporter::domain::Collector;
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::simulator::{Generator, Operation, Requests, Settings};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use support::known::{kept, served_of, state_of};
+use support::known::{kept, served_at, served_of, state_of};
 use support::{Exporter, Samples, Simulated, config, expected, of, today, value};
 
 const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";
@@ -237,15 +240,16 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
     let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
     let good = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &world, Timestamp::now()).encode();
     let mut corrupt = good.clone();
-    corrupt[good.len() / 2] ^= 1;
-    let mut newer = good.clone();
-    newer[b"avepoint_exporter state\n".len()] = 200;
+    corrupt[good.len() - 8] ^= 1;
+    let mut newer = GzEncoder::new(Vec::new(), Compression::fast());
+    newer.write_all(b"{\"format\":\"avepoint_exporter state\",\"version\":200,\"new\":[]}\n").unwrap();
+    let newer = newer.finish().unwrap();
     for (content, what) in [
         (&good[..good.len() - 1], "it ends too early"),
         (&[], "it ends too early"),
         (&[&good[..], b"x"].concat(), "it goes on after its end"),
         (b"partners: []\n", "it is not a state file of this exporter"),
-        (&newer, "its format 200 is not the 1 that this version reads"),
+        (&newer, "its format 200 is newer than the 2 that this version reads"),
         (&corrupt, "its checksum does not fit its content"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -300,11 +304,8 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     let collectors = "collectors:\n  services: { interval: 1s, max_age: 5m }\n";
     fs::write(folder.path().join("config.yaml"), config(&simulator, BUDGET, &state(collectors))).unwrap();
     let file = folder.path().join("config.yaml");
-    // Ignored, the signal that comes with it is an error of the write.
-    let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", binary, "--config.file", file.to_str().unwrap()]);
-    let mut exporter = Exporter::spawn(shell.arg("--web.listen-address=127.0.0.1:0"));
+    // The signal that comes with it (SIGXFSZ) would end the process.
+    let mut exporter = Exporter::start(&["--config.file", file.to_str().unwrap()]);
     wait_for_all(&exporter, &simulator);
     let limit = |bytes: &str| {
         let fsize = format!("--fsize={bytes}");
@@ -316,7 +317,7 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
                 .success()
         );
     };
-    limit("1000:");
+    limit("500:");
     let failures = |more: f64| exporter.wait_for("failures", |samples| value(samples, FAILURES) >= Some(more));
     let samples = failures(1.0);
     let before = fs::read(folder.path().join("state")).unwrap();
@@ -328,7 +329,46 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     limit("unlimited:");
     exporter.wait_for_line("the state is saved again");
     assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
+    assert!(exporter.log().contains("a limit on file sizes is in the way"), "{}", exporter.log());
     assert_eq!(exporter.terminate().0, Some(0));
+}
+
+/// A file that says it is long costs neither memory nor time.
+#[test]
+fn a_sparse_file_is_set_aside_unread() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let magic = b"avepoint_exporter state\n\x01\0\0\0";
+    let length: u64 = 3 << 30;
+    let claimed = [&magic[..], &(length - 40).to_le_bytes(), b"\0\0\0\0"].concat();
+    for start in [&b""[..], magic, &claimed, b"\x1f\x8b\x08\0"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("state"), start).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(folder.path().join("state")).unwrap();
+        file.set_len(length).unwrap();
+        let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &state("")));
+        wait_for_all(&exporter, &simulator);
+        assert_eq!(warnings(exporter.log()), 1, "{}", exporter.log());
+        assert_eq!(exporter.samples()[RESTORED], 0.0);
+        let [_, most] = memory(&exporter);
+        assert!(most < 100e6, "{most} bytes");
+        assert_eq!(exporter.terminate().0, Some(0));
+    }
+}
+
+/// `tests/state/format-1.state` was written by version 0.1, and `format-1.prom` is what that version served of it.
+#[test]
+fn the_format_before_is_read_and_loses_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state");
+    let before = State::decode(&fs::read(folder.join("format-1.state")).unwrap()).unwrap();
+    let after = State::decode(&before.encode()).unwrap();
+    let expected = support::samples(&fs::read_to_string(folder.join("format-1.prom")).unwrap());
+    let client_id = Settings::CLIENT.0;
+    let yaml = format!("partners: [{{ name: simulated, auth: {{ client_id: {client_id}, client_secret: s }} }}]");
+    let config = Config::parse(&yaml, &folder).unwrap();
+    assert!(expected.len() > 600);
+    for state in [before, after] {
+        assert_eq!(served_at(&config, &state, state.saved), expected);
+    }
 }
 
 #[test]

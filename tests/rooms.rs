@@ -11,12 +11,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("catalog", &[]),
     ("clock", &[]),
+    ("health", &[]),
+    ("panics", &[]),
     ("config", &["domain", "catalog"]),
     ("elements", &["domain", "config", "catalog", "clock"]),
     ("inventory", &["domain", "config"]),
-    ("polling", &["elements", "inventory", "domain", "config", "catalog", "clock"]),
+    ("polling", &["elements", "inventory", "domain", "config", "catalog", "clock", "health", "panics"]),
     ("exposition", &["inventory", "domain", "catalog"]),
-    ("web", &["exposition", "inventory", "domain", "config", "catalog", "clock"]),
+    ("web", &["exposition", "inventory", "domain", "config", "catalog", "clock", "panics"]),
     ("simulator", &["domain", "clock"]),
 ];
 const WIRING: &[&str] = &["app", "commands", "cli", "logging", "lib", "main"];

@@ -1,34 +1,36 @@
-//! The daemon, wired: partners that poll, a publisher that renders, a web server that answers, a configuration that can
-//! be read again.
+//! The daemon, wired: partners that poll, a publisher that renders, a state writer that saves, a web server that answers,
+//! a configuration that can be reloaded.
 //!
-//! [`run`] reads from top to bottom like the way of a number. It takes its listeners and the future that ends it, so
-//! that a test runs it as `main` does.
+//! [`run`] takes its listeners, its clock and the future that ends it, so that a test runs it as `main` does. Nothing in
+//! it reads a file on a thread of the runtime, and whatever hangs, it returns within [`GRACE`] of the shutdown.
 
-mod counters;
+mod credential_watcher;
+mod health;
+mod metrics;
 mod partner;
 mod partners;
 mod publisher;
-mod ready;
-mod rotation;
+mod readiness_watcher;
 mod runtime;
-mod signals;
+mod shutdown;
 mod state;
 pub mod systemd;
 
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{timeout, timeout_at};
 use tracing::{error, info, warn};
 
 pub use partner::Partner;
 pub use partners::{Partners, Running};
-pub use signals::termination;
+pub use shutdown::{GRACE, Shutdown};
 
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings};
@@ -36,40 +38,38 @@ use crate::elements::ClientError;
 use crate::exposition::Published;
 use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
+use crate::panics;
 use crate::web::readiness::EverReady;
 use crate::web::{self, Access, Front, Site};
-use counters::AppCounters;
+use health::Health;
+use metrics::AppMetrics;
 use runtime::PollerRuntime;
-use state::Keeper;
+use state::{StateWriter, StateWriterHandle};
 
-/// How long a start or a reload waits until what it changed is served.
-const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+/// How long a start or a reload waits until what it changed is rendered.
+const FIRST_RENDER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Of [`GRACE`], for polls to end before what is known is saved without waiting for them.
+const POLLS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the daemon could not start or had to end.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A partner's client could not be built.
-    Client(ClientError),
-    /// A counter could not be registered: a bug.
-    Counters(prometheus::Error),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A metric could not be registered: a bug.
+    #[error("registering the exporter's own metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// The pages could not be laid out.
+    #[error(transparent)]
     Site(web::Error),
     /// A server ended.
-    Server(io::Error),
+    #[error("serving: {0}")]
+    Server(#[source] io::Error),
+    /// A task panicked, which its log line describes: a bug.
+    #[error("a task ended abnormally: {0}")]
+    Task(#[source] JoinError),
 }
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Client(error) => error.fmt(f),
-            Self::Counters(error) => write!(f, "registering the exporter's own metrics: {error}"),
-            Self::Site(error) => error.fmt(f),
-            Self::Server(error) => write!(f, "serving: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 /// What the daemon is started with.
 #[derive(Debug)]
@@ -88,119 +88,222 @@ pub struct Setup {
     pub clock: Clock,
 }
 
-/// Runs the daemon until `shutdown`, or until a server fails.
+/// Runs the daemon until `shutdown`, or until a server or a task fails.
 pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-    let Setup { config, config_file, listeners, front, lifecycle, clock } = setup;
-    let access = front.access.clone();
-    let counters = AppCounters::new(clock).map_err(Error::Counters)?;
-    let mut hangups = signals::hangup().map_err(Error::Server)?;
-    let (stop, stopped) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-
-    warn_of(config.warnings(clock.wall_now()).into_iter().chain(access.warnings()));
-    let state_settings = config.state.clone();
-    let opened = state_settings.as_ref().map(|settings| Keeper::open(settings, counters.registry(), clock));
-    let (keeper, restored) = opened.transpose().map_err(Error::Counters)?.unzip();
-    let pollers = PollerRuntime::start().map_err(Error::Server)?;
-    let mut partners = Partners::none(clock, pollers.handle());
-    let past = handed_out(restored.flatten(), &config);
-    // From before the first poll, so that what it brings is saved.
-    let changed = partners.changed();
-    partners.apply(config, past).await.map_err(Error::Client)?;
-    let running = partners.running();
-    let keeping = keeper.map(|keeper| keeper.start(running.clone(), changed));
-    tasks.spawn(rotation::follow_credentials(running.clone()));
-
-    let ever_ready = EverReady::default();
-    tasks.spawn(ready::notice(running.clone(), partners.changed(), clock, ever_ready.clone()));
-
-    let published = Published::new();
-    let (show, mut shown) = watch::channel(Arc::default());
-    tasks.spawn(publisher::publish(
-        running.clone(),
-        show,
-        published.clone(),
-        partners.changed(),
-        clock,
-        told(stopped.clone()),
-    ));
-
-    // The first answer holds what was restored. Whatever delays it does not keep us from answering.
-    let _ = tokio::time::timeout(SHOWN_WITHIN, shown.wait_for(|shown| Arc::ptr_eq(shown, &running.borrow()))).await;
-
-    let (reload, mut reloads) = mpsc::channel(1);
-    let site = site(published, ever_ready, running, &counters, clock, front, lifecycle.then_some(reload));
-    let router = web::router(site).map_err(Error::Site)?;
-    let mut servers = JoinSet::new();
-    for listener in listeners {
-        if let Ok(address) = listener.local_addr() {
-            info!(%address, tls = access.is_tls(), version = crate::VERSION, "listening");
+    panics::install_hook();
+    let mut shutdown = std::pin::pin!(shutdown);
+    let started = tokio::select! {
+        started = Daemon::start(setup) => started?,
+        // Storage that hangs does not hold up the end; nothing was polled, so nothing is lost.
+        () = &mut shutdown => {
+            info!("shutting down before everything was started");
+            return Ok(());
         }
-        servers.spawn(web::serve(
-            listener,
-            router.clone(),
-            access.clone(),
-            web::Limits::default(),
-            told(stopped.clone()),
-        ));
-    }
-    tasks.spawn(systemd::keep_watchdog_quiet());
-    systemd::ready("serving");
-
-    let mut outcome = Ok(());
-    tokio::pin!(shutdown);
-    loop {
-        let reply = tokio::select! {
-            () = &mut shutdown => break info!("shutting down"),
-            Some(ended) = servers.join_next() => {
-                outcome = server_ended(ended);
-                break;
-            }
-            error = failed(&mut tasks) => {
-                outcome = Err(task_ended(&error));
-                break;
-            }
-            error = partners.failed() => {
-                outcome = Err(task_ended(&error));
-                break;
-            }
-            Some(()) = hangups.recv() => None,
-            Some(reply) = reloads.recv() => Some(reply),
-        };
-        systemd::reloading();
-        let reload =
-            reload_from(config_file.as_deref(), state_settings.as_ref(), &access, &mut partners, &mut shown, clock);
-        let reloaded = tokio::select! {
-            reloaded = reload => reloaded,
-            // Files on storage that hangs do not hold up the end.
-            () = &mut shutdown => break info!("shutting down"),
-        };
-        systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload was refused" });
-        counters.reloaded(reloaded.is_ok());
-        match &reloaded {
-            Ok(()) => info!("the configuration was reloaded"),
-            Err(problems) => error!("the configuration was not reloaded, the one from before stays:\n{problems}"),
-        }
-        if let Some(reply) = reply {
-            // Whoever asked may have left.
-            let _: Result<(), _> = reply.send(reloaded);
-        }
-    }
-    systemd::stopping();
-    stop.send_replace(true);
-    partners.stop().await;
-    while let Some(ended) = servers.join_next().await {
-        outcome = outcome.and(server_ended(ended));
-    }
-    tasks.shutdown().await;
-    if let Some(keeping) = keeping {
-        keeping.end().await;
-    }
-    outcome
+    };
+    started.run(shutdown).await
 }
 
-/// What was restored, for each partner; for one who shares its app registration with nobody, the customers themselves.
-fn handed_out(restored: Option<State>, config: &Config) -> impl FnMut(&PartnerSettings) -> Option<Past> + use<> {
+/// Everything that runs.
+struct Daemon {
+    config_file: Option<PathBuf>,
+    state_settings: Option<StateSettings>,
+    access: Access,
+    clock: Clock,
+    metrics: AppMetrics,
+    partners: Partners,
+    /// Where the partners are polled.
+    pollers: PollerRuntime,
+    writer: Option<StateWriterHandle>,
+    rendered: watch::Receiver<Arc<Running>>,
+    reloads: mpsc::Receiver<tokio::sync::oneshot::Sender<Result<(), String>>>,
+    hangups: tokio::signal::unix::Signal,
+    /// Tells the servers and the publisher to end.
+    stop: watch::Sender<bool>,
+    servers: JoinSet<io::Result<()>>,
+    tasks: JoinSet<()>,
+}
+
+impl Daemon {
+    /// Restores the state, starts all tasks, and listens.
+    async fn start(setup: Setup) -> Result<Self, Error> {
+        let Setup { config, config_file, listeners, front, lifecycle, clock } = setup;
+        let access = front.access.clone();
+        let metrics = AppMetrics::new(clock)?;
+        let hangups = shutdown::hangup().map_err(Error::Server)?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+
+        let state_settings = config.state.clone();
+        let (warnings, config) = blocking(move || (config.warnings(clock.wall_now()), config)).await?;
+        log_warnings(warnings.into_iter().chain(access.warnings()));
+        let (mut writer, mut restored) = (None, None);
+        if let Some(settings) = state_settings.clone() {
+            let registry = metrics.registry().clone();
+            let opened = blocking(move || StateWriter::open(&settings, &registry, clock)).await??;
+            (writer, restored) = (Some(opened.0), opened.1);
+        }
+        let pollers = PollerRuntime::start().map_err(Error::Server)?;
+        let mut partners = Partners::none(clock, pollers.handle());
+        let restored = restored_state_for(restored, &config);
+        // From before the first poll, so that what it brings is saved.
+        let changed = partners.changed();
+        partners.apply(config, restored).await?;
+        let running = partners.running();
+        let writer = writer.map(|writer| writer.start(running.clone(), changed));
+        tasks.spawn(credential_watcher::watch_credentials(running.clone()));
+
+        let ever_ready = EverReady::default();
+        tasks.spawn(readiness_watcher::watch_readiness(running.clone(), partners.changed(), clock, ever_ready.clone()));
+
+        let exposition = Published::new();
+        let (render, mut rendered) = watch::channel(Arc::default());
+        let publisher =
+            publisher::Publisher::new(running.clone(), partners.changed(), render, exposition.clone(), clock);
+        let health = Health::new(running.clone(), &publisher, writer.as_ref(), clock);
+        tasks.spawn(publisher.run(shutdown_signalled(stopped.clone())));
+
+        // The first answer holds what was restored. Whatever delays it does not keep us from answering.
+        let first = rendered.wait_for(|rendered| Arc::ptr_eq(rendered, &running.borrow()));
+        let _ = timeout(FIRST_RENDER_TIMEOUT, first).await;
+
+        let (reload, reloads) = mpsc::channel(1);
+        let reload = lifecycle.then_some(reload);
+        let site = site(exposition, ever_ready, running, &metrics, &health, clock, front, reload);
+        let router = web::router(site).map_err(Error::Site)?;
+        let mut servers = JoinSet::new();
+        for listener in listeners {
+            if let Ok(address) = listener.local_addr() {
+                info!(%address, tls = access.is_tls(), version = crate::VERSION, "listening");
+            }
+            let stopped = shutdown_signalled(stopped.clone());
+            servers.spawn(web::serve(listener, router.clone(), access.clone(), web::Limits::default(), stopped));
+        }
+        tasks.spawn(systemd::feed_watchdog(move || health.check(), health::CHECK_INTERVAL));
+        systemd::ready("serving");
+        Ok(Self {
+            config_file,
+            state_settings,
+            access,
+            clock,
+            metrics,
+            partners,
+            pollers,
+            writer,
+            rendered,
+            reloads,
+            hangups,
+            stop,
+            servers,
+            tasks,
+        })
+    }
+
+    /// Serves, and reloads when it is asked to; then ends everything.
+    async fn run(mut self, mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
+        let outcome = loop {
+            let reply = tokio::select! {
+                () = &mut shutdown => {
+                    info!("shutting down");
+                    break Ok(());
+                }
+                Some(ended) = self.servers.join_next() => break server_ended(ended),
+                error = first_panic(&mut self.tasks) => break Err(Error::Task(error)),
+                error = self.partners.failed() => break Err(Error::Task(error)),
+                error = state::first_panic(self.writer.as_mut()) => break Err(Error::Task(error)),
+                Some(()) = self.hangups.recv() => None,
+                Some(reply) = self.reloads.recv() => Some(reply),
+            };
+            systemd::reloading();
+            let reloaded = tokio::select! {
+                reloaded = self.reload() => reloaded,
+                // Files on storage that hangs do not hold up the end.
+                () = &mut shutdown => {
+                    info!("shutting down");
+                    break Ok(());
+                }
+            };
+            systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
+            self.metrics.reloaded(reloaded.is_ok());
+            match &reloaded {
+                Ok(()) => info!("the configuration was reloaded"),
+                Err(problems) => error!("reload failed; keeping the previous configuration:\n{problems}"),
+            }
+            if let Some(reply) = reply {
+                // Whoever asked may have left.
+                let _: Result<(), _> = reply.send(reloaded);
+            }
+        };
+        self.end().await.and(outcome)
+    }
+
+    /// Ends polls, connections and the state writer, all within [`GRACE`].
+    async fn end(mut self) -> Result<(), Error> {
+        let deadline = tokio::time::Instant::now() + GRACE;
+        systemd::stopping();
+        self.stop.send_replace(true);
+        let (partners, writer, servers, pollers) = (&mut self.partners, self.writer, &mut self.servers, self.pollers);
+        let save = async {
+            if timeout(POLLS_END_WITHIN, partners.stop()).await.is_err() {
+                warn!("polls did not end in time; saving what is known so far");
+            }
+            if let Some(writer) = writer {
+                writer.end(deadline).await;
+            }
+        };
+        let serve = async {
+            let mut outcome = Ok(());
+            while let Some(ended) = servers.join_next().await {
+                outcome = outcome.and(server_ended(ended));
+            }
+            outcome
+        };
+        let ((), outcome) = tokio::join!(save, async { timeout_at(deadline, serve).await.unwrap_or(Ok(())) });
+        // A task that does not let go of its thread is left behind.
+        let _ = timeout_at(deadline, self.tasks.shutdown()).await;
+        drop(pollers);
+        outcome
+    }
+
+    /// Reads the configuration again and applies what changed; the problems, if it cannot be.
+    async fn reload(&mut self) -> Result<(), String> {
+        let file = self.config_file.clone().ok_or("there is no configuration file: this is a demonstration")?;
+        let (reread, clock) = (self.access.clone(), self.clock);
+        let load = move || match (Config::load(&file), reread.reread()) {
+            (Ok(config), Ok(rules)) => {
+                let warnings = config.warnings(clock.wall_now());
+                Ok((config, rules, warnings))
+            }
+            (Err(errors), Err(more)) => Err(format!("{errors}\n{more}")),
+            (Err(errors), _) | (_, Err(errors)) => Err(errors.to_string()),
+        };
+        let (config, rules, warnings) = blocking(load).await.map_err(|error| error.to_string())??;
+        if config.state != self.state_settings {
+            warn!("state: what was changed there applies from the next start on");
+        }
+        self.partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
+        self.access.apply(rules);
+        log_warnings(warnings.into_iter().chain(self.access.warnings()));
+        let running = Arc::clone(&self.partners.running().borrow());
+        let rereading = Arc::clone(&running);
+        // A panic is logged by its hook; the configuration is applied nevertheless.
+        let _ = blocking(move || rereading.partners.iter().for_each(Partner::reread_credential)).await;
+        // So that whoever asked for the reload and scrapes sees what it changed. Whatever delays it is not the reload's.
+        let rendered = self.rendered.wait_for(|rendered| Arc::ptr_eq(rendered, &running));
+        let _ = timeout(FIRST_RENDER_TIMEOUT, rendered).await;
+        Ok(())
+    }
+}
+
+/// Runs what may wait for storage off the threads of the runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::Task)
+}
+
+/// The restored state of a partner. One that shares its app registration with no other takes the customers without a copy.
+fn restored_state_for(
+    restored: Option<State>,
+    config: &Config,
+) -> impl FnMut(&PartnerSettings) -> Option<Past> + use<> {
     let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
     let mut restored = restored;
     move |PartnerSettings { name, client_id, .. }| {
@@ -210,65 +313,36 @@ fn handed_out(restored: Option<State>, config: &Config) -> impl FnMut(&PartnerSe
     }
 }
 
-/// Reads the configuration again and applies what changed; the problems, if it cannot be.
-async fn reload_from(
-    file: Option<&Path>,
-    state: Option<&StateSettings>,
-    access: &Access,
-    partners: &mut Partners,
-    shown: &mut watch::Receiver<Arc<Running>>,
-    clock: Clock,
-) -> Result<(), String> {
-    let file = file.ok_or("there is no configuration file: this is a demonstration")?.to_owned();
-    let reread = access.clone();
-    let loaded = tokio::task::spawn_blocking(move || (Config::load(&file), reread.reread())).await;
-    let (config, rules) = match loaded.map_err(|error| error.to_string())? {
-        (Ok(config), Ok(rules)) => (config, rules),
-        (Err(errors), Err(more)) => return Err(format!("{errors}\n{more}")),
-        (Err(errors), _) | (_, Err(errors)) => return Err(errors.to_string()),
-    };
-    let warnings = config.warnings(clock.wall_now());
-    if config.state.as_ref() != state {
-        warn!("state: what was changed there holds from the next start on");
-    }
-    partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
-    access.apply(rules);
-    warn_of(warnings.into_iter().chain(access.warnings()));
-    let running = Arc::clone(&partners.running().borrow());
-    let rereading = Arc::clone(&running);
-    // It panicked, which says so itself: the configuration is applied nevertheless.
-    let _ = tokio::task::spawn_blocking(move || rereading.partners.iter().for_each(Partner::reread_credential)).await;
-    // So that whoever asked for the reload and scrapes sees what it changed. Whatever delays it is not the reload's.
-    let _ = tokio::time::timeout(SHOWN_WITHIN, shown.wait_for(|shown| Arc::ptr_eq(shown, &running))).await;
-    Ok(())
-}
-
-fn warn_of(warnings: impl Iterator<Item = String>) {
+fn log_warnings(warnings: impl Iterator<Item = String>) {
     for warning in warnings {
         warn!("{warning}");
     }
 }
 
 /// What the web server shows, and how it asks for a reload.
+#[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
 fn site(
     exposition: Published,
     ever_ready: EverReady,
     running: watch::Receiver<Arc<Running>>,
-    counters: &AppCounters,
+    metrics: &AppMetrics,
+    health: &Health,
     clock: Clock,
     front: Front,
     reload: Option<web::Reload>,
 ) -> Site {
     let now = move || Arc::clone(&running.borrow());
-    let (counted, numbered, known, configured) = (now.clone(), now.clone(), now.clone(), now);
-    let counters = counters.clone();
+    let (measured, numbered, known, listed, configured) = (now.clone(), now.clone(), now.clone(), now.clone(), now);
+    let (metrics, health) = (metrics.clone(), health.clone());
     Site {
         exposition,
         own: Arc::new(move || {
-            counted().partners.iter().flat_map(Partner::gather).chain([counters.gather()]).flatten().collect()
+            measured().partners.iter().flat_map(Partner::gather).chain([metrics.gather()]).flatten().collect()
         }),
         configuration: Arc::new(move || numbered().number),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
+        readiness: Arc::new(move || listed().partners.iter().map(Partner::readiness).collect()),
+        health: Arc::new(move || health.check()),
         clock,
         ever_ready,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
@@ -282,13 +356,8 @@ fn server_ended(ended: Result<io::Result<()>, JoinError>) -> Result<(), Error> {
     ended.map_err(io::Error::other).flatten().map_err(Error::Server)
 }
 
-fn task_ended(error: &JoinError) -> Error {
-    error!("a task ended abnormally: {error}");
-    Error::Server(io::Error::other("a task ended abnormally"))
-}
-
-/// Ready when a task ended abnormally: a bug. Never otherwise, since others may have done what they were for.
-async fn failed(tasks: &mut JoinSet<()>) -> JoinError {
+/// Resolves when a task panicked: a bug. Never otherwise, since others may have finished their work.
+async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
     loop {
         match tasks.join_next().await {
             Some(Err(error)) => return error,
@@ -298,8 +367,8 @@ async fn failed(tasks: &mut JoinSet<()>) -> JoinError {
     }
 }
 
-/// Ready when the daemon ends.
-async fn told(mut stopped: watch::Receiver<bool>) {
+/// Resolves when shutdown has been signalled.
+async fn shutdown_signalled(mut stopped: watch::Receiver<bool>) {
     // A sender that is gone means the same.
     let _ = stopped.wait_for(|&stopped| stopped).await;
 }

@@ -1,16 +1,19 @@
 //! One partner's rooms, wired: its client, its inventory, its counters and its poller.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::config::{CollectorSettings, PartnerSettings};
+use crate::config::{CollectorSettings, PartnerSettings, read_file};
 use crate::elements::{Client, ClientError};
+use crate::health::Monitor;
 use crate::inventory::state_file::KnownPartner;
 use crate::inventory::{Inventory, Past, Shared};
 use crate::polling::{CustomerFilter, PollCounters, Poller};
+use crate::web::readiness::PartnerReadiness;
 
 /// A partner as a configuration wants it, with all that could fail behind it. Nothing is asked yet.
 #[derive(Debug)]
@@ -24,14 +27,14 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// With the client and the counters of `before` where they fit.
+    /// With the client and the counters of `before` where they fit. Blocks for as long as `ca_file` takes to read.
     pub(super) fn new(
         settings: PartnerSettings,
         collectors: Arc<CollectorSettings>,
         before: Option<&Partner>,
         clock: Clock,
     ) -> Result<Self, ClientError> {
-        let roots = settings.ca_file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let roots = settings.ca_file.as_ref().and_then(|file| Some(read_file(file).ok()?.to_vec()));
         let client = match before {
             Some(before) if before.settings.asks_as(&settings) && before.roots == roots => before.client.clone(),
             _ => Client::new(&settings, clock)?,
@@ -62,6 +65,7 @@ pub struct Partner {
     roots: Option<Vec<u8>>,
     client: Client,
     counters: PollCounters,
+    monitor: Arc<Monitor>,
     clock: Clock,
 }
 
@@ -80,7 +84,10 @@ impl Partner {
         let inventory = Shared::new(inventory, changed);
         let poller =
             Poller::new(&settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
-        (Self { inventory, settings, collectors, roots, client, counters, clock }, poller)
+        let monitor =
+            Monitor::new(format!("polling of partner {}", settings.name), poller.progress(), stall_limit(&settings));
+        let monitor = Arc::new(monitor);
+        (Self { inventory, settings, collectors, roots, client, counters, monitor, clock }, poller)
     }
 
     /// What is known, with the wall clock's times, and what requests fail with at the moment.
@@ -101,9 +108,21 @@ impl Partner {
         past
     }
 
-    /// What is known, to be kept for the next process.
+    /// What is known, to be kept for the next process; its times are the clock's, not the wall clock's.
     pub(super) fn known(&self) -> KnownPartner {
-        KnownPartner::of(&self.settings.client_id, self.snapshot())
+        KnownPartner::of(&self.settings.client_id, self.inventory.snapshot())
+    }
+
+    /// Whether the customers are known. Copies nothing.
+    pub(super) fn readiness(&self) -> PartnerReadiness {
+        let trouble = self.client.status().trouble;
+        self.inventory.read(|inventory| PartnerReadiness::of(inventory, trouble, self.clock.now()))
+    }
+
+    /// What polling is called, and how long it has stood still, if it does. Takes no lock that polls hold.
+    pub(super) fn stalled(&self) -> Option<(&str, Duration)> {
+        let stalled = self.monitor.stalled(self.client.requests_ended(), self.client.is_paused())?;
+        Some((&self.monitor.name, stalled))
     }
 
     /// Whether the credential is refused, so that nothing will be read until somebody sees to it.
@@ -122,4 +141,13 @@ impl Partner {
     pub fn gather(&self) -> Vec<Vec<MetricFamily>> {
         vec![self.client.gather(), self.counters.gather(self.clock.now())]
     }
+}
+
+/// How long no request of a partner may end though one is due: the deadline of a query with its repetitions, that of a
+/// token request, and the wait for a place in the rate limit at a tenth of the configured rate, the lowest after 429s.
+fn stall_limit(settings: &PartnerSettings) -> Duration {
+    let timeout = settings.budget.timeout;
+    let query = timeout.saturating_mul(4).min(Duration::from_mins(2)).max(timeout);
+    let place = Duration::try_from_secs_f64(10.0 / settings.budget.requests_per_second).unwrap_or(Duration::MAX);
+    [query, timeout, place, Duration::from_mins(1)].into_iter().fold(Duration::ZERO, Duration::saturating_add)
 }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings};
 use crate::elements::ClientError;
 use crate::inventory::{Inventory, Past};
+use crate::panics::{self, Task};
 use crate::polling::Poller;
 
 /// What everybody but the pollers needs of the running configuration; replaced whole.
@@ -75,7 +76,7 @@ impl Polling {
                 // A sender that is gone means the same.
                 let _ = stopped.wait_for(|&stopped| stopped).await;
             };
-            poller.run(told).await;
+            panics::scope(Task::Poll, poller.run(told)).await;
             let _ = end.send(());
         };
         tasks.spawn_on(polling, runtime);
@@ -128,7 +129,13 @@ impl Partners {
         for settings in config.partners {
             let position = self.polling.iter().position(|polling| polling.partner.settings.name == settings.name);
             let before = position.and_then(|position| self.polling.get(position)).map(|polling| &polling.partner);
-            let draft = Draft::new(settings, collectors.clone(), before, self.clock)?;
+            let draft = {
+                let (before, collectors, clock) = (before.cloned(), collectors.clone(), self.clock);
+                // Off the threads of the runtime, since it reads `ca_file`.
+                tokio::task::spawn_blocking(move || Draft::new(settings, collectors, before.as_ref(), clock))
+                    .await
+                    .map_err(|error| ClientError::Http(error.to_string()))??
+            };
             let unchanged = before.is_some_and(|before| draft.changes_nothing(before));
             drafts.push((draft, position, unchanged));
         }
@@ -178,7 +185,7 @@ impl Partners {
 
     /// Ready when a poller ended that should not have: a bug. Never otherwise.
     pub async fn failed(&mut self) -> tokio::task::JoinError {
-        super::failed(&mut self.tasks).await
+        super::first_panic(&mut self.tasks).await
     }
 
     /// Ends all polls.

@@ -1,106 +1,177 @@
-//! Renders what is known when it changed or when a value is about to be too old.
+//! Renders the exposition when something changed, when a value is about to be too old, and when the wall clock was set.
+//!
+//! A render that panics is repeated, first after [`RETRY_AFTER`], with a new renderer. If that goes on until the served
+//! exposition holds a value that is too old, an empty one is served instead.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
 use super::partners::Running;
 use crate::clock::Clock;
-use crate::exposition::{Published, Renderer};
+use crate::exposition::{Exposition, Published, Renderer};
+use crate::health::Progress;
+use crate::panics::{self, Task};
 
-/// Between two updates at least: changes that come closer together are published together. Between two looks at what
-/// changed too, while it rests longer: what was is kept until then.
-const PAUSE: Duration = Duration::from_millis(100);
-/// After an update, as many times as long as it took: updates take at most a tenth of one core.
-const REST: u32 = 9;
+/// Between two renders at least: changes that come closer together are published together. Also between two looks at
+/// what changed while it waits longer, so that what was replaced meanwhile can be let go of.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// Waits this many times the last render time, so rendering takes at most 10 % of a core.
+const DUTY_FACTOR: u32 = 9;
 /// But no longer than this: what takes so long is rare.
-const MOST: Duration = Duration::from_secs(5);
+const MAX_DELAY: Duration = Duration::from_secs(5);
 /// Between two looks at the wall clock.
-const GLANCE: Duration = Duration::from_secs(1);
+const WALL_CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+/// After a render that panicked; doubled with each further one, up to [`crate::clock::MAX_SLEEP`].
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Publishes until it is told to stop. What was running when the last exposition was rendered is told on `shown`;
-/// another configuration does not wait for the pause.
-pub(super) async fn publish(
-    mut running: watch::Receiver<Arc<Running>>,
-    shown: watch::Sender<Arc<Running>>,
+/// Publishes what is known.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    running: watch::Receiver<Arc<Running>>,
+    changed: watch::Receiver<()>,
+    /// The configuration that the last exposition was rendered under.
+    rendered: watch::Sender<Arc<Running>>,
     published: Published,
-    mut changed: watch::Receiver<()>,
     clock: Clock,
-    shutdown: impl Future<Output = ()>,
-) {
-    tokio::pin!(shutdown);
-    let mut renderer = Renderer::new();
-    let mut correction = clock.correction();
-    loop {
-        let started = Instant::now();
-        changed.mark_unchanged();
-        let now = Arc::clone(&running.borrow_and_update());
-        let showing = Arc::clone(&now);
-        let publishing = published.clone();
-        correction = steady(correction, clock.correction());
-        let update = move || {
-            let inventories = now.partners.iter().map(|partner| &partner.inventory);
+    progress: Progress,
+    /// `None` after a panic.
+    renderer: Option<Renderer>,
+    correction: SignedDuration,
+    /// When the first value of the served exposition becomes too old.
+    next_expiry: Option<Timestamp>,
+    /// In a row.
+    panics: u32,
+}
+
+impl Publisher {
+    /// Publishes to `published` what `running` knows, after `changed` signals a change. Another configuration does not wait
+    /// for [`MIN_INTERVAL`].
+    pub(super) fn new(
+        running: watch::Receiver<Arc<Running>>,
+        changed: watch::Receiver<()>,
+        rendered: watch::Sender<Arc<Running>>,
+        published: Published,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            running,
+            changed,
+            rendered,
+            published,
+            clock,
+            progress: Progress::default(),
+            renderer: None,
+            correction: clock.correction(),
+            next_expiry: None,
+            panics: 0,
+        }
+    }
+
+    /// Whether rendering goes on.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Publishes until `shutdown`.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        loop {
+            let started = Instant::now();
+            self.progress.due(Some(started));
+            self.render().await;
+            self.progress.ended();
+            self.progress.due(None);
+            let earliest_next = Instant::now() + MIN_INTERVAL.max(started.elapsed() * DUTY_FACTOR).min(MAX_DELAY);
+            let (clock, correction, next_expiry) = (self.clock, self.correction, self.next_expiry);
+            let expiry = async {
+                match next_expiry {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Ok(()) = self.changed.changed(), if self.panics == 0 => {}
+                () = expiry => {}
+                () = clock_is_set(clock, correction) => {}
+                () = retry(self.panics), if self.panics > 0 => {}
+                () = &mut shutdown => return,
+            }
+            loop {
+                let wake = earliest_next.min(Instant::now() + MIN_INTERVAL);
+                tokio::select! {
+                    () = sleep_until(wake) => {}
+                    Ok(()) = self.running.changed() => break,
+                }
+                if wake == earliest_next {
+                    break;
+                }
+                self.take_over_changes().await;
+            }
+        }
+    }
+
+    async fn render(&mut self) {
+        self.changed.mark_unchanged();
+        let running = Arc::clone(&self.running.borrow_and_update());
+        let rendering = Arc::clone(&running);
+        self.correction = steady(self.correction, self.clock.correction());
+        let (clock, correction, published) = (self.clock, self.correction, self.published.clone());
+        let mut renderer = self.renderer.take().unwrap_or_default();
+        let render = move || {
+            let inventories = rendering.partners.iter().map(|partner| &partner.inventory);
             let mut next_expiry = None;
-            renderer.update_shared(inventories, now.customer_name_label, clock.now(), correction, |exposition| {
+            renderer.update_shared(inventories, rendering.customer_name_label, clock.now(), correction, |exposition| {
                 next_expiry = exposition.next_expiry();
-                publishing.publish(exposition);
+                published.publish(exposition);
             });
             (renderer, next_expiry)
         };
-        let next_expiry = match tokio::task::spawn_blocking(update).await {
-            Ok((after, next_expiry)) => {
-                renderer = after;
-                shown.send_replace(showing);
-                next_expiry
+        match tokio::task::spawn_blocking(|| panics::sync_scope(Task::Render, render)).await {
+            Ok((renderer, next_expiry)) => {
+                self.renderer = Some(renderer);
+                self.next_expiry = next_expiry;
+                self.panics = 0;
+                self.rendered.send_replace(running);
             }
-            Err(error) => {
-                error!("rendering ended abnormally, the last exposition stays: {error}");
-                renderer = Renderer::new();
-                None
-            }
-        };
-        let earliest_next = Instant::now() + PAUSE.max(started.elapsed() * REST).min(MOST);
-        let expiry = async {
-            match next_expiry {
-                Some(at) => sleep_until(clock.instant(at)).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            Ok(()) = changed.changed() => {}
-            () = expiry => {}
-            () = clock_is_set(clock, correction) => {}
-            () = &mut shutdown => return,
+            Err(_) => self.panicked(),
         }
-        loop {
-            let wake = earliest_next.min(Instant::now() + PAUSE);
-            tokio::select! {
-                () = sleep_until(wake) => {}
-                Ok(()) = running.changed() => break,
-            }
-            if wake == earliest_next {
-                break;
-            }
-            let now = Arc::clone(&running.borrow());
-            renderer = look(renderer, now).await;
+    }
+
+    /// What is served stays until a value in it is too old: then nothing is served rather than that.
+    fn panicked(&mut self) {
+        self.panics = self.panics.saturating_add(1);
+        self.next_expiry = self.published.get().next_expiry();
+        if self.next_expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
+            error!("rendering panics again and again, and values are too old: no customer's series are served");
+            self.published.publish(Exposition::default());
+            self.next_expiry = None;
+        } else {
+            error!("rendering panicked; the last exposition is served until it can be repeated");
         }
+    }
+
+    /// Takes over what changed, though it is not time to render it.
+    async fn take_over_changes(&mut self) {
+        let running = Arc::clone(&self.running.borrow());
+        let mut renderer = self.renderer.take().unwrap_or_default();
+        let take_over = move || {
+            renderer.look_at(running.partners.iter().map(|partner| &partner.inventory));
+            renderer
+        };
+        // After a panic there is a new renderer, which renders everything.
+        self.renderer = tokio::task::spawn_blocking(|| panics::sync_scope(Task::Render, take_over)).await.ok();
     }
 }
 
-/// Takes over what changed, though it is not time to render it.
-async fn look(mut renderer: Renderer, running: Arc<Running>) -> Renderer {
-    let look = move || {
-        renderer.look_at(running.partners.iter().map(|partner| &partner.inventory));
-        renderer
-    };
-    tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
-        error!("what changed could not be taken over, all will be rendered again: {error}");
-        Renderer::new()
-    })
+/// Resolves when a render that panicked is to be repeated.
+async fn retry(panics: u32) {
+    let pause = RETRY_AFTER.saturating_mul(1 << panics.saturating_sub(1).min(10));
+    tokio::time::sleep(pause.min(crate::clock::MAX_SLEEP)).await;
 }
 
 /// The correction to render with: the last one unless it moved by more than the second that it is rounded to, so that
@@ -110,31 +181,74 @@ fn steady(last: SignedDuration, now: SignedDuration) -> SignedDuration {
     if same { last } else { now }
 }
 
-/// Ready when the wall clock was set since an exposition with this correction: its times are no longer right, even where
-/// nothing else changes. Two readings of one correction differ by a second at most.
+/// Resolves when the wall clock was set since an exposition with this correction: its times are no longer right, even
+/// where nothing else changes. Two readings of one correction differ by a second at most.
 async fn clock_is_set(clock: Clock, rendered: SignedDuration) {
     while (clock.correction() - rendered).abs() <= SignedDuration::from_secs(1) {
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(WALL_CLOCK_INTERVAL).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    use jiff::Timestamp;
-
     use super::*;
+    use crate::clock::suspended;
+    use crate::config::Config;
+    use crate::domain::Collector;
+    use crate::inventory::Inventory;
 
     static SET_FORWARD: AtomicI64 = AtomicI64::new(0);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
 
     fn wall() -> Timestamp {
         Timestamp::now() + SignedDuration::from_secs(SET_FORWARD.load(Ordering::Relaxed))
     }
 
+    /// What is rendered again and again without success is served until it is too old, and no longer.
+    #[tokio::test]
+    async fn what_cannot_be_rendered_any_more_is_not_served_for_ever() {
+        let clock = Clock::starting_at(at(1));
+        let config = "partners: [{ auth: { client_id: a, client_secret: b } }]";
+        let config = Config::parse(config, Path::new(".")).unwrap();
+        let mut inventory = Inventory::new("main".into(), Arc::new(config.collectors), true, &[]);
+        inventory.complete_listing(&[].into(), at(0));
+        let max_age = i64::try_from(inventory.max_age(Collector::Services).as_secs()).unwrap();
+        let published = Published::new();
+        published.publish(Exposition::render(&[inventory], false, at(1)));
+        let served = published.get().series();
+        assert!(served > 0 && published.get().next_expiry() == Some(at(max_age)));
+        let (running, changed) = (watch::Sender::default(), watch::Sender::default());
+        let make = |clock| {
+            let (running, changed) = (running.subscribe(), changed.subscribe());
+            Publisher::new(running, changed, watch::Sender::default(), published.clone(), clock)
+        };
+        let mut young = make(clock);
+        young.panicked();
+        assert_eq!((published.get().series(), young.next_expiry), (served, Some(at(max_age))));
+        make(Clock::starting_at(at(max_age))).panicked();
+        assert_eq!(published.get().series(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_render_that_panics_is_repeated_less_and_less_often() {
+        let mut pauses = Vec::new();
+        for panics in [1, 2, 3, 100] {
+            let start = Instant::now();
+            retry(panics).await;
+            pauses.push(start.elapsed().as_secs());
+        }
+        assert_eq!(pauses, [1, 2, 4, 30]);
+    }
+
     #[tokio::test]
     async fn a_wall_clock_that_is_set_is_noticed() {
-        let clock = Clock::following(wall);
+        let clock = Clock::following(wall, suspended);
         SET_FORWARD.store(-3600, Ordering::Relaxed);
         clock_is_set(clock, SignedDuration::ZERO).await;
         for rendered in [clock.correction(), clock.correction() + SignedDuration::from_secs(1)] {

@@ -1,16 +1,19 @@
-//! What a service manager hands over and is told: listening sockets (`LISTEN_FDS`), and `sd_notify`.
+//! The service manager: listening sockets that it hands over (`LISTEN_FDS`), and what it is notified of (`sd_notify`).
 //!
-//! Without `NOTIFY_SOCKET` nothing is said. A message that cannot be sent is a debug line: the service works without.
+//! Without `NOTIFY_SOCKET` nothing is sent. A message that cannot be sent is a debug line: the service works without.
 
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::OnceLock;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use listenfd::ListenFd;
-use rustix::time::{ClockId, clock_gettime};
-use tracing::debug;
+use sd_notify::NotifyState;
+use tracing::{debug, error};
+
+/// Messages that wait for a manager that does not read; further ones are dropped.
+const MAX_WAITING: usize = 16;
 
 /// The sockets that systemd listens on for us, at least one, all of them TCP. Takes them out of the environment, so it is
 /// called once, before there are other threads.
@@ -56,68 +59,69 @@ fn is_listening(_: &TcpListener) -> io::Result<bool> {
 
 /// The listeners serve.
 pub fn ready(status: &str) {
-    notify(&format!("READY=1\nSTATUS={status}\n"));
+    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// The end has begun.
 pub fn stopping() {
-    notify("STOPPING=1\nSTATUS=shutting down\n");
+    notify(&[NotifyState::Stopping, NotifyState::Status("shutting down")]);
 }
 
 /// A reload has begun; [`ready`] ends it, whether it succeeded or not.
 pub fn reloading() {
-    let now = clock_gettime(ClockId::Monotonic);
-    let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
-    notify(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reloading\n"));
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]);
+    }
 }
 
-/// Tells the watchdog, if there is one, that the runtime still turns, twice in its time. Does not end.
-pub async fn keep_watchdog_quiet() {
-    let Some(limit) = watchdog() else { return std::future::pending().await };
-    let mut every = tokio::time::interval(limit / 2);
+/// Keeps the watchdog, if there is one, content for as long as `health` says that all work goes on. Checks every
+/// `interval` and twice in the watchdog's time, and does not end.
+pub async fn feed_watchdog(health: impl Fn() -> Result<(), String>, interval: Duration) {
+    let limit = sd_notify::watchdog_enabled().filter(|limit| *limit >= Duration::from_millis(2));
+    let mut every = tokio::time::interval(limit.map_or(interval, |limit| (limit / 2).min(interval)));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stalled = false;
     loop {
         every.tick().await;
-        notify("WATCHDOG=1\n");
+        let health = health();
+        if let (Err(what), false) = (&health, stalled) {
+            let what = what.trim_end().replace('\n', "; ");
+            error!("{what}");
+            notify(&[NotifyState::Status(&what)]);
+        }
+        if health.is_ok() {
+            if limit.is_some() {
+                notify(&[NotifyState::Watchdog]);
+            }
+            if stalled {
+                notify(&[NotifyState::Status("serving")]);
+            }
+        }
+        stalled = health.is_err();
     }
 }
 
-/// How long the watchdog of this very process waits.
-fn watchdog() -> Option<Duration> {
-    let read = |name| std::env::var(name).ok();
-    if read("WATCHDOG_PID").is_some_and(|pid| pid != std::process::id().to_string()) {
-        return None;
+/// Hands a message to the thread that sends: a manager that reads nothing holds up nobody else.
+fn notify(states: &[NotifyState<'_>]) {
+    static SENDER: OnceLock<Option<SyncSender<String>>> = OnceLock::new();
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
     }
-    let limit = Duration::from_micros(read("WATCHDOG_USEC")?.parse().ok()?);
-    (limit >= Duration::from_millis(2)).then_some(limit)
-}
-
-fn notify(message: &str) {
-    let Some(name) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    if let Err(error) = send(name.as_bytes(), message) {
+    let start = || {
+        let (sender, messages) = sync_channel::<String>(MAX_WAITING);
+        let send = move || {
+            for message in messages {
+                if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&message)]) {
+                    debug!(%error, "sd_notify");
+                }
+            }
+        };
+        std::thread::Builder::new().name("sd_notify".to_owned()).spawn(send).ok().map(|_| sender)
+    };
+    let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
+    if let Some(sender) = SENDER.get_or_init(start)
+        && let Err(error) = sender.try_send(lines.join("\n"))
+    {
         debug!(%error, "sd_notify");
     }
-}
-
-fn send(name: &[u8], message: &str) -> io::Result<()> {
-    let address = match name.strip_prefix(b"@") {
-        Some(name) => abstract_address(name)?,
-        None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(name))?,
-    };
-    let socket = UnixDatagram::unbound()?;
-    // A manager that reads nothing holds up nobody.
-    socket.set_nonblocking(true)?;
-    socket.connect_addr(&address)?;
-    socket.send(message.as_bytes()).map(|_| ())
-}
-
-#[cfg(target_os = "linux")]
-fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
-    use std::os::linux::net::SocketAddrExt as _;
-    SocketAddr::from_abstract_name(name)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn abstract_address(_: &[u8]) -> io::Result<SocketAddr> {
-    Err(io::ErrorKind::Unsupported.into())
 }

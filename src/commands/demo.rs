@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::{Failure, Handed, front, listeners, output, serve, simulate};
+use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::config::Config;
 use crate::simulator::Simulator;
@@ -17,7 +18,7 @@ const COLLECTORS: &str = "collectors:
   products_available: { interval: 5m }
 ";
 
-pub(super) async fn run(flags: &Flags, world: &World, handed: Handed) -> Result<(), Failure> {
+pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = simulate::settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
     let front = front(flags)?;
@@ -41,5 +42,5 @@ pub(super) async fn run(flags: &Flags, world: &World, handed: Handed) -> Result<
     }
     text += "Ctrl-C ends it.\n";
     output::answer(&text);
-    serve(config, None, listeners, front, flags).await
+    serve(config, None, listeners, front, flags, shutdown).await
 }

@@ -13,11 +13,12 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tracing::error;
 
-use crate::app::{self, systemd};
+use crate::app::{self, Shutdown, systemd};
 use crate::cli::{Cli, Command, Flags};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
@@ -32,6 +33,8 @@ enum Failure {
     Usage(String),
     /// Something failed at run time.
     Run(String),
+    /// A signal ended it before it was done.
+    Interrupted(i32),
 }
 
 impl Failure {
@@ -51,10 +54,18 @@ impl From<ConfigErrors> for Failure {
     }
 }
 
-/// Runs what the command line asks for.
+/// Runs what the command line asks for. SIGTERM and SIGINT end the daemon in good order, the commands that only print
+/// something at once.
 #[must_use]
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
     let Cli { command, flags } = cli;
+    let shutdown = match shutdown {
+        Ok(shutdown) => shutdown,
+        Err(error) => {
+            error!("installing the signal handlers: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     // Before the runtime has threads: what it takes out of the environment, others may be reading.
     let handed = flags.systemd_socket.then(systemd::listeners);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -64,14 +75,25 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(async {
+    let serves = matches!(command, None | Some(Command::Demo(_) | Command::Simulate(_)));
+    let signalled = shutdown.clone().signalled();
+    let running = runtime.spawn(async move {
         match command {
-            None => daemon(&flags, handed).await,
-            Some(Command::Demo(world)) => demo::run(&flags, &world, handed).await,
+            None => daemon(flags, handed, shutdown).await,
+            Some(Command::Demo(world)) => demo::run(&flags, &world, handed, shutdown).await,
             Some(Command::Once { format }) => once::run(&flags, format).await,
             Some(Command::Check { online }) => check::run(&flags, online).await,
             Some(Command::Discover) => discover::run(&flags).await,
-            Some(Command::Simulate(world)) => simulate::run(&flags, &world).await,
+            Some(Command::Simulate(world)) => simulate::run(&flags, &world, shutdown).await,
+        }
+    });
+    let result = runtime.block_on(async {
+        let ended = async { running.await.unwrap_or_else(|error| Err(Failure::run(error))) };
+        tokio::select! {
+            result = ended => result,
+            // A thread that is held by storage does not keep the process. One that serves ends by itself, and if it does
+            // not, `Shutdown` ends it.
+            signal = signalled, if !serves => Err(Failure::Interrupted(signal)),
         }
     });
     // A name that is being resolved, or a render, does not hold up the end.
@@ -90,16 +112,27 @@ pub fn run(cli: Cli) -> ExitCode {
             output::complain(&errors.to_string());
             ExitCode::from(2)
         }
+        // As a shell reports a process that a signal ended.
+        Err(Failure::Interrupted(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
     }
 }
 
 /// The sockets of systemd, if they were asked for.
 type Handed = Option<io::Result<Vec<std::net::TcpListener>>>;
 
-async fn daemon(flags: &Flags, handed: Handed) -> Result<(), Failure> {
-    let (config, front) = load(flags)?;
-    let listeners = listeners(flags, handed)?;
-    serve(config, Some(flags.config_file.clone()), listeners, front, flags).await
+async fn daemon(flags: Flags, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
+    let flags = Arc::new(flags);
+    let starting = Arc::clone(&flags);
+    // Off the threads of the runtime: storage and name servers may hang.
+    let started = tokio::task::spawn_blocking(move || {
+        let (config, front) = load(&starting)?;
+        Ok::<_, Failure>((config, front, listeners(&starting, handed)?))
+    });
+    let (config, front, listeners) = tokio::select! {
+        started = started => started.map_err(Failure::run)??,
+        _ = shutdown.clone().signalled() => return Ok(()),
+    };
+    serve(config, Some(flags.config_file.clone()), listeners, front, &flags, shutdown).await
 }
 
 /// Both files of the configuration; what is wrong with either is said at once.
@@ -127,11 +160,14 @@ async fn serve(
     listeners: Vec<TcpListener>,
     front: Front,
     flags: &Flags,
+    shutdown: Shutdown,
 ) -> Result<(), Failure> {
-    let shutdown = app::termination().map_err(Failure::run)?;
     let lifecycle = flags.enable_lifecycle;
     let setup = app::Setup { config, config_file, listeners, front, lifecycle, clock: Clock::start() };
-    let served = app::run(setup, shutdown).await;
+    let served = app::run(setup, async {
+        shutdown.signalled().await;
+    })
+    .await;
     served.map_err(|error| match error {
         app::Error::Site(error) => Failure::Usage(format!("--web.telemetry-path: {error}")),
         error => Failure::run(error),

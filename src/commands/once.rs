@@ -43,8 +43,12 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         if done == all {
             break;
         }
-        // Looking costs a walk over all targets, so changes are not looked at one by one.
-        tokio::time::sleep(DRAW_EVERY).await;
+        tokio::select! {
+            // Looking costs a walk over all targets, so changes are not looked at one by one.
+            () = tokio::time::sleep(DRAW_EVERY) => {}
+            // What it had yet to poll would be waited for for ever.
+            error = polls.failed() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
+        }
     }
     bar.finish_and_clear();
     polls.stop().await;

@@ -7,22 +7,21 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use super::{Failure, listen, output};
-use crate::app;
+use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::simulator::{Generator, Settings, Simulator, profile};
 
-pub(super) async fn run(flags: &Flags, world: &World) -> Result<(), Failure> {
+pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
     let [address] = flags.listen_addresses.as_slice() else {
         return Err(Failure::Usage("simulate listens on one --web.listen-address".to_owned()));
     };
     let listener = listen(std::slice::from_ref(address))?.remove(0);
-    let shutdown = app::termination().map_err(Failure::run)?;
     let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
     let config = config(&simulator, &registrations, "");
     output::answer(&format!("# A simulated Elements API. A configuration for it:\n{config}"));
-    shutdown.await;
+    shutdown.signalled().await;
     simulator.stop().await;
     Ok(())
 }

@@ -14,7 +14,8 @@ use secrecy::ExposeSecret as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::credential::{Certificate, CertificateSource, SecretSource, read_file};
+use super::credential::{Certificate, CertificateSource, SecretSource};
+use super::file::read_file;
 use super::problem::Mistake;
 
 impl CertificateSource {

@@ -1,7 +1,5 @@
 //! The credential of an app registration: where it comes from, and what was read there.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -9,10 +7,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::file::read_file;
 use super::problem::{Mistake, quoted};
-
-/// No configuration is larger; a device file or a log given by mistake is not read to its end.
-const LARGEST_FILE: u64 = 16 << 20;
 
 /// Exactly one of the two kinds.
 #[derive(Debug)]
@@ -89,38 +85,6 @@ fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Mistake> {
             Mistake::new(format!("the environment variable {} is not UTF-8", quoted(name)), "set it to plain text")
         }
     })
-}
-
-/// The bytes of a file that belongs to the configuration, wiped when they are dropped.
-pub(crate) fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)
-        .and_then(|file| {
-            // All of it at once: a buffer that grows leaves copies behind.
-            let length = file.metadata()?.len().min(LARGEST_FILE);
-            bytes.reserve_exact(usize::try_from(length).unwrap_or_default() + 1);
-            file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)
-        })
-        .map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        let what = format!("{} is larger than {LARGEST_FILE} bytes", path.display());
-        return Err(Mistake::new(what, "check whether it is the right file"));
-    }
-    Ok(bytes)
-}
-
-/// Why a file could not be read.
-fn unreadable(path: &Path, error: &std::io::Error) -> Mistake {
-    use std::io::ErrorKind;
-    let remedy = match error.kind() {
-        ErrorKind::NotFound => {
-            return Mistake::new(format!("{} does not exist", path.display()), "create it or correct the path");
-        }
-        ErrorKind::PermissionDenied => "let the user that the exporter runs as read it",
-        ErrorKind::IsADirectory => "write the path of a file in it",
-        _ => "check the file",
-    };
-    Mistake::new(format!("{} cannot be read ({error})", path.display()), remedy)
 }
 
 /// Where a certificate and its private key come from.

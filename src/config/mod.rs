@@ -7,6 +7,7 @@
 mod certificate;
 mod credential;
 mod duration;
+mod file;
 mod permissions;
 mod problem;
 mod raw;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
+pub use file::{open_regular_file, read_file};
 pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
@@ -31,7 +33,6 @@ pub use settings::{
 pub use urls::redacted_url;
 
 // For the web configuration, which is another file of the same kind.
-pub(crate) use credential::read_file;
 pub(crate) use problem::{At, quoted};
 pub(crate) use raw::RawLabels as Pairs;
 pub(crate) use yaml::read as read_yaml;

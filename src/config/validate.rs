@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::credential::read_file;
+use super::file::read_file;
 use super::problem::{At, ConfigErrors, Mistake, quoted};
 use super::raw::{RawBudget, RawConfig, RawPartner, RawState};
 use super::settings::{BudgetSettings, Config, PartnerSettings, StateSettings};

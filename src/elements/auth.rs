@@ -177,7 +177,7 @@ impl Auth {
             };
             match until {
                 Some(until) => tokio::select! {
-                    () = tokio::time::sleep_until(self.0.clock.instant(until)) => {}
+                    () = self.0.clock.sleep_until(until) => {}
                     () = rotated => {}
                 },
                 None => return,

@@ -194,6 +194,18 @@ impl Client {
         self.0.registry.gather()
     }
 
+    /// Requests that were answered or that failed so far, token requests included.
+    #[must_use]
+    pub fn requests_ended(&self) -> u64 {
+        self.0.counters.ended()
+    }
+
+    /// Whether no request may go out for now: requests are paused after HTTP 429, or after failed token requests.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.0.gate.state().closed_for.is_some() || self.0.auth.status().paused_until.is_some()
+    }
+
     /// What the status page and readiness want to know, as of now.
     #[must_use]
     pub fn status(&self) -> ApiStatus {

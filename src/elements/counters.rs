@@ -118,6 +118,12 @@ impl Counters {
         }
     }
 
+    /// Requests that were answered or that failed, so far.
+    pub(super) fn ended(&self) -> u64 {
+        let ended = |operation: Operation| self.durations.with_label_values(&[operation.as_str()]).get_sample_count();
+        Operation::all().map(ended).sum()
+    }
+
     /// A request repeats one that failed.
     pub(super) fn retried(&self, operation: Operation) {
         self.retries.with_label_values(&[operation.as_str()]).inc();

@@ -27,7 +27,7 @@ use super::client::ClientError;
 use super::error::Failure;
 use super::resolver::Resolver;
 use super::response::Response;
-use crate::config::PartnerSettings;
+use crate::config::{PartnerSettings, read_file};
 use crate::domain::FailureReason;
 
 /// A connection is established within this (and within three quarters of the request timeout), or not at all.
@@ -236,7 +236,7 @@ fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<ClientConfig, Cli
 
 /// The certificates of a PEM file; at least one. Blocks for as long as the file takes.
 pub(super) fn read_roots(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let read = std::fs::read(&path).map_err(|error| error.to_string()).and_then(|pem| {
+    let read = read_file(&path).map_err(|mistake| mistake.to_string()).and_then(|pem| {
         // What reqwest takes for a certificate, so that a wrong one is found now.
         Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
         CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::backoff::PollOutcome;
@@ -23,7 +24,9 @@ use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Target};
 use crate::elements::{Admission, AskError, Client, Failure};
+use crate::health::Progress;
 use crate::inventory::{Inventory, Shared};
+use crate::panics::{self, Task};
 
 mod completion;
 mod restore;
@@ -54,6 +57,7 @@ pub struct Poller {
     reported_max: bool,
     counters: PollCounters,
     clock: Clock,
+    progress: Progress,
     partner: String,
     polls: JoinSet<PollResult>,
     /// With the time at which it started.
@@ -101,6 +105,7 @@ impl Poller {
             reported_max: false,
             counters,
             clock,
+            progress: Progress::default(),
             partner: settings.name.to_string(),
             polls: JoinSet::new(),
             in_flight: HashMap::new(),
@@ -113,11 +118,22 @@ impl Poller {
         poller
     }
 
+    /// Whether polling goes on.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
     /// Runs until `shutdown`; polls in flight are dropped then.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
             self.counters.head_due(self.queue.next_due());
+            self.progress.due(if self.polls.is_empty() {
+                self.queue.next_due().map(|due| self.clock.instant(due))
+            } else {
+                Some(Instant::now())
+            });
             let may_start = self.polls.len() < self.max_in_flight;
             tokio::select! {
                 () = &mut shutdown => break,
@@ -154,14 +170,14 @@ impl Poller {
                         max_customers: self.max_customers,
                     };
                     let pages = self.pages.0.clone();
-                    self.polls.spawn(async move {
+                    self.polls.spawn(panics::scope(Task::Poll, async move {
                         PollResult::Listed(listing::list(client, context, pages, admission).await)
-                    })
+                    }))
                 }
-                Target::Customer(customer, question) => self.polls.spawn(async move {
+                Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
                     let answer = client.ask(&customer, question, admission).await;
                     PollResult::Asked(customer, question, answer)
-                }),
+                })),
             };
             self.in_flight.insert(handle.id(), (target, now));
             return;
@@ -170,6 +186,7 @@ impl Poller {
 
     /// Customers of the listing: known from now on, planned and due at once.
     fn observe(&mut self, page: Vec<Prepared>) {
+        self.progress.ended();
         let now = self.clock.now();
         let max = self.max_customers as usize;
         let Self { inventory, capacity, witness, .. } = self;
@@ -236,6 +253,7 @@ impl Poller {
     }
 
     fn finish(&mut self, done: Result<(Id, PollResult), JoinError>) {
+        self.progress.ended();
         match done {
             Ok((id, done)) => match (self.in_flight.remove(&id), done) {
                 (Some((target, _)), PollResult::Listed(result)) => self.listed(&target, result),
@@ -288,7 +306,7 @@ async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -
     match next_due {
         // A timer that is due already still takes a millisecond: a thousand polls a second at most.
         Some(due) if due <= clock.now() => {}
-        Some(due) => tokio::time::sleep_until(clock.instant(due)).await,
+        Some(due) => clock.sleep_until(due).await,
         None => std::future::pending().await,
     }
     client.admit().await

@@ -5,7 +5,7 @@
 //! | the telemetry path | the exposition, in the format and encoding that is asked for |
 //! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
 //! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`] |
-//! | `/-/healthy` | 200 while the process works |
+//! | `/-/healthy` | 200 while polling, rendering and saving go on; 503 names what stands still |
 //! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
 //! | `/config` | the configuration, without secrets |
 //! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
@@ -52,7 +52,7 @@ pub use server::{Limits, bind, serve};
 use crate::clock::Clock;
 use crate::exposition::Published;
 use crate::inventory::Inventory;
-use readiness::EverReady;
+use readiness::{EverReady, Readiness};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -69,6 +69,10 @@ pub struct Site {
     /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
     /// clock.
     pub inventories: Arc<dyn Fn() -> Vec<Inventory> + Send + Sync>,
+    /// What `/-/ready` answers, from the inventories as they are, without a copy.
+    pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    /// Whether polling, rendering and saving go on; if not, a line for each that stands still. Must not block.
+    pub health: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// The running configuration, without secrets.
     pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
     /// What ages are reckoned by.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 
 use crate::domain::{Collector, FailureReason, PartnerName};
-use crate::inventory::{Condition, Inventory, is_older};
+use crate::inventory::{Absence, Inventory, is_older};
 
 /// The readiness of all partners.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,16 +63,31 @@ impl EverReady {
 /// The readiness of these partners.
 #[must_use]
 pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
-    let partners: Vec<_> = inventories
-        .iter()
-        .map(|inventory| PartnerReadiness {
+    inventories.iter().map(|inventory| PartnerReadiness::of(inventory, inventory.listing.trouble, now)).collect()
+}
+
+impl FromIterator<PartnerReadiness> for Readiness {
+    fn from_iter<I: IntoIterator<Item = PartnerReadiness>>(partners: I) -> Self {
+        let partners: Vec<_> = partners.into_iter().collect();
+        Self { ready: are_ready(partners.iter().map(|partner| partner.stage)), partners }
+    }
+}
+
+impl PartnerReadiness {
+    /// The readiness of a partner whose requests fail with `trouble` at the moment.
+    #[must_use]
+    pub fn of(inventory: &Inventory, trouble: Option<FailureReason>, now: Timestamp) -> Self {
+        let stage = match stage(inventory, now) {
+            Stage::Waiting(reason) => Stage::Waiting(reason.or(trouble)),
+            stage => stage,
+        };
+        Self {
             partner: inventory.partner.clone(),
-            stage: stage(inventory, now),
+            stage,
             customers: inventory.customers.len(),
-            pending: pending(inventory, now),
-        })
-        .collect();
-    Readiness { ready: are_ready(partners.iter().map(|partner| partner.stage)), partners }
+            pending: pending(inventory),
+        }
+    }
 }
 
 /// Whether no partner is waited for, and at least one is complete.
@@ -99,13 +114,23 @@ pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     }
     match listing.failure {
         Some(reason @ (FailureReason::Unauthorized | FailureReason::Forbidden)) => Stage::Refused(reason),
-        reason => Stage::Waiting(reason.or(listing.trouble)),
+        reason => Stage::Waiting(reason),
     }
 }
 
-fn pending(inventory: &Inventory, now: Timestamp) -> u64 {
-    let counts = inventory.collectors.enabled().map(|collector| inventory.targets(collector, now));
-    counts.filter_map(|counts| counts.get(&Condition::Pending).copied()).sum()
+/// Targets of the enabled collectors that have never been polled. One walk: it is made under the inventory's lock.
+fn pending(inventory: &Inventory) -> u64 {
+    let enabled = Collector::ALL.map(|collector| inventory.collectors.enabled().any(|enabled| enabled == collector));
+    let is_enabled = |collector: Collector| enabled.get(collector as usize).copied().unwrap_or_default();
+    let listing = inventory.listing.wanted && inventory.listing.polled.is_none() && is_enabled(Collector::Services);
+    let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
+    let pending = targets.filter(|(question, known)| {
+        known.polled.is_none()
+            && known.answer.is_none()
+            && known.absence != Absence::Confirmed
+            && is_enabled(question.collector())
+    });
+    u64::from(listing) + pending.count() as u64
 }
 
 impl fmt::Display for Stage {

@@ -24,10 +24,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::counters::Counters;
 use super::own;
 use super::query::Query;
-use super::readiness::readiness;
 use super::view::{Recent, View};
 use super::{Error, Site, api, customer_page, page};
 use crate::exposition::{Chunks, Own, accepts_gzip, apart, merge, negotiate};
+use crate::panics::{self, Task};
 
 const STYLE: &str = include_str!("style.css");
 /// Nothing but the style sheet is loaded, nothing runs, nobody frames it.
@@ -58,7 +58,7 @@ pub fn router(site: Site) -> Result<Router, Error> {
     let pages = Router::new()
         .route("/", get(status_page))
         .route(&telemetry_path, get(metrics))
-        .route("/-/healthy", get(async || (TEXT, "healthy\n")))
+        .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
         .route("/config", get(config))
@@ -164,7 +164,7 @@ async fn aside<T: Send + 'static>(
     let turn = Arc::clone(turns).acquire_owned().await.ok();
     let work = move || {
         let _turn = turn;
-        work()
+        panics::sync_scope(Task::Connection, work)
     };
     tokio::task::spawn_blocking(work).await.map_err(|_| failed())
 }
@@ -198,13 +198,21 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     Ok(response)
 }
 
+/// Takes no lock that work is done under, so that it answers also while that work hangs.
+async fn healthy(State(pages): Shared) -> Response {
+    match (pages.site.health)() {
+        Ok(()) => (TEXT, "healthy\n").into_response(),
+        Err(stalled) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, stalled).into_response(),
+    }
+}
+
 async fn ready(State(pages): Shared) -> Result<Response, Response> {
     let state = Arc::clone(&pages);
     let (ready, text) = state
         .desk
         .probe(move || {
             let site = &pages.site;
-            let readiness = readiness(&(site.inventories)(), site.clock.wall_now());
+            let readiness = (site.readiness)();
             (site.ever_ready.note(readiness.ready), readiness.to_string())
         })
         .await?;

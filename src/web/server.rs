@@ -38,6 +38,7 @@ use super::access::Access;
 use super::answers::Answers;
 use super::connections::{Activity, Connections, Told};
 use super::head_deadline::{Head, HeadDeadline};
+use crate::panics::{self, Task};
 
 /// The largest head of a request, in bytes.
 const HEAD_SIZE: u32 = 16 * 1024;
@@ -156,13 +157,13 @@ pub async fn serve(
         };
         let connection = Connection { activity: Arc::clone(&admitted.activity), access: access.clone(), limits };
         let served = connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone());
-        connections.spawn(async move {
+        connections.spawn(panics::scope(Task::Connection, async move {
             tokio::select! {
                 biased;
                 () = served => {}
                 () = admitted.unwanted() => tracing::debug!(%peer, "connection closed to make room"),
             }
-        });
+        }));
     }
     drop(listener);
     stop.send_replace(true);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use avepoint_exporter::app::{self, Setup};
-use avepoint_exporter::clock::Clock;
+use avepoint_exporter::clock::{Clock, suspended};
 use avepoint_exporter::config::Config;
 use avepoint_exporter::web::{Access, Front, RoutePrefix};
 use tokio::runtime::Handle;
@@ -38,7 +38,7 @@ impl Daemon {
                 access: Access::load(None).unwrap(),
             },
             lifecycle: false,
-            clock: Clock::following(wall.read),
+            clock: Clock::following(wall.read, suspended),
         };
         let running = runtime.spawn(app::run(setup, async {
             let _ = stopped.await;

@@ -59,6 +59,8 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             configuration: Arc::new(|| 0),
             exposition: Published::new(),
             own: Arc::new(Vec::new),
+            readiness: Arc::new(|| std::iter::empty().collect()),
+            health: Arc::new(|| Ok(())),
             inventories: Arc::new(move || of_tasks()),
             config_yaml: Arc::new(move || of_pages()),
             clock: Clock::start(),

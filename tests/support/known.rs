@@ -32,7 +32,8 @@ pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
         }
     }
     inventory.complete_listing(&inventory.customers.keys().cloned().collect(), now);
-    State { saved: now, partners: vec![KnownPartner::of(&config.partners[0].client_id, inventory)] }
+    let known = KnownPartner::of(&config.partners[0].client_id, inventory);
+    State { saved: now, partners: vec![known], ..State::default() }
 }
 
 fn answer(customer: &SimCustomer, question: Question) -> Option<Answer> {
@@ -53,9 +54,13 @@ fn empty(config: &Config) -> Inventory {
 
 /// What a daemon serves of a state that it restored, [`kept`] of it.
 pub fn served_of(config: &Config, state: &State) -> Samples {
+    served_at(config, state, Timestamp::now())
+}
+
+/// The same at a time.
+pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     let partner = &config.partners[0];
     let mut inventory = empty(config);
-    let now = Timestamp::now();
     inventory.adopt(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
     let scrape = Exposition::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
     let text: String = scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect();

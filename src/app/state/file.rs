@@ -3,22 +3,22 @@
 //! A save goes to `FILE.tmp` in the same folder (mode 0600), is flushed to the disk and renamed over the file, and the
 //! rename is flushed too: after a crash at any moment the file is one that was saved. `FILE.lock` is locked by the
 //! exporter that saves; another one that is given the same file does not, until the first has ended. Everything here
-//! blocks, for as long as the disk takes.
+//! blocks for as long as the disk takes, but never for the other end of a FIFO.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufWriter, ErrorKind, IntoInnerError, Read as _};
+use std::io::{self, BufReader, BufWriter, ErrorKind, IntoInnerError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use memmap2::MmapMut;
+use rustix::fs::{Mode, OFlags};
 
-use crate::config::folder_of;
+use crate::config::{folder_of, open_regular_file};
 
 /// Files that were set aside and are kept.
-const KEPT_ASIDE: usize = 3;
-/// Bytes that are written at once.
+const MAX_QUARANTINED: usize = 3;
+/// Bytes that are read or written at once.
 const BUFFER: usize = 64 * 1024;
 
 /// The state file of this process.
@@ -48,10 +48,17 @@ impl StateFile {
         &self.path
     }
 
-    /// What the file holds; `None` if there is none. A file that cannot be read is not replaced from then on, since
-    /// nobody knows what would be lost, until it is gone.
-    pub(super) fn read(&mut self) -> io::Result<Option<MmapMut>> {
-        match read_whole(&self.path) {
+    /// What `decode` makes of the file, of which it gets the length, too; `None` if there is none. A file that cannot be
+    /// read is not replaced from then on, since nobody knows what would be lost, until it is gone.
+    pub(super) fn read<T>(
+        &mut self,
+        decode: impl FnOnce(&mut BufReader<File>, u64) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let read = open_regular_file(&self.path).and_then(|file| {
+            let length = file.metadata()?.len();
+            decode(&mut BufReader::with_capacity(BUFFER, file), length)
+        });
+        match read {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
@@ -72,7 +79,7 @@ impl StateFile {
             }
             self.unread = false;
         }
-        let temporary = self.beside(".tmp");
+        let temporary = self.sibling_path(".tmp");
         let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &self.path));
         if let Err(error) = written {
             // It may fill the disk that has no space left.
@@ -87,15 +94,15 @@ impl StateFile {
 
     /// Renames the file to one that says when, and removes all but the latest of those. Not while another exporter
     /// saves to it.
-    pub(super) fn set_aside(&mut self, now: Timestamp) -> io::Result<PathBuf> {
+    pub(super) fn quarantine(&mut self, now: Timestamp) -> io::Result<PathBuf> {
         self.lock()?;
-        let aside = self.beside(&format!(".bad-{}", now.as_second()));
+        let aside = self.sibling_path(&format!(".bad-{}", now.as_second()));
         fs::rename(&self.path, &aside)?;
-        let _ = self.forget_old_ones();
+        let _ = self.prune_quarantined();
         Ok(aside)
     }
 
-    fn forget_old_ones(&self) -> io::Result<()> {
+    fn prune_quarantined(&self) -> io::Result<()> {
         let mut prefix = self.path.file_name().unwrap_or_default().to_owned();
         prefix.push(".bad-");
         let mut aside: Vec<_> = fs::read_dir(self.folder())?
@@ -103,7 +110,7 @@ impl StateFile {
             .filter(|name| name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()))
             .collect();
         aside.sort();
-        let old = aside.len().saturating_sub(KEPT_ASIDE);
+        let old = aside.len().saturating_sub(MAX_QUARANTINED);
         aside.iter().take(old).try_for_each(|name| fs::remove_file(self.folder().join(name)))
     }
 
@@ -112,10 +119,10 @@ impl StateFile {
         if self.lock.is_some() {
             return Ok(());
         }
-        let path = self.beside(".lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let path = self.sibling_path(".lock");
         // Not always the folder's fault: it may be another user's.
-        let file = file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        let file =
+            open_lock(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         self.lock = Some(match file.try_lock() {
             Ok(()) => Lock::Held { _until_dropped: file },
             Err(TryLockError::WouldBlock) => {
@@ -127,7 +134,7 @@ impl StateFile {
         Ok(())
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
+    fn sibling_path(&self, suffix: &str) -> PathBuf {
         let mut name = OsString::from(&self.path);
         name.push(suffix);
         name.into()
@@ -144,18 +151,23 @@ fn is_refused_to_folders(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied)
 }
 
-/// The bytes of a file, outside of the heap: there they would leave a gap as large as they are, below all that is made
-/// of them.
-fn read_whole(path: &Path) -> io::Result<MmapMut> {
-    // A pipe would be waited for, and a device, being empty, would be renamed: the system's `/dev/null`, too.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let mut content = MmapMut::map_anon(length)?;
-    file.read_exact(&mut content)?;
-    Ok(content)
+/// A regular file that is made if there is none. No link is followed, and a FIFO is not waited for: whoever may write to
+/// the folder could put one there.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::LOOP) => return Err(io::Error::other("it is a symbolic link; remove it")),
+        // A FIFO that nobody reads, or a socket.
+        Err(rustix::io::Errno::NXIO) => return Err(not_regular()),
+        Err(error) => return Err(error.into()),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file; remove it")
 }
 
 /// A file that is new: what a killed process left there is removed, and no link is followed.
@@ -172,7 +184,7 @@ fn write_new(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Resu
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use super::*;
@@ -188,12 +200,21 @@ mod tests {
         file.write(|out| out.write_all(content))
     }
 
+    fn read(file: &mut StateFile) -> io::Result<Option<Vec<u8>>> {
+        file.read(|content, length| {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes)?;
+            assert_eq!(bytes.len() as u64, length);
+            Ok(bytes)
+        })
+    }
+
     #[test]
     fn a_file_is_replaced_whole_and_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let mut file = StateFile::new(path.clone());
-        assert!(file.read().unwrap().is_none());
+        assert!(read(&mut file).unwrap().is_none());
         // What a killed process left, or somebody put there.
         fs::write(folder.path().join("other"), "other").unwrap();
         symlink(folder.path().join("other"), folder.path().join("state.tmp")).unwrap();
@@ -202,7 +223,7 @@ mod tests {
         assert_eq!(first.permissions().mode() & 0o777, 0o600);
         write(&mut file, b"second").unwrap();
         assert_ne!(fs::metadata(&path).unwrap().ino(), first.ino());
-        assert_eq!(*file.read().unwrap().unwrap(), *b"second");
+        assert_eq!(read(&mut file).unwrap().unwrap(), b"second");
         assert_eq!(names(folder.path()), ["other", "state", "state.lock"]);
         assert_eq!(fs::read(folder.path().join("other")).unwrap(), b"other");
     }
@@ -214,8 +235,8 @@ mod tests {
         let (mut first, mut second) = (StateFile::new(path.clone()), StateFile::new(path.clone()));
         write(&mut first, b"first").unwrap();
         assert_eq!(write(&mut second, b"second").unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(second.set_aside(Timestamp::UNIX_EPOCH).unwrap_err().kind(), ErrorKind::WouldBlock);
-        assert_eq!(*second.read().unwrap().unwrap(), *b"first");
+        assert_eq!(second.quarantine(Timestamp::UNIX_EPOCH).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(read(&mut second).unwrap().unwrap(), b"first");
         drop(first);
         write(&mut second, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
@@ -227,7 +248,7 @@ mod tests {
         let path = folder.path().join("state");
         fs::create_dir(&path).unwrap();
         let mut file = StateFile::new(path.clone());
-        file.read().unwrap_err();
+        read(&mut file).unwrap_err();
         assert!(write(&mut file, b"new").unwrap_err().to_string().contains("is not replaced"));
         fs::remove_dir(&path).unwrap();
         write(&mut file, b"new").unwrap();
@@ -243,7 +264,7 @@ mod tests {
         symlink("/dev/null", &null).unwrap();
         for path in [socket, null, inner] {
             let mut file = StateFile::new(path.clone());
-            assert!(file.read().unwrap_err().to_string().contains("not a regular file"), "{path:?}");
+            assert!(read(&mut file).unwrap_err().to_string().contains("not a regular file"), "{path:?}");
             assert!(write(&mut file, b"new").unwrap_err().to_string().contains("is not replaced"), "{path:?}");
             assert!(!path.metadata().unwrap().is_file());
         }
@@ -255,6 +276,22 @@ mod tests {
         fs::create_dir(folder.path().join("state.lock")).unwrap();
         let error = write(&mut StateFile::new(folder.path().join("state")), b"new").unwrap_err();
         assert!(error.to_string().contains("state.lock: "), "{error}");
+    }
+
+    #[test]
+    fn a_lock_that_is_a_fifo_or_a_link_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("state.lock");
+        let error = || write(&mut StateFile::new(folder.path().join("state")), b"new").unwrap_err().to_string();
+        assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+        assert!(error().contains("state.lock: it is not a regular file"), "{}", error());
+        // Somebody reads it: then it can be opened, and is no better.
+        let _reader = OpenOptions::new().read(true).write(true).open(&lock).unwrap();
+        assert!(error().contains("state.lock: it is not a regular file"), "{}", error());
+        fs::remove_file(&lock).unwrap();
+        fs::write(folder.path().join("other"), "other").unwrap();
+        symlink(folder.path().join("other"), &lock).unwrap();
+        assert!(error().contains("state.lock: it is a symbolic link"), "{}", error());
     }
 
     #[test]
@@ -278,7 +315,7 @@ mod tests {
         let mut file = StateFile::new(path.clone());
         for second in 1_800_000_000..1_800_000_005 {
             fs::write(&path, "bad").unwrap();
-            let aside = file.set_aside(Timestamp::from_second(second).unwrap()).unwrap();
+            let aside = file.quarantine(Timestamp::from_second(second).unwrap()).unwrap();
             assert_eq!(aside, folder.path().join(format!("state.bad-{second}")));
         }
         let kept = ["state.bad-1800000002", "state.bad-1800000003", "state.bad-1800000004", "state.lock"];

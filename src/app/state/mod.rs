@@ -1,10 +1,10 @@
-//! What is known, kept across restarts: read once before anything is asked, saved when it changed and at the end.
+//! What is known, kept across restarts: restored once before anything is polled, saved when it changed and at the end.
 //!
 //! Nothing here stops the daemon. A file that is no state is set aside, one that cannot be read is left alone, a save
-//! that fails is tried again: each is said in the log once and in the metrics as long as it lasts.
+//! that fails is repeated: each is logged once, and in the metrics as long as it lasts.
 
-mod counters;
 mod file;
+mod metrics;
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -14,93 +14,122 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::partner::Partner;
 use super::partners::Running;
 use crate::clock::Clock;
 use crate::config::{StateSettings, folder_of};
+use crate::health::Progress;
 use crate::inventory::state_file::{KnownPartner, State};
-use counters::StateCounters;
+use crate::panics::{self, Task};
 use file::StateFile;
+use metrics::StateMetrics;
 
-/// Between two saves this many times as long as the last one took, so that saving stays a small part of the work.
-const RESTRAINT: u32 = 20;
-/// The last save is not waited for longer: the daemon ends within seconds, whatever the disk does.
-const LAST_SAVE_WITHIN: Duration = Duration::from_secs(4);
+/// Between two saves, this many times as long as the last one took: saving takes at most 5 % of a core.
+const DUTY_FACTOR: u32 = 20;
 
-/// The one who keeps the state file.
+/// Saves the state.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct StateWriter {
     saver: Arc<Mutex<Saver>>,
+    metrics: StateMetrics,
     interval: Duration,
+    clock: Clock,
+    progress: Progress,
+    /// Whether the lock could not be had, so that a save is due without a change.
+    unsaved: bool,
 }
 
-/// A keeper at work.
+/// A running state writer.
 #[derive(Debug)]
-pub(super) struct Keeping {
-    stop: oneshot::Sender<()>,
+pub(super) struct StateWriterHandle {
+    stop: oneshot::Sender<Instant>,
     task: JoinHandle<()>,
+    progress: Progress,
 }
 
-impl Keeping {
-    /// Saves what is not saved yet, and ends.
-    pub(super) async fn end(self) {
-        // If it panicked, that said so itself.
-        let _ = self.stop.send(());
-        let _ = self.task.await;
+impl StateWriterHandle {
+    /// Saves what is not saved yet, and ends, at the deadline at the latest.
+    pub(super) async fn end(self, deadline: Instant) {
+        let _ = self.stop.send(deadline);
+        // A panic is logged by its hook.
+        let _ = timeout_at(deadline, self.task).await;
+    }
+
+    /// Whether saving goes on.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 }
 
-impl Keeper {
+/// Resolves when the writer panicked outside of a save: a bug.
+pub(super) async fn first_panic(writer: Option<&mut StateWriterHandle>) -> JoinError {
+    match writer {
+        Some(writer) => match (&mut writer.task).await {
+            Err(error) => error,
+            Ok(()) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+impl StateWriter {
     /// Reads the state file. Blocks for as long as that takes.
     pub(super) fn open(
         settings: &StateSettings,
         registry: &Registry,
         clock: Clock,
     ) -> prometheus::Result<(Self, Option<State>)> {
-        let counters = StateCounters::new(registry)?;
+        let metrics = StateMetrics::new(registry)?;
         let mut file = StateFile::new(settings.file.clone());
         let locked = file.lock();
-        let restored = restore(&mut file, &counters, clock);
-        let mut saver = Saver { file, counters, clock, failing: false };
+        let restored = panics::sync_scope(Task::State, || restore(&mut file, &metrics, clock));
+        let mut saver = Saver { file, metrics: metrics.clone(), clock, failing: false };
         // What would be in the way of a save is better known now than when there is something to save.
-        if let Err(error) = locked {
-            saver.failed(&error);
+        if let Err(error) = &locked {
+            saver.failed(error);
         }
-        Ok((Self { saver: Arc::new(Mutex::new(saver)), interval: settings.interval }, restored))
+        let saver = Arc::new(Mutex::new(saver));
+        let interval = settings.interval;
+        let progress = Progress::default();
+        Ok((Self { saver, metrics, interval, clock, progress, unsaved: locked.is_err() }, restored))
     }
 
-    /// From now on what is known of the running partners is saved after `changed` told of changes.
-    pub(super) fn start(self, running: watch::Receiver<Arc<Running>>, changed: watch::Receiver<()>) -> Keeping {
+    /// From now on what is known of the running partners is saved after `changed` signals changes.
+    pub(super) fn start(
+        self,
+        running: watch::Receiver<Arc<Running>>,
+        changed: watch::Receiver<()>,
+    ) -> StateWriterHandle {
         let known = move || {
             let running = Arc::clone(&running.borrow());
             running.partners.iter().map(Partner::known).collect()
         };
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            let stopped = async {
-                // A sender that is gone means the same.
-                let _ = stopped.await;
-            };
-            self.keep(known, changed, stopped).await;
-        });
-        Keeping { stop, task }
+        let progress = self.progress.clone();
+        let shutdown = async {
+            // A sender that is gone means the same, now.
+            stopped.await.unwrap_or_else(|_| Instant::now())
+        };
+        let task = tokio::spawn(panics::scope(Task::State, self.run(known, changed, shutdown)));
+        StateWriterHandle { stop, task, progress }
     }
 
-    async fn keep(
-        self,
+    /// Saves until `shutdown`, which resolves with the deadline of the last save.
+    async fn run(
+        mut self,
         known: impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static,
         mut changed: watch::Receiver<()>,
-        shutdown: impl Future<Output = ()>,
+        shutdown: impl Future<Output = Instant>,
     ) {
         let known = Arc::new(known);
-        let mut earliest = Instant::now() + self.interval;
-        let mut unsaved = self.saver.lock().unwrap_or_else(PoisonError::into_inner).failing;
+        let mut earliest = self.after(self.interval);
         tokio::pin!(shutdown);
-        loop {
+        let deadline = loop {
+            let unsaved = self.unsaved;
             let change = async {
                 // A sender that is gone changes nothing any more.
                 if !unsaved && changed.changed().await.is_err() {
@@ -108,70 +137,77 @@ impl Keeper {
                 }
             };
             tokio::select! {
-                () = &mut shutdown => break,
-                () = change => unsaved = true,
+                deadline = &mut shutdown => break deadline,
+                () = change => self.unsaved = true,
             }
             tokio::select! {
-                () = &mut shutdown => break,
-                () = sleep_until(earliest) => {}
+                deadline = &mut shutdown => break deadline,
+                () = self.clock.sleep_until(earliest) => {}
             }
             changed.mark_unchanged();
             let start = Instant::now();
+            self.progress.due(Some(start));
             tokio::select! {
                 // One that hangs does not hold up the end: what it saves is saved again then, or not at all.
-                () = &mut shutdown => {
-                    unsaved = true;
-                    break;
+                deadline = &mut shutdown => {
+                    self.unsaved = true;
+                    break deadline;
                 }
-                saved = self.save(&known) => unsaved = !saved,
+                saved = self.save(&known) => self.unsaved = !saved,
             }
-            earliest = Instant::now() + self.interval.max(start.elapsed() * RESTRAINT);
-        }
-        if !unsaved && !changed.has_changed().unwrap_or(true) {
+            self.progress.ended();
+            self.progress.due(None);
+            earliest = self.after(self.interval.max(start.elapsed() * DUTY_FACTOR));
+        };
+        if !self.unsaved && !changed.has_changed().unwrap_or(true) {
             return;
         }
-        if timeout(LAST_SAVE_WITHIN, self.save(&known)).await.is_err() {
+        if timeout_at(deadline, self.save(&known)).await.is_err() {
             warn!("the state was not saved at the end: writing it takes too long");
         }
     }
 
-    /// Off the threads of the runtime. Whether it worked.
+    fn after(&self, time: Duration) -> jiff::Timestamp {
+        self.clock.now().saturating_add(time).unwrap_or(jiff::Timestamp::MAX)
+    }
+
+    /// Saves off the threads of the runtime. Whether it worked; a save that panics has failed, and is repeated.
     async fn save(&self, known: &Arc<impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static>) -> bool {
         let (saver, known) = (Arc::clone(&self.saver), Arc::clone(known));
-        let saving =
-            tokio::task::spawn_blocking(move || saver.lock().unwrap_or_else(PoisonError::into_inner).save(known()));
-        // It panicked, which says so itself.
-        saving.await.unwrap_or(false)
+        let save = move || saver.lock().unwrap_or_else(PoisonError::into_inner).save(known());
+        let result = tokio::task::spawn_blocking(|| panics::sync_scope(Task::State, save)).await;
+        result.unwrap_or_else(|_| {
+            self.metrics.save_failed();
+            false
+        })
     }
 }
 
-fn restore(file: &mut StateFile, counters: &StateCounters, clock: Clock) -> Option<State> {
-    counters.restored(true);
+fn restore(file: &mut StateFile, metrics: &StateMetrics, clock: Clock) -> Option<State> {
+    metrics.restored(true);
     let failed = |what: String| {
-        counters.restored(false);
-        warn!("{what}; starting without it, all is asked anew");
+        metrics.restored(false);
+        warn!("{what}; starting without it, everything is polled anew");
         None
     };
     let path = file.path().display().to_string();
-    let content = match file.read() {
-        Ok(content) => content?,
+    let decoded = match file.read(State::read) {
+        Ok(decoded) => decoded?,
         Err(error) => return failed(format!("the state file {path} cannot be read and is left as it is: {error}")),
     };
-    match State::decode(&content) {
+    match decoded {
         Ok(mut state) => {
             state.saved = state.saved.min(clock.wall_now());
-            counters.saved(state.saved);
+            metrics.saved(state.saved);
             let customers: usize = state.partners.iter().map(|known| known.past.customers.len()).sum();
             info!(file = path, customers, saved = %state.saved, "the state was restored");
             Some(state)
         }
-        Err(damage) => failed(match file.set_aside(clock.wall_now()) {
+        Err(error) => failed(match file.quarantine(clock.wall_now()) {
             Ok(aside) => {
-                format!("the state file {path} cannot be used: {damage}; it was renamed to {}", aside.display())
+                format!("the state file {path} cannot be used: {error}; it was renamed to {}", aside.display())
             }
-            Err(error) => {
-                format!("the state file {path} cannot be used: {damage}; it cannot be renamed either: {error}")
-            }
+            Err(why) => format!("the state file {path} cannot be used: {error}; it cannot be renamed either: {why}"),
         }),
     }
 }
@@ -179,18 +215,18 @@ fn restore(file: &mut StateFile, counters: &StateCounters, clock: Clock) -> Opti
 #[derive(Debug)]
 struct Saver {
     file: StateFile,
-    counters: StateCounters,
+    metrics: StateMetrics,
     clock: Clock,
-    /// Whether the last save failed, which was said.
+    /// Whether the last save failed, which was logged.
     failing: bool,
 }
 
 impl Saver {
     fn save(&mut self, partners: Vec<KnownPartner>) -> bool {
-        let state = State { saved: self.clock.wall_now(), partners };
+        let state = State { saved: self.clock.wall_now(), correction: self.clock.correction(), partners };
         match self.file.write(|file| state.write_to(file)) {
             Ok(()) => {
-                self.counters.saved(state.saved);
+                self.metrics.saved(state.saved);
                 if std::mem::take(&mut self.failing) {
                     info!(file = %self.file.path().display(), "the state is saved again");
                 }
@@ -204,7 +240,7 @@ impl Saver {
     }
 
     fn failed(&mut self, error: &io::Error) {
-        self.counters.save_failed();
+        self.metrics.save_failed();
         if !std::mem::replace(&mut self.failing, true) {
             let path = self.file.path();
             warn!(file = %path.display(), "the state cannot be saved, trying again: {error}{}", advice(error, path));
@@ -212,13 +248,14 @@ impl Saver {
     }
 }
 
-/// What the system does not say.
+/// What the system's message does not say.
 fn advice(error: &io::Error, path: &Path) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder is not there: make it",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "; its folder must be writable, since the file is replaced as a whole"
         }
+        ErrorKind::FileTooLarge => "; a limit on file sizes is in the way: raise it (ulimit -f, LimitFSIZE=)",
         _ => "",
     }
 }

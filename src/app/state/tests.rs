@@ -1,18 +1,20 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::*;
 use crate::inventory::{Listing, Past};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const END_WITHIN: Duration = Duration::from_secs(4);
 
-/// A keeper over a file, and a partner whose listing was polled at the second that the number says.
+/// A writer over a file, and a partner whose listing was polled at the second that the number says.
 struct Kept {
     path: std::path::PathBuf,
     number: Arc<AtomicI64>,
     changed: watch::Sender<()>,
-    stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<Instant>,
     task: JoinHandle<()>,
     registry: Registry,
     /// Saves so far, with the one under way.
@@ -22,10 +24,13 @@ struct Kept {
 }
 
 impl Kept {
+    /// The number that makes a save panic.
+    const PANICS: i64 = -1;
+
     fn start(path: &Path, interval: Duration) -> (Self, Option<State>) {
         let settings = StateSettings { file: path.to_owned(), interval };
         let registry = Registry::new();
-        let (keeper, restored) = Keeper::open(&settings, &registry, Clock::start()).unwrap();
+        let (writer, restored) = StateWriter::open(&settings, &registry, Clock::start()).unwrap();
         let number = Arc::new(AtomicI64::new(0));
         let counted = Arc::clone(&number);
         let (begun, hangs) = (Arc::new(AtomicI64::new(0)), Arc::<tokio::sync::Mutex<()>>::default());
@@ -33,15 +38,15 @@ impl Kept {
         let known = move || {
             counting.fetch_add(1, Ordering::Relaxed);
             drop(hanging.blocking_lock());
-            let polled = Timestamp::from_second(counted.load(Ordering::Relaxed)).ok();
+            let number = counted.load(Ordering::Relaxed);
+            assert_ne!(number, Self::PANICS, "a test of a save that panics");
+            let polled = Timestamp::from_second(number).ok();
             let past = Past { listing: Listing { polled, ..Listing::default() }, ..Past::default() };
             vec![KnownPartner { name: "main".into(), client_id: "id".into(), past }]
         };
-        let (changed, told) = watch::channel(());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(keeper.keep(known, told, async {
-            let _ = stopped.await;
-        }));
+        let (changed, receiver) = watch::channel(());
+        let (stop, stopped) = oneshot::channel::<Instant>();
+        let task = tokio::spawn(writer.run(known, receiver, async { stopped.await.unwrap() }));
         (Self { path: path.to_owned(), number, changed, stop, task, registry, begun, hangs }, restored)
     }
 
@@ -57,7 +62,7 @@ impl Kept {
     }
 
     async fn end(self) {
-        self.stop.send(()).unwrap();
+        self.stop.send(Instant::now() + END_WITHIN).unwrap();
         self.task.await.unwrap();
     }
 }
@@ -127,6 +132,18 @@ async fn a_save_that_hangs_does_not_hold_up_the_end() {
     let hanging = hangs.lock().await;
     kept.change(1);
     wait_for(|| kept.begun.load(Ordering::Relaxed) > 0).await;
-    timeout(LAST_SAVE_WITHIN * 3, kept.end()).await.expect("it ends");
+    timeout(END_WITHIN * 3, kept.end()).await.expect("it ends");
     drop(hanging);
+}
+
+#[tokio::test]
+async fn a_save_that_panics_has_failed_and_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let (kept, _) = Kept::start(&path, Duration::from_millis(1));
+    kept.change(Kept::PANICS);
+    wait_for(|| kept.failures() >= 2.0).await;
+    kept.number.store(5, Ordering::Relaxed);
+    wait_for(|| saved(&path) == Some(5)).await;
+    kept.end().await;
 }

@@ -9,7 +9,8 @@ use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::path;
-use crate::config::credential::{CertificateSource, Credential, SecretSource, read_file};
+use crate::config::credential::{CertificateSource, Credential, SecretSource};
+use crate::config::file::read_file;
 use crate::config::problem::{At, Mistake};
 use crate::config::raw::{RawAuth, RawCertificate};
 

@@ -1,43 +1,44 @@
-//! The state file: what is known of every partner, as bytes that outlive the process.
+//! The state file: what is known of every partner, as bytes that outlive the process. docs/state.md describes it.
 //!
-//! ```text
-//! "avepoint_exporter state\n"   what it is, readable with `head -1`
-//! u32  version                  of everything after it
-//! u64  length                   of the body
-//! u32  checksum                 CRC-32 of all before it and of the body
-//! body                          postcard: see `rows`
-//! ```
-//!
-//! Numbers of the head are little-endian. Decoding gives everything or nothing: what is torn, foreign, newer, changed
-//! or contradicts itself is refused as a whole, with a reason ([`Damage`]). It does not panic, whatever it is given,
-//! and allocates by what is there, not by a length that it read. Customers come back as discovered ones: what the
-//! configuration says of them is the present configuration's to say.
-//!
-//! No I/O of its own: bytes in, bytes out, to whoever writes them.
+//! It is one gzip member of JSON lines: a head ([`rows::Head`]), then for each partner a row and the rows of its customers.
+//! Decoding gives everything or nothing, with a reason ([`DecodeError`]). It does not panic, whatever it is given, and
+//! holds one row at a time besides the result. Customers come back as discovered ones: what the configuration says of
+//! them is the present configuration's to say.
 
+mod decode;
+mod encode;
+mod legacy;
 mod rows;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read as _, Write};
 
-use crc32fast::Hasher;
-use jiff::Timestamp;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Inventory, Past};
 use crate::domain::PartnerName;
+use decode::Decoder;
+use encode::Encoder;
+use rows::{AnyHead, Head, Row};
 
-const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
-/// To be raised whenever the body changes; files of other versions are refused.
-const VERSION: u32 = 1;
-const HEAD: usize = MAGIC.len() + 4 + 8 + 4;
+const FORMAT: &str = "avepoint_exporter state";
+/// To be raised when an older program would misunderstand the file; an added field does not need it.
+const VERSION: u32 = 2;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Bytes of a row: a customer with 10,000 subscriptions takes some 5 MB.
+const MAX_ROW: u64 = 64 << 20;
 
 /// What a state file holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
-    /// When it was saved.
+    /// When it was saved, by the wall clock.
     pub saved: Timestamp,
+    /// What is added to the times below when they are written: what the wall clock was set by since they were taken.
+    pub correction: SignedDuration,
     /// Names are distinct.
     pub partners: Vec<KnownPartner>,
 }
@@ -62,55 +63,54 @@ impl KnownPartner {
 }
 
 /// Why bytes are no state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
     /// They do not begin as a state file does.
-    Foreign,
+    #[error("it is not a state file of this exporter")]
+    BadMagic,
     /// Written by a version of the exporter that knows more.
-    Newer(u32),
+    #[error("its format {0} is newer than the {VERSION} that this version reads")]
+    UnsupportedVersion(u32),
     /// They end before the end.
-    Torn,
+    #[error("it ends too early")]
+    Truncated,
     /// They go on after the end.
-    Trailing,
-    /// The checksum is another.
-    Corrupt,
-    /// The checksum is right, the content cannot be: what it is that is wrong.
+    #[error("it goes on after its end")]
+    TrailingBytes,
+    /// What was compressed is not what comes out.
+    #[error("its checksum does not fit its content")]
+    Checksum,
+    /// A row is not the JSON that it should be; lines count from 1.
+    #[error("line {line} cannot be read (column {column})")]
+    Row {
+        /// Of the decompressed file.
+        line: u64,
+        /// In bytes.
+        column: usize,
+    },
+    /// Every row can be read, the content cannot be: what it is that is wrong.
+    #[error("its content is not possible: {0}")]
     Invalid(&'static str),
 }
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Foreign => f.write_str("it is not a state file of this exporter"),
-            Self::Newer(version) => write!(f, "its format {version} is not the {VERSION} that this version reads"),
-            Self::Torn => f.write_str("it ends too early"),
-            Self::Trailing => f.write_str("it goes on after its end"),
-            Self::Corrupt => f.write_str("its checksum does not fit its content"),
-            Self::Invalid(what) => write!(f, "its content is not possible: {what}"),
-        }
-    }
-}
-
-impl std::error::Error for Damage {}
 
 impl State {
     /// What is known of an app registration; of several partners that have it, of the one of that name.
     #[must_use]
     pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<Past> {
-        self.place_of(name, client_id).and_then(|place| self.partners.get(place)).map(|known| known.past.clone())
+        self.position(name, client_id).and_then(|position| self.partners.get(position)).map(|known| known.past.clone())
     }
 
     /// The same for the last one who asks for it: nobody shares the customers then.
     pub fn take_past_of(&mut self, name: &PartnerName, client_id: &str) -> Option<Past> {
-        let place = self.place_of(name, client_id)?;
-        self.partners.get_mut(place).map(|known| std::mem::take(&mut known.past))
+        let position = self.position(name, client_id)?;
+        self.partners.get_mut(position).map(|known| std::mem::take(&mut known.past))
     }
 
-    fn place_of(&self, name: &PartnerName, client_id: &str) -> Option<usize> {
-        let place = |is_it: &dyn Fn(&KnownPartner) -> bool| {
+    fn position(&self, name: &PartnerName, client_id: &str) -> Option<usize> {
+        let position = |is_it: &dyn Fn(&KnownPartner) -> bool| {
             self.partners.iter().position(|known| known.client_id == client_id && is_it(known))
         };
-        place(&|known| known.name == *name).or_else(|| place(&|_| true))
+        position(&|known| known.name == *name).or_else(|| position(&|_| true))
     }
 
     /// The file, whole.
@@ -124,54 +124,105 @@ impl State {
 
     /// Writes the file, row by row.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
-        let body = rows::Body::of(self);
-        let mut head = Vec::with_capacity(HEAD);
-        head.extend_from_slice(MAGIC);
-        head.extend_from_slice(&VERSION.to_le_bytes());
-        head.extend_from_slice(&body.length.to_le_bytes());
-        let mut checksum = Hasher::new();
-        checksum.update(&head);
-        checksum.combine(&body.checksum);
-        head.extend_from_slice(&checksum.finalize().to_le_bytes());
-        out.write_all(&head)?;
-        body.write_to(out)
+        let mut out = GzEncoder::new(out, Compression::fast());
+        self.write_rows(&mut out)?;
+        out.finish().map(drop)
     }
 
-    /// Reads a file.
-    pub fn decode(file: &[u8]) -> Result<Self, Damage> {
-        let rest = match file.strip_prefix(MAGIC) {
-            Some(rest) => rest,
-            None if MAGIC.starts_with(file) => return Err(Damage::Torn),
-            None => return Err(Damage::Foreign),
+    fn write_rows(&self, out: &mut impl Write) -> io::Result<()> {
+        let head =
+            Head { format: FORMAT.into(), version: VERSION, written_by: crate::VERSION.into(), saved: self.saved };
+        let mut line = Vec::new();
+        write_row(out, &mut line, &head)?;
+        let encoder = Encoder(self.correction);
+        for known in &self.partners {
+            write_row(out, &mut line, &Row { partner: Some(encoder.partner(known)), customer: None })?;
+            for customer in known.past.customers.values() {
+                write_row(out, &mut line, &Row { partner: None, customer: Some(encoder.customer(customer)) })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a file that is `length` bytes long. `Err` is what the reader said; what is wrong with the bytes is inside.
+    pub fn read(file: &mut impl BufRead, length: u64) -> io::Result<Result<Self, DecodeError>> {
+        let start = file.fill_buf()?;
+        let is_begun = |magic: &[u8]| magic.starts_with(start) || start.is_empty();
+        if start.starts_with(legacy::MAGIC) {
+            return legacy::read(file, length);
+        }
+        if !start.starts_with(&GZIP_MAGIC) {
+            let truncated = is_begun(legacy::MAGIC) || is_begun(&GZIP_MAGIC);
+            return Ok(Err(if truncated { DecodeError::Truncated } else { DecodeError::BadMagic }));
+        }
+        let mut rows = BufReader::new(GzDecoder::new(file));
+        let read = Self::read_rows(&mut rows);
+        let state = match read {
+            Ok(Ok(state)) => state,
+            Ok(Err(error)) => return Ok(Err(error)),
+            Err(error) => return damaged(error).map(Err),
         };
-        let (version, rest) = rest.split_first_chunk().ok_or(Damage::Torn)?;
-        let version = u32::from_le_bytes(*version);
-        if version != VERSION {
-            return Err(Damage::Newer(version));
-        }
-        let (length, rest) = rest.split_first_chunk().ok_or(Damage::Torn)?;
-        let (expected, body) = rest.split_first_chunk().ok_or(Damage::Torn)?;
-        match u64::from_le_bytes(*length).cmp(&(body.len() as u64)) {
-            std::cmp::Ordering::Greater => return Err(Damage::Torn),
-            std::cmp::Ordering::Less => return Err(Damage::Trailing),
-            std::cmp::Ordering::Equal => {}
-        }
-        let (head, _) = file.split_at(HEAD - 4);
-        if checksum(head, body) != u32::from_le_bytes(*expected) {
-            return Err(Damage::Corrupt);
-        }
-        Self::decode_body(body)
+        let is_at_end = rows.into_inner().into_inner().fill_buf()?.is_empty();
+        Ok(if is_at_end { Ok(state) } else { Err(DecodeError::TrailingBytes) })
     }
 
-    /// Reads what comes after the head: for those who try what a checksum would stop.
-    pub fn decode_body(body: &[u8]) -> Result<Self, Damage> {
-        rows::decode(body)
+    /// Reads what is compressed: for those who try what a checksum would stop.
+    pub fn read_rows(rows: &mut impl BufRead) -> io::Result<Result<Self, DecodeError>> {
+        let (mut buffer, mut number) = (Vec::new(), 0);
+        let (mut saved, mut decoder) = (None, Decoder::default());
+        loop {
+            buffer.clear();
+            let length = rows.by_ref().take(MAX_ROW).read_until(b'\n', &mut buffer)?;
+            if length == 0 {
+                break;
+            }
+            number += 1;
+            let result = match saved {
+                None => head(&buffer).map(|head| saved = Some(head.saved)),
+                Some(_) => row(&buffer, number).and_then(|row| decoder.take(row)),
+            };
+            if let Err(error) = result {
+                return Ok(Err(error));
+            }
+        }
+        let saved = saved.ok_or(DecodeError::Truncated);
+        Ok(saved.map(|saved| Self { saved, partners: decoder.finish(), ..Self::default() }))
+    }
+
+    /// Reads a file that is in memory.
+    pub fn decode(file: &[u8]) -> Result<Self, DecodeError> {
+        // Memory can be read.
+        Self::read(&mut &*file, file.len() as u64).unwrap_or(Err(DecodeError::Truncated))
     }
 }
 
-fn checksum(head: &[u8], body: &[u8]) -> u32 {
-    let mut hasher = Hasher::new();
-    hasher.update(head);
-    hasher.update(body);
-    hasher.finalize()
+fn write_row(out: &mut impl Write, line: &mut Vec<u8>, row: &impl serde::Serialize) -> io::Result<()> {
+    line.clear();
+    serde_json::to_writer(&mut *line, row)?;
+    line.push(b'\n');
+    out.write_all(line)
+}
+
+fn head(line: &[u8]) -> Result<Head<'_>, DecodeError> {
+    let any: AnyHead<'_> = serde_json::from_slice(line).map_err(|_| DecodeError::BadMagic)?;
+    if any.format != FORMAT {
+        return Err(DecodeError::BadMagic);
+    }
+    if any.version != VERSION {
+        return Err(DecodeError::UnsupportedVersion(any.version));
+    }
+    serde_json::from_slice(line).map_err(|error| DecodeError::Row { line: 1, column: error.column() })
+}
+
+fn row(line: &[u8], number: u64) -> Result<Row<'_>, DecodeError> {
+    serde_json::from_slice(line).map_err(|error| DecodeError::Row { line: number, column: error.column() })
+}
+
+/// What the decompressor says of bytes that are wrong is not an error of reading them.
+fn damaged(error: io::Error) -> io::Result<DecodeError> {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => Ok(DecodeError::Truncated),
+        ErrorKind::InvalidData | ErrorKind::InvalidInput => Ok(DecodeError::Checksum),
+        _ => Err(error),
+    }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::config::{Mistake, read_file};
 
 /// What was read, in order.
-#[derive(Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Files(Vec<(PathBuf, Option<Digest>)>);
 
 type Digest = Box<[u8]>;

@@ -40,7 +40,7 @@ pub struct Access(Arc<Inner>);
 struct Inner {
     file: Option<PathBuf>,
     rules: RwLock<Arc<Rules>>,
-    /// Those that the rules came from, or that were refused last. Locked by whoever reads them, and for so long.
+    /// Those that the rules came from, or that were refused last.
     files: Mutex<Files>,
     look: Mutex<Look>,
     passwords: Arc<Passwords>,
@@ -167,11 +167,17 @@ impl Access {
 
     fn look(&self) {
         let Some(file) = &self.0.file else { return };
-        let mut files = locked(&self.0.files);
-        if !files.changed() {
+        // Read without the lock: storage that hangs must not hold up a reload.
+        let before = locked(&self.0.files).clone();
+        if !before.changed() {
             return;
         }
         let (rules, read) = Rules::read(file);
+        let mut files = locked(&self.0.files);
+        if *files != before {
+            // A reload has read them meanwhile.
+            return;
+        }
         *files = read;
         match rules {
             Err(errors) => warn!("the web configuration has changed and is refused; the last good one holds: {errors}"),

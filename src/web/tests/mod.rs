@@ -77,13 +77,17 @@ impl Server {
 }
 
 fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site {
+    let known = Arc::clone(&inventories);
+    let clock = Clock::starting_at(samples::at(1));
     Site {
         configuration: Arc::new(|| 0),
         exposition,
         own: Arc::new(Vec::new),
         inventories: Arc::new(move || inventories.lock().unwrap().clone()),
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
-        clock: Clock::starting_at(samples::at(1)),
+        readiness: Arc::new(move || readiness::readiness(&known.lock().unwrap(), clock.now())),
+        health: Arc::new(|| Ok(())),
+        clock,
         ever_ready: EverReady::default(),
         telemetry_path: "/metrics".to_owned(),
         route_prefix: RoutePrefix::default(),

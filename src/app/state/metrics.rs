@@ -1,28 +1,28 @@
-//! What the exporter says of its state file.
+//! Metrics of the state file.
 
 use jiff::Timestamp;
 use prometheus::{Gauge, IntCounter, IntGauge, Opts, Registry};
 
 use crate::catalog;
 
-#[derive(Debug)]
-pub(super) struct StateCounters {
+#[derive(Clone, Debug)]
+pub(super) struct StateMetrics {
     last_save: Gauge,
     save_failures: IntCounter,
     restore_successful: IntGauge,
 }
 
-impl StateCounters {
+impl StateMetrics {
     pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let counters = Self {
+        let metrics = Self {
             last_save: Gauge::with_opts(Opts::from(&catalog::STATE_LAST_SAVE))?,
             save_failures: IntCounter::with_opts(Opts::from(&catalog::STATE_SAVE_FAILURES))?,
             restore_successful: IntGauge::with_opts(Opts::from(&catalog::STATE_RESTORE_SUCCESSFUL))?,
         };
-        registry.register(Box::new(counters.last_save.clone()))?;
-        registry.register(Box::new(counters.save_failures.clone()))?;
-        registry.register(Box::new(counters.restore_successful.clone()))?;
-        Ok(counters)
+        registry.register(Box::new(metrics.last_save.clone()))?;
+        registry.register(Box::new(metrics.save_failures.clone()))?;
+        registry.register(Box::new(metrics.restore_successful.clone()))?;
+        Ok(metrics)
     }
 
     pub(super) fn restored(&self, successfully: bool) {

@@ -1,24 +1,26 @@
-//! What the process says of itself: its configuration and its resources.
+//! Metrics of the process: its configuration, its resources, its panics.
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::runtime::Handle;
 
 use crate::catalog;
 use crate::clock::Clock;
+use crate::panics::{self, Task};
 
 /// In a registry of its own. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct AppCounters {
+pub(super) struct AppMetrics {
     registry: Registry,
     reload_successful: IntGauge,
     reloaded_at: Gauge,
     tasks: IntGauge,
+    panics: IntCounterVec,
     clock: Clock,
 }
 
-impl AppCounters {
+impl AppMetrics {
     /// The configuration that the process started with was loaded just now.
     pub(super) fn new(clock: Clock) -> prometheus::Result<Self> {
         let counters = Self {
@@ -26,12 +28,14 @@ impl AppCounters {
             reload_successful: IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?,
             reloaded_at: Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?,
             tasks: IntGauge::with_opts(Opts::from(&catalog::TASKS))?,
+            panics: IntCounterVec::new(Opts::from(&catalog::PANICS), catalog::PANICS.labels)?,
             clock,
         };
         counters.registry.register(Box::new(ProcessCollector::for_self()))?;
         counters.registry.register(Box::new(counters.reload_successful.clone()))?;
         counters.registry.register(Box::new(counters.reloaded_at.clone()))?;
         counters.registry.register(Box::new(counters.tasks.clone()))?;
+        counters.registry.register(Box::new(counters.panics.clone()))?;
         counters.reloaded(true);
         Ok(counters)
     }
@@ -53,6 +57,10 @@ impl AppCounters {
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         if let Ok(runtime) = Handle::try_current() {
             self.tasks.set(i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));
+        }
+        for task in Task::ALL {
+            let counter = self.panics.with_label_values(&[task.as_str()]);
+            counter.inc_by(panics::count(task).saturating_sub(counter.get()));
         }
         self.registry.gather()
     }

@@ -1,0 +1,221 @@
+//! From rows to what is known. What contradicts itself is refused; a target or a failure of a kind that this version does not
+//! know is left out, and polled anew.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
+use super::{DecodeError, KnownPartner};
+use crate::domain::{
+    Answer, FailureReason, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
+    TenantType,
+};
+use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
+use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, kinds};
+
+/// Takes rows one by one.
+#[derive(Default)]
+pub(super) struct Decoder {
+    partners: Vec<KnownPartner>,
+    /// Of the last partner, in order; a map that is made at once has full nodes.
+    customers: Vec<Arc<Customer>>,
+    names: HashSet<Arc<str>>,
+    /// Texts of the service lists, which are few and repeat: each is kept once.
+    texts: HashSet<Arc<str>>,
+}
+
+impl Decoder {
+    pub(super) fn take(&mut self, row: Row<'_>) -> Result<(), DecodeError> {
+        if let Some(row) = row.partner {
+            self.finish_partner();
+            self.partner(&row)?;
+        }
+        let Some(row) = row.customer else { return Ok(()) };
+        if self.partners.is_empty() {
+            return Err(DecodeError::Invalid("a customer without a partner"));
+        }
+        let customer = self.customer(row)?;
+        if self.customers.last().is_some_and(|last| last.id >= customer.id) {
+            return Err(DecodeError::Invalid("customers out of order"));
+        }
+        self.customers.push(Arc::new(customer));
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self) -> Vec<KnownPartner> {
+        self.finish_partner();
+        self.partners
+    }
+
+    fn finish_partner(&mut self) {
+        let customers: BTreeMap<_, _> =
+            std::mem::take(&mut self.customers).into_iter().map(|customer| (customer.id.clone(), customer)).collect();
+        if let Some(known) = self.partners.last_mut() {
+            known.past.customers = customers;
+        }
+    }
+
+    fn partner(&mut self, row: &PartnerRow<'_>) -> Result<(), DecodeError> {
+        if !self.names.insert(row.name.as_ref().into()) {
+            return Err(DecodeError::Invalid("a partner twice"));
+        }
+        let listing = Listing {
+            polled: row.polled,
+            completed: row.completed,
+            restored: row.completed.is_some(),
+            failure: row.failure.as_deref().and_then(failure),
+            ..Listing::default()
+        };
+        if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
+            return Err(DecodeError::Invalid("a listing that was never polled has a result"));
+        }
+        let past = Past { listing, customers: BTreeMap::new() };
+        self.partners.push(KnownPartner {
+            name: row.name.as_ref().into(),
+            client_id: row.client_id.as_ref().to_owned(),
+            past,
+        });
+        Ok(())
+    }
+
+    fn customer(&mut self, row: CustomerRow<'_>) -> Result<Customer, DecodeError> {
+        let mut customer = Customer::discovered(row.id.as_ref().into());
+        customer.name = row.name.as_ref().into();
+        customer.named_by_configuration = row.named_by_configuration;
+        if let Some(services) = row.services {
+            let subscriptions: Vec<_> =
+                services.subscriptions.iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
+            if !subscriptions.is_sorted_by(|a, b| a.id < b.id) {
+                return Err(DecodeError::Invalid("subscriptions out of order"));
+            }
+            customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
+        }
+        // With room for these and no more.
+        customer.targets.reserve_exact(row.targets.len());
+        for row in row.targets {
+            customer.targets.extend(target(row)?);
+        }
+        if !customer.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(DecodeError::Invalid("targets out of order"));
+        }
+        Ok(customer)
+    }
+
+    fn subscription(&mut self, row: &SubscriptionRow<'_>) -> Result<KnownSubscription, DecodeError> {
+        let kind = SubscriptionKind {
+            service: self.text(&row.service),
+            model: self.text(&row.model),
+            source: self.text(&row.source),
+            payment_type: self.text(&row.payment_type),
+            storage: self.text(&row.storage),
+            name: self.text(&row.name),
+            package: self.text(&row.package),
+        };
+        let number = u16::try_from(row.number).ok().filter(|&number| number > 0);
+        let number = number.ok_or(DecodeError::Invalid("the number of a subscription"))?;
+        let quantity = |amount: Option<Amount>| amount.map(|amount| amount.0);
+        Ok(KnownSubscription {
+            id: SubscriptionId::of(&kind, number),
+            subscription: Subscription {
+                kind: kinds::shared(kind.into()),
+                retention: self.text(&row.retention),
+                seats_purchased: quantity(row.seats_purchased),
+                units_purchased: quantity(row.units_purchased),
+                licenses_assigned: quantity(row.licenses_assigned),
+                licenses_available: quantity(row.licenses_available),
+                capacity_purchased: quantity(row.capacity_purchased),
+                capacity_used: quantity(row.capacity_used),
+                capacity_protected: quantity(row.capacity_protected),
+                storage_consumed: quantity(row.storage_consumed),
+                seats_change: row.seats_change,
+                expires: row.expires.map(Moment::from),
+                contract_ends: row.contract_ends.map(Moment::from),
+            },
+        })
+    }
+
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(text) = self.texts.get(text) {
+            return Arc::clone(text);
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&text));
+        text
+    }
+}
+
+/// `None` if this version does not know what was asked, or how it failed.
+fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> {
+    let tenant_type = || u32::try_from(row.number).ok().map(TenantType::from_number);
+    let question = match &*row.collector {
+        "tenant_seats" => tenant_type().map(Question::TenantSeats),
+        "customer_seats" => tenant_type().map(Question::CustomerSeats),
+        "products_purchased" => Some(Question::ProductPurchased(ProductType(row.number))),
+        "products_available" => Some(Question::ProductAvailable(ProductType(row.number))),
+        _ => None,
+    };
+    let absence = match row.absence.as_deref() {
+        None => Some(Absence::None),
+        Some("suspected") => Some(Absence::Suspected),
+        Some("confirmed") => Some(Absence::Confirmed),
+        Some(_) => None,
+    };
+    let (Some(question), Some(absence)) = (question, absence) else { return Ok(None) };
+    let failure = match row.failure.as_deref() {
+        None => None,
+        Some(word) => match failure(word) {
+            Some(reason) => Some(reason),
+            None => return Ok(None),
+        },
+    };
+    let answer = match row.seen {
+        Some(seen) => Some((seen.into(), answer(question, row.seats, row.tenants, row.quantity)?)),
+        None => None,
+    };
+    let known = Known { polled: row.polled.map(Moment::from), answer, failure, absence };
+    let contradicts = match known.absence {
+        Absence::None => false,
+        Absence::Suspected => known.answer.is_none(),
+        Absence::Confirmed => known.answer.is_some(),
+    };
+    let has_result = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
+    if contradicts || has_result && known.polled.is_none() {
+        return Err(DecodeError::Invalid("an answer and an absence that contradict each other"));
+    }
+    Ok(Some((question, known)))
+}
+
+fn answer(
+    question: Question,
+    customer: Option<SeatsRow>,
+    tenants: Option<Vec<super::rows::TenantRow<'_>>>,
+    quantity: Option<Amount>,
+) -> Result<Answer, DecodeError> {
+    let missing = DecodeError::Invalid("an answer of another kind than the question");
+    let quantity: Option<Quantity> = quantity.map(|amount| amount.0);
+    match question {
+        Question::CustomerSeats(_) => customer.map(|row| Answer::CustomerSeats(seats(row))).ok_or(missing),
+        Question::TenantSeats(_) => {
+            let tenant = |row: super::rows::TenantRow<'_>| TenantSeats {
+                id: row.id.as_ref().into(),
+                name: row.name.as_ref().into(),
+                seats: seats(row.seats),
+            };
+            let tenants: Vec<_> = tenants.ok_or(missing)?.into_iter().map(tenant).collect();
+            if !tenants.is_sorted_by(|a, b| a.id < b.id) {
+                return Err(DecodeError::Invalid("tenants out of order"));
+            }
+            Ok(Answer::TenantSeats(tenants.into()))
+        }
+        Question::ProductPurchased(_) => Ok(Answer::ProductPurchased(quantity)),
+        Question::ProductAvailable(_) => Ok(Answer::ProductAvailable(quantity)),
+    }
+}
+
+fn seats(row: SeatsRow) -> Seats {
+    Seats { assigned: row.assigned.map(|amount| amount.0), available: row.available.map(|amount| amount.0) }
+}
+
+fn failure(word: &str) -> Option<FailureReason> {
+    FailureReason::ALL.into_iter().find(|reason| reason.as_str() == word)
+}

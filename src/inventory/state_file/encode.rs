@@ -1,0 +1,131 @@
+//! From what is known to rows. Times become wall time here.
+
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::KnownPartner;
+use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
+use crate::domain::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
+use crate::inventory::subscription_ids::KnownSubscription;
+use crate::inventory::{Absence, Customer, Known, Listing};
+
+/// What the wall clock was set by since the times were taken.
+#[derive(Clone, Copy)]
+pub(super) struct Encoder(pub(super) SignedDuration);
+
+impl Encoder {
+    fn time(self, at: impl Into<Timestamp>) -> Timestamp {
+        let at = at.into();
+        at.saturating_add(self.0).unwrap_or(at)
+    }
+
+    pub(super) fn partner(self, known: &KnownPartner) -> PartnerRow<'_> {
+        let Listing { polled, completed, failure, .. } = &known.past.listing;
+        PartnerRow {
+            name: known.name.as_str().into(),
+            client_id: known.client_id.as_str().into(),
+            polled: polled.map(|at| self.time(at)),
+            completed: completed.map(|at| self.time(at)),
+            failure: failure.map(word),
+        }
+    }
+
+    pub(super) fn customer(self, customer: &Customer) -> CustomerRow<'_> {
+        let services = customer.services.as_ref().map(|services| ServicesRow {
+            seen: self.time(services.seen),
+            subscriptions: services.subscriptions.iter().map(subscription).collect(),
+        });
+        CustomerRow {
+            id: customer.id.as_str().into(),
+            name: (&*customer.name).into(),
+            named_by_configuration: customer.named_by_configuration,
+            services,
+            targets: customer.targets.iter().map(|(question, known)| self.target(*question, known)).collect(),
+        }
+    }
+
+    fn target(self, question: Question, known: &Known) -> TargetRow<'_> {
+        let Known { polled, answer, failure, absence } = known;
+        let mut row = TargetRow {
+            collector: question.collector().as_str().into(),
+            number: match question {
+                Question::TenantSeats(kind) | Question::CustomerSeats(kind) => kind.number().into(),
+                Question::ProductPurchased(product) | Question::ProductAvailable(product) => product.0,
+            },
+            polled: polled.map(|at| self.time(at)),
+            seen: answer.as_ref().map(|&(seen, _)| self.time(seen)),
+            failure: failure.map(word),
+            absence: match absence {
+                Absence::None => None,
+                Absence::Suspected => Some("suspected".into()),
+                Absence::Confirmed => Some("confirmed".into()),
+            },
+            ..TargetRow::default()
+        };
+        match answer.as_ref().map(|(_, answer)| answer) {
+            Some(Answer::CustomerSeats(answer)) => row.seats = Some(seats(answer)),
+            Some(Answer::TenantSeats(tenants)) => {
+                row.tenants = Some(tenants.iter().map(tenant).collect());
+            }
+            Some(Answer::ProductPurchased(quantity) | Answer::ProductAvailable(quantity)) => {
+                row.quantity = quantity.map(Amount);
+            }
+            None => {}
+        }
+        row
+    }
+}
+
+fn tenant(tenant: &TenantSeats) -> TenantRow<'_> {
+    TenantRow { id: tenant.id.as_str().into(), name: (&*tenant.name).into(), seats: seats(&tenant.seats) }
+}
+
+fn word(reason: FailureReason) -> Cow<'static, str> {
+    reason.as_str().into()
+}
+
+fn seats(seats: &Seats) -> SeatsRow {
+    SeatsRow { assigned: seats.assigned.map(Amount), available: seats.available.map(Amount) }
+}
+
+fn subscription(known: &KnownSubscription) -> SubscriptionRow<'_> {
+    let Subscription {
+        kind,
+        retention,
+        seats_purchased,
+        units_purchased,
+        licenses_assigned,
+        licenses_available,
+        capacity_purchased,
+        capacity_used,
+        capacity_protected,
+        storage_consumed,
+        seats_change,
+        expires,
+        contract_ends,
+    } = &known.subscription;
+    let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &**kind;
+    SubscriptionRow {
+        number: known.id.suffix().into(),
+        service: (&**service).into(),
+        model: (&**model).into(),
+        source: (&**source).into(),
+        payment_type: (&**payment_type).into(),
+        storage: (&**storage).into(),
+        name: (&**name).into(),
+        package: (&**package).into(),
+        retention: (&**retention).into(),
+        seats_purchased: seats_purchased.map(Amount),
+        units_purchased: units_purchased.map(Amount),
+        licenses_assigned: licenses_assigned.map(Amount),
+        licenses_available: licenses_available.map(Amount),
+        capacity_purchased: capacity_purchased.map(Amount),
+        capacity_used: capacity_used.map(Amount),
+        capacity_protected: capacity_protected.map(Amount),
+        storage_consumed: storage_consumed.map(Amount),
+        seats_change: *seats_change,
+        expires: expires.map(Timestamp::from),
+        contract_ends: contract_ends.map(Timestamp::from),
+    }
+}
