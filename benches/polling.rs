@@ -59,7 +59,7 @@ fn target(index: i64) -> Target {
     Target::Customer(CustomerId::from(format!("{index:036}").as_str()), Question::TenantSeats(TenantType::Microsoft365))
 }
 
-/// The target that is due longest is taken, and put back an interval and some chance later, as the cadence has it.
+/// The target that is due longest is taken, and put back an interval and some chance later, as the backoff has it.
 #[divan::bench(args = TARGETS, sample_count = 100, sample_size = 1000)]
 fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
     let mut queue = PollQueue::default();
