@@ -25,7 +25,7 @@ pub fn open_regular_file(path: &Path) -> io::Result<File> {
     };
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+        return Err(rustix::io::Errno::ISDIR.into());
     }
     if kind.is_file() { Ok(file) } else { Err(not_regular()) }
 }

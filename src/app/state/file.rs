@@ -63,7 +63,8 @@ impl StateFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 self.unread = true;
-                Err(error)
+                let is_directory = error.kind() == ErrorKind::IsADirectory;
+                Err(if is_directory { io::Error::other("it is not a regular file") } else { error })
             }
         }
     }

@@ -124,3 +124,18 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
+
+#[tokio::test]
+async fn what_stands_still_is_named() {
+    let stalled = "rendering has stood still since 2026-11-29T12:00:00Z\n";
+    for (health, status, body) in [(Ok(()), 200, "healthy\n"), (Err(stalled.to_owned()), 503, stalled)] {
+        let site = Site { health: Arc::new(move || health.clone()), ..site(Published::new(), Arc::default()) };
+        let listener = bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let access = Access::load(None).unwrap();
+        tokio::spawn(serve(listener, router(site).unwrap(), access, Limits::default(), std::future::pending()));
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let answer = Answer::read(&mut stream).await;
+        assert_eq!((answer.status, answer.body), (status, body.as_bytes().to_vec()));
+    }
+}
