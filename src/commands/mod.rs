@@ -7,6 +7,7 @@ mod demo;
 mod discover;
 mod once;
 mod output;
+mod packaging;
 mod simulate;
 
 use std::fmt;
@@ -67,6 +68,11 @@ pub fn run(cli: Cli) -> ExitCode {
             Some(Command::Check { online }) => check::run(&flags, online).await,
             Some(Command::Discover) => discover::run(&flags).await,
             Some(Command::Simulate(world)) => simulate::run(&flags, &world).await,
+            Some(Command::Completion { shell }) => {
+                packaging::completion(shell);
+                Ok(())
+            }
+            Some(Command::Man { directory }) => packaging::man_pages(&directory),
         }
     });
     // A name that is being resolved, or a render, does not hold up the end.
