@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
 
 use crate::simulator::PROFILES;
 
 /// Polls the seat and service endpoints of AvePoint Elements and serves them to Prometheus.
 #[derive(Debug, Parser)]
-#[command(name = "avepoint_exporter", version = crate::VERSION, max_term_width = 120)]
+#[command(name = "avepoint_exporter", version = crate::VERSION, long_version = crate::LONG_VERSION.as_str(), max_term_width = 120)]
 pub struct Cli {
     /// Without a command, the daemon runs.
     #[command(subcommand)]
@@ -42,6 +43,18 @@ pub enum Command {
     Discover,
     /// Run only the simulated Elements API, on --web.listen-address
     Simulate(World),
+    /// Print the completion script of a shell
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages, for packages
+    #[command(hide = true)]
+    Man {
+        /// Where to; the folder must exist
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
 }
 
 /// The simulated world of `demo` and `simulate`.
@@ -168,5 +181,19 @@ mod tests {
         let cli =
             Cli::try_parse_from(["avepoint_exporter", "--web.listen-address=a:1", "--web.listen-address=b:2"]).unwrap();
         assert_eq!(cli.flags.listen_addresses, ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn the_version_says_what_was_built() {
+        let version = |flag| Cli::try_parse_from(["avepoint_exporter", flag]).unwrap_err().to_string();
+        let first = format!("avepoint_exporter {}", crate::VERSION);
+        assert_eq!(version("-V"), format!("{first}\n"));
+        let long = version("--version");
+        let lines: Vec<_> = long.lines().collect();
+        let [revision, date, compiler] = lines[..] else { panic!("{long}") };
+        assert_eq!(revision, format!("{first} (revision {})", env!("AVEPOINT_EXPORTER_REVISION")));
+        let date: jiff::Timestamp = date.strip_prefix("  built:    ").unwrap().parse().unwrap();
+        assert!(date > "2026-01-01T00:00:00Z".parse().unwrap(), "{date}");
+        assert!(compiler.starts_with("  compiler: rustc 1."), "{compiler}");
     }
 }

@@ -20,5 +20,21 @@ pub mod polling;
 pub mod simulator;
 pub mod web;
 
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+
 /// The version of this build, as in Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What `--version` prints after the name: version, revision, when and by which compiler it was built.
+pub static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    // build.rs writes a number.
+    let built = env!("AVEPOINT_EXPORTER_BUILD_TIME").parse().ok().and_then(|time| Timestamp::from_second(time).ok());
+    format!(
+        "{VERSION} (revision {})\n  built:    {}\n  compiler: {}",
+        env!("AVEPOINT_EXPORTER_REVISION"),
+        built.map_or_else(|| "unknown".to_owned(), |built| built.to_string()),
+        env!("AVEPOINT_EXPORTER_RUSTC"),
+    )
+});

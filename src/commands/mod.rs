@@ -7,6 +7,7 @@ mod demo;
 mod discover;
 mod once;
 mod output;
+mod packaging;
 mod simulate;
 
 use std::fmt;
@@ -85,6 +86,11 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
             Some(Command::Check { online }) => check::run(&flags, online).await,
             Some(Command::Discover) => discover::run(&flags).await,
             Some(Command::Simulate(world)) => simulate::run(&flags, &world, shutdown).await,
+            Some(Command::Completion { shell }) => {
+                packaging::completion(shell);
+                Ok(())
+            }
+            Some(Command::Man { directory }) => packaging::man_pages(&directory),
         }
     });
     let result = runtime.block_on(async {
