@@ -201,7 +201,7 @@ pub(crate) fn config(text: &[u8]) {
             for partner in &config.partners {
                 let filter = CustomerFilter::new(&partner.customers);
                 for listed in &partner.customers.list {
-                    assert!(filter.admits(&listed.id, None));
+                    assert!(filter.matches(&listed.id, None));
                 }
                 customer_with_labels_is_served(&partner.customers.list);
             }
@@ -232,7 +232,7 @@ pub(crate) fn scalars(text: &[u8]) {
     let everybody = json!({ "auth": { "client_id": "app", "client_secret": "x" }, "customers": { "include": [glob] } });
     if let Ok(config) = parse(everybody) {
         let admits =
-            |name| CustomerFilter::new(&config.partners[0].customers).admits(&CustomerId::from("?"), Some(name));
+            |name| CustomerFilter::new(&config.partners[0].customers).matches(&CustomerId::from("?"), Some(name));
         if !glob.contains(['*', '?']) && name.is_ascii() && glob.is_ascii() {
             assert_eq!(admits(name), glob.eq_ignore_ascii_case(name), "{glob:?} on {name:?}");
         }
