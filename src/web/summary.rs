@@ -192,7 +192,7 @@ impl<'a> Row<'a> {
 
 /// The services of a customer of which a row runs on: one that expires later, or one without a date.
 #[must_use]
-pub fn running_services(customer: &Customer, now: Timestamp) -> HashSet<&str> {
+pub(super) fn running_services(customer: &Customer, now: Timestamp) -> HashSet<&str> {
     let rows = customer.services.iter().flat_map(|services| services.subscriptions.iter());
     let rows = rows.map(|known| &known.subscription);
     rows.filter(|row| row.expires.is_none_or(|expires| expires.get() > now)).map(|row| &*row.kind.service).collect()
@@ -201,7 +201,7 @@ pub fn running_services(customer: &Customer, now: Timestamp) -> HashSet<&str> {
 /// Whether a subscription is expiring or expired; `None` too if it expired long ago, or another one of the same service is
 /// among the customer's [`running_services`].
 #[must_use]
-pub fn expiry_finding(running: &HashSet<&str>, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
+pub(super) fn expiry_finding(running: &HashSet<&str>, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
     let left = subscription.expires?.get().duration_since(now);
     if left > SignedDuration::ZERO {
         return (left <= days(EXPIRING_DAYS)).then_some(Finding::Expiring);
