@@ -23,8 +23,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
-use super::client::ClientError;
-use super::error::Failure;
+use super::error::{ClientError, Failure};
 use super::resolver::Resolver;
 use super::response::Response;
 use crate::config::{PartnerSettings, read_file};
