@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use avepoint_exporter::domain::{CustomerId, Question, Target, TenantType};
-use avepoint_exporter::elements::wire;
+use avepoint_exporter::elements::decode;
 use avepoint_exporter::polling::PollQueue;
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -47,8 +47,8 @@ fn page() -> String {
 #[divan::bench]
 fn decode_a_page_of_100_customers(bencher: Bencher<'_, '_>) {
     let page = page();
-    assert_eq!(wire::services(page.as_bytes()).unwrap().value.rows.len(), 100);
-    bencher.counter(BytesCount::new(page.len())).bench_local(|| wire::services(page.as_bytes()));
+    assert_eq!(decode::services(page.as_bytes()).unwrap().value.rows.len(), 100);
+    bencher.counter(BytesCount::new(page.len())).bench_local(|| decode::services(page.as_bytes()));
 }
 
 fn at(second: i64) -> Timestamp {

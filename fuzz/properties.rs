@@ -20,7 +20,7 @@ use std::time::Duration;
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, Credential, SecretSource, format_duration, parse_duration, redacted_url};
 use avepoint_exporter::domain::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
-use avepoint_exporter::elements::{read_retry_after, wire};
+use avepoint_exporter::elements::{decode, read_retry_after};
 use avepoint_exporter::exposition::{Format, accepts_gzip, negotiate};
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
@@ -40,10 +40,10 @@ const CANARY: &str = "canary-0123456789";
 
 /// Endpoint 5.
 pub(crate) fn services(body: &[u8]) {
-    let Some(page) = decoded(wire::services(body)) else { return };
+    let Some(page) = decoded(decode::services(body)) else { return };
     rows_add_up(&page);
     let written = json!({ "data": page.rows.iter().map(customer_json).collect::<Vec<_>>() });
-    let again = wire::services(written.to_string().as_bytes()).expect("what is written is read again");
+    let again = decode::services(written.to_string().as_bytes()).expect("what is written is read again");
     assert_eq!((&again.value.rows, again.unreadable.len()), (&page.rows, 0), "{written}");
 
     let mut inventory = inventory();
@@ -66,10 +66,10 @@ pub(crate) fn services(body: &[u8]) {
 /// Endpoint 3.
 pub(crate) fn tenant_seats(body: &[u8]) {
     const QUESTION: Question = Question::TenantSeats(TenantType::Google);
-    let Some(page) = decoded(wire::tenant_seats(body)) else { return };
+    let Some(page) = decoded(decode::tenant_seats(body)) else { return };
     rows_add_up(&page);
     let written = json!(page.rows.iter().map(tenant_json).collect::<Vec<_>>());
-    let again = wire::tenant_seats(written.to_string().as_bytes()).expect("what is written is read again");
+    let again = decode::tenant_seats(written.to_string().as_bytes()).expect("what is written is read again");
     assert_eq!((&again.value.rows, again.unreadable.len()), (&page.rows, 0), "{written}");
 
     let mut expected = BTreeMap::new();
@@ -84,11 +84,11 @@ pub(crate) fn tenant_seats(body: &[u8]) {
 /// Endpoint 1.
 pub(crate) fn customer_seats(body: &[u8]) {
     const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
-    let Some(seats) = decoded(wire::customer_seats(body)) else { return };
+    let Some(seats) = decoded(decode::customer_seats(body)) else { return };
     let written =
         json!({ "assignedUserSeat": quantity(seats.assigned), "availableUserSeat": quantity(seats.available) });
     if seats.assigned.or(seats.available).is_some() {
-        assert_eq!(wire::customer_seats(written.to_string().as_bytes()).unwrap().value, seats);
+        assert_eq!(decode::customer_seats(written.to_string().as_bytes()).unwrap().value, seats);
     }
     let found = answered(QUESTION, Answer::CustomerSeats(seats), catalog::CUSTOMER_SEATS_ASSIGNED.name);
     assert_eq!(values(&found), seats.assigned.map(Quantity::get).into_iter().collect::<Vec<_>>());
@@ -97,14 +97,14 @@ pub(crate) fn customer_seats(body: &[u8]) {
 /// Endpoint 4.
 pub(crate) fn products_purchased(body: &[u8]) {
     const QUESTION: Question = Question::ProductPurchased(ProductType(2048));
-    let read = |body: &[u8]| decoded(wire::product_purchased(body));
+    let read = |body: &[u8]| decoded(decode::product_purchased(body));
     product(body, read, "purchasedUserSeat", QUESTION, Answer::ProductPurchased, catalog::PRODUCT_SEATS_PURCHASED.name);
 }
 
 /// Endpoint 2.
 pub(crate) fn products_available(body: &[u8]) {
     const QUESTION: Question = Question::ProductAvailable(ProductType(2048));
-    let read = |body: &[u8]| decoded(wire::product_available(body));
+    let read = |body: &[u8]| decoded(decode::product_available(body));
     product(body, read, "availableUserSeat", QUESTION, Answer::ProductAvailable, catalog::PRODUCT_SEATS_AVAILABLE.name);
 }
 
@@ -129,7 +129,7 @@ fn product(
 
 /// The identity service's answer, and what error bodies say.
 pub(crate) fn token(body: &[u8]) {
-    match wire::token(body) {
+    match decode::token(body) {
         Ok(token) => {
             let text = token.access_token.expose_secret();
             assert!(!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
@@ -145,13 +145,13 @@ pub(crate) fn token(body: &[u8]) {
     }
     let text = String::from_utf8_lossy(body);
     let wrapped = json!({ "access_token": text, "token_type": "Bearer" }).to_string();
-    match wire::token(wrapped.as_bytes()) {
+    match decode::token(wrapped.as_bytes()) {
         Ok(token) => assert_eq!(token.access_token.expose_secret(), text.trim()),
         Err(malformed) => {
             assert_eq!(malformed.to_string(), "expected \"access_token\" to be visible ASCII, got something else");
         }
     }
-    if let Some(message) = wire::error_message(body, &[CANARY]) {
+    if let Some(message) = decode::error_message(body, &[CANARY]) {
         assert!(!message.is_empty() && message.chars().count() <= 200, "{message}");
         assert!(!message.contains(CANARY), "{message}");
         assert!(!message.contains(['@', '\n', '\r']) && !message.contains(char::is_control), "{message}");
@@ -337,7 +337,7 @@ pub(crate) fn query(query: &[u8]) {
 }
 
 /// The value, with what was left out looked at.
-fn decoded<T>(result: Result<wire::Decoded<T>, wire::Malformed>) -> Option<T> {
+fn decoded<T>(result: Result<decode::Decoded<T>, decode::Malformed>) -> Option<T> {
     match result {
         Ok(decoded) => {
             for left_out in &decoded.unreadable {
@@ -354,7 +354,7 @@ fn decoded<T>(result: Result<wire::Decoded<T>, wire::Malformed>) -> Option<T> {
     }
 }
 
-fn rows_add_up<T>(page: &wire::Page<T>) {
+fn rows_add_up<T>(page: &decode::Page<T>) {
     assert!(page.rows.len() <= page.received);
     assert_ne!(page.page_size, Some(0));
 }

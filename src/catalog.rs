@@ -89,6 +89,8 @@ families! {
         "Capacity used: the first number of purchasedCapacity of endpoint services where it reads used/purchased, as last polled.";
     SUBSCRIPTION_CAPACITY_PROTECTED = Gauge "avepoint_subscription_capacity_protected_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
         "Capacity protected: protectedCapacity of endpoint services, as last polled.";
+    SUBSCRIPTION_CAPACITY_PER_SEAT = Gauge "avepoint_subscription_capacity_per_seat_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
+        "Capacity that each seat may fill: N GB of a subscriptionModel of endpoint services that reads N GB/User/Year, 1 GB read as 2^30 bytes, as last polled.";
     SUBSCRIPTION_STORAGE_CONSUMED = Gauge "avepoint_subscription_storage_consumed_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
         "Storage consumed: consumedStorage of endpoint services, as last polled.";
     SUBSCRIPTION_SEATS_CHANGE = Gauge "avepoint_subscription_seats_change" ["partner", "customer_id", "subscription_id", "service_name"]

@@ -304,7 +304,7 @@ fn no_type_that_holds_a_secret_shows_it() {
         assert!(!config.warnings(jiff::Timestamp::now()).concat().contains("c4n4ry"));
     }
     let body = serde_json::json!({ "access_token": TOKEN }).to_string();
-    is_clean("a token", &format!("{:?}", avepoint_exporter::elements::wire::token(body.as_bytes())), &TOKEN_PARTS);
+    is_clean("a token", &format!("{:?}", avepoint_exporter::elements::decode::token(body.as_bytes())), &TOKEN_PARTS);
 }
 
 /// Common words and single letters are poor secrets; they make no sentence unreadable.

@@ -18,8 +18,10 @@ impl PollerRuntime {
     pub(super) fn start() -> io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("poller").enable_all().on_thread_start(|| {
-            // On Linux this is the priority of the thread. Where it cannot be had, the threads are equals.
-            let _ = rustix::process::setpriority_process(None, NICE);
+            // On Linux this is the thread's priority, elsewhere the process's. Where it cannot be had, all are equal.
+            if cfg!(target_os = "linux") {
+                let _ = rustix::process::setpriority_process(None, NICE);
+            }
         });
         builder.build().map(|runtime| Self(Some(runtime)))
     }

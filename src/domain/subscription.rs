@@ -69,3 +69,54 @@ pub struct SubscriptionKind {
     /// `package`
     pub package: Arc<str>,
 }
+
+impl SubscriptionKind {
+    /// Bytes that each seat may fill: N GB of a model of the form `N GB/User/Year`, 1 GB being 2^30 bytes. `None` for
+    /// every other model.
+    #[must_use]
+    pub fn capacity_per_seat(&self) -> Option<Quantity> {
+        const GB: f64 = 1_073_741_824.0;
+        let (size, per) = self.model.split_once('/')?;
+        let (number, unit) = size.trim().split_at_checked(size.trim().len().checked_sub(2)?)?;
+        let number = number.trim_end();
+        let plain = number.starts_with(|c: char| c.is_ascii_digit())
+            && number.ends_with(|c: char| c.is_ascii_digit())
+            && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if !plain || !unit.eq_ignore_ascii_case("gb") || !per.trim().eq_ignore_ascii_case("user/year") {
+            return None;
+        }
+        number.parse().ok().map(|number: f64| number * GB).filter(|bytes| bytes.is_finite()).and_then(Quantity::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_may_say_what_each_seat_may_fill() {
+        let per_seat =
+            |model: &str| SubscriptionKind { model: model.into(), ..SubscriptionKind::default() }.capacity_per_seat();
+        let gb = |number: f64| Quantity::new(number * 1_073_741_824.0);
+        for (model, expected) in [
+            ("1 GB/User/Year", gb(1.0)),
+            ("50 GB/User/Year", gb(50.0)),
+            ("0.5 GB/User/Year", gb(0.5)),
+            ("10gb/user/year ", gb(10.0)),
+            ("Enterprise", None),
+            ("", None),
+            ("GB/User/Year", None),
+            ("-1 GB/User/Year", None),
+            ("1e3 GB/User/Year", None),
+            ("1.2.3 GB/User/Year", None),
+            ("1,5 GB/User/Year", None),
+            ("1 GB/User/Month", None),
+            ("1 GB/Year", None),
+            ("1 TB/User/Year", None),
+            ("ä/User/Year", None),
+            (&*format!("{} GB/User/Year", "9".repeat(400)), None),
+        ] {
+            assert_eq!(per_seat(model), expected, "{model}");
+        }
+    }
+}

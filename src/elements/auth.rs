@@ -23,12 +23,12 @@ use self::tokens::Tokens;
 pub(super) use self::tokens::{AccessToken, Renewal};
 use super::budget::Gate;
 use super::counters::{Counters, Operation};
+use super::decode::{self, Token};
 use super::error::Failure;
+use super::health::Health;
 use super::redaction::ProxySecrets;
 use super::response::{self, Response};
 use super::transport::Transport;
-use super::trouble::Trouble;
-use super::wire::{self, Token};
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
 use crate::domain::{FailureReason, PartnerName};
@@ -58,7 +58,7 @@ struct Inner {
     proxy_secrets: ProxySecrets,
     tokens: Mutex<Tokens>,
     /// Of the identity service.
-    trouble: Trouble,
+    health: Health,
     /// Held by the one that fetches a token.
     flight: Arc<tokio::sync::Mutex<()>>,
     /// Told when there is another credential.
@@ -115,7 +115,7 @@ impl Auth {
             proof: Mutex::new(Arc::new(Proof::new(&settings.credential))),
             proxy_secrets,
             tokens: Mutex::default(),
-            trouble: Trouble::default(),
+            health: Health::default(),
             flight: Arc::default(),
             rotated: Notify::new(),
             unreadable: Mutex::default(),
@@ -158,7 +158,7 @@ impl Auth {
             if self.tokens().attempts == seen {
                 let fetched = self.fetch().await;
                 if let Err(failure) = &fetched {
-                    self.0.trouble.failed(&self.0.partner, Operation::Token, failure);
+                    self.0.health.failed(&self.0.partner, Operation::Token, failure);
                 }
                 return fetched;
             }
@@ -245,7 +245,7 @@ impl Auth {
     async fn fetch(&self) -> Result<AccessToken, Failure> {
         match self.request().await {
             Ok((asked, header, lifetime)) => {
-                self.0.trouble.succeeded();
+                self.0.health.succeeded();
                 Ok(self.tokens().granted(asked, header, lifetime))
             }
             Err(Denied { failure, refused, retry_after }) => {
@@ -318,7 +318,7 @@ fn read(reply: Response, secrets: &[&str]) -> Result<(HeaderValue, Duration), De
         Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
     };
     if status.is_success() {
-        let token = wire::token(&body).map_err(|problem| malformed(problem.to_string())).and_then(|token| {
+        let token = decode::token(&body).map_err(|problem| malformed(problem.to_string())).and_then(|token| {
             let Token { access_token, expires_in } = token;
             let mut header = HeaderValue::from_maybe_shared(wiped(["Bearer ", access_token.expose_secret()].concat()))
                 .map_err(|_| malformed("the token cannot stand in a header".to_owned()))?;

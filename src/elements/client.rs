@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,16 +14,16 @@ use url::Url;
 use super::auth::{self, Auth};
 use super::budget::{Admission, Gate};
 use super::counters::{Counters, Gauges};
-use super::error::{AskError, Failure};
+use super::decode::{self, Decoded};
+use super::error::{AskError, ClientError, Failure};
+use super::health::Health;
 use super::listing::Listing;
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::redaction::ProxySecrets;
-use super::request::{self, Call};
+use super::request::{self, RequestSpec};
 use super::resolver::Resolver;
 use super::response;
 use super::transport::{self, Transport};
-use super::trouble::Trouble;
-use super::wire::{self, Decoded};
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
 use crate::domain::{
@@ -47,25 +46,9 @@ pub(super) struct Inner {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
     /// Of the API.
-    pub(super) trouble: Trouble,
+    pub(super) health: Health,
     /// The page size that works for the service list.
     pub(super) listing_size: AtomicU32,
-}
-
-/// Why there is no client.
-#[derive(Debug)]
-pub enum ClientError {
-    /// `ca_file` cannot be used.
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// TLS or the proxy cannot be set up.
-    Http(String),
-    /// The catalogue does not fit the counters.
-    Counters(prometheus::Error),
 }
 
 /// What the status page and readiness want to know.
@@ -77,12 +60,6 @@ pub struct ApiStatus {
     /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing will work until
     /// somebody looks at it.
     pub refused: bool,
-}
-
-impl From<prometheus::Error> for ClientError {
-    fn from(error: prometheus::Error) -> Self {
-        Self::Counters(error)
-    }
 }
 
 impl Client {
@@ -119,7 +96,7 @@ impl Client {
             proxy_secrets,
             counters,
             registry,
-            trouble: Trouble::default(),
+            health: Health::default(),
             listing_size: AtomicU32::new(LARGEST_PAGE),
         })))
     }
@@ -145,7 +122,7 @@ impl Client {
         question: Question,
         admission: Admission,
     ) -> Result<Answer, AskError> {
-        let get = |url| Call {
+        let get = |url| RequestSpec {
             collector: question.collector(),
             method: Method::GET,
             url,
@@ -159,18 +136,18 @@ impl Client {
         match question {
             Question::CustomerSeats(kind) => {
                 let call = path(["3rd-party-products", "type", &kind.number().to_string(), "overview"])?;
-                let (seats, _) = self.request(&call, first, wire::customer_seats).await?;
+                let (seats, _) = self.request(&call, first, decode::customer_seats).await?;
                 Ok(Answer::CustomerSeats(seats))
             }
             Question::TenantSeats(kind) => self.tenant_seats(customer, kind, first).await.map(Answer::TenantSeats),
             Question::ProductPurchased(product) => {
                 let call = path(["avpt-products", "type", &product.0.to_string(), "overview"])?;
-                let (seats, _) = self.request(&call, first, wire::product_purchased).await?;
+                let (seats, _) = self.request(&call, first, decode::product_purchased).await?;
                 Ok(Answer::ProductPurchased(seats))
             }
             Question::ProductAvailable(product) => {
                 let call = path(["avpt-products", "overview", "type", &product.0.to_string()])?;
-                let (seats, _) = self.request(&call, first, wire::product_available).await?;
+                let (seats, _) = self.request(&call, first, decode::product_available).await?;
                 Ok(Answer::ProductAvailable(seats))
             }
         }
@@ -210,7 +187,7 @@ impl Client {
     #[must_use]
     pub fn status(&self) -> ApiStatus {
         let auth = self.0.auth.status();
-        let trouble = auth.failure.map(|failure| failure.reason).or_else(|| self.0.trouble.reason());
+        let trouble = auth.failure.map(|failure| failure.reason).or_else(|| self.0.health.reason());
         ApiStatus { trouble, refused: auth.refused }
     }
 
@@ -228,7 +205,7 @@ impl Client {
         let mut cursor = Cursor::new(LARGEST_PAGE, MAX_ROWS as u64);
         let mut tenants = BTreeMap::new();
         while let Some((index, size)) = cursor.next() {
-            let call = Call {
+            let call = RequestSpec {
                 collector: Collector::TenantSeats,
                 method: Method::POST,
                 url: page_url(base.clone(), index, size),
@@ -239,7 +216,7 @@ impl Client {
             };
             let decode = |body: &[u8]| {
                 let listed = body.trim_ascii_start().first() == Some(&b'[');
-                let decoded = wire::tenant_seats(body)?;
+                let decoded = decode::tenant_seats(body)?;
                 Ok(Decoded { value: (decoded.value, listed), unreadable: decoded.unreadable })
             };
             let ((page, listed), _) = self.request(&call, admission.take(), decode).await?;
@@ -304,23 +281,3 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("api", &self.0.api.host_str()).finish_non_exhaustive()
     }
 }
-
-impl ClientError {
-    pub(super) fn http(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-        Self::Http(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
-    }
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CaFile { path, problem } => write!(f, "ca_file {}: {problem}", path.display()),
-            Self::Http(problem) => write!(f, "no HTTP client could be set up: {problem}"),
-            Self::Counters(problem) => write!(f, "no counters could be set up: {problem}"),
-        }
-    }
-}
-
-impl std::error::Error for ClientError {}

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::auth::Auth;
 use super::budget::Gate;
-use super::wire::{Field, Unreadable};
+use super::decode::{Field, Unreadable};
 use crate::catalog::{self, Family};
 use crate::domain::{Collector, FailureReason, PartnerName};
 

@@ -3,26 +3,55 @@
 //! A message is one line without secrets, email addresses and bodies; its reason is the label of the counters.
 
 use std::error::Error;
-use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
+use super::decode::{self, without_addresses};
 use super::redaction::{holds_secret, redacted};
-use super::wire::{self, without_addresses};
 use crate::domain::FailureReason;
 
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// `ca_file` cannot be used.
+    #[error("ca_file {}: {problem}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS or the proxy cannot be set up.
+    #[error("no HTTP client could be set up: {0}")]
+    Http(String),
+    /// The catalogue does not fit the counters: a bug.
+    #[error(transparent)]
+    Counters(#[from] prometheus::Error),
+}
+
+impl ClientError {
+    pub(super) fn http(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        Self::Http(causes(&error).map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    }
+}
+
 /// Why a question has no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// 404: the customer has no such tenant or product, or the environment no longer has the endpoint. Not a failure.
+    #[error("the customer has no such tenant or product")]
     Absent,
     /// Failed after all retries: keep what is known, ask again later.
-    Failed(Failure),
+    #[error(transparent)]
+    Failed(#[from] Failure),
 }
 
 /// A request, or a whole listing, that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     /// The kind of it.
     pub reason: FailureReason,
@@ -76,7 +105,7 @@ impl Failure {
             let to = redirect.map(|host| format!(" to {}", redacted(host, secrets))).unwrap_or_default();
             return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
         }
-        let said = wire::error_message(body, secrets).map(|said| format!(": {said}"));
+        let said = decode::error_message(body, secrets).map(|said| format!(": {said}"));
         Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
     }
 
@@ -111,31 +140,6 @@ impl Failure {
             FailureReason::Malformed
         };
         Self::new(reason, format!("the answer of {who} broke off: {}", root_cause(error)))
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for Failure {}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("the customer has no such thing"),
-            Self::Failed(failure) => failure.fmt(f),
-        }
-    }
-}
-
-impl Error for AskError {}
-
-impl From<Failure> for AskError {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
     }
 }
 

@@ -13,11 +13,11 @@ use url::Url;
 
 use super::budget::Admission;
 use super::client::{Client, page_url};
+use super::decode;
 use super::error::Failure;
 use super::paging::{Cursor, LARGEST_PAGE};
-use super::request::{Call, Unanswered};
+use super::request::{CallError, RequestSpec};
 use super::response;
-use super::wire;
 use crate::config::MAX_CUSTOMERS;
 use crate::domain::{Collector, CustomerId, FailureReason, ListedCustomer};
 
@@ -121,7 +121,7 @@ impl Listing {
                 self.batches.pop_front();
                 continue;
             };
-            let call = Call {
+            let call = RequestSpec {
                 collector: Collector::Services,
                 method: Method::POST,
                 url: page_url(self.url.clone(), index, size),
@@ -130,15 +130,15 @@ impl Listing {
                 may_be_absent: false,
                 repeats_timeouts: size == 1,
             };
-            let answer = self.client.request(&call, admission.take(), wire::services).await;
+            let answer = self.client.request(&call, admission.take(), decode::services).await;
             let (page, took) = match answer {
                 Ok(answer) => answer,
-                Err(Unanswered::Late(_)) if cursor.halve() => {
+                Err(CallError::TimedOut(_)) if cursor.halve() => {
                     self.resized = true;
                     continue;
                 }
-                Err(Unanswered::Late(failure) | Unanswered::Failed(failure)) => return Err(failure),
-                Err(Unanswered::Absent) => return Err(malformed("there is none")),
+                Err(CallError::TimedOut(failure) | CallError::Failed(failure)) => return Err(failure),
+                Err(CallError::Absent) => return Err(malformed("there is none")),
             };
             self.slowest = self.slowest.max(took);
             if self.resized {

@@ -8,7 +8,9 @@ mod auth;
 mod budget;
 mod client;
 mod counters;
+pub mod decode;
 mod error;
+mod health;
 mod listing;
 mod paging;
 mod redaction;
@@ -16,16 +18,14 @@ mod request;
 mod resolver;
 mod response;
 mod transport;
-mod trouble;
-pub mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use budget::Admission;
-pub use client::{ApiStatus, Client, ClientError};
-pub use error::{AskError, Failure};
-// For the fuzz targets: nobody else reads it outside of this room.
+pub use client::{ApiStatus, Client};
+pub use error::{AskError, ClientError, Failure};
 pub use listing::Listing;
+// For the fuzz targets: nobody else reads it outside of this module.
 #[doc(hidden)]
 pub use response::read_retry_after;

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use super::wire::Page;
+use super::decode::Page;
 
 /// The API's largest page.
 pub(super) const LARGEST_PAGE: u32 = 100;

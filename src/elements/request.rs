@@ -18,10 +18,10 @@ use super::auth::{AccessToken, Renewal};
 use super::budget::Admission;
 use super::client::Client;
 use super::counters::Operation;
+use super::decode::{Decoded, Malformed};
 use super::error::{AskError, Failure};
 use super::redaction::holds_secret;
 use super::response::{self, Response};
-use super::wire::{Decoded, Malformed};
 use crate::domain::{Collector, FailureReason};
 
 pub(super) const WHO: &str = "the API";
@@ -33,7 +33,7 @@ const PAUSES: ExponentialBuilder =
 const LONGEST_EFFORT: Duration = Duration::from_mins(2);
 
 /// A request that can be repeated.
-pub(super) struct Call {
+pub(super) struct RequestSpec {
     pub(super) collector: Collector,
     pub(super) method: Method,
     pub(super) url: Url,
@@ -48,20 +48,20 @@ pub(super) struct Call {
 }
 
 /// Why a call has no answer.
-pub(super) enum Unanswered {
+pub(super) enum CallError {
     /// 404, where that is an answer.
     Absent,
-    /// The call itself took too long, not the way to it; it was not repeated.
-    Late(Failure),
+    /// The request itself took too long, not the wait for the rate limiter; it was not repeated.
+    TimedOut(Failure),
     /// Anything else, after all repetitions.
     Failed(Failure),
 }
 
-impl From<Unanswered> for AskError {
-    fn from(unanswered: Unanswered) -> Self {
+impl From<CallError> for AskError {
+    fn from(unanswered: CallError) -> Self {
         match unanswered {
-            Unanswered::Absent => Self::Absent,
-            Unanswered::Late(failure) | Unanswered::Failed(failure) => Self::Failed(failure),
+            CallError::Absent => Self::Absent,
+            CallError::TimedOut(failure) | CallError::Failed(failure) => Self::Failed(failure),
         }
     }
 }
@@ -82,10 +82,10 @@ impl Client {
     /// Sends the call, and sends it again where that helps, until there is an answer; says how long that one took.
     pub(super) async fn request<T>(
         &self,
-        call: &Call,
+        call: &RequestSpec,
         mut admission: Option<Admission>,
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Copy + Send + 'static,
-    ) -> Result<(T, Duration), Unanswered>
+    ) -> Result<(T, Duration), CallError>
     where
         T: Send + 'static,
     {
@@ -118,7 +118,7 @@ impl Client {
             };
             let (failure, retry_after) = match outcome {
                 Outcome::Answered(value, took) => return Ok((value, took)),
-                Outcome::Absent => return Err(Unanswered::Absent),
+                Outcome::Absent => return Err(CallError::Absent),
                 Outcome::Unauthorized(renewal, failure) => {
                     (renewed, last_failure) = (Some(renewal), Some(failure));
                     continue;
@@ -126,7 +126,7 @@ impl Client {
                 Outcome::Failed { failure, retry_after } => (failure, retry_after),
             };
             if sent && failure.reason == FailureReason::Timeout && !call.repeats_timeouts {
-                return Err(Unanswered::Late(failure));
+                return Err(CallError::TimedOut(failure));
             }
             let pause = match failure.reason {
                 _ if !failure.is_transient() => None,
@@ -136,7 +136,7 @@ impl Client {
                     .map(|ceiling| ceiling.mul_f64(1.0 - fastrand::f64()).max(retry_after.unwrap_or_default())),
             };
             let Some(pause) = pause.filter(|&pause| pause < until.saturating_duration_since(Instant::now())) else {
-                return Err(Unanswered::Failed(failure));
+                return Err(CallError::Failed(failure));
             };
             let (operation, request_id) = (call.collector.as_str(), failure.request_id.as_deref());
             debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "asking again");
@@ -204,7 +204,7 @@ impl Client {
     /// Sends one request and judges its answer.
     async fn send<T>(
         &self,
-        call: &Call,
+        call: &RequestSpec,
         token: &AccessToken,
         admission: Admission,
         deadline: Instant,
@@ -250,12 +250,12 @@ impl Client {
         self.0.counters.answered(operation, took, failed);
         match outcome {
             Ok(answer) => {
-                self.0.trouble.succeeded();
+                self.0.health.succeeded();
                 answer.map_or(Outcome::Absent, |value| Outcome::Answered(value, took))
             }
             Err(failure) => {
                 let failure = failure.without(&secrets);
-                self.0.trouble.failed(&self.0.partner, operation, &failure);
+                self.0.health.failed(&self.0.partner, operation, &failure);
                 if failure.reason == FailureReason::Unauthorized
                     && let Some(renewal) = self.0.auth.refused(token, renewed, &failure)
                 {
@@ -269,7 +269,7 @@ impl Client {
     /// What an answer says; `None` for a 404 that is an answer.
     async fn judge<T>(
         &self,
-        call: &Call,
+        call: &RequestSpec,
         response: Response,
         secrets: &[&str],
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Send + 'static,

@@ -7,6 +7,7 @@
 //! - A frozen HTTP/2 connection is found by PINGs.
 //! - Header lines that break the grammar are tolerated; a body is limited before and after it is decompressed.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,8 +24,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
-use super::client::ClientError;
-use super::error::Failure;
+use super::error::{ClientError, Failure};
 use super::resolver::Resolver;
 use super::response::Response;
 use crate::config::{PartnerSettings, read_file};
@@ -46,10 +46,9 @@ const MAX_HEADERS: usize = 1000;
 const MAX_HEADER_LIST: u32 = 256 * 1024;
 
 /// Connections to the host of one URL. Cheap to clone; clones share the connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Transport(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     /// The host in messages: `the API`.
     who: &'static str,
@@ -58,7 +57,6 @@ struct Inner {
 }
 
 /// What a new HTTP client is made from. The certificates of the system are read once, not for each client.
-#[derive(Debug)]
 struct Options {
     tls: ClientConfig,
     https_only: bool,
@@ -71,7 +69,6 @@ struct Options {
 }
 
 /// The present HTTP client, which owns its connections.
-#[derive(Debug)]
 struct Connections {
     client: reqwest::Client,
     /// Counts the clients that were made.
@@ -172,6 +169,13 @@ impl Transport {
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
         self.0.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Without the proxy's URL, which may hold a password.
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("who", &self.0.who).finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::catalog::{self, Family};
 use crate::inventory::{Inventory, Shared};
 
 /// The families whose series belong to a customer, in the order in which a run renders them, then those of a partner.
-pub(super) const FAMILIES: [&Family; 26] = [
+pub(super) const FAMILIES: [&Family; 27] = [
     &catalog::CUSTOMER_INFO,
     &catalog::CUSTOMER_SEATS_ASSIGNED,
     &catalog::CUSTOMER_SEATS_AVAILABLE,
@@ -35,6 +35,7 @@ pub(super) const FAMILIES: [&Family; 26] = [
     &catalog::SUBSCRIPTION_CAPACITY_PURCHASED,
     &catalog::SUBSCRIPTION_CAPACITY_USED,
     &catalog::SUBSCRIPTION_CAPACITY_PROTECTED,
+    &catalog::SUBSCRIPTION_CAPACITY_PER_SEAT,
     &catalog::SUBSCRIPTION_STORAGE_CONSUMED,
     &catalog::SUBSCRIPTION_SEATS_CHANGE,
     &catalog::SUBSCRIPTION_EXPIRATION,

@@ -10,7 +10,7 @@ use crate::domain::{Quantity, Subscription, SubscriptionKind};
 type Value = fn(&Subscription) -> Option<f64>;
 
 /// The gauges, in the order of the catalogue. All have the same labels.
-const GAUGES: [(&Family, Value); 11] = [
+const GAUGES: [(&Family, Value); 12] = [
     (&catalog::SUBSCRIPTION_SEATS_PURCHASED, |row| row.seats_purchased.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_UNITS_PURCHASED, |row| row.units_purchased.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_LICENSES_ASSIGNED, |row| row.licenses_assigned.map(Quantity::get)),
@@ -18,6 +18,7 @@ const GAUGES: [(&Family, Value); 11] = [
     (&catalog::SUBSCRIPTION_CAPACITY_PURCHASED, |row| row.capacity_purchased.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_CAPACITY_USED, |row| row.capacity_used.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, |row| row.capacity_protected.map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, |row| row.kind.capacity_per_seat().map(Quantity::get)),
     (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, |row| row.storage_consumed.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_SEATS_CHANGE, |row| row.seats_change.map(|change| change as f64)),
     (&catalog::SUBSCRIPTION_EXPIRATION, |row| row.expires.map(|at| unix_time(at.get()))),

@@ -59,7 +59,7 @@ fn small() -> Inventory {
     let backup = Subscription {
         kind: SubscriptionKind {
             service: "Cloud Backup for Microsoft 365".into(),
-            model: "Enterprise".into(),
+            model: "50 GB/User/Year".into(),
             source: "AvePoint subscription".into(),
             payment_type: "Prepaid".into(),
             storage: "AvePoint storage".into(),

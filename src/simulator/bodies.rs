@@ -66,12 +66,13 @@ impl hyper::body::Body for CutBody {
 /// A body that comes a byte at a time.
 pub(super) struct DripBody {
     rest: Bytes,
-    every: Duration,
+    /// Between two bytes; without, the length is not announced and each byte is a chunk.
+    every: Option<Duration>,
     pause: Pin<Box<Sleep>>,
 }
 
 impl DripBody {
-    pub(super) fn of(whole: Bytes, every: Duration) -> Body {
+    pub(super) fn of(whole: Bytes, every: Option<Duration>) -> Body {
         Body::new(Self { rest: whole, every, pause: Box::pin(tokio::time::sleep(Duration::ZERO)) })
     }
 }
@@ -87,13 +88,15 @@ impl hyper::body::Body for DripBody {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        ready!(self.pause.as_mut().poll(context));
-        self.pause = Box::pin(tokio::time::sleep(self.every));
+        if let Some(every) = self.every {
+            ready!(self.pause.as_mut().poll(context));
+            self.pause = Box::pin(tokio::time::sleep(every));
+        }
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(1)))))
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        if self.every.is_some() { SizeHint::with_exact(self.rest.len() as u64) } else { SizeHint::default() }
     }
 }
 

@@ -15,6 +15,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+/// What becomes of a connection instead of an answer.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// It is reset.
+    Reset(ResetConnection),
+    /// Nothing more is read or written; it stays open.
+    Frozen,
+}
+
 /// Instead of an answer, or of the rest of one, the connection is to be reset.
 #[derive(Debug)]
 pub(super) struct ResetConnection;
@@ -31,7 +40,7 @@ impl std::error::Error for ResetConnection {}
 pub(super) async fn serve<H, F>(listener: TcpListener, handler: H) -> Infallible
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
@@ -51,12 +60,23 @@ where
 async fn connection<H, F>(stream: TcpStream, handler: H)
 where
     H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
 {
     if is_http2(&stream).await {
         return http2_connection(stream, handler).await;
     }
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(handler));
+    let service = service_fn(move |request| {
+        let answer = handler(request);
+        async move {
+            match answer.await {
+                Ok(response) => Ok(response),
+                Err(Broken::Reset(reset)) => Err(reset),
+                // One request at a time: the connection waits with it.
+                Err(Broken::Frozen) => std::future::pending().await,
+            }
+        }
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let Err(error) = (&mut connection).await else { return };
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     if causes.into_iter().any(<dyn std::error::Error>::is::<ResetConnection>) {
@@ -83,19 +103,34 @@ async fn is_http2(stream: &TcpStream) -> bool {
 async fn http2_connection<H, F>(stream: TcpStream, handler: H)
 where
     H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Result<Response<Body>, ResetConnection>> + Send + 'static,
+    F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
 {
-    let go_away = Arc::new(Notify::new());
-    let tell = Arc::clone(&go_away);
-    let service = service_fn(move |request| {
-        let (answer, tell) = (handler(request), Arc::clone(&tell));
-        async move { answer.await.inspect_err(|_| tell.notify_one()) }
+    let (go_away, freeze) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let service = service_fn({
+        let (go_away, freeze) = (Arc::clone(&go_away), Arc::clone(&freeze));
+        move |request| {
+            let (answer, go_away, freeze) = (handler(request), Arc::clone(&go_away), Arc::clone(&freeze));
+            async move {
+                match answer.await {
+                    Ok(response) => Ok(response),
+                    Err(Broken::Reset(reset)) => {
+                        go_away.notify_one();
+                        Err(reset)
+                    }
+                    Err(Broken::Frozen) => {
+                        freeze.notify_one();
+                        std::future::pending().await
+                    }
+                }
+            }
+        }
     });
     let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     tokio::select! {
         _ = &mut connection => return,
         () = go_away.notified() => {}
+        () = freeze.notified() => std::future::pending().await,
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;

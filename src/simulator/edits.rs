@@ -19,6 +19,16 @@ pub enum Edit {
         /// 1 leaves it out everywhere.
         every: usize,
     },
+    /// Numbers get a plus sign, and with it become texts, unless they are negative.
+    PlusSign {
+        /// By name, in the letter case of live answers.
+        fields: &'static [&'static str],
+    },
+    /// The `Z` at the end of dates becomes ` +00:00`.
+    SpacedOffset {
+        /// By name, in the letter case of live answers.
+        fields: &'static [&'static str],
+    },
     /// The rows in `data`, or the answer itself, are lists of their values.
     Lists,
     /// One field more, whose value is lists within lists, so many deep.
@@ -42,6 +52,19 @@ impl Edit {
                 });
                 return json.to_string().replace(&format!("\"{MARK}\""), raw).into_bytes();
             }
+            Self::PlusSign { fields } => each_field(&mut json, &mut |name, value| {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                if fields.contains(&name) && text.starts_with(|c: char| c.is_ascii_digit()) {
+                    *value = format!("+{text}").into();
+                }
+            }),
+            Self::SpacedOffset { fields } => each_field(&mut json, &mut |name, value| {
+                if let Some(date) =
+                    value.as_str().filter(|_| fields.contains(&name)).and_then(|text| text.strip_suffix('Z'))
+                {
+                    *value = format!("{date} +00:00").into();
+                }
+            }),
             Self::Without { field, every } => {
                 let mut place = 0;
                 each_object(&mut json, &mut |object| {
@@ -109,6 +132,14 @@ mod tests {
         assert_eq!(edited(&values("[1]"), r#"{"n":1}"#), r#"{"n":[1]}"#);
         let without = Edit::Without { field: "id", every: 2 };
         assert_eq!(edited(&without, page), r#"{"data":[{"n":1},{"id":"b","n":2}]}"#);
+        assert_eq!(
+            edited(&Edit::PlusSign { fields: &["n"] }, r#"[{"n":1},{"n":"2"},{"n":-3}]"#),
+            r#"[{"n":"+1"},{"n":"+2"},{"n":-3}]"#
+        );
+        assert_eq!(
+            edited(&Edit::SpacedOffset { fields: &["n"] }, r#"[{"n":"T0Z"},{"n":"0"}]"#),
+            r#"[{"n":"T0 +00:00"},{"n":"0"}]"#
+        );
         assert_eq!(edited(&Edit::Lists, page), r#"{"data":[["a",1],["b",2]]}"#);
         assert_eq!(edited(&Edit::Lists, r#"{"n":1}"#), "[1]");
         assert_eq!(edited(&Edit::Deep(3), r#"{"n":1}"#), r#"{"more":[[[]]],"n":1}"#);

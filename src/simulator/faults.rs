@@ -61,8 +61,14 @@ pub enum Fault {
         /// Between two bytes.
         every: Duration,
     },
+    /// The right body in chunks of one byte, without a pause.
+    TinyChunks,
+    /// The right body as gzip of two members.
+    GzipMembers,
     /// No answer, ever.
     Hang,
+    /// No answer, and nothing more is read from or written to the connection, which stays open.
+    Freeze,
     /// The connection is reset instead of an answer.
     Reset,
     /// The connection is reset in the middle of the body.

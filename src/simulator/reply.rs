@@ -88,6 +88,14 @@ impl Reply {
                     body.resize(body.len().saturating_add(*blanks), b' ');
                     compress = false;
                 }
+                Fault::GzipMembers => {
+                    let (start, end) = body.split_at(body.len() / 2);
+                    if let Ok(members) = gzip(start).and_then(|start| Ok([start, gzip(end)?].concat())) {
+                        body = members;
+                        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    }
+                    compress = false;
+                }
                 Fault::NotGzip | Fault::GzipBomb { .. } => {
                     if let Fault::GzipBomb { mebibytes } = fault {
                         body = gzip_bomb(*mebibytes);
@@ -98,12 +106,9 @@ impl Reply {
                 _ => {}
             }
         }
-        if compress {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            if let Ok(compressed) = encoder.write_all(&body).and_then(|()| encoder.finish()) {
-                body = compressed;
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
+        if compress && let Ok(compressed) = gzip(&body) {
+            body = compressed;
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         if status != StatusCode::NO_CONTENT {
             headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json; charset=utf-8"));
@@ -115,7 +120,8 @@ impl Reply {
                 Fault::Truncated => Some(CutBody::half_of(&body, true, End::Closed)),
                 Fault::CutChunked => Some(CutBody::half_of(&body, false, End::Closed)),
                 Fault::ResetBody { announced } => Some(CutBody::half_of(&body, *announced, End::Reset)),
-                Fault::Drip { every } => Some(DripBody::of(body.clone(), *every)),
+                Fault::Drip { every } => Some(DripBody::of(body.clone(), Some(*every))),
+                Fault::TinyChunks => Some(DripBody::of(body.clone(), None)),
                 _ => None,
             })
             .unwrap_or_else(|| Body::from(body));
@@ -124,6 +130,11 @@ impl Reply {
         *response.headers_mut() = headers;
         response
     }
+}
+
+fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(body).and_then(|()| encoder.finish())
 }
 
 /// So many seconds from now, as HTTP writes a date.

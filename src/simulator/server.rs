@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::answers::{Asked, Indexed, Manners};
-use super::connection::{ResetConnection, serve};
+use super::connection::{Broken, ResetConnection, serve};
 use super::dice::Dice;
 use super::faults::{Fault, Faults};
 use super::identity::{Circumstances, Client, Identity, LICENSE_SCOPE, Refusal, client_id};
@@ -171,7 +171,7 @@ impl Drop for Simulator {
 }
 
 impl Shared {
-    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, ResetConnection> {
+    async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
         let since_start = self.started.elapsed();
         let (head, body) = request.into_parts();
         let route = Route::of(head.uri.path());
@@ -191,7 +191,8 @@ impl Shared {
         for fault in &struck.faults {
             match fault {
                 Fault::Hang => std::future::pending().await,
-                Fault::Reset => return Err(ResetConnection),
+                Fault::Reset => return Err(Broken::Reset(ResetConnection)),
+                Fault::Freeze => return Err(Broken::Frozen),
                 fault => replaced = replaced.or_else(|| Reply::instead(fault, self.clock)),
             }
         }

@@ -137,6 +137,7 @@ fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
         ("Capacity purchased", row.capacity_purchased_bytes),
         ("Capacity used", row.capacity_used_bytes),
         ("Capacity protected", row.capacity_protected_bytes),
+        ("Capacity per seat", row.capacity_per_seat_bytes),
         ("Storage consumed", row.storage_consumed_bytes),
     ];
     let usages = [("Seats in use", row.seats_utilization), ("Capacity in use", row.capacity_utilization)];

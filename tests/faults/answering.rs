@@ -30,6 +30,8 @@ pub fn bodies() -> Vec<Row> {
             [api(Fault::GzipBomb { mebibytes: 2048 })],
         )
         .combines(),
+        row("gzip, members", "gzip of two members: everything is read", [api(Fault::GzipMembers)]).harmless(),
+        row("tiny chunks", "chunks of one byte: everything is read", [api(Fault::TinyChunks)]).harmless(),
         row("no gzip", "`Content-Encoding: gzip` and a body that is none", [api(Fault::NotGzip)]).combines(),
         row("oversized body", "20 MiB after the right answer", [api(Fault::Oversized(20 << 20))]),
         row(
@@ -79,6 +81,18 @@ pub fn numbers() -> Vec<Row> {
         row("numbers, out of range", "`1e999` in place of every number of seats", seats("1e999")),
         row("numbers, out of range as text", "`\"1e999\"` in place of every number", seats("\"1e999\"")).gaps(),
         row("numbers, comma", "`\"1,5\"`, which could be 15 or 1.5", seats("\"1,5\"")).gaps(),
+        row(
+            "numbers, plus sign",
+            "`\"+5\"` in place of 5: everything is read",
+            [api(Fault::Edit(Edit::PlusSign { fields: SEATS }))],
+        )
+        .harmless(),
+        row(
+            "dates, spaced offset",
+            "`2027-06-30T00:00:00 +00:00`: everything is read",
+            [listing(Fault::Edit(Edit::SpacedOffset { fields: &["expirationDate", "contractEndDate"] }))],
+        )
+        .harmless(),
         row("numbers, null", "null in place of every number of seats", seats("null")).gaps(),
         nameless(row(
             "names, null",

@@ -24,6 +24,10 @@ pub struct State {
     pub open: bool,
     /// Between two bytes of what comes back, headers included.
     pub drip: Option<Duration>,
+    /// Every answer has header lines that break the grammar.
+    pub odd_headers: bool,
+    /// Nothing is passed on; whoever asks gets 1xx without end.
+    pub flood: bool,
     /// Plain HTTP without.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -105,10 +109,10 @@ async fn serve(port: u16, to: SocketAddr, state: State) {
             let Ok(server) = TcpStream::connect(to).await else { return };
             let _ = server.set_nodelay(true);
             match &state.tls {
-                None => pass(stream, server, state.drip).await,
+                None => pass(stream, server, &state).await,
                 Some(tls) => {
                     if let Ok(stream) = TlsAcceptor::from(tls.clone()).accept(stream).await {
-                        pass(stream, server, state.drip).await;
+                        pass(stream, server, &state).await;
                     }
                 }
             }
@@ -116,14 +120,37 @@ async fn serve(port: u16, to: SocketAddr, state: State) {
     }
 }
 
+/// After the status line: no colon, a space before it, no name, a folded line, a control character, and very many.
+fn odd_headers() -> String {
+    let many: String = (0..200).map(|number| format!("x-policy-{number}: applied\r\n")).collect();
+    format!("no colon\r\nx-space : yes\r\n: nameless\r\nx-folded: one\r\n  two\r\nx-bell: \u{7}\r\n{many}")
+}
+
 /// Carries bytes until either side ends.
-async fn pass(client: impl AsyncRead + AsyncWrite, server: TcpStream, drip: Option<Duration>) {
+async fn pass(client: impl AsyncRead + AsyncWrite, server: TcpStream, state: &State) {
+    let drip = state.drip;
     let (mut from_client, mut to_client) = tokio::io::split(client);
+    if state.flood {
+        let hints = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(50);
+        while let Ok(1..) = from_client.read(&mut [0; 1024]).await {
+            while to_client.write_all(hints.as_bytes()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        return;
+    }
     let (mut from_server, mut to_server) = server.into_split();
     let back = async {
         let mut buffer = vec![0; if drip.is_some() { 1 } else { 64 * 1024 }];
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-            if to_client.write_all(&buffer[..read]).await.is_err() || to_client.flush().await.is_err() {
+            let mut passed = buffer[..read].to_vec();
+            if state.odd_headers
+                && passed.starts_with(b"HTTP/1.1 ")
+                && let Some(end) = passed.windows(2).position(|two| two == b"\r\n")
+            {
+                passed.splice(end + 2..end + 2, odd_headers().into_bytes());
+            }
+            if to_client.write_all(&passed).await.is_err() || to_client.flush().await.is_err() {
                 break;
             }
             tokio::time::sleep(drip.unwrap_or_default()).await;

@@ -31,6 +31,8 @@ pub struct Row {
     pub silences: bool,
     /// Whether hardly anything may be asked while it lasts.
     pub throttles: bool,
+    /// Whether every answer is to be read as if nothing were wrong.
+    pub harmless: bool,
     /// Whether it may be drawn for a combination.
     pub combines: bool,
 }
@@ -43,6 +45,10 @@ pub enum Trouble {
     Shut(Which),
     /// A byte at a time, so long between two.
     Drip(Which, Duration),
+    /// Header lines of the API that break the grammar.
+    OddHeaders,
+    /// 1xx without end instead of answers of the API.
+    Flood,
     /// A certificate of a CA that is not known.
     Foreign,
     /// A certificate that has expired.
@@ -108,6 +114,7 @@ impl Row {
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
             silences: false,
             throttles: false,
+            harmless: false,
             combines: false,
         }
     }
@@ -142,6 +149,10 @@ impl Row {
 
     pub fn throttles(self) -> Self {
         Self { throttles: true, ..self }
+    }
+
+    pub fn harmless(self) -> Self {
+        Self { harmless: true, ..self }
     }
 
     pub fn combines(self) -> Self {

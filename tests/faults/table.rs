@@ -54,6 +54,15 @@ fn ways(trap: &str) -> Vec<Row> {
         row("HTTP/2, reset", "streams are reset, and the connection ends with GOAWAY", [api(Fault::Reset).share(0.5)])
             .https(true),
         row("HTTP/2, hang", "streams are never answered", [api(Fault::Hang)]).https(true),
+        row("HTTP/2, frozen", "every fifth request freezes its connection for good", [api(Fault::Freeze).share(0.2)])
+            .https(true),
+        Row::new("1xx without end", "`100 Continue` and `103 Early Hints` without end", vec![Trouble::Flood]),
+        Row::new(
+            "header lines, odd",
+            "200 headers, folded, without a colon, without a name, with spaces before it: everything is read",
+            vec![Trouble::OddHeaders],
+        )
+        .harmless(),
     ]
 }
 

@@ -110,6 +110,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
             ("capacity_purchased_bytes", row.capacity_purchased),
             ("capacity_used_bytes", row.capacity_used),
             ("capacity_protected_bytes", row.capacity_protected),
+            ("capacity_per_seat_bytes", row.kind.capacity_per_seat()),
             ("storage_consumed_bytes", row.storage_consumed),
         ];
         for (name, quantity) in quantities {

@@ -198,6 +198,7 @@ impl<'a> JsonSubscription<'a> {
             ("capacity_purchased_bytes", row.capacity_purchased),
             ("capacity_used_bytes", row.capacity_used),
             ("capacity_protected_bytes", row.capacity_protected),
+            ("capacity_per_seat_bytes", row.kind.capacity_per_seat()),
             ("storage_consumed_bytes", row.storage_consumed),
         ];
         let quantities = quantities.into_iter().filter_map(|(name, value)| Some((name, value?.into())));

@@ -127,6 +127,7 @@ fn expected_of(
             (&catalog::SUBSCRIPTION_CAPACITY_PURCHASED, number(row.capacity_purchased)),
             (&catalog::SUBSCRIPTION_CAPACITY_USED, number(row.capacity_used)),
             (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, number(row.capacity_protected)),
+            (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, number(row.kind.capacity_per_seat())),
             (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, number(row.storage_consumed)),
             (&catalog::SUBSCRIPTION_SEATS_CHANGE, row.seats_change.map(|change| change as f64)),
             (&catalog::SUBSCRIPTION_EXPIRATION, seconds(row.expires.map(Moment::get))),

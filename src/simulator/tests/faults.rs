@@ -1,7 +1,9 @@
 //! Every fault, as it looks from outside.
 
+use std::io::Read as _;
 use std::time::Duration;
 
+use flate2::read::MultiGzDecoder;
 use jiff::fmt::rfc2822::DateTimeParser;
 use tokio::time::{Instant, timeout};
 
@@ -94,10 +96,20 @@ async fn answers_are_anything_at_all() {
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "-1"));
     let api = with(Fault::Edit(Edit::Values { fields: &["purchasedUserSeat"], json: "-5" })).await;
     assert_eq!(json(api.get(PURCHASED).send().await.unwrap()).await["purchasedUserSeat"], -5);
-    let api = with(Fault::NotGzip).await;
-    assert!(api.get(PURCHASED).send().await.unwrap().bytes().await.is_err());
-    let api = with(Fault::GzipBomb { mebibytes: 2 }).await;
-    assert_eq!(api.get(PURCHASED).send().await.unwrap().bytes().await.unwrap().len(), 2 << 20);
+    let gunzipped = async |fault: Fault| {
+        let api = with(fault).await;
+        let answer = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(answer.headers()["content-encoding"], "gzip");
+        let (body, mut text) = (answer.bytes().await.unwrap(), Vec::new());
+        MultiGzDecoder::new(&*body).read_to_end(&mut text).map(|_| text)
+    };
+    assert!(gunzipped(Fault::NotGzip).await.is_err());
+    assert_eq!(gunzipped(Fault::GzipBomb { mebibytes: 2 }).await.unwrap().len(), 2 << 20);
+    assert!(serde_json::from_slice::<Value>(&gunzipped(Fault::GzipMembers).await.unwrap()).is_ok());
+    let api = with(Fault::TinyChunks).await;
+    let answer = api.get(PURCHASED).send().await.unwrap();
+    assert!(!answer.headers().contains_key("content-length"));
+    assert!(serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).is_ok());
 }
 
 #[tokio::test]

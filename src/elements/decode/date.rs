@@ -13,18 +13,18 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 use super::json::Json;
-use super::reading::Reading;
+use super::reader::FieldValue;
 
 /// Reads a date.
-pub(super) fn timestamp(json: &Json<'_>) -> Reading<Timestamp> {
-    let Some(text) = json.as_text() else { return Reading::Unreadable };
+pub(super) fn timestamp(json: &Json<'_>) -> FieldValue<Timestamp> {
+    let Some(text) = json.as_text() else { return FieldValue::Unreadable };
     let (date, time) = match text.split_once(['T', 't', ' ']) {
         Some((date, time)) => (date, Some(time.trim_start())),
         None => (text, None),
     };
-    let Some((order, date)) = parse_date(date) else { return Reading::Unreadable };
+    let Some((order, date)) = parse_date(date) else { return FieldValue::Unreadable };
     if date.year() <= 1970 || date.year() == 9999 {
-        return Reading::NotApplicable;
+        return FieldValue::NotApplicable;
     }
     match (order, time) {
         (_, None) => midnight(date),
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Reading<Timestamp> {
+    fn read(text: &str) -> FieldValue<Timestamp> {
         timestamp(&Json::Text(text.into()))
     }
 
@@ -100,7 +100,7 @@ mod tests {
             ("2025/09/30", "2025-09-30T00:00:00Z"),
             ("08/23/2027", "2027-08-23T00:00:00Z"),
         ] {
-            assert_eq!(read(text), Reading::Value(expected.parse().unwrap()), "{text}");
+            assert_eq!(read(text), FieldValue::Value(expected.parse().unwrap()), "{text}");
         }
     }
 
@@ -123,7 +123,7 @@ mod tests {
             ("08/23/2027 5:00:00 pm", "2027-08-23T00:00:00Z"),
             ("08-23-2027T05:00:00", "2027-08-23T00:00:00Z"),
         ] {
-            assert_eq!(read(text), Reading::Value(expected.parse().unwrap()), "{text}");
+            assert_eq!(read(text), FieldValue::Value(expected.parse().unwrap()), "{text}");
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
             "9999-12-31T23:59:59.9999999-08:00",
             "12-31-9999T12:00:00Z",
         ] {
-            assert_eq!(read(text), Reading::NotApplicable, "{text}");
+            assert_eq!(read(text), FieldValue::NotApplicable, "{text}");
         }
     }
 
@@ -172,16 +172,16 @@ mod tests {
             "Never",
             "ä",
         ] {
-            assert_eq!(read(text), Reading::Unreadable, "{text}");
+            assert_eq!(read(text), FieldValue::Unreadable, "{text}");
         }
-        assert_eq!(timestamp(&Json::Number(1_758_844_800.into())), Reading::Unreadable);
+        assert_eq!(timestamp(&Json::Number(1_758_844_800.into())), FieldValue::Unreadable);
     }
 
     proptest! {
         #[test]
         fn every_form_of_a_day_is_that_day(year in 1971_i16..9999, month in 1_i8..=12, day in 1_i8..=28) {
             let date = Date::constant(year, month, day);
-            let expected = Reading::Value(midnight(date).unwrap());
+            let expected = FieldValue::Value(midnight(date).unwrap());
             for text in [
                 format!("{month:02}-{day:02}-{year}T12:00:00Z"),
                 format!("{month:02}/{day:02}/{year}"),
@@ -198,7 +198,7 @@ mod tests {
         #[test]
         fn an_instant_in_iso_8601_is_itself(seconds in 31_536_000_i64..250_000_000_000) {
             let expected = Timestamp::from_second(seconds).unwrap();
-            prop_assert_eq!(read(&expected.to_string()), Reading::Value(expected));
+            prop_assert_eq!(read(&expected.to_string()), FieldValue::Value(expected));
         }
 
         #[test]

@@ -4,7 +4,7 @@
 
 use super::json::Json;
 use super::number::{decimal, unlimited, unsigned};
-use super::reading::Reading;
+use super::reader::FieldValue;
 use crate::domain::Quantity;
 
 /// `purchasedCapacity`, bytes.
@@ -17,22 +17,22 @@ pub(super) struct Capacity {
 }
 
 /// One size in bytes, with a fraction where the text has one: `1.42 GB` is no whole number of them.
-pub(super) fn bytes(json: &Json<'_>) -> Reading<Quantity> {
+pub(super) fn bytes(json: &Json<'_>) -> FieldValue<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().filter(|&number| number == 0.0).and_then(Quantity::new).into(),
         Json::Text(text) => size(text, None).into(),
-        _ => Reading::Unreadable,
+        _ => FieldValue::Unreadable,
     }
 }
 
 /// `purchased`, or `used/purchased`; the unit of the second applies to the first if that has none. Readable as a whole
 /// or not at all.
-pub(super) fn capacity(json: &Json<'_>) -> Reading<Capacity> {
+pub(super) fn capacity(json: &Json<'_>) -> FieldValue<Capacity> {
     match json.as_text().and_then(|text| text.split_once('/')) {
         Some((used, purchased)) => pair(used, purchased).into(),
         None => match bytes(json) {
-            Reading::Value(purchased) => Reading::Value(Capacity { used: None, purchased }),
-            _ => Reading::Unreadable,
+            FieldValue::Value(purchased) => FieldValue::Value(Capacity { used: None, purchased }),
+            _ => FieldValue::Unreadable,
         },
     }
 }
@@ -174,7 +174,7 @@ mod tests {
         ] {
             assert_eq!(parse_capacity(text), expected, "{text}");
         }
-        assert_eq!(capacity(&Json::List(Vec::new())), Reading::Unreadable);
+        assert_eq!(capacity(&Json::List(Vec::new())), FieldValue::Unreadable);
     }
 
     proptest! {

@@ -6,15 +6,15 @@
 use std::borrow::Cow;
 
 use super::json::Json;
-use super::reading::Reading;
+use super::reader::FieldValue;
 use crate::domain::Quantity;
 
 /// Seats or units: not negative; `Unlimited` in any letter case is [`Quantity::UNLIMITED`].
-pub(super) fn quantity(json: &Json<'_>) -> Reading<Quantity> {
+pub(super) fn quantity(json: &Json<'_>) -> FieldValue<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().and_then(Quantity::new).into(),
         Json::Text(text) => unlimited(text).or_else(|| Quantity::new(decimal(unsigned(counted(text)?))?)).into(),
-        _ => Reading::Unreadable,
+        _ => FieldValue::Unreadable,
     }
 }
 
@@ -24,18 +24,18 @@ pub(super) fn unlimited(text: &str) -> Option<Quantity> {
 }
 
 /// A signed whole number: `3`, `"+3"`, `"-1,024"`, `"3.0"`.
-pub(super) fn integer(json: &Json<'_>) -> Reading<i64> {
+pub(super) fn integer(json: &Json<'_>) -> FieldValue<i64> {
     match json {
         // A float prints its digits without an exponent.
         Json::Number(number) if number.is_f64() => number.as_f64().and_then(|float| whole(&float.to_string())).into(),
         Json::Number(number) => number.as_i64().into(),
         Json::Text(text) => counted(text).and_then(whole).into(),
-        _ => Reading::Unreadable,
+        _ => FieldValue::Unreadable,
     }
 }
 
 /// A count: a whole number that is not negative.
-pub(super) fn count(json: &Json<'_>) -> Reading<u64> {
+pub(super) fn count(json: &Json<'_>) -> FieldValue<u64> {
     integer(json).value().and_then(|number| u64::try_from(number).ok()).into()
 }
 
@@ -102,9 +102,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::elements::wire::json;
+    use crate::elements::decode::json;
 
-    fn read<T>(value: &serde_json::Value, convert: impl Fn(&Json<'_>) -> Reading<T>) -> Option<T> {
+    fn read<T>(value: &serde_json::Value, convert: impl Fn(&Json<'_>) -> FieldValue<T>) -> Option<T> {
         convert(&json::parse(&value.to_string()).unwrap()).value()
     }
 

@@ -1,7 +1,7 @@
 //! Endpoint 5, the service list.
 
 use super::json::{self, Json, Row};
-use super::reading::Reader;
+use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, date, number, page, size};
 use crate::domain::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
 
@@ -12,7 +12,7 @@ pub fn services(body: &[u8]) -> Result<Decoded<Page<ListedCustomer>>, Malformed>
     page::read(&json::parse(&text)?, page::Shape::Envelope, Field::CustomerId, customer)
 }
 
-fn customer(reader: &mut Reader, row: Row<'_>) -> Option<ListedCustomer> {
+fn customer(reader: &mut FieldReader, row: Row<'_>) -> Option<ListedCustomer> {
     let id = reader.read_id(row, Field::CustomerId, Field::CustomerId.as_str())?;
     let name = reader.text(row, Field::Organization);
     Some(ListedCustomer {
@@ -24,7 +24,7 @@ fn customer(reader: &mut Reader, row: Row<'_>) -> Option<ListedCustomer> {
 
 /// Without a list, nothing is known of the customer's products; if something else stands there it is counted. So it is
 /// with a list of which nothing is a row: it does not say that there are no products. Rows after [`MAX_ROWS`] are counted.
-fn subscriptions(reader: &mut Reader, row: Row<'_>) -> Option<Vec<Subscription>> {
+fn subscriptions(reader: &mut FieldReader, row: Row<'_>) -> Option<Vec<Subscription>> {
     let list = reader.read(row, Field::Products, |json| match json {
         Json::List(list) => Some(list).into(),
         _ => None.into(),
@@ -34,17 +34,17 @@ fn subscriptions(reader: &mut Reader, row: Row<'_>) -> Option<Vec<Subscription>>
     for json in list.iter().take(MAX_ROWS) {
         match json.row() {
             Some(row) => subscriptions.push(subscription(reader, row)),
-            None => reader.leave_out(Field::Products, json.kind()),
+            None => reader.record_unreadable(Field::Products, json.kind()),
         }
     }
     if list.len() > MAX_ROWS {
         let more = (list.len() - MAX_ROWS) as u64;
-        reader.leave_out_many(Field::Products, format!("row {} of {}", MAX_ROWS + 1, list.len()), more);
+        reader.record_unreadable_many(Field::Products, format!("row {} of {}", MAX_ROWS + 1, list.len()), more);
     }
     (list.is_empty() || !subscriptions.is_empty()).then_some(subscriptions)
 }
 
-fn subscription(reader: &mut Reader, row: Row<'_>) -> Subscription {
+fn subscription(reader: &mut FieldReader, row: Row<'_>) -> Subscription {
     let kind = SubscriptionKind {
         service: reader.text(row, Field::Service),
         model: reader.text(row, Field::SubscriptionModel),

@@ -12,7 +12,7 @@ mod field;
 mod json;
 mod number;
 mod page;
-mod reading;
+mod reader;
 mod seats;
 mod services;
 mod size;
@@ -20,8 +20,6 @@ mod token;
 
 #[cfg(test)]
 mod tests;
-
-use std::fmt;
 
 pub use field::Field;
 pub use seats::{customer_seats, product_available, product_purchased, tenant_seats};
@@ -65,7 +63,8 @@ pub struct Page<T> {
 }
 
 /// A body that is not what the endpoint answers: what was expected and what came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Malformed {
     message: String,
 }
@@ -75,14 +74,6 @@ impl Malformed {
         Self { message: message.into() }
     }
 }
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// The first characters of a text, control characters escaped.
 fn excerpt(text: &str, length: usize) -> String {

@@ -1,4 +1,4 @@
-//! Reading one field after the other, with the account of what could not be read.
+//! FieldValue one field after the other, with the account of what could not be read.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ const MAX_UNREADABLE: usize = 100;
 
 /// What a field says.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Reading<T> {
+pub(super) enum FieldValue<T> {
     /// No such key, or null.
     Absent,
     /// `N/A`, `-` or nothing but spaces.
@@ -24,7 +24,7 @@ pub(super) enum Reading<T> {
     Unreadable,
 }
 
-impl<T> Reading<T> {
+impl<T> FieldValue<T> {
     /// The value, if that is what it is.
     pub(super) fn value(self) -> Option<T> {
         match self {
@@ -34,7 +34,7 @@ impl<T> Reading<T> {
     }
 }
 
-impl<T> From<Option<T>> for Reading<T> {
+impl<T> From<Option<T>> for FieldValue<T> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Unreadable, Self::Value)
     }
@@ -42,21 +42,21 @@ impl<T> From<Option<T>> for Reading<T> {
 
 /// Reads the fields of one answer.
 #[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct FieldReader {
     unreadable: Vec<Unreadable>,
     /// The same names repeat in nearly every row of a page: each is kept once.
     texts: HashSet<Arc<str>>,
     empty: Arc<str>,
 }
 
-impl Reader {
+impl FieldReader {
     /// Reads a field; `convert` sees neither null nor `N/A`.
     pub(super) fn read<'a, T>(
         &mut self,
         row: Row<'a>,
         field: Field,
-        convert: impl FnOnce(&'a Json<'a>) -> Reading<T>,
-    ) -> Reading<T> {
+        convert: impl FnOnce(&'a Json<'a>) -> FieldValue<T>,
+    ) -> FieldValue<T> {
         self.read_named(row, field, field.as_str(), convert)
     }
 
@@ -66,33 +66,33 @@ impl Reader {
         row: Row<'a>,
         field: Field,
         name: &str,
-        convert: impl FnOnce(&'a Json<'a>) -> Reading<T>,
-    ) -> Reading<T> {
+        convert: impl FnOnce(&'a Json<'a>) -> FieldValue<T>,
+    ) -> FieldValue<T> {
         let found = row.get(name);
         let reading = match found {
-            Json::Null => Reading::Absent,
-            Json::Text(text) if is_not_applicable(text) => Reading::NotApplicable,
+            Json::Null => FieldValue::Absent,
+            Json::Text(text) if is_not_applicable(text) => FieldValue::NotApplicable,
             _ => convert(found),
         };
-        if matches!(reading, Reading::Unreadable) {
+        if matches!(reading, FieldValue::Unreadable) {
             let text = match found {
                 Json::Text(text) => excerpt(text, 64),
                 Json::Number(number) => number.to_string(),
                 Json::Bool(value) => value.to_string(),
                 other => other.kind().to_owned(),
             };
-            self.leave_out(field, text);
+            self.record_unreadable(field, text);
         }
         reading
     }
 
     /// Counts something that is left out of the result.
-    pub(super) fn leave_out(&mut self, field: Field, text: impl Into<String>) {
-        self.leave_out_many(field, text, 1);
+    pub(super) fn record_unreadable(&mut self, field: Field, text: impl Into<String>) {
+        self.record_unreadable_many(field, text, 1);
     }
 
     /// Counts several things of one field that are left out of the result.
-    pub(super) fn leave_out_many(&mut self, field: Field, text: impl Into<String>, count: u64) {
+    pub(super) fn record_unreadable_many(&mut self, field: Field, text: impl Into<String>, count: u64) {
         // What is told one by one is for people; the rest is counted, so that no answer grows in memory.
         let full = self.unreadable.len() >= MAX_UNREADABLE;
         match self.unreadable.iter_mut().rfind(|entry| full && entry.field == field) {
@@ -110,14 +110,14 @@ impl Reader {
     /// The id of a row, by the field's name or by its `old_name`. A row without one is counted.
     pub(super) fn read_id(&mut self, row: Row<'_>, field: Field, old_name: &str) -> Option<String> {
         let mut reading = self.read(row, field, id);
-        if reading == Reading::Absent {
+        if reading == FieldValue::Absent {
             reading = self.read_named(row, field, old_name, id);
         }
         match reading {
-            Reading::Value(id) => Some(id.into_owned()),
-            Reading::Unreadable => None,
-            Reading::Absent | Reading::NotApplicable => {
-                self.leave_out(field, "");
+            FieldValue::Value(id) => Some(id.into_owned()),
+            FieldValue::Unreadable => None,
+            FieldValue::Absent | FieldValue::NotApplicable => {
+                self.record_unreadable(field, "");
                 None
             }
         }
@@ -141,24 +141,24 @@ impl Reader {
 }
 
 /// A text, at most [`MAX_TEXT_CHARS`] of it; a number in its place becomes one.
-pub(super) fn text<'a>(json: &'a Json<'a>) -> Reading<Cow<'a, str>> {
+pub(super) fn text<'a>(json: &'a Json<'a>) -> FieldValue<Cow<'a, str>> {
     match json {
         Json::Text(text) => {
             let text = text.trim();
             let end = text.char_indices().nth(MAX_TEXT_CHARS).map_or(text.len(), |(end, _)| end);
-            Reading::Value(text.get(..end).unwrap_or(text).trim_end().into())
+            FieldValue::Value(text.get(..end).unwrap_or(text).trim_end().into())
         }
-        Json::Number(number) => Reading::Value(number.to_string().into()),
-        _ => Reading::Unreadable,
+        Json::Number(number) => FieldValue::Value(number.to_string().into()),
+        _ => FieldValue::Unreadable,
     }
 }
 
 /// An opaque identifier. A fraction, a number so large that it lost digits, or a text of more than [`MAX_ID_CHARS`]
 /// identifies nothing.
-fn id<'a>(json: &'a Json<'a>) -> Reading<Cow<'a, str>> {
+fn id<'a>(json: &'a Json<'a>) -> FieldValue<Cow<'a, str>> {
     match json {
-        Json::Number(number) if number.is_f64() => Reading::Unreadable,
-        Json::Text(text) if text.trim().chars().nth(MAX_ID_CHARS).is_some() => Reading::Unreadable,
+        Json::Number(number) if number.is_f64() => FieldValue::Unreadable,
+        Json::Text(text) if text.trim().chars().nth(MAX_ID_CHARS).is_some() => FieldValue::Unreadable,
         other => text(other),
     }
 }

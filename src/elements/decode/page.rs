@@ -1,7 +1,7 @@
 //! The envelope of pages: `{"data": [...], "metadata": {"pageIndex", "pageSize", "totalCount"}}`.
 
 use super::json::{Json, Row};
-use super::reading::Reader;
+use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, number};
 
 /// How rows may come.
@@ -19,7 +19,7 @@ pub(super) fn read<T>(
     json: &Json<'_>,
     shape: Shape,
     id: Field,
-    read: impl Fn(&mut Reader, Row<'_>) -> Option<T>,
+    read: impl Fn(&mut FieldReader, Row<'_>) -> Option<T>,
 ) -> Result<Decoded<Page<T>>, Malformed> {
     let envelope = json.row();
     let list = match (envelope.map(|envelope| envelope.get("data")), json) {
@@ -29,12 +29,12 @@ pub(super) fn read<T>(
         (None, Json::List(list)) if shape == Shape::EnvelopeOrList => list,
         (None, _) => return Err(Malformed::new(format!("expected an object with \"data\", got {}", json.kind()))),
     };
-    let mut reader = Reader::default();
+    let mut reader = FieldReader::default();
     let mut rows = Vec::with_capacity(list.len());
     for json in list {
         match json.row() {
             Some(row) => rows.extend(read(&mut reader, row)),
-            None => reader.leave_out(id, json.kind()),
+            None => reader.record_unreadable(id, json.kind()),
         }
     }
     let metadata = envelope.and_then(|envelope| envelope.get("metadata").row());

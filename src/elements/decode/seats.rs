@@ -1,7 +1,7 @@
 //! Endpoints 1 to 4.
 
 use super::json::{self, Json, Row};
-use super::reading::{self, Reader, Reading};
+use super::reader::{self, FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, number, page};
 use crate::domain::{Quantity, Seats, TenantSeats};
 
@@ -11,9 +11,9 @@ pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     let text = json::text(body);
     let json = json::parse(&text)?;
     let row = object(&json, FIELDS)?;
-    let mut reader = Reader::default();
+    let mut reader = FieldReader::default();
     let [assigned, available] = FIELDS.map(|field| reader.read(row, field, number::quantity));
-    if assigned == Reading::Absent && available == Reading::Absent {
+    if assigned == FieldValue::Absent && available == FieldValue::Absent {
         return Err(neither(FIELDS));
     }
     Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
@@ -34,10 +34,10 @@ fn product_seats(body: &[u8], fields: [Field; 2]) -> Result<Decoded<Option<Quant
     let text = json::text(body);
     let json = json::parse(&text)?;
     let row = object(&json, fields)?;
-    let mut reader = Reader::default();
+    let mut reader = FieldReader::default();
     for field in fields {
         let reading = reader.read(row, field, number::quantity);
-        if reading != Reading::Absent {
+        if reading != FieldValue::Absent {
             return Ok(reader.finish(reading.value()));
         }
     }
@@ -51,10 +51,10 @@ pub fn tenant_seats(body: &[u8]) -> Result<Decoded<Page<TenantSeats>>, Malformed
     page::read(&json::parse(&text)?, page::Shape::EnvelopeOrList, Field::TenantId, tenant)
 }
 
-fn tenant(reader: &mut Reader, row: Row<'_>) -> Option<TenantSeats> {
+fn tenant(reader: &mut FieldReader, row: Row<'_>) -> Option<TenantSeats> {
     let id = reader.read_id(row, Field::TenantId, "id")?;
-    let name = match reader.read(row, Field::TenantName, reading::text) {
-        Reading::Absent => reader.read_named(row, Field::TenantName, "name", reading::text),
+    let name = match reader.read(row, Field::TenantName, reader::text) {
+        FieldValue::Absent => reader.read_named(row, Field::TenantName, "name", reader::text),
         current => current,
     };
     Some(TenantSeats {

@@ -1,4 +1,4 @@
-//! Whether requests fail at the moment: known long before a question is given up, and said once.
+//! Whether requests fail at the moment: known long before a query is given up, and logged once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::error::Failure;
 use crate::domain::{FailureReason, PartnerName};
 
 /// Where some requests fail and some do not, every failure is the first after a success: one line in so much time.
-const QUIET: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What became of the last request.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<Last>);
+pub(super) struct Health(Mutex<Last>);
 
 #[derive(Debug, Default)]
 struct Last {
@@ -25,7 +25,7 @@ struct Last {
     warned: Option<Instant>,
 }
 
-impl Trouble {
+impl Health {
     /// Why the last request failed, if it did.
     pub(super) fn reason(&self) -> Option<FailureReason> {
         self.last().reason
@@ -50,7 +50,7 @@ impl Trouble {
     fn note(&self, failure: &Failure, now: Instant) -> bool {
         let mut last = self.last();
         last.reason = Some(failure.reason);
-        let quiet = last.warned.is_some_and(|warned| now.duration_since(warned) < QUIET);
+        let quiet = last.warned.is_some_and(|warned| now.duration_since(warned) < LOG_INTERVAL);
         if last.said || quiet || !failure.is_transient() {
             return false;
         }
@@ -69,19 +69,19 @@ mod tests {
 
     #[test]
     fn the_first_failure_after_a_success_is_said_once() {
-        let (trouble, start) = (Trouble::default(), Instant::now());
-        let note = |reason, seconds| trouble.note(&Failure::new(reason, "no"), start + Duration::from_secs(seconds));
-        assert_eq!(trouble.reason(), None);
+        let (health, start) = (Health::default(), Instant::now());
+        let note = |reason, seconds| health.note(&Failure::new(reason, "no"), start + Duration::from_secs(seconds));
+        assert_eq!(health.reason(), None);
         assert!(note(FailureReason::Connect, 0), "at the start");
         assert!(!note(FailureReason::Timeout, 100), "not again until a success");
-        assert_eq!(trouble.reason(), Some(FailureReason::Timeout));
-        trouble.succeeded();
-        assert_eq!(trouble.reason(), None);
+        assert_eq!(health.reason(), Some(FailureReason::Timeout));
+        health.succeeded();
+        assert_eq!(health.reason(), None);
         assert!(note(FailureReason::Connect, 100));
-        trouble.succeeded();
+        health.succeeded();
         assert!(!note(FailureReason::Connect, 159), "not where every other request fails");
         assert!(!note(FailureReason::Forbidden, 160), "it is not tried again");
-        assert_eq!(trouble.reason(), Some(FailureReason::Forbidden));
+        assert_eq!(health.reason(), Some(FailureReason::Forbidden));
         assert!(note(FailureReason::Connect, 161), "it goes on for longer than that");
         assert!(!note(FailureReason::Connect, 300));
     }
