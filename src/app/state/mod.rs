@@ -55,8 +55,10 @@ impl StateWriterHandle {
     /// Saves what is not saved yet, and ends, at the deadline at the latest.
     pub(super) async fn end(self, deadline: Instant) {
         let _ = self.stop.send(deadline);
-        // A panic is logged by its hook.
-        let _ = timeout_at(deadline, self.task).await;
+        // A task that panicked was waited for already; its hook has logged why.
+        if !self.task.is_finished() {
+            let _ = timeout_at(deadline, self.task).await;
+        }
     }
 
     /// Whether saving goes on.
