@@ -19,7 +19,7 @@ use avepoint_exporter::clock::Clock;
 use avepoint_exporter::exposition::{Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{self, Access, Limits, RoutePrefix, Site};
+use avepoint_exporter::web::{self, Access, AppState, ExternalUrl, Limits};
 use jiff::SignedDuration;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
@@ -72,10 +72,9 @@ fn main() {
         each(with_lines)
     );
 
-    let site = Site {
-        configuration: Arc::new(|| 0),
+    let state = AppState {
         exposition: published.clone(),
-        own: {
+        own_metrics: {
             let registry = Registry::new();
             registry.register(Box::new(ProcessCollector::for_self())).unwrap();
             Arc::new(move || registry.gather())
@@ -88,7 +87,7 @@ fn main() {
         config_yaml: Arc::new(String::new),
         telemetry_path: "/metrics".to_owned(),
         reload: None,
-        route_prefix: RoutePrefix::default(),
+        external_url: ExternalUrl::default(),
     };
     if changes > 0 {
         std::thread::spawn(move || {
@@ -121,8 +120,8 @@ fn main() {
         let listener = web::bind(&format!("127.0.0.1:{port}")).unwrap();
         println!("listening");
         let access = Access::load(None).unwrap();
-        web::serve(listener, web::router(site).unwrap(), access, Limits::default(), std::future::pending())
-            .await
-            .unwrap();
+        let router = web::router(state).unwrap();
+        let (external_url, limits) = (ExternalUrl::default(), Limits::default());
+        web::serve(vec![listener], router, access, &external_url, limits, std::future::pending()).await.unwrap();
     });
 }

@@ -18,6 +18,7 @@ pub mod logging;
 pub mod panics;
 pub mod polling;
 pub mod simulator;
+pub mod terminal;
 pub mod web;
 
 use std::sync::LazyLock;

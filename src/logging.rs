@@ -9,6 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::format::LineFormat;
 use crate::cli::{LogFormat, LogLevel};
 use crate::panics;
+use crate::terminal::LogWriter;
 
 mod format;
 
@@ -20,7 +21,7 @@ pub fn start(level: LogLevel, format: LogFormat) {
     let filter = Targets::new().with_target("avepoint_exporter", ours).with_default(theirs);
     let layer = tracing_subscriber::fmt::layer()
         .event_format(LineFormat(format))
-        .with_writer(std::io::stderr)
+        .with_writer(LogWriter(format))
         .with_filter(filter);
     tracing_subscriber::registry().with(layer).init();
     panics::install_hook();

@@ -74,7 +74,7 @@ fn tls_is_served_and_what_is_none_is_told_so() {
     let pki = Pki::new();
     let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
     let got = curl(&pki, &https(&exporter, "/metrics"), CA);
-    assert_eq!((got.code, got.status, &*got.version), (0, 200, "2"), "{got:?}");
+    assert_eq!((got.code, got.status, &*got.version), (0, 200, "1.1"), "{got:?}");
     assert!(got.text.contains("avepoint_exporter_build_info"));
     let got = curl(&pki, &https(&exporter, "/-/healthy"), &["--cacert", "ca.pem", "--http1.1", "--tls-max", "1.2"]);
     assert_eq!((got.status, &*got.version), (200, "1.1"));
@@ -90,11 +90,17 @@ fn tls_is_served_and_what_is_none_is_told_so() {
 }
 
 #[test]
-fn http2_can_be_switched_off() {
+fn http2_is_not_spoken_and_its_key_is_accepted() {
     let pki = Pki::new();
-    let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}\nhttp_server_config: {{ http2: false }}"));
-    let got = curl(&pki, &https(&exporter, "/-/healthy"), &["--cacert", "ca.pem", "--http2"]);
-    assert_eq!((got.status, &*got.version), (200, "1.1"));
+    for (key, warnings) in [("", 0), ("http_server_config: { http2: true }", 1)] {
+        let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}\n{key}"));
+        let got = curl(&pki, &https(&exporter, "/-/healthy"), &["--cacert", "ca.pem", "--http2"]);
+        assert_eq!((got.status, &*got.version), (200, "1.1"));
+        assert_eq!(exporter.log().matches("http2 has no effect").count(), warnings, "{}", exporter.log());
+    }
+    let exporter = start(&pki, "");
+    let got = curl(&pki, &format!("{}/-/healthy", exporter.url), &["--http2-prior-knowledge"]);
+    assert_ne!((got.code, got.status), (0, 200), "{got:?}");
 }
 
 #[test]
@@ -104,17 +110,14 @@ fn an_answer_to_head_has_no_body_whoever_gives_it() {
     let rules = format!("tls_server_config: {{ {PAIR} }}\nbasic_auth_users: {{ alice: {one} }}\n");
     for (limit, statuses) in [("", [401, 200, 404]), ("rate_limit: { interval: 1h, burst: 0 }\n", [429; 3])] {
         let exporter = start(&pki, &format!("{rules}{limit}"));
-        for version in ["--http1.1", "--http2"] {
-            let head = |path: &str, user: &str| {
-                let more = [CA, &["--head", version, "--user", user]].concat();
-                let got = curl(&pki, &https(&exporter, path), &more);
-                assert_eq!(got.code, 0, "{version} {path}: {got:?}");
-                assert!(got.text.to_lowercase().contains("\r\ncontent-length: "), "{version} {path}: {got:?}");
-                got.status
-            };
-            let got = [head("/metrics", "alice:two"), head("/-/healthy", "alice:one"), head("/none", "alice:one")];
-            assert_eq!(got, statuses, "{version}");
-        }
+        let head = |path: &str, user: &str| {
+            let got = curl(&pki, &https(&exporter, path), &[CA, &["--head", "--user", user]].concat());
+            assert_eq!(got.code, 0, "{path}: {got:?}");
+            assert!(got.text.to_lowercase().contains("\r\ncontent-length: "), "{path}: {got:?}");
+            got.status
+        };
+        let got = [head("/metrics", "alice:two"), head("/-/healthy", "alice:one"), head("/none", "alice:one")];
+        assert_eq!(got, statuses);
     }
 }
 
@@ -324,6 +327,9 @@ fn everything_is_under_the_prefix() {
         for path in ["/metrics", "/-/healthy", "/a", "/a/bmetrics", "/a/b/none"] {
             assert_eq!(exporter.get(path).0, 404, "{path}");
         }
+        for path in ["/a/b/metrics", "/a/b/none", "/none", "/", "/a/b"] {
+            has_default_headers(&curl(&pki, &format!("{}{path}", exporter.url), &[]));
+        }
         for path in ["/", "/a/b"] {
             let got = curl(&pki, &format!("{}{path}", exporter.url), &["--location", "--max-redirs", "1"]);
             assert_eq!((got.status, got.text.contains("<html")), (200, true), "{path}: {got:?}");
@@ -331,6 +337,107 @@ fn everything_is_under_the_prefix() {
     }
     let exporter = Exporter::start(&["demo", "--web.external-url=https://example.com/a", "--web.route-prefix=/"]);
     assert_eq!(exporter.get("/metrics").0, 200);
+}
+
+fn has_default_headers(got: &Got) {
+    let head = got.text.to_lowercase();
+    for header in [
+        "content-security-policy: default-src 'none'",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+    ] {
+        assert!(head.contains(&format!("\r\n{header}")), "{header}: {got:?}");
+    }
+    assert!(head.contains("\r\ncache-control: "), "{got:?}");
+}
+
+/// DNS rebinding: a page in a browser of this machine asks for its own name, which leads to loopback.
+#[test]
+fn an_exporter_on_loopback_answers_to_no_foreign_name() {
+    let pki = Pki::new();
+    let exporter = Exporter::start(&["demo", "--web.external-url=https://exporter.example.com/x"]);
+    let ask = |more: &[&str]| curl(&pki, &format!("{}/x/metrics", exporter.url), more);
+    for host in ["127.0.0.1", "localhost:1", "[::1]:10120", "exporter.example.com", "EXPORTER.example.com:443"] {
+        assert_eq!(ask(&["--header", &format!("Host: {host}")]).status, 200, "{host}");
+    }
+    for host in ["evil.example", "evil.example:10120", "avepoint-exporter.monitoring.svc:10120"] {
+        let got = ask(&["--header", &format!("Host: {host}")]);
+        assert_eq!(got.status, 421, "{host}");
+        assert!(got.text.contains("--web.external-url"), "{got:?}");
+        has_default_headers(&got);
+    }
+    assert_eq!(ask(&["--header", "Host:"]).status, 400);
+    assert_eq!(ask(&["--http1.0", "--header", "Host:"]).status, 200);
+    let address = exporter.url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let twice = "GET /x/metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut stream, twice.as_bytes()).unwrap();
+    let answer = std::io::read_to_string(stream).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+/// Probes ask by address, scrapers by names that only they know.
+#[test]
+fn an_exporter_on_other_addresses_answers_to_every_name() {
+    let pki = Pki::new();
+    let arguments = ["demo", "--web.external-url=https://exporter.example.com/", "--web.listen-address=:0"];
+    let exporter = Exporter::start(&arguments);
+    let url = format!("http://127.0.0.1:{}", port(&exporter));
+    for host in ["10.1.2.3:10120", "avepoint-exporter.monitoring.svc:10120", "exporter.example.com", "evil.example", ""]
+    {
+        let header = if host.is_empty() { "Host;".to_owned() } else { format!("Host: {host}") };
+        for path in ["/-/healthy", "/metrics"] {
+            assert_eq!(curl(&pki, &format!("{url}{path}"), &["--header", &header]).status, 200, "{host}");
+        }
+    }
+    assert_eq!(curl(&pki, &format!("{url}/metrics"), &["--header", "Host:"]).status, 400);
+    // What Prometheus does with a name as target.
+    pki.write(
+        "prometheus.yml",
+        &format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs:\n  - job_name: name\n    \
+             static_configs: [{{ targets: ['localhost:{}'] }}]\n",
+            port(&exporter)
+        ),
+    );
+    let mut prometheus = Prometheus::start(pki.folder());
+    wait("up", || prometheus.value("up{job=\"name\"}").as_deref() == Some("1"));
+}
+
+#[test]
+fn a_page_of_another_site_may_not_reload() {
+    let pki = Pki::new();
+    // Nobody answers there, and a reload does not need it.
+    let partner = "{ api_url: 'http://127.0.0.1:1', token_url: 'http://127.0.0.1:1', auth: { client_id: \
+                   00000000-0000-0000-0000-000000000000, client_secret: x } }";
+    pki.write("config.yaml", &format!("partners: [{partner}]\n"));
+    let file = format!("--config.file={}", pki.path("config.yaml"));
+    let exporter =
+        Exporter::start(&[&file, "--web.enable-lifecycle", "--web.external-url=https://exporter.example.com/"]);
+    let url = format!("{}/-/reload", exporter.url);
+    let reload = |headers: &[&str]| {
+        let headers: Vec<_> = headers.iter().flat_map(|&header| ["--header", header]).collect();
+        curl(&pki, &url, &[&["--request", "POST"], &headers[..]].concat()).status
+    };
+    let ours = format!("Origin: {}", exporter.url);
+    for headers in [
+        &[][..],
+        &["Sec-Fetch-Site: same-origin", &ours],
+        &["Sec-Fetch-Site: none"],
+        // A proxy on this machine passes its own Host.
+        &["Origin: https://exporter.example.com", "Sec-Fetch-Site: same-origin"],
+    ] {
+        assert_eq!(reload(headers), 200, "{headers:?}");
+    }
+    for header in [
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        "Origin: https://evil.example",
+        "Origin: null",
+        "Origin: http://127.0.0.1:1",
+    ] {
+        assert_eq!(reload(&[header]), 403, "{header}");
+    }
 }
 
 #[test]

@@ -230,6 +230,45 @@ fn commands_answer_on_standard_output() {
     assert!(printed.contains("cannot keep the intervals"), "{printed}");
 }
 
+/// Names of the API that steer a terminal or turn the direction of text, on a terminal, by every command and format.
+#[test]
+fn nothing_of_the_api_steers_a_terminal() {
+    const ATTACK: &str = "a\u{1b}]0;owned\u{7}b\u{9b}31mc\u{202e}d\u{2066}e\u{7f}f\rg";
+    let simulator = Simulated::start(Settings::of_size(3, 1, today()));
+    simulator.with_world(Settings::CLIENT.0, |world| world.customers[0].organization = ATTACK.into()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, config(&simulator, "budget: { requests_per_second: 500, burst: 100 }", "")).unwrap();
+    let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+    for command in [
+        "discover",
+        "check --online",
+        "once --format=prometheus",
+        "once --format=openmetrics",
+        "once --format=json",
+        "once --format=table",
+    ] {
+        // Without the progress bar, which is on standard error and moves the cursor.
+        let command = format!("{binary} {command} --config.file={} 2>/dev/null", file.display());
+        let output = Command::new("script").args(["-qec", &command, "/dev/null"]).output().expect("script runs");
+        let printed = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");
+        assert!(output.status.success(), "{command}: {printed}");
+        assert!(printed.contains("owned"), "{command}: {printed:?}");
+        let raw: BTreeSet<_> = printed
+            .chars()
+            .filter(|c| *c != '\n' && (c.is_control() || ATTACK.contains(*c) && !c.is_ascii()))
+            .collect();
+        assert!(raw.is_empty(), "{command}: {raw:?} in {printed:?}");
+    }
+    // Who reads it by a program gets the name as it is, in each format's own way.
+    let (_, printed, _) = run(&["once", "--format=json", "--config.file", file.to_str().unwrap()]);
+    let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let customers = document["partners"][0]["customers"].as_array().unwrap();
+    assert!(customers.iter().any(|customer| customer["customer_name"] == ATTACK), "{printed}");
+    let (_, printed, _) = run(&["once", "--config.file", file.to_str().unwrap()]);
+    assert!(printed.contains(ATTACK), "{printed}");
+}
+
 #[test]
 fn a_certificate_logs_in_as_a_pair_of_files_and_as_pfx() {
     let folder = tempfile::tempdir().unwrap();

@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("web", &["exposition", "inventory", "domain", "config", "catalog", "clock", "panics"]),
     ("simulator", &["domain", "clock"]),
 ];
-const WIRING: &[&str] = &["app", "commands", "cli", "logging", "lib", "main"];
+const WIRING: &[&str] = &["app", "commands", "cli", "logging", "terminal", "lib", "main"];
 
 #[test]
 fn every_arrow_between_rooms_is_one_of_the_table() {

@@ -40,7 +40,7 @@ use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
 use crate::panics;
 use crate::web::readiness::EverReady;
-use crate::web::{self, Access, Front, Site};
+use crate::web::{self, Access, AppState, WebOptions};
 use health::Health;
 use metrics::AppMetrics;
 use runtime::PollerRuntime;
@@ -81,7 +81,7 @@ pub struct Setup {
     /// Where to answer.
     pub listeners: Vec<TcpListener>,
     /// Where the pages are, and who may ask for them.
-    pub front: Front,
+    pub web: WebOptions,
     /// Whether `POST /-/reload` is answered.
     pub lifecycle: bool,
     /// What times are reckoned by.
@@ -126,8 +126,9 @@ struct Daemon {
 impl Daemon {
     /// Restores the state, starts all tasks, and listens.
     async fn start(setup: Setup) -> Result<Self, Error> {
-        let Setup { config, config_file, listeners, front, lifecycle, clock } = setup;
-        let access = front.access.clone();
+        let Setup { config, config_file, listeners, web, lifecycle, clock } = setup;
+        let access = web.access.clone();
+        let external_url = web.external_url.clone();
         let metrics = AppMetrics::new(clock)?;
         let hangups = shutdown::hangup().map_err(Error::Server)?;
         let (stop, stopped) = watch::channel(false);
@@ -168,16 +169,18 @@ impl Daemon {
 
         let (reload, reloads) = mpsc::channel(1);
         let reload = lifecycle.then_some(reload);
-        let site = site(exposition, ever_ready, running, &metrics, &health, clock, front, reload);
-        let router = web::router(site).map_err(Error::Site)?;
+        let state = app_state(exposition, ever_ready, running, &metrics, &health, clock, web, reload);
+        let router = web::router(state).map_err(Error::Site)?;
         let mut servers = JoinSet::new();
-        for listener in listeners {
+        for listener in &listeners {
             if let Ok(address) = listener.local_addr() {
                 info!(%address, tls = access.is_tls(), version = crate::VERSION, "listening");
             }
-            let stopped = shutdown_signalled(stopped.clone());
-            servers.spawn(web::serve(listener, router.clone(), access.clone(), web::Limits::default(), stopped));
         }
+        let (server_access, stopped) = (access.clone(), shutdown_signalled(stopped));
+        servers.spawn(async move {
+            web::serve(listeners, router, server_access, &external_url, web::Limits::default(), stopped).await
+        });
         tasks.spawn(systemd::feed_watchdog(move || health.check(), health::CHECK_INTERVAL));
         systemd::ready("serving");
         Ok(Self {
@@ -321,33 +324,32 @@ fn log_warnings(warnings: impl Iterator<Item = String>) {
 
 /// What the web server shows, and how it asks for a reload.
 #[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
-fn site(
+fn app_state(
     exposition: Published,
     ever_ready: EverReady,
     running: watch::Receiver<Arc<Running>>,
     metrics: &AppMetrics,
     health: &Health,
     clock: Clock,
-    front: Front,
+    web: WebOptions,
     reload: Option<web::Reload>,
-) -> Site {
+) -> AppState {
     let now = move || Arc::clone(&running.borrow());
-    let (measured, numbered, known, listed, configured) = (now.clone(), now.clone(), now.clone(), now.clone(), now);
+    let (measured, known, listed, configured) = (now.clone(), now.clone(), now.clone(), now);
     let (metrics, health) = (metrics.clone(), health.clone());
-    Site {
+    AppState {
         exposition,
-        own: Arc::new(move || {
+        own_metrics: Arc::new(move || {
             measured().partners.iter().flat_map(Partner::gather).chain([metrics.gather()]).flatten().collect()
         }),
-        configuration: Arc::new(move || numbered().number),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
         readiness: Arc::new(move || listed().partners.iter().map(Partner::readiness).collect()),
         health: Arc::new(move || health.check()),
         clock,
         ever_ready,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
-        telemetry_path: front.telemetry_path,
-        route_prefix: front.route_prefix,
+        telemetry_path: web.telemetry_path,
+        external_url: web.external_url,
         reload,
     }
 }

@@ -9,17 +9,18 @@ use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::domain::{Collector, PartnerName};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
+use crate::terminal::escape;
 
 /// Customers that `--online` names.
 const SHOWN: usize = 20;
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
-    let (config, front) = super::load(flags)?;
+    let (config, web) = super::load(flags)?;
     let mut report = format!("{}: valid\n", flags.config_file.display());
     if let Some(file) = flags.web_config_file() {
         let _ = writeln!(report, "{}: valid", file.display());
     }
-    for warning in config.warnings(Clock::start().now()).into_iter().chain(front.access.warnings()) {
+    for warning in config.warnings(Clock::start().now()).into_iter().chain(web.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
     }
     if let Some(StateSettings { file, .. }) = &config.state
@@ -28,7 +29,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     {
         let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }
-    output::answer(&report);
+    output::print(&report);
     let mut failures = Vec::new();
     for settings in &config.partners {
         let cost = if online {
@@ -42,7 +43,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         } else {
             Cost::typical(settings, &config)
         };
-        output::answer(&cost.describe(settings, &config));
+        output::print(&cost.describe(settings, &config));
     }
     Failure::of_partners(&failures)
 }
@@ -118,7 +119,7 @@ impl Cost {
 fn named(partner: &PartnerName, inventory: &Inventory) -> String {
     let mut text = format!("\npartner {partner}: {} customers are polled\n", inventory.customers.len());
     for customer in inventory.customers.values().take(SHOWN) {
-        let _ = writeln!(text, "  {}  {}", customer.id, output::clean(&customer.name));
+        let _ = writeln!(text, "  {}  {}", escape(customer.id.as_str()), escape(&customer.name));
     }
     if inventory.customers.len() > SHOWN {
         let _ = writeln!(text, "  and {} more: `discover` prints all", inventory.customers.len() - SHOWN);
@@ -138,7 +139,7 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, St
         inventory.observe(customer, clock.now());
     }
     let customers = inventory.customers.len();
-    output::answer(&named(&settings.name, &inventory));
+    output::print(&named(&settings.name, &inventory));
     let never_seen: Vec<_> = inventory
         .customers
         .values()
@@ -146,7 +147,7 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, St
         .map(|customer| customer.id.as_str())
         .collect();
     if !never_seen.is_empty() {
-        output::answer(&format!(
+        output::print(&format!(
             "warning: partner {}: the service list does not have these customers of customers.list: {}\n",
             settings.name,
             never_seen.join(", ")

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::{Failure, Handed, front, listeners, output, serve, simulate};
+use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::config::Config;
@@ -21,13 +21,13 @@ const COLLECTORS: &str = "collectors:
 pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = simulate::settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let front = front(flags)?;
+    let web = web_options(flags)?;
     let listeners = listeners(flags, handed)?;
     let simulator = Simulator::on_loopback(settings).await.map_err(Failure::run)?;
     let config = Config::parse(&simulate::config(&simulator, &registrations, COLLECTORS), Path::new("."))?;
     let mut text = "A simulated partner is being polled. Open:\n".to_owned();
     let (scheme, prefix) =
-        (if front.access.is_tls() { "https" } else { "http" }, front.route_prefix.as_str().to_owned());
+        (if web.access.is_tls() { "https" } else { "http" }, web.external_url.route_prefix().to_owned());
     for listener in &listeners {
         let mut address = listener.local_addr().map_err(Failure::run)?;
         if address.ip().is_unspecified() {
@@ -37,10 +37,10 @@ pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: 
             text,
             "  {scheme}://{address}{prefix}/          who runs out of what, and when\n  \
              {scheme}://{address}{prefix}{}   what Prometheus scrapes",
-            front.telemetry_path
+            web.telemetry_path
         );
     }
     text += "Ctrl-C ends it.\n";
-    output::answer(&text);
-    serve(config, None, listeners, front, flags, shutdown).await
+    output::print(&text);
+    serve(config, None, listeners, web, flags, shutdown).await
 }

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings};
 use crate::domain::ListedCustomer;
 use crate::elements::Client;
+use crate::terminal::is_unsafe;
 
 /// Texts for us, truth values for who reads YAML 1.1.
 const OTHERWISE_READ: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
@@ -22,14 +23,14 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// An item of a list in YAML, which is read again as it is. Where it holds what cannot be seen (the line separators
-    /// of Unicode, which the library leaves as they are), or is read as something else, its texts are quoted and escaped.
+    /// An item of a list in YAML, which is read again as it is. Where it holds what cannot be seen or steers a terminal, or
+    /// is read as something else, its texts are quoted and escaped.
     fn to_yaml(&self) -> String {
         let plain = serde_yaml::to_string(&[self]).unwrap_or_default();
         let read: Option<Vec<BTreeMap<String, String>>> = serde_yaml::from_str(&plain).ok();
         let field = |name: &str| Some(read.as_ref()?.first()?.get(name)?.as_str());
-        let is_shown = |text: &str| !text.contains(|c: char| c.is_control() || "\u{2028}\u{2029}\u{feff}".contains(c));
-        let is_text = |text: &str| is_shown(text) && !OTHERWISE_READ.contains(&text.to_ascii_lowercase().as_str());
+        let is_text =
+            |text: &str| !text.contains(is_unsafe) && !OTHERWISE_READ.contains(&text.to_ascii_lowercase().as_str());
         let are_texts = is_text(self.id) && self.name.is_none_or(is_text);
         if are_texts && field("id") == Some(self.id) && field("name") == self.name {
             return plain;
@@ -72,7 +73,7 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
             .iter()
             .map(|customer| Entry { id: customer.id.as_str(), name: customer.name.as_deref() }.to_yaml());
         let yaml = if customers.is_empty() { "[]\n".to_owned() } else { entries.collect() };
-        output::answer(&format!("# partner {}: {} customers\n{yaml}", settings.name, customers.len()));
+        output::print(&format!("# partner {}: {} customers\n{yaml}", settings.name, customers.len()));
     }
     Failure::of_partners(&failures)
 }
@@ -106,6 +107,8 @@ mod tests {
         assert_eq!(Entry { id: "1c10525c", name: Some("Contoso") }.to_yaml(), "- id: 1c10525c\n  name: Contoso\n");
         let separated = Entry { id: "5", name: Some("a\u{2028}b: \"ö\"") }.to_yaml();
         assert_eq!(Entry { id: "5", name: Some("No") }.to_yaml(), "- id: \"5\"\n  name: \"No\"\n");
+        let reversed = Entry { id: "5", name: Some("a\u{202e}b\u{9b}c") }.to_yaml();
+        assert_eq!(reversed, "- id: \"5\"\n  name: \"a\\U0000202Eb\\U0000009Bc\"\n");
         assert_eq!(separated, "- id: \"5\"\n  name: \"a\\U00002028b: \\\"ö\\\"\"\n");
     }
 

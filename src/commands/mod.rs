@@ -23,7 +23,7 @@ use crate::app::{self, Shutdown, systemd};
 use crate::cli::{Cli, Command, Flags};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
-use crate::web::{self, Access, Front, RoutePrefix};
+use crate::web::{self, Access, ExternalUrl, WebOptions};
 
 /// Why a command ended without having done its work.
 #[derive(Debug)]
@@ -111,11 +111,11 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Usage(message)) => {
-            output::complain(&message);
+            output::print_error(&message);
             ExitCode::from(2)
         }
         Err(Failure::Config(errors)) => {
-            output::complain(&errors.to_string());
+            output::print_error(&errors.to_string());
             ExitCode::from(2)
         }
         // As a shell reports a process that a signal ended.
@@ -131,20 +131,20 @@ async fn daemon(flags: Flags, handed: Handed, shutdown: Shutdown) -> Result<(), 
     let starting = Arc::clone(&flags);
     // Off the threads of the runtime: storage and name servers may hang.
     let started = tokio::task::spawn_blocking(move || {
-        let (config, front) = load(&starting)?;
-        Ok::<_, Failure>((config, front, listeners(&starting, handed)?))
+        let (config, web) = load(&starting)?;
+        Ok::<_, Failure>((config, web, listeners(&starting, handed)?))
     });
-    let (config, front, listeners) = tokio::select! {
+    let (config, web, listeners) = tokio::select! {
         started = started => started.map_err(Failure::run)??,
         _ = shutdown.clone().signalled() => return Ok(()),
     };
-    serve(config, Some(flags.config_file.clone()), listeners, front, &flags, shutdown).await
+    serve(config, Some(flags.config_file.clone()), listeners, web, &flags, shutdown).await
 }
 
 /// Both files of the configuration; what is wrong with either is said at once.
-fn load(flags: &Flags) -> Result<(Config, Front), Failure> {
-    match (Config::load(&flags.config_file), front(flags)) {
-        (Ok(config), Ok(front)) => Ok((config, front)),
+fn load(flags: &Flags) -> Result<(Config, WebOptions), Failure> {
+    match (Config::load(&flags.config_file), web_options(flags)) {
+        (Ok(config), Ok(web)) => Ok((config, web)),
         (Err(errors), Err(Failure::Config(more))) => Err(Failure::Usage(format!("{errors}\n{more}"))),
         (Err(errors), _) => Err(Failure::Config(errors)),
         (_, Err(failure)) => Err(failure),
@@ -152,11 +152,11 @@ fn load(flags: &Flags) -> Result<(Config, Front), Failure> {
 }
 
 /// What the flags say of the web.
-fn front(flags: &Flags) -> Result<Front, Failure> {
-    let route_prefix = RoutePrefix::new(&flags.external_url, &flags.route_prefix);
-    let route_prefix = route_prefix.map_err(|error| Failure::Usage(error.to_string()))?;
+fn web_options(flags: &Flags) -> Result<WebOptions, Failure> {
+    let external_url = ExternalUrl::new(&flags.external_url, &flags.route_prefix);
+    let external_url = external_url.map_err(|error| Failure::Usage(error.to_string()))?;
     let access = Access::load(flags.web_config_file())?;
-    Ok(Front { telemetry_path: flags.telemetry_path.clone(), route_prefix, access })
+    Ok(WebOptions { telemetry_path: flags.telemetry_path.clone(), external_url, access })
 }
 
 /// The daemon on listeners that stand already.
@@ -164,12 +164,12 @@ async fn serve(
     config: Config,
     config_file: Option<PathBuf>,
     listeners: Vec<TcpListener>,
-    front: Front,
+    web: WebOptions,
     flags: &Flags,
     shutdown: Shutdown,
 ) -> Result<(), Failure> {
     let lifecycle = flags.enable_lifecycle;
-    let setup = app::Setup { config, config_file, listeners, front, lifecycle, clock: Clock::start() };
+    let setup = app::Setup { config, config_file, listeners, web, lifecycle, clock: Clock::start() };
     let served = app::run(setup, async {
         shutdown.signalled().await;
     })

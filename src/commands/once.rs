@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::domain::Collector;
 use crate::exposition::{self, Exposition, Format};
 use crate::inventory::{Condition, Inventory};
+use crate::terminal::escape_json;
 
 /// How often the bar is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -54,10 +55,10 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
     polls.stop().await;
 
     let inventories: Vec<Inventory> = partners.iter().map(|partner| partner.inventory.snapshot()).collect();
-    output::answer(&match format {
+    output::print(&match format {
         OnceFormat::Prometheus => text(&inventories, partners, customer_name_label, clock, Format::Text),
         OnceFormat::Openmetrics => text(&inventories, partners, customer_name_label, clock, Format::OpenMetrics),
-        OnceFormat::Json => json::render(&inventories).map_err(Failure::run)?,
+        OnceFormat::Json => escape_json(&json::render(&inventories).map_err(Failure::run)?).into_owned(),
         OnceFormat::Table => table::render(&inventories, clock.now()),
     });
     let mut unread = unread(&inventories, clock);

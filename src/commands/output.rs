@@ -1,20 +1,19 @@
-//! What commands say on standard output and standard error, the only place that writes there.
+//! What commands print: the only place that writes to standard output and standard error.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _, Write as _};
 
-/// Prints an answer. A reader that has gone away (`| head`) is no failure.
-pub(super) fn answer(text: &str) {
+use crate::terminal::escape_lines;
+
+/// Prints to standard output; to a terminal, escaped. A reader that has gone away (`| head`) is no failure.
+pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { escape_lines(text) } else { Cow::Borrowed(text) };
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Prints what is wrong.
-pub(super) fn complain(text: &str) {
+/// Prints what is wrong to standard error.
+pub(super) fn print_error(text: &str) {
     let mut err = io::stderr().lock();
-    let _ = writeln!(err, "{}", text.trim_end());
-}
-
-/// What comes from the API must not steer a terminal.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let _ = writeln!(err, "{}", escape_lines(text.trim_end()));
 }

@@ -34,7 +34,7 @@ Rules for Prometheus, runbooks, and dashboards for Grafana.
 pub(super) fn completion(shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "avepoint_exporter", &mut script);
-    output::answer(&String::from_utf8_lossy(&script));
+    output::print(&String::from_utf8_lossy(&script));
 }
 
 /// Writes `avepoint_exporter.1` and a page for each command into a folder.

@@ -20,7 +20,7 @@ pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Res
     let listener = listen(std::slice::from_ref(address))?.remove(0);
     let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
     let config = config(&simulator, &registrations, "");
-    output::answer(&format!("# A simulated Elements API. A configuration for it:\n{config}"));
+    output::print(&format!("# A simulated Elements API. A configuration for it:\n{config}"));
     shutdown.signalled().await;
     simulator.stop().await;
     Ok(())

@@ -1,337 +1,213 @@
-//! Who is let in, and who has to go when there is no room.
+//! How many connections there are, and which one is closed for a new one.
 //!
-//! A server has room for so many connections. When hardly any of it is free, the next connection is let in nevertheless,
-//! and the one that is missed least is closed for it: so neither thousands of idle connections nor as many readers that
-//! read nothing keep a scraper out, even if it comes from the same address, through a proxy say. Missed least are, among
-//! those that have not moved for [`GRACE`], the ones of the address that has the most connections (that of the network of
-//! 64 bits, of IPv6): first those that never sent a request, then those between two requests, then those that do not take
-//! their answer; and of these, the one that has not moved the longest. If there is none, it is one that has not moved for
-//! [`BLINK`]; and if all move, the one that has been taking its answer the longest, for [`GRACE`] at least.
-//!
-//! A connection that waits for us is never closed. It waits for us from when it is let in until we look at it for the
-//! first time, and from when its request is complete until its answer begins. And one that did nothing, as far as we know,
-//! is looked at once more before it goes: if it is us who are late, if a request of it is there to be read or it has room
-//! for more of its answer, it stays.
-//!
-//! What a peer sends moves nothing, but for a whole request, and once each the begin and the end of a TLS handshake: slow
-//! senders count as silent.
+//! All listeners of a server share one number of places, which is below the limit on open files. When few are free, the
+//! connections that have been idle longest are closed: neither silent peers nor readers that read nothing keep a scraper
+//! out. [`Activity`] says which may be closed.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, Ipv6Addr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+use tracing::warn;
 
-/// How long a peer may do nothing before it counts: longer than a packet takes to come from anywhere.
-const GRACE: Duration = Duration::from_secs(1);
-/// How long everybody may do nothing: new connections need it to say what they want.
-const BLINK: Duration = Duration::from_millis(100);
-/// For what is there already to be read, or can be written, before a connection goes.
-const LAST_LOOK: Duration = Duration::from_millis(1);
-/// One place in so many is free, if it can be, before it is needed: it takes a moment until one who has to go is gone.
-const SPARE: usize = 16;
-/// Between two looks for somebody who can go.
-const PAUSE: Duration = Duration::from_millis(5);
+use super::activity::Activity;
+use super::server::Limits;
 
-/// What a connection is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// It waits for us: to be looked at for the first time, or to be answered.
-    Waiting,
-    /// It never sent a request.
-    Silent,
-    /// It takes its answer.
-    Answered,
-    /// Its answers are sent.
-    Idle,
-    /// It has rested, and has to go unless we find that it was us who did.
-    Unwanted,
-    /// It has to go, though it moves.
-    Overdue,
-}
-
-/// Where a connection is, and since when.
-#[derive(Clone, Copy, Debug)]
-struct State {
-    phase: Phase,
-    /// When its last request came, or it itself.
-    asked: Instant,
-    /// When it last took something, or sent a request, or came.
-    moved: Instant,
-}
-
-/// What is known of a connection; shared by its stream, its service, and the server's [`Connections`].
-#[derive(Debug)]
-pub(super) struct Activity {
-    state: Mutex<State>,
-    unwanted: Notify,
-}
-
-impl Activity {
-    fn new(now: Instant) -> Self {
-        let state = State { phase: Phase::Waiting, asked: now, moved: now };
-        Self { state: Mutex::new(state), unwanted: Notify::new() }
-    }
-
-    /// From now on it is up to the peer to begin a connection or to go on with it, before the first request.
-    pub(super) fn awaited(&self) {
-        let now = Instant::now();
-        *self.state() = State { phase: Phase::Silent, asked: now, moved: now };
-    }
-
-    /// A request is complete.
-    pub(super) fn asked(&self) {
-        let now = Instant::now();
-        *self.state() = State { phase: Phase::Waiting, asked: now, moved: now };
-    }
-
-    /// Some bytes were taken.
-    fn took(&self) {
-        let mut state = self.state();
-        state.moved = Instant::now();
-        if matches!(state.phase, Phase::Waiting | Phase::Unwanted) {
-            state.phase = Phase::Answered;
-        }
-    }
-
-    /// Nothing is left to send.
-    fn took_all(&self) {
-        let mut state = self.state();
-        if state.phase == Phase::Answered {
-            state.phase = Phase::Idle;
-        }
-    }
-
-    fn leaves(&self) -> bool {
-        matches!(self.state().phase, Phase::Unwanted | Phase::Overdue)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+/// One place in so many is kept free: closing a connection takes a moment.
+const RESERVE_DIVISOR: usize = 16;
+/// Between two searches, which look at every connection.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(5);
+/// Open files that everything but our connections may need: requests to the API, the state file, credentials, listeners.
+const OTHER_FILES: usize = 40;
+/// What may come to those that are open when the server starts, if they are more.
+const FURTHER_FILES: usize = 8;
 
 /// The connections of a server.
 #[derive(Debug)]
 pub(super) struct Connections {
-    room: Arc<Semaphore>,
-    /// How much of it is free, if it can be.
-    spare: usize,
-    table: Arc<Mutex<Table>>,
+    limits: Limits,
+    places: Arc<Semaphore>,
+    reserve: usize,
+    list: Mutex<List>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    activities: Vec<Arc<Activity>>,
+    searched_at: Option<Instant>,
 }
 
 impl Connections {
-    /// With room for so many.
-    pub(super) fn new(most: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(most)), spare: most / SPARE, table: Arc::default() }
+    /// At most [`Limits::connections`] at the same time.
+    pub(super) fn new(limits: Limits) -> Self {
+        let places = Arc::new(Semaphore::new(limits.connections));
+        Self { limits, places, reserve: limits.connections / RESERVE_DIVISOR, list: Mutex::default() }
     }
 
-    /// Lets in a connection from this address, once there is room or somebody has gone for it. May be dropped.
-    pub(super) async fn admit(&self, peer: IpAddr) -> Admitted {
+    /// Waits for a place for a connection that has been accepted; others are closed for it. May be dropped.
+    pub(super) async fn acquire(self: &Arc<Self>) -> ConnectionGuard {
         let place = loop {
-            let free = self.room.available_permits();
-            if free <= self.spare / 2 {
-                self.table().make_room(Instant::now(), (self.spare - free).max(1));
+            let free = self.places.available_permits();
+            if free <= self.reserve / 2 {
+                self.evict((self.reserve - free).max(1));
             }
-            if let Ok(Ok(place)) = timeout(PAUSE, Arc::clone(&self.room).acquire_owned()).await {
+            if let Ok(Ok(place)) = timeout(SEARCH_INTERVAL, Arc::clone(&self.places).acquire_owned()).await {
                 break place;
             }
         };
-        let activity = Arc::new(Activity::new(Instant::now()));
-        let id = self.table().add(network(peer), Arc::clone(&activity));
-        Admitted { activity, id, table: Arc::clone(&self.table), _place: place }
+        let activity = Arc::new(Activity::new(self.limits));
+        self.list().activities.push(Arc::clone(&activity));
+        ConnectionGuard { activity, connections: Arc::clone(self), _place: place }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Sees to it that so many connections are being closed, as far as there are any that may be.
+    fn evict(&self, count: usize) {
+        let now = Instant::now();
+        let mut list = self.list();
+        if list.searched_at.is_some_and(|searched_at| now < searched_at + SEARCH_INTERVAL) {
+            return;
+        }
+        list.searched_at = Some(now);
+        let (evicted, others): (Vec<_>, Vec<_>) = list.activities.iter().partition(|activity| activity.is_evicted());
+        let mut ranked: Vec<_> =
+            others.into_iter().filter_map(|activity| Some((activity.eviction_rank(now)?, activity))).collect();
+        ranked.sort_unstable_by_key(|&(rank, _)| rank);
+        for (rank, activity) in ranked.into_iter().take(count.saturating_sub(evicted.len())) {
+            activity.evict(rank);
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection that was let in; its place is free when this is dropped.
+/// A connection and its place, which is free when this is dropped.
 #[derive(Debug)]
-pub(super) struct Admitted {
-    /// To be told of requests.
+pub(super) struct ConnectionGuard {
     pub(super) activity: Arc<Activity>,
-    id: u64,
-    table: Arc<Mutex<Table>>,
+    connections: Arc<Connections>,
     _place: OwnedSemaphorePermit,
 }
 
-impl Admitted {
-    /// Ready when the connection has to go. Whoever polls this polls the connection first, for its last look.
-    pub(super) async fn unwanted(&self) {
-        loop {
-            self.activity.unwanted.notified().await;
-            // The runtime looks at its timers after its sockets. So once this ends, what had come is known.
-            sleep(LAST_LOOK).await;
-            if self.activity.leaves() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Admitted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
+        self.connections.list().activities.retain(|activity| !Arc::ptr_eq(activity, &self.activity));
     }
 }
 
-/// Who is there.
-#[derive(Debug, Default)]
-struct Table {
-    next: u64,
-    entries: HashMap<u64, (IpAddr, Arc<Activity>)>,
-    /// How many of each address.
-    shares: HashMap<IpAddr, usize>,
-    /// When somebody who can go was looked for last.
-    looked: Option<Instant>,
+/// As many connections as are wanted, or as the limit on open files leaves: then a warning is logged.
+pub(super) fn within_open_files(wanted: usize) -> usize {
+    let Some(limit) = open_files_limit() else { return wanted };
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let others = OTHER_FILES.max(open + FURTHER_FILES);
+    let left = limit.saturating_sub(others).max(1);
+    if left < wanted {
+        warn!(
+            "the limit of {limit} open files leaves room for {left} connections instead of {wanted}; raise it to {} \
+             (LimitNOFILE= of systemd, `ulimit -n`)",
+            wanted + others
+        );
+    }
+    wanted.min(left)
 }
 
-impl Table {
-    fn add(&mut self, peer: IpAddr, activity: Arc<Activity>) -> u64 {
-        let id = self.next;
-        self.next += 1;
-        self.entries.insert(id, (peer, activity));
-        *self.shares.entry(peer).or_default() += 1;
-        id
-    }
-
-    fn remove(&mut self, id: u64) {
-        let Some((peer, _)) = self.entries.remove(&id) else { return };
-        if let Some(share) = self.shares.get_mut(&peer) {
-            *share -= 1;
-            if *share == 0 {
-                self.shares.remove(&peer);
-            }
-        }
-    }
-
-    /// Sees to it that so many are about to go, those that are missed least, as far as there are any who can.
-    fn evict(&self, now: Instant, count: usize) {
-        let (mut candidates, mut leaving) = (Vec::new(), 0);
-        for (&id, (peer, activity)) in &self.entries {
-            let share = self.shares.get(peer).copied().unwrap_or_default();
-            if activity.leaves() {
-                leaving += 1;
-            } else if let Some(urgency) = urgency(*activity.state(), share, now) {
-                candidates.push((urgency, id, activity));
-            }
-        }
-        candidates.sort_unstable_by_key(|&(urgency, id, _)| (urgency, id));
-        for (urgency, _, activity) in candidates.into_iter().take(count.saturating_sub(leaving)) {
-            activity.state().phase = if urgency.0 == MOVES { Phase::Overdue } else { Phase::Unwanted };
-            activity.unwanted.notify_one();
-        }
-    }
-
-    /// The same, unless that was looked at just now: it takes longer than to let one in.
-    fn make_room(&mut self, now: Instant, count: usize) {
-        if self.looked.is_none_or(|looked| now >= looked + PAUSE) {
-            self.looked = Some(now);
-            self.evict(now, count);
-        }
-    }
-}
-
-/// The least goes first; `None` stays.
-type Urgency = (u8, Reverse<usize>, u8, Instant);
-
-/// The first word about one who moves, and goes nevertheless.
-const MOVES: u8 = 2;
-
-fn urgency(state: State, share: usize, now: Instant) -> Option<Urgency> {
-    let rested = now.duration_since(state.moved);
-    let share = Reverse(share);
-    let kind = match state.phase {
-        Phase::Silent => 0,
-        Phase::Idle => 1,
-        Phase::Answered => 2,
-        Phase::Waiting | Phase::Unwanted | Phase::Overdue => return None,
-    };
-    if rested >= GRACE {
-        Some((0, share, kind, state.moved))
-    } else if rested >= BLINK {
-        Some((1, share, 0, state.moved))
-    } else if state.phase == Phase::Answered && now.duration_since(state.asked) >= GRACE {
-        Some((MOVES, share, 0, state.asked))
-    } else {
-        None
-    }
-}
-
-/// What counts as one address.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
-/// A stream that tells what is taken of what is sent on it.
-pub(super) struct Told<S> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S> Told<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
-    }
-
-    fn took(&self, written: &Poll<io::Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.took();
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Told<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Told<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.took(&written);
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        if flushed.is_ready() {
-            self.activity.took_all();
-        }
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.took(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+/// The soft limit on open files of this process; `None` without one.
+fn open_files_limit() -> Option<usize> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+    usize::try_from(limit).ok()
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    async fn full(count: usize) -> (Arc<Connections>, Vec<ConnectionGuard>) {
+        let connections = Arc::new(Connections::new(Limits { connections: count, ..Limits::default() }));
+        let mut guards = Vec::new();
+        for _ in 0..count {
+            guards.push(connections.acquire().await);
+        }
+        (connections, guards)
+    }
+
+    /// The connection that is closed for the next one.
+    fn evicted(connections: &Connections, guards: &[ConnectionGuard]) -> Option<usize> {
+        let before: Vec<_> = guards.iter().map(|guard| guard.activity.is_evicted()).collect();
+        connections.list().searched_at = None;
+        connections.evict(1 + before.iter().filter(|&&evicted| evicted).count());
+        (0..guards.len()).find(|&index| guards[index].activity.is_evicted() && !before[index])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_connection_that_idles_longest_is_closed_and_never_one_that_waits_for_us() {
+        let (connections, guards) = full(5).await;
+        let later = Duration::from_secs(1);
+        for index in [3, 1, 0, 2] {
+            guards[index].activity.opening();
+            tokio::time::advance(later).await;
+        }
+        guards[3].activity.request_received();
+        tokio::time::advance(later).await;
+        assert_eq!(evicted(&connections, &guards), Some(1));
+        assert_eq!(evicted(&connections, &guards), Some(0));
+        assert_eq!(evicted(&connections, &guards), Some(2));
+        assert_eq!(evicted(&connections, &guards), None, "one is being answered, one was not looked at yet");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_in_the_middle_of_its_answer_is_closed_last() {
+        let (connections, guards) = full(2).await;
+        for guard in &guards {
+            guard.activity.request_received();
+            guard.activity.wrote_some();
+        }
+        guards[1].activity.wrote_all();
+        tokio::time::advance(Duration::from_millis(200)).await;
+        assert_eq!(evicted(&connections, &guards), Some(1));
+        assert_eq!(evicted(&connections, &guards), None);
+        tokio::time::advance(Duration::from_millis(400)).await;
+        assert_eq!(evicted(&connections, &guards), Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn if_all_read_the_one_that_has_done_so_longest_is_closed() {
+        let (connections, guards) = full(2).await;
+        for guard in guards.iter().rev() {
+            guard.activity.request_received();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        for guard in &guards {
+            guard.activity.wrote_some();
+        }
+        assert_eq!(evicted(&connections, &guards), Some(1));
+        assert_eq!(evicted(&connections, &guards), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_has_arrived_keeps_its_connection() {
+        let (connections, guards) = full(1).await;
+        guards[0].activity.opening();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(evicted(&connections, &guards), Some(0));
+        let read = async {
+            guards[0].activity.request_received();
+            std::future::pending::<()>().await;
+        };
+        let outcome = tokio::time::timeout(Duration::from_secs(1), async {
+            tokio::select! { () = read => {}, () = guards[0].activity.evicted() => {} }
+        });
+        assert!(outcome.await.is_err(), "it was closed");
+        assert!(!guards[0].activity.is_evicted());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_is_free_again_when_its_connection_is_gone() {
+        let (connections, mut guards) = full(2).await;
+        assert!(timeout(Duration::from_secs(1), connections.acquire()).await.is_err());
+        guards.pop();
+        guards.push(connections.acquire().await);
+        assert_eq!(connections.list().activities.len(), 2);
+    }
+}

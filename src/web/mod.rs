@@ -26,15 +26,16 @@ pub mod view;
 pub mod wording;
 
 mod access;
-mod answers;
+mod activity;
 mod connections;
 mod counters;
 mod customer_page;
-mod head_deadline;
+mod external_url;
+mod host;
 mod layout;
 mod own;
 mod page;
-mod prefix;
+mod reload;
 mod routes;
 mod server;
 
@@ -45,7 +46,7 @@ use prometheus::proto::MetricFamily;
 use tokio::sync::{mpsc, oneshot};
 
 pub use access::{Access, Reread};
-pub use prefix::{PrefixError, RoutePrefix};
+pub use external_url::{ExternalUrl, ExternalUrlError};
 pub use routes::router;
 pub use server::{Limits, bind, serve};
 
@@ -59,13 +60,12 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What the pages are made from; cheap to clone. The functions are called for every request that needs them, on
 /// threads where they may block for a moment, except `config_yaml`.
 #[derive(Clone)]
-pub struct Site {
+pub struct AppState {
     /// What `/metrics` answers.
     pub exposition: Published,
-    /// The other rooms' own metrics, not yet merged; this room adds its own. Called for some of the scrapes, not for each.
-    pub own: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
-    /// A number that changes with the running configuration.
-    pub configuration: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The exporter's own metrics, not yet merged; the web server adds its own. Called for every scrape, but once for
+    /// those that wait at the same time.
+    pub own_metrics: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
     /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
     /// clock.
     pub inventories: Arc<dyn Fn() -> Vec<Inventory> + Send + Sync>,
@@ -81,8 +81,8 @@ pub struct Site {
     pub ever_ready: EverReady,
     /// Where the metrics are: a path like `/metrics`.
     pub telemetry_path: String,
-    /// Under which path all of this is.
-    pub route_prefix: RoutePrefix,
+    /// By which URL and path all of this is reached.
+    pub external_url: ExternalUrl,
     /// Where to ask for a reload; without it, nobody may.
     pub reload: Option<Reload>,
 }
@@ -90,19 +90,19 @@ pub struct Site {
 /// Takes requests for a reload. The answer is what is wrong with the configuration, if something is.
 pub type Reload = mpsc::Sender<oneshot::Sender<Result<(), String>>>;
 
-impl fmt::Debug for Site {
+impl fmt::Debug for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Site").field("telemetry_path", &self.telemetry_path).finish_non_exhaustive()
+        f.debug_struct("AppState").field("telemetry_path", &self.telemetry_path).finish_non_exhaustive()
     }
 }
 
-/// Where the pages are, and who may ask for them: what the command line says of the web.
+/// What the command line says of the web: where the pages are, and who may ask for them.
 #[derive(Clone, Debug)]
-pub struct Front {
+pub struct WebOptions {
     /// Where the metrics are: a path like `/metrics`.
     pub telemetry_path: String,
-    /// Under which path all of this is.
-    pub route_prefix: RoutePrefix,
+    /// By which URL and path all of this is reached.
+    pub external_url: ExternalUrl,
     /// Who may ask.
     pub access: Access,
 }

@@ -9,52 +9,57 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use maud::Markup;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::counters::Counters;
-use super::own;
+use super::own::OwnMetrics;
 use super::query::Query;
+use super::reload::{Reloader, is_cross_site};
 use super::view::{Recent, View};
-use super::{Error, Site, api, customer_page, page};
+use super::{AppState, Error, api, customer_page, page};
 use crate::exposition::{Chunks, Own, accepts_gzip, apart, merge, negotiate};
 use crate::panics::{self, Task};
 
 const STYLE: &str = include_str!("style.css");
-/// Nothing but the style sheet is loaded, nothing runs, nobody frames it.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const TEXT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
 
 /// What the telemetry path may not be, or lie under.
-const TAKEN: [&str; 5] = ["/-", "/api", "/config", "/customers", "/style.css"];
+const RESERVED_PATHS: [&str; 5] = ["/-", "/api", "/config", "/customers", "/style.css"];
 
-struct Pages {
-    site: Site,
+struct Handlers {
+    app: AppState,
     counters: Counters,
     recent: Arc<Recent>,
-    own: own::Shared,
-    desk: Desk,
+    own: OwnMetrics,
+    reloader: Option<Reloader>,
+    limiter: PageLimiter,
 }
 
-type Shared = State<Arc<Pages>>;
+type Shared = State<Arc<Handlers>>;
 
-/// All routes over a site.
-pub fn router(site: Site) -> Result<Router, Error> {
-    check_telemetry_path(&site.telemetry_path)?;
-    let telemetry_path = site.telemetry_path.clone();
-    let prefix = site.route_prefix.clone();
+/// All routes.
+pub fn router(app: AppState) -> Result<Router, Error> {
+    check_telemetry_path(&app.telemetry_path)?;
+    let telemetry_path = app.telemetry_path.clone();
+    let external_url = app.external_url.clone();
     let counters = Counters::new().map_err(Error::Counters)?;
-    let pages = Arc::new(Pages { site, counters, recent: Arc::default(), own: own::Shared::new(), desk: Desk::new() });
+    let reloader = app.reload.clone().map(Reloader::new);
+    let handlers = Handlers {
+        app,
+        counters,
+        recent: Arc::default(),
+        own: OwnMetrics::default(),
+        reloader,
+        limiter: PageLimiter::new(),
+    };
     let pages = Router::new()
         .route("/", get(status_page))
         .route(&telemetry_path, get(metrics))
@@ -66,17 +71,15 @@ pub fn router(site: Site) -> Result<Router, Error> {
         .route("/customers/{partner}/{customer_id}", get(customer))
         .route("/api/v1/customers", get(api_customers))
         .route("/api/v1/status", get(api_status))
-        .fallback(async || (StatusCode::NOT_FOUND, TEXT, "not found\n"))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, TEXT, "method not allowed\n"))
-        .layer(map_response(with_security_headers))
-        .with_state(pages);
-    Ok(prefix.over(pages))
+        .with_state(Arc::new(handlers));
+    Ok(external_url.nest(pages).fallback(async || (StatusCode::NOT_FOUND, TEXT, "not found\n")))
 }
 
 fn check_telemetry_path(path: &str) -> Result<(), Error> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~/".contains(c);
     let lies_under =
-        |taken: &&str| path.strip_prefix(*taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        |reserved: &&str| path.strip_prefix(*reserved).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if !path.starts_with('/') || !path.chars().all(is_plain) {
         return Err(Error::TelemetryPath(path.to_owned(), "it is a path like /metrics, of letters, digits and -_.~/"));
     }
@@ -84,58 +87,48 @@ fn check_telemetry_path(path: &str) -> Result<(), Error> {
     if path.contains("//") || path.split('/').any(|segment| matches!(segment, "." | "..")) {
         return Err(Error::TelemetryPath(path.to_owned(), "nobody asks for a path with //, /./ or /../ in it"));
     }
-    if path == "/" || TAKEN.iter().any(lies_under) {
+    if path == "/" || RESERVED_PATHS.iter().any(lies_under) {
         return Err(Error::TelemetryPath(path.to_owned(), "another page has that path; choose one like /metrics"));
     }
     Ok(())
 }
 
-async fn with_security_headers(mut response: Response) -> Response {
-    for (name, value) in
-        [(CONTENT_SECURITY_POLICY, POLICY), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")]
-    {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    // What is true now is not a minute later.
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
-}
-
-impl Pages {
+impl Handlers {
     fn view(self: &Arc<Self>) -> Arc<View> {
         let pages = Arc::clone(self);
         self.recent.get_or_make(move || {
-            let inventories = (pages.site.inventories)();
-            let series = pages.site.exposition.get().series();
-            View::new(inventories, series, &pages.site.ever_ready, pages.site.clock.wall_now())
+            let inventories = (pages.app.inventories)();
+            let series = pages.app.exposition.get().series();
+            View::new(inventories, series, &pages.app.ever_ready, pages.app.clock.wall_now())
         })
     }
 }
 
-/// Where work waits for its turn, so that a crowd costs neither threads nor memory, and pages never hold up a probe.
-/// Scrapes do not come here: what they need is made already, or by one for all ([`own`]).
-struct Desk {
-    /// For pages at work.
+/// Work off the threads of the runtime, a few at a time, so that a crowd costs neither threads nor memory, and pages never
+/// hold up a probe. Who waits for a probe is a connection, and connections are limited. Scrapes do not come here: what they
+/// need is there already, or gathered by one for all.
+struct PageLimiter {
+    /// For pages being made.
     pages: Arc<Semaphore>,
-    /// For pages at work, waiting, or made and not sent: scrapes share what they send, a page is made for one.
-    chairs: Arc<Semaphore>,
-    /// For probes, which are cheap; whoever waits is a stream of a connection, which are limited.
+    /// For pages being made, waiting, or made and not sent: a page is made for one client and held for it.
+    permits: Arc<Semaphore>,
+    /// For probes.
     probes: Arc<Semaphore>,
 }
 
-impl Desk {
+impl PageLimiter {
     const PAGES: usize = 2;
-    const CHAIRS: usize = 64;
+    const PERMITS: usize = 64;
     const PROBES: usize = 2;
 
     fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { pages: semaphore(Self::PAGES), chairs: semaphore(Self::CHAIRS), probes: semaphore(Self::PROBES) }
+        Self { pages: semaphore(Self::PAGES), permits: semaphore(Self::PERMITS), probes: semaphore(Self::PROBES) }
     }
 
-    /// Makes a page, unless too many wait already, or are not taken by those who asked for them.
+    /// Makes a page, unless too many wait already, or are not read by those who asked for them.
     async fn page(&self, work: impl FnOnce() -> Page + Send + 'static) -> Result<Response, Response> {
-        let Ok(chair) = Arc::clone(&self.chairs).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             let busy = "too many pages are asked for at the same time; try again in a moment\n";
             // Closed, since whoever asks for many in a row would be refused each of them.
             let headers = [(RETRY_AFTER, "1"), (CONNECTION, "close")];
@@ -143,27 +136,27 @@ impl Desk {
         };
         let made = move || {
             let Page { status, content_type, text } = work();
-            let text = Bytes::from_owner(Seated { text: apart(&text), _chair: chair });
+            let text = Bytes::from_owner(PermitBytes { text: apart(&text), _permit: permit });
             (status, [(CONTENT_TYPE, content_type)], text).into_response()
         };
-        aside(&self.pages, made).await
+        offload(&self.pages, made).await
     }
 
     /// Answers a probe.
     async fn probe<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
-        aside(&self.probes, work).await
+        offload(&self.probes, work).await
     }
 }
 
-/// Runs `work` where it holds up nobody else, in its turn. The turn lasts until it ends, though its peer may be gone.
-async fn aside<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
+/// Runs `work` on a thread that may block. It keeps its permit until it ends, though the client may be gone.
+async fn offload<T: Send + 'static>(
+    permits: &Arc<Semaphore>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
     // Nobody closes the semaphore.
-    let turn = Arc::clone(turns).acquire_owned().await.ok();
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
     let work = move || {
-        let _turn = turn;
+        let _permit = permit;
         panics::sync_scope(Task::Connection, work)
     };
     tokio::task::spawn_blocking(work).await.map_err(|_| failed())
@@ -183,12 +176,11 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
     let state = Arc::clone(&pages);
-    let configuration = (pages.site.configuration)();
-    let make = move || Own::new(format, &merge(vec![(state.site.own)(), state.counters.gather()]));
-    let own = pages.own.get(format, configuration, make).await.map_err(|_| failed())?;
-    let exposition = pages.site.exposition.get();
+    let gather = move || Own::new(format, &merge(vec![(state.app.own_metrics)(), state.counters.gather()]));
+    let own = pages.own.get(format, gather).await.map_err(|_| failed())?;
+    let exposition = pages.app.exposition.get();
     let scrape = exposition.scrape_with(gzip, &own, &pages.counters.scraped(exposition.series()));
-    let mut response = Response::new(Body::new(Pieces::new(scrape.chunks)));
+    let mut response = Response::new(Body::new(ChunkedBody::new(scrape.chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(scrape.content_type));
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -200,7 +192,7 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
 
 /// Takes no lock that work is done under, so that it answers also while that work hangs.
 async fn healthy(State(pages): Shared) -> Response {
-    match (pages.site.health)() {
+    match (pages.app.health)() {
         Ok(()) => (TEXT, "healthy\n").into_response(),
         Err(stalled) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, stalled).into_response(),
     }
@@ -209,29 +201,26 @@ async fn healthy(State(pages): Shared) -> Response {
 async fn ready(State(pages): Shared) -> Result<Response, Response> {
     let state = Arc::clone(&pages);
     let (ready, text) = state
-        .desk
+        .limiter
         .probe(move || {
-            let site = &pages.site;
-            let readiness = (site.readiness)();
-            (site.ever_ready.note(readiness.ready), readiness.to_string())
+            let app = &pages.app;
+            let readiness = (app.readiness)();
+            (app.ever_ready.note(readiness.ready), readiness.to_string())
         })
         .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((code, TEXT, text).into_response())
 }
 
-async fn reload(State(pages): Shared) -> (StatusCode, [(HeaderName, &'static str); 1], String) {
-    let Some(reload) = &pages.site.reload else {
+async fn reload(State(pages): Shared, headers: HeaderMap) -> (StatusCode, [(HeaderName, &'static str); 1], String) {
+    let Some(reloader) = &pages.reloader else {
         return (StatusCode::FORBIDDEN, TEXT, "reloading is off: start with --web.enable-lifecycle\n".to_owned());
     };
-    let (reply, answer) = oneshot::channel();
-    // Reloads queue up; at the end of the daemon nobody takes them any more.
-    let answer = match reload.send(reply).await {
-        Ok(()) => answer.await.ok(),
-        Err(_) => None,
-    };
-    pages.own.forget();
-    match answer {
+    if is_cross_site(&headers, &pages.app.external_url) {
+        let refused = "a web page of another site may not reload; behind a proxy, set --web.external-url\n";
+        return (StatusCode::FORBIDDEN, TEXT, refused.to_owned());
+    }
+    match reloader.reload().await {
         Some(Ok(())) => (StatusCode::OK, TEXT, "reloaded\n".to_owned()),
         Some(Err(problems)) => (StatusCode::BAD_REQUEST, TEXT, format!("{problems}\n")),
         None => (StatusCode::SERVICE_UNAVAILABLE, TEXT, "shutting down\n".to_owned()),
@@ -239,7 +228,7 @@ async fn reload(State(pages): Shared) -> (StatusCode, [(HeaderName, &'static str
 }
 
 async fn config(State(pages): Shared) -> Response {
-    ([(CONTENT_TYPE, "text/yaml; charset=utf-8")], (pages.site.config_yaml)()).into_response()
+    ([(CONTENT_TYPE, "text/yaml; charset=utf-8")], (pages.app.config_yaml)()).into_response()
 }
 
 async fn style() -> Response {
@@ -256,18 +245,18 @@ async fn status_page(State(pages): Shared, RawQuery(query): RawQuery) -> Result<
     let query = Query::parse(&query.unwrap_or_default())
         .map_err(|error| (StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")).into_response())?;
     let state = Arc::clone(&pages);
-    state.desk.page(move || html(page::render(&pages.view(), &query, &pages.site.telemetry_path))).await
+    state.limiter.page(move || html(page::render(&pages.view(), &query, &pages.app.telemetry_path))).await
 }
 
 async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, String)>) -> Result<Response, Response> {
     let state = Arc::clone(&pages);
     state
-        .desk
+        .limiter
         .page(move || {
             let view = pages.view();
             let row = view.customer(&partner, &id.into());
             match row {
-                Some(row) => html(customer_page::render(&view, &row, &pages.site.telemetry_path)),
+                Some(row) => html(customer_page::render(&view, &row, &pages.app.telemetry_path)),
                 None => Page {
                     status: StatusCode::NOT_FOUND,
                     content_type: "text/plain; charset=utf-8",
@@ -281,12 +270,12 @@ async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, Strin
 async fn api_customers(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
     let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
     let state = Arc::clone(&pages);
-    state.desk.page(move || api::customers(&pages.view(), &query)).await
+    state.limiter.page(move || api::customers(&pages.view(), &query)).await
 }
 
 async fn api_status(State(pages): Shared) -> Result<Response, Response> {
     let state = Arc::clone(&pages);
-    state.desk.page(move || api::status(&pages.view())).await
+    state.limiter.page(move || api::status(&pages.view())).await
 }
 
 /// A page that was made.
@@ -297,33 +286,33 @@ pub(super) struct Page {
     pub(super) text: Vec<u8>,
 }
 
-/// The bytes of a page, which keep its chair until the last of them is sent: a connection holds on to them longer than to
+/// The bytes of a page, which keep its permit until the last of them is sent: a connection holds on to them longer than to
 /// the body that they came from. They are not in the heap, in which they would leave gaps.
-struct Seated {
+struct PermitBytes {
     text: Bytes,
-    _chair: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Seated {
+impl AsRef<[u8]> for PermitBytes {
     fn as_ref(&self) -> &[u8] {
         &self.text
     }
 }
 
 /// A body of pieces that are there already, sent without copying them.
-struct Pieces {
+struct ChunkedBody {
     chunks: Chunks,
     next: usize,
     left: u64,
 }
 
-impl Pieces {
+impl ChunkedBody {
     fn new(chunks: Chunks) -> Self {
         Self { left: chunks.iter().map(|chunk| chunk.len() as u64).sum(), next: 0, chunks }
     }
 }
 
-impl hyper::body::Body for Pieces {
+impl hyper::body::Body for ChunkedBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -353,16 +342,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_page_keeps_its_chair_as_long_as_somebody_has_its_bytes() {
-        let desk = Desk::new();
+    async fn a_page_keeps_its_permit_as_long_as_somebody_has_its_bytes() {
+        let limiter = PageLimiter::new();
         for size in [1, 1_000_000] {
             let page = move || Page { status: StatusCode::OK, content_type: "text/plain", text: vec![b'x'; size] };
-            let mut body = Box::pin(desk.page(page).await.unwrap().into_body());
+            let mut body = Box::pin(limiter.page(page).await.unwrap().into_body());
             let bytes = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await.unwrap().unwrap();
             drop(body);
-            assert_eq!(desk.chairs.available_permits(), Desk::CHAIRS - 1, "as when a connection has yet to send them");
+            assert_eq!(
+                limiter.permits.available_permits(),
+                PageLimiter::PERMITS - 1,
+                "as when a connection has yet to send them"
+            );
             drop(bytes);
-            assert_eq!(desk.chairs.available_permits(), Desk::CHAIRS);
+            assert_eq!(limiter.permits.available_permits(), PageLimiter::PERMITS);
         }
     }
 }

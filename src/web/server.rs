@@ -1,12 +1,8 @@
-//! Listening, and connections that cannot harm the daemon.
+//! The server: listening, connections with limits, shutdown.
 //!
-//! HTTP/1.1 and HTTP/2 (with prior knowledge, or as TLS negotiates it) on one port, in TLS if [`Access`] says so. Every
-//! wait on a peer has an end: a TLS handshake and a request's head must be there within [`Limits::head`] of their first
-//! byte (of the connection, for the first one), an answer that nobody takes is given up after [`Limits::write`], one
-//! that is taken too slowly after [`Limits::answer`], and a connection without requests is closed after
-//! [`Limits::idle`]. When hardly any of [`Limits::connections`] is free, one that is not missed is closed for each new
-//! one: see [`super::connections`]. Request bodies are not read beyond what came with the head. An accept that fails, for
-//! want of file descriptors say, is tried again.
+//! HTTP/1.1 only, with or without TLS. Every wait for a peer has a limit ([`Limits`]); every connection has a place, and
+//! the one that is idle longest is closed for a new one: see [`super::connections`]. Request bodies are not read beyond
+//! what came with the head. An accept that fails, for want of file descriptors say, is tried again.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,12 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody as _};
-use axum::http::header::{CONNECTION, CONTENT_LENGTH};
-use axum::http::{HeaderValue, Method};
-use axum::response::Response;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -31,26 +25,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::access::Access;
-use super::answers::Answers;
-use super::connections::{Activity, Connections, Told};
-use super::head_deadline::{Head, HeadDeadline};
+use super::activity::{Activity, ActivityStream};
+use super::connections::{ConnectionGuard, Connections, within_open_files};
+use super::external_url::ExternalUrl;
+use super::host::HostCheck;
 use crate::panics::{self, Task};
 
 /// The largest head of a request, in bytes.
-const HEAD_SIZE: u32 = 16 * 1024;
+const HEAD_SIZE: usize = 16 * 1024;
 /// Header fields in a request.
 const HEADERS: usize = 64;
-/// Requests under way at the same time on one HTTP/2 connection: a browser needs two. The answers of those that a peer
-/// does not take are kept for it.
-const STREAMS: u32 = 8;
-/// What a peer may send of a body on a stream of HTTP/2 before somebody reads it, which nobody does.
-const STREAM_WINDOW: u32 = 1024;
-/// What a peer may send of bodies on all streams together; HTTP/2 knows no less.
-const CONNECTION_WINDOW: u32 = 65_535;
 /// Connections that the kernel keeps for us while we do not accept. With few, a crowd makes it drop those of others, who
 /// try again seconds later; with many, they wait for their turn.
 const BACKLOG: i32 = 2048;
@@ -62,9 +49,10 @@ const UNSENT: u32 = 128 * 1024;
 /// How long peers are waited for, and how many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at the same time.
+    /// Connections at the same time, of all listeners together; fewer if the limit on open files is lower.
     pub connections: usize,
-    /// From the first byte of a request to the end of its head.
+    /// From the first byte of a request to the end of its head; of the first request, from when it may be sent. For a
+    /// TLS handshake as well.
     pub head: Duration,
     /// Without a byte of an answer taken by the peer.
     pub write: Duration,
@@ -130,48 +118,80 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves until `shutdown` completes, then stops to listen, lets requests under way finish for at most
-/// [`Limits::drain`], closes what is left, and returns.
+/// Serves on all listeners until `shutdown` completes, then stops to listen, lets requests in flight finish for at most
+/// [`Limits::drain`], closes what is left, and returns. Fails only if a listener's task panicked.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     router: Router,
     access: Access,
+    external_url: &ExternalUrl,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let builder = Arc::new(connection_builder(&limits));
+    let limits = Limits { connections: within_open_files(limits.connections), ..limits };
     let (stop, stopping) = watch::channel(false);
-    let room = Connections::new(limits.connections);
-    // Dropping it ends the connections that are left.
-    let mut connections = JoinSet::new();
+    let server = Server {
+        connections: Arc::new(Connections::new(limits)),
+        hosts: Arc::new(HostCheck::new(&listeners, external_url)),
+        limits,
+        router,
+        access,
+        stopping,
+    };
+    // Dropping it ends the listeners and their connections.
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        tasks.spawn(server.clone().serve_listener(listener));
+    }
+    drop(server);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (stream, peer) = tokio::select! {
+        tokio::select! {
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener) => accepted,
-        };
-        let admitted = tokio::select! {
-            () = &mut shutdown => break,
-            admitted = room.admit(peer.ip()) => admitted,
-        };
-        let connection = Connection { activity: Arc::clone(&admitted.activity), access: access.clone(), limits };
-        let served = connection.serve(stream, Arc::clone(&builder), router.clone(), stopping.clone());
-        connections.spawn(panics::scope(Task::Connection, async move {
-            tokio::select! {
-                biased;
-                () = served => {}
-                () = admitted.unwanted() => tracing::debug!(%peer, "connection closed to make room"),
-            }
-        }));
+            Some(ended) = tasks.join_next() => ended.map_err(io::Error::other)?,
+        }
     }
-    drop(listener);
     stop.send_replace(true);
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if timeout(limits.drain, drained).await.is_err() {
-        tracing::info!("closing connections whose requests did not finish in time");
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(io::Error::other)?;
     }
     Ok(())
+}
+
+/// What all listeners and connections share; cheap to clone.
+#[derive(Clone)]
+struct Server {
+    connections: Arc<Connections>,
+    hosts: Arc<HostCheck>,
+    limits: Limits,
+    router: Router,
+    access: Access,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    async fn serve_listener(self, listener: TcpListener) {
+        let mut stopping = self.stopping.clone();
+        // Dropping it ends the connections that are left.
+        let mut tasks = JoinSet::new();
+        loop {
+            let (stream, peer) = tokio::select! {
+                _ = stopping.wait_for(|&stopping| stopping) => break,
+                Some(_) = tasks.join_next() => continue,
+                accepted = accept(&listener) => accepted,
+            };
+            let guard = tokio::select! {
+                _ = stopping.wait_for(|&stopping| stopping) => break,
+                guard = self.connections.acquire() => guard,
+            };
+            tasks.spawn(panics::scope(Task::Connection, self.clone().serve_connection(stream, peer, guard)));
+        }
+        drop(listener);
+        let drained = async { while tasks.join_next().await.is_some() {} };
+        if timeout(self.limits.drain, drained).await.is_err() {
+            tracing::info!("closing connections whose requests did not finish in time");
+        }
+    }
 }
 
 /// The next connection. Fails never: whatever is wrong is waited out.
@@ -195,65 +215,27 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-fn connection_builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        // hyper starts this timer when a connection falls idle, not at the first byte of a head: it is the limit on
-        // idling, and HeadDeadline sees to heads.
-        .header_read_timeout(limits.idle)
-        // A peer that will not ask again, as tools in a pipe are, gets its answer nevertheless.
-        .half_close(true)
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_SIZE as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        // A peer that is gone is noticed, one that is silent is not disturbed.
-        .keep_alive_interval(limits.write)
-        .keep_alive_timeout(limits.write)
-        .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEAD_SIZE);
-    builder
-}
-
-/// The answer to HEAD: what GET would have been answered, but for the body. HTTP/2 has nobody else who takes it off.
-fn without_body(response: Response) -> Response {
-    let (mut head, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact().filter(|&length| length > 0) {
-        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
-    }
-    Response::from_parts(head, Body::empty())
-}
-
 /// What a connection is made of, with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
-/// What must live as long as a connection does, and what it goes by.
-struct Connection {
-    activity: Arc<Activity>,
-    access: Access,
-    limits: Limits,
-}
+impl Server {
+    async fn serve_connection(self, stream: TcpStream, peer: SocketAddr, guard: ConnectionGuard) {
+        let activity = Arc::clone(&guard.activity);
+        tokio::select! {
+            biased;
+            () = self.serve_stream(stream, &activity) => {}
+            () = activity.evicted() => tracing::debug!(%peer, "connection closed for a new one"),
+        }
+    }
 
-impl Connection {
-    async fn serve(
-        self,
-        stream: TcpStream,
-        builder: Arc<auto::Builder<TokioExecutor>>,
-        router: Router,
-        mut stopping: watch::Receiver<bool>,
-    ) {
-        let (tls, http2) = self.access.connection().await;
-        let opening = open(stream, tls.clone(), self.limits.write, &self.activity);
+    async fn serve_stream(self, stream: TcpStream, activity: &Arc<Activity>) {
+        let Self { hosts, limits, router, access, mut stopping, .. } = self;
+        let tls = access.tls().await;
         let opened = tokio::select! {
-            opened = timeout(self.limits.head, opening) => opened,
-            // No request can be under way yet.
+            opened = timeout(limits.head, open(stream, tls.clone(), activity)) => opened,
+            // No request can be in flight yet.
             _ = stopping.wait_for(|&stopping| stopping) => return,
         };
         let stream = match opened.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long"))) {
@@ -264,58 +246,46 @@ impl Connection {
                 return;
             }
         };
-        let Self { activity, access, limits } = self;
-        activity.awaited();
-        let head = Head::awaited();
-        let stream = Told::new(stream, Arc::clone(&activity));
-        let stream = HeadDeadline::new(stream, head.clone(), limits.head);
+        activity.opening();
+        let stream = ActivityStream::new(stream, Arc::clone(activity));
         let router = TowerToHyperService::new(router);
-        let answers = Arc::new(Answers::new(limits));
-        let begin = Arc::clone(&answers);
-        let outdated = Arc::new(Notify::new());
-        let outdate = Arc::clone(&outdated);
-        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            head.complete(request.version());
-            activity.asked();
-            let multiplexed = request.version() == hyper::Version::HTTP_2;
-            let is_head = request.method() == Method::HEAD;
-            let (answer, access, router) = (begin.begin(), access.clone(), router.clone());
-            let (tls, outdate) = (tls.clone(), Arc::clone(&outdate));
+        let outdated = Notify::new();
+        let service = hyper::service::service_fn(|request| {
+            activity.request_received();
+            let (access, hosts, router, tls, outdated) = (&access, &hosts, router.clone(), &tls, &outdated);
             async move {
-                let mut response = access.answer(request, router).await;
-                if is_head {
-                    response = without_body(response);
+                let mut response = access.answer(request, hosts, router).await;
+                if !access.is_current(tls.as_ref()) {
+                    // Announced, so that no request is sent on a connection that is being closed.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    outdated.notify_one();
                 }
-                if !access.goes_by(tls.as_ref()) {
-                    // Said, so that nobody asks again on a connection that is closed. HTTP/2 has its own word for it.
-                    if !multiplexed {
-                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    outdate.notify_one();
-                }
-                Ok::<_, Infallible>(response.map(|body| answer.with_body(body, multiplexed)))
+                Ok::<_, Infallible>(response)
             }
         });
-        let builder = if http2 { (*builder).clone() } else { (*builder).clone().http1_only() };
-        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).into_owned());
+        let mut builder = http1::Builder::new();
+        // A peer that has shut down its sending side, as tools in a pipe do, gets its answer nevertheless. The limits on
+        // time are those of Activity.
+        builder.half_close(true).max_headers(HEADERS).max_buf_size(HEAD_SIZE).header_read_timeout(None);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut is_last = false;
         loop {
             tokio::select! {
                 ended = &mut connection => {
                     if let Err(error) = ended {
-                        tracing::debug!(error, "connection");
+                        tracing::debug!(%error, "connection");
                     }
                     break;
                 }
-                why = answers.overdue() => {
-                    tracing::debug!(why, "connection closed");
+                reason = activity.expired() => {
+                    tracing::debug!(reason, "connection closed");
                     break;
                 }
                 _ = stopping.wait_for(|&stopping| stopping), if !is_last => {}
-                // Who was let in by other certificates or CAs than those of now has to come in again.
+                // Whoever came in by other certificates or CAs than those of now has to connect again.
                 () = outdated.notified(), if !is_last => {}
             }
-            // What is under way is answered; then it ends.
+            // What is in flight is answered; then it ends.
             is_last = true;
             connection.as_mut().graceful_shutdown();
         }
@@ -326,7 +296,6 @@ impl Connection {
 async fn open(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
-    write: Duration,
     activity: &Activity,
 ) -> io::Result<Option<Pin<Box<dyn Stream>>>> {
     // Without it, the last packet of an answer may wait for an acknowledgement.
@@ -337,23 +306,17 @@ async fn open(
     if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
         tracing::debug!(%error, "TCP_NOTSENT_LOWAT");
     }
-    let Some(tls) = tls else { return Ok(Some(Box::pin(with_timeout(stream, write)))) };
-    activity.awaited();
+    let Some(tls) = tls else { return Ok(Some(Box::pin(stream))) };
+    activity.opening();
     let mut first = [0];
     stream.peek(&mut first).await?;
-    activity.awaited();
+    activity.opening();
     // A handshake begins with the byte 22, a request of HTTP with a letter.
     if first[0].is_ascii_uppercase() {
         return refuse_plain_http(stream).await.map(|()| None);
     }
-    let stream = TlsAcceptor::from(tls).accept(Box::pin(with_timeout(stream, write))).await?;
+    let stream = TlsAcceptor::from(tls).accept(stream).await?;
     Ok(Some(Box::pin(stream)))
-}
-
-fn with_timeout(stream: TcpStream, write: Duration) -> TimeoutStream<TcpStream> {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(write));
-    stream
 }
 
 /// Says what Go's servers say. What has come is read first: unread, it would turn the close into a reset.

@@ -6,7 +6,7 @@ use std::process::Command;
 use avepoint_exporter::app::{self, Setup};
 use avepoint_exporter::clock::{Clock, suspended};
 use avepoint_exporter::config::Config;
-use avepoint_exporter::web::{Access, Front, RoutePrefix};
+use avepoint_exporter::web::{Access, ExternalUrl, WebOptions};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -32,9 +32,9 @@ impl Daemon {
             config: Config::load(&file).unwrap(),
             config_file: Some(file),
             listeners: vec![listener],
-            front: Front {
+            web: WebOptions {
                 telemetry_path: "/metrics".to_owned(),
-                route_prefix: RoutePrefix::new("", "").unwrap(),
+                external_url: ExternalUrl::default(),
                 access: Access::load(None).unwrap(),
             },
             lifecycle: false,

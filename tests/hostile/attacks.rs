@@ -12,8 +12,6 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::frames;
-
 /// What an attack did.
 #[derive(Default)]
 pub struct Tally {
@@ -49,12 +47,8 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("expensive pages", pages),
     ("compressed scrapes", |target| scrapes(target, "Accept-Encoding: gzip\r\n")),
     ("plain scrapes", |target| scrapes(target, "")),
-    ("HTTP/2: streams without window", |target| http2(target, 300, frames::streams_without_window)),
-    ("HTTP/2: rapid reset", |target| http2(target, 16, frames::rapid_reset)),
-    ("HTTP/2: pings", |target| http2(target, 16, frames::pings)),
-    ("HTTP/2: settings", |target| http2(target, 16, frames::settings)),
-    ("HTTP/2: continuations", |target| http2(target, 64, frames::continuations)),
-    ("HTTP/2: bodies", |target| http2(target, 300, frames::bodies)),
+    ("HTTP/2 settings", http2_settings),
+    ("WebSocket upgrades", upgrades),
 ];
 
 impl Target {
@@ -92,7 +86,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 fn request(method: &str, path: &str, headers: &str) -> String {
-    format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n")
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
 }
 
 /// Reads and forgets, until the other end closes.
@@ -237,18 +231,18 @@ fn nonsense(target: &Target) -> JoinSet<()> {
         let lines = paths.map(|path| request("GET", path, ""));
         let others = [
             "CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n",
-            "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
             "GET / HTTP/9.9\r\n\r\n",
             "GET / HTTP/0.9\r\n\r\n",
             "GET /\r\n",
             "GET / HTTP/1.1\r\n\r\n",
             "G\0T / HTTP/1.1\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /",
-            "GET / HTTP/1.1\r\nHost: x\r\n folded: line\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /",
+            "GET / HTTP/1.1\r\nHost: localhost\r\n folded: line\r\n\r\n",
             "GET / HTTP/1.1\r\nA\0B: x\r\n\r\n",
-            "GET /metrics HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: upgrade, http2-settings\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+            "GET /metrics HTTP/1.1\r\nHost: localhost\r\nUpgrade: h2c\r\nConnection: upgrade, http2-settings\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense of some length, which is no frame at all\r\n",
             "\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03",
             "\r\n\r\n\r\n\r\n",
@@ -350,27 +344,32 @@ fn compressed() -> Vec<String> {
     vec![request("GET", "/metrics", "Accept-Encoding: gzip\r\n")]
 }
 
-/// Peers that speak HTTP/2 from the first byte on: settings, then what the attack writes, reading and forgetting.
-fn http2(target: &Target, count: usize, frames: fn(u32) -> (Vec<u8>, u64)) -> JoinSet<()> {
-    peers(target, count, AT_ONCE, move |target: Target| async move {
+/// Peers that speak HTTP/2 from the first byte on, and want each of their settings acknowledged.
+fn http2_settings(target: &Target) -> JoinSet<()> {
+    peers(target, 300, AT_ONCE, async |target| {
+        // A frame of type 4 that sets nothing, on the stream of the connection.
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
         let mut stream = target.connect().await?;
-        stream.write_all(frames::PREFACE).await?;
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
         let (reader, mut writer) = stream.split();
-        let attack = async {
-            for round in 0.. {
-                let (bytes, requests) = frames(round);
-                if bytes.is_empty() {
-                    sleep(SECOND * 60).await;
-                }
-                writer.write_all(&bytes).await?;
-                target.asked(requests);
-            }
-            io::Result::Ok(())
-        };
-        tokio::select! {
-            _ = attack => {}
-            _ = swallow(reader) => {}
+        let endless = async { while writer.write_all(&SETTINGS.repeat(1000)).await.is_ok() {} };
+        let _ = tokio::join!(endless, swallow(reader));
+        Ok(())
+    })
+}
+
+/// Peers that ask for other protocols, and send what is none after the answer.
+fn upgrades(target: &Target) -> JoinSet<()> {
+    peers(target, 300, AT_ONCE, async |target| {
+        let mut stream = target.connect().await?;
+        for protocol in ["websocket", "h2c", "TLS/1.3"] {
+            let headers = format!("Connection: upgrade\r\nUpgrade: {protocol}\r\nSec-WebSocket-Version: 13\r\n");
+            stream.write_all(request("GET", "/metrics", &headers).as_bytes()).await?;
+            target.asked(1);
         }
+        let (reader, mut writer) = stream.split();
+        let endless = async { while writer.write_all(&[0x81; 1 << 12]).await.is_ok() {} };
+        let _ = tokio::join!(endless, swallow(reader));
         Ok(())
     })
 }

@@ -9,7 +9,7 @@ use avepoint_exporter::config::Config;
 use avepoint_exporter::elements::Client;
 use avepoint_exporter::exposition::Published;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{Access, Limits, RoutePrefix, Site, bind, router, serve};
+use avepoint_exporter::web::{Access, AppState, ExternalUrl, Limits, bind, router, serve};
 
 use super::support::get;
 use super::{
@@ -55,10 +55,9 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
         let client = Client::new(&config.partners[0], Clock::start()).unwrap();
         let panics = move || -> ! { panic!("all that it has: {:?}", (&config, &client)) };
         let (of_pages, of_tasks) = (panics.clone(), panics);
-        let site = Site {
-            configuration: Arc::new(|| 0),
+        let state = AppState {
             exposition: Published::new(),
-            own: Arc::new(Vec::new),
+            own_metrics: Arc::new(Vec::new),
             readiness: Arc::new(|| std::iter::empty().collect()),
             health: Arc::new(|| Ok(())),
             inventories: Arc::new(move || of_tasks()),
@@ -66,17 +65,19 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             clock: Clock::start(),
             ever_ready: EverReady::default(),
             telemetry_path: "/metrics".to_owned(),
-            route_prefix: RoutePrefix::default(),
+            external_url: ExternalUrl::default(),
             reload: None,
         };
         let (url, server) = runtime.block_on(async {
             let listener = bind("127.0.0.1:0").unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             let access = Access::load(None).unwrap();
-            (
-                url,
-                tokio::spawn(serve(listener, router(site).unwrap(), access, Limits::default(), std::future::pending())),
-            )
+            let router = router(state).unwrap();
+            let server = async move {
+                let external_url = ExternalUrl::default();
+                serve(vec![listener], router, access, &external_url, Limits::default(), std::future::pending()).await
+            };
+            (url, tokio::spawn(server))
         });
         for page in ["/config", "/"] {
             // What a client gets of it, if anything.

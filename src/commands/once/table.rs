@@ -7,9 +7,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use crate::commands::output::clean;
 use crate::domain::{Answer, Moment, Quantity, Question, Seats};
 use crate::inventory::{Condition, Customer, Inventory};
+use crate::terminal::escape;
 use crate::web::wording;
 
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
@@ -18,7 +18,7 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     let mut failures = table(&["Customer", "What", "State", "Reason"], 4);
     for inventory in inventories {
         let of_partner = if inventories.len() > 1 { format!("{}: ", inventory.partner) } else { String::new() };
-        let named = |name: &str| clean(&format!("{of_partner}{name}"));
+        let named = |name: &str| escape(&format!("{of_partner}{name}")).into_owned();
         if let Some(reason) = inventory.listing.failure {
             failures.add_row([named("(all)"), "services".into(), "failing".into(), reason.as_str().into()]);
         }
@@ -68,7 +68,7 @@ fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
                     let Seats { assigned, available } = tenant.seats;
                     let label = if tenant.name.is_empty() { tenant.id.as_str() } else { &tenant.name };
                     rows.push((
-                        format!("{} tenant {}", tenant_type.label(), clean(label)),
+                        format!("{} tenant {}", escape(&tenant_type.label()), escape(label)),
                         [assigned, available, None],
                     ));
                 }
@@ -101,7 +101,7 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
             row.expires.map(Moment::get).map(|at| (wording::date(at), wording::countdown(at, now))).unwrap_or_default();
         let cells = [
             named.to_owned(),
-            clean(&row.kind.service),
+            escape(&row.kind.service).into_owned(),
             number(row.seats_purchased),
             number(row.licenses_assigned),
             date,

@@ -1,4 +1,5 @@
-//! What a request meets before the pages: the rate limit, then the password; and the headers of every answer.
+//! What a request passes before its handler: the rate limit, the check of its host, the password; and the headers of every
+//! answer.
 
 use axum::Router;
 use axum::body::Body;
@@ -13,44 +14,51 @@ use hyper_util::service::TowerToHyperService;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::Access;
+use super::headers::set_defaults;
 use super::passwords::Verdict;
 use super::rules::Rules;
+use crate::web::host::HostCheck;
 
 impl Access {
-    /// Answers a request: itself if it is refused, else the pages do.
+    /// Answers a request: by a refusal, or by the pages.
     pub(in crate::web) async fn answer(
         &self,
         request: Request<Incoming>,
+        hosts: &HostCheck,
         pages: TowerToHyperService<Router>,
     ) -> Response {
         let rules = self.rules().await;
-        let mut response = match self.refuse(&rules, request.headers()).await {
+        let mut response = match self.refuse(&rules, hosts, &request).await {
             Some(refusal) => refusal,
             None => match pages.call(request.map(Body::new)).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
         };
+        set_defaults(response.headers_mut());
         for (name, value) in &rules.headers {
             response.headers_mut().insert(name, value.clone());
         }
         response
     }
 
-    async fn refuse(&self, rules: &Rules, headers: &HeaderMap) -> Option<Response> {
-        if rules.rate.as_ref().is_some_and(|rate| !rate.admits()) {
+    async fn refuse(&self, rules: &Rules, hosts: &HostCheck, request: &Request<Incoming>) -> Option<Response> {
+        if rules.rate.as_ref().is_some_and(|rate| !rate.try_acquire()) {
             return Some(refusal(StatusCode::TOO_MANY_REQUESTS));
+        }
+        if let Some((status, reason)) = hosts.refuse(request) {
+            return Some((status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], reason).into_response());
         }
         if rules.users.is_empty() {
             return None;
         }
-        let verdict = match basic_auth(headers) {
-            Some((user, password)) => self.0.passwords.judge(&rules.users, &user, password).await,
-            None => Verdict::Wrong,
+        let verdict = match basic_auth(request.headers()) {
+            Some((user, password)) => self.0.passwords.verify(&rules.users, &user, password).await,
+            None => Verdict::Rejected,
         };
         match verdict {
-            Verdict::Right => None,
-            Verdict::Wrong => {
+            Verdict::Accepted => None,
+            Verdict::Rejected => {
                 let mut response = refusal(StatusCode::UNAUTHORIZED);
                 response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
                 Some(response)

@@ -1,5 +1,7 @@
-//! `http_server_config.headers`: the few headers that may be set, as exporter-toolkit has them.
+//! Headers of every answer: our defaults, and `http_server_config.headers`, which may set the few that exporter-toolkit
+//! allows.
 
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{At, Pairs, quoted};
@@ -13,7 +15,26 @@ const ALLOWED: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// The headers to set on every answer. One without a value is not set.
+/// What an answer has unless it says otherwise. Nothing but the style sheet is loaded, nothing runs, nobody frames it; what
+/// is true now is not a minute later.
+const DEFAULTS: [(HeaderName, &str); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (CACHE_CONTROL, "no-store"),
+];
+
+/// Adds the defaults that are not there.
+pub(super) fn set_defaults(headers: &mut HeaderMap) {
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// The headers of the configuration. One without a value is not set.
 pub(super) fn headers(at: &At<'_>, raw: Pairs) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut seen = Vec::new();

@@ -131,14 +131,13 @@ impl Access {
         self.current().tls.is_some()
     }
 
-    /// The configuration of the next handshake, and whether HTTP/2 is spoken on the next connection.
-    pub(super) async fn connection(&self) -> (Option<Arc<ServerConfig>>, bool) {
-        let rules = self.rules().await;
-        (rules.tls.as_ref().map(|tls| Arc::clone(&tls.server)), rules.http2)
+    /// The configuration of the next handshake.
+    pub(super) async fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.rules().await.tls.as_ref().map(|tls| Arc::clone(&tls.server))
     }
 
-    /// Whether a handshake would go by this configuration now.
-    pub(super) fn goes_by(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
+    /// Whether a handshake would use this configuration now.
+    pub(super) fn is_current(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
         match (&self.current().tls, tls) {
             (Some(now), Some(then)) => Arc::ptr_eq(&now.server, then),
             (now, then) => now.is_none() && then.is_none(),
@@ -199,7 +198,7 @@ impl Access {
     }
 
     fn go_by(&self, rules: Rules) {
-        self.0.passwords.keep_only(&rules.users);
+        self.0.passwords.users_changed(&self.current().users, &rules.users);
         *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
     }
 

@@ -6,20 +6,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Full at first.
-pub(super) struct Bucket {
+pub(super) struct TokenBucket {
     interval: Duration,
     burst: f64,
     level: Mutex<(f64, Instant)>,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// One request each `interval` (above zero), and `burst` of them at once. A burst of 0 lets nobody through.
     pub(super) fn new(interval: Duration, burst: u32) -> Self {
         Self { interval, burst: burst.into(), level: Mutex::new((burst.into(), Instant::now())) }
     }
 
     /// Whether a request may pass now.
-    pub(super) fn admits(&self) -> bool {
+    pub(super) fn try_acquire(&self) -> bool {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let (requests, since) = *level;
@@ -36,8 +36,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_passes_and_then_one_each_interval() {
-        let bucket = Bucket::new(Duration::from_secs(1), 3);
-        let admitted = |times| (0..times).filter(|_| bucket.admits()).count();
+        let bucket = TokenBucket::new(Duration::from_secs(1), 3);
+        let admitted = |times| (0..times).filter(|_| bucket.try_acquire()).count();
         assert_eq!(admitted(10), 3);
         tokio::time::advance(Duration::from_millis(2500)).await;
         assert_eq!(admitted(10), 2);
@@ -49,8 +49,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_of_nothing_lets_nobody_through() {
-        let bucket = Bucket::new(Duration::from_secs(1), 0);
+        let bucket = TokenBucket::new(Duration::from_secs(1), 0);
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert!(!bucket.admits());
+        assert!(!bucket.try_acquire());
     }
 }

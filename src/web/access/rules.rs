@@ -11,7 +11,7 @@ use super::clients::Policy;
 use super::files::Files;
 use super::headers::headers;
 use super::passwords::Users;
-use super::rate::Bucket;
+use super::rate::TokenBucket;
 use super::tls::{RawTls, Tls, tls};
 use super::yaml_flag;
 use crate::config::{At, ConfigErrors, Mistake, Pairs, Place, Problem, open_to_others, quoted, read_yaml};
@@ -44,14 +44,12 @@ struct RawRate {
 pub(super) struct Rules {
     /// Without it, plain HTTP.
     pub(super) tls: Option<Tls>,
-    /// Whether HTTP/2 is spoken.
-    pub(super) http2: bool,
     /// Set on every answer.
     pub(super) headers: HeaderMap,
     /// If there are any, only they may ask.
     pub(super) users: Users,
     /// Requests beyond it are refused.
-    pub(super) rate: Option<Bucket>,
+    pub(super) rate: Option<TokenBucket>,
     /// What is valid and yet unwise, a sentence each.
     pub(super) warnings: Vec<String>,
 }
@@ -59,14 +57,7 @@ pub(super) struct Rules {
 impl Rules {
     /// Those of no file: everybody may ask, in plain HTTP.
     pub(super) fn open() -> Self {
-        Self {
-            tls: None,
-            http2: true,
-            headers: HeaderMap::new(),
-            users: Users::default(),
-            rate: None,
-            warnings: Vec::new(),
-        }
+        Self { tls: None, headers: HeaderMap::new(), users: Users::default(), rate: None, warnings: Vec::new() }
     }
 
     /// Those of a file, and the files that they came from, which are also there when it is refused.
@@ -109,20 +100,18 @@ impl Rules {
         let mut warnings = Vec::new();
         let http = raw.http_server_config.unwrap_or_default();
         let at_http = at.key("http_server_config");
-        let http2 = yaml_flag(&at_http.key("http2"), http.http2.as_deref(), true);
-        let tls = tls(
-            &at.key("tls_server_config"),
-            raw.tls_server_config.unwrap_or_default(),
-            http2,
-            base,
-            files,
-            &mut warnings,
-        );
+        if let Some(http2) = http.http2.as_deref() {
+            yaml_flag(&at_http.key("http2"), Some(http2), false);
+            let unused =
+                "http_server_config.http2 has no effect: HTTP/1.1 is spoken, by every scraper as well; remove it";
+            warnings.push(unused.to_owned());
+        }
+        let tls =
+            tls(&at.key("tls_server_config"), raw.tls_server_config.unwrap_or_default(), base, files, &mut warnings);
         Self {
             tls,
-            http2,
             headers: headers(&at_http.key("headers"), http.headers.unwrap_or_default()),
-            users: Users::read(&at.key("basic_auth_users"), raw.basic_auth_users.unwrap_or_default()),
+            users: Users::read(&at.key("basic_auth_users"), raw.basic_auth_users.unwrap_or_default(), &mut warnings),
             rate: rate(&at.key("rate_limit"), &raw.rate_limit.unwrap_or_default(), &mut warnings),
             warnings,
         }
@@ -147,7 +136,7 @@ impl Rules {
     }
 }
 
-fn rate(at: &At<'_>, raw: &RawRate, warnings: &mut Vec<String>) -> Option<Bucket> {
+fn rate(at: &At<'_>, raw: &RawRate, warnings: &mut Vec<String>) -> Option<TokenBucket> {
     let interval = raw.interval.as_deref().and_then(|text| at.key("interval").accept(go_duration(text)));
     let burst = raw.burst.as_deref().unwrap_or("0");
     let burst = at.key("burst").accept(burst.parse().map_err(|_| {
@@ -157,7 +146,7 @@ fn rate(at: &At<'_>, raw: &RawRate, warnings: &mut Vec<String>) -> Option<Bucket
     if burst == Some(0) {
         warnings.push("rate_limit: a burst of 0 lets no request through; write 1 or more".to_owned());
     }
-    Some(Bucket::new(interval, burst?))
+    Some(TokenBucket::new(interval, burst?))
 }
 
 /// A duration as Go writes it: `1s`, `1m30s`, `0.5s`, `250ms`.

@@ -17,7 +17,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::clients::{Ca, Clients, Policy};
 use super::files::Files;
-use super::words::{self, HTTP2_SUITES, Version};
+use super::words::{self, Version};
 use super::yaml_flag;
 use crate::config::{At, Mistake, open_to_others, quoted};
 
@@ -50,14 +50,7 @@ pub(super) struct Tls {
 }
 
 /// `None` without TLS, or after what is wrong was written down.
-pub(super) fn tls(
-    at: &At<'_>,
-    raw: RawTls,
-    http2: bool,
-    base: &Path,
-    files: &mut Files,
-    warnings: &mut Vec<String>,
-) -> Option<Tls> {
+pub(super) fn tls(at: &At<'_>, raw: RawTls, base: &Path, files: &mut Files, warnings: &mut Vec<String>) -> Option<Tls> {
     // An empty text is as good as none, as in exporter-toolkit.
     let source = |inline: Option<String>, file: Option<String>| {
         (inline.filter(|text| !text.is_empty()), file.filter(|text| !text.is_empty()))
@@ -68,7 +61,7 @@ pub(super) fn tls(
     let ca = source(raw.client_ca, raw.client_ca_file);
     let (cipher_suites, curves) = (raw.cipher_suites.unwrap_or_default(), raw.curve_preferences.unwrap_or_default());
     let versions = versions(at, raw.min_version.as_deref(), raw.max_version.as_deref());
-    let suites = suites(&at.key("cipher_suites"), &cipher_suites, versions, http2);
+    let suites = suites(&at.key("cipher_suites"), &cipher_suites, versions);
     let curves: Vec<_> = curves
         .iter()
         .enumerate()
@@ -119,7 +112,7 @@ pub(super) fn tls(
     }
     .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
     server.ignore_client_order = prefer_ours;
-    server.alpn_protocols = if http2 { vec![b"h2".into(), b"http/1.1".into()] } else { vec![b"http/1.1".into()] };
+    server.alpn_protocols = vec![b"http/1.1".into()];
     if policy != Policy::None {
         // A session that is resumed would not be asked for its certificate again, though it may have expired.
         server.session_storage = Arc::new(NoServerSessionStorage {});
@@ -141,12 +134,7 @@ fn versions(at: &At<'_>, least: Option<&str>, most: Option<&str>) -> (Version, V
 }
 
 /// Those of TLS 1.3 are always there; the others are as listed, in that order, or all.
-fn suites(
-    at: &At<'_>,
-    raw: &[String],
-    (least, most): (Version, Version),
-    http2: bool,
-) -> Vec<rustls::SupportedCipherSuite> {
+fn suites(at: &At<'_>, raw: &[String], (least, most): (Version, Version)) -> Vec<rustls::SupportedCipherSuite> {
     let mut suites: Vec<_> = words::suites(Version::Tls13).collect();
     if raw.is_empty() {
         suites.extend(words::suites(Version::Tls12));
@@ -156,17 +144,9 @@ fn suites(
         raw.iter().enumerate().filter_map(|(index, word)| at.item(index).accept(words::suite(word))).collect();
     let all_known = known.len() == raw.len();
     let listed: Vec<_> = known.into_iter().flatten().collect();
-    if all_known && least == Version::Tls12 {
-        if most == Version::Tls12 && listed.is_empty() {
-            at.wrong("none of them is for TLS 1.2, the only version allowed", "add some, or allow TLS13");
-            suites.extend(words::suites(Version::Tls12));
-        } else if http2 && !listed.iter().any(|suite| HTTP2_SUITES.contains(&suite.suite())) {
-            at.wrong(
-                "HTTP/2 obliges a server to have an AES_128_GCM_SHA256 suite, and there is none",
-                "add TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, or write \
-                 http_server_config.http2: false, or min_version: TLS13",
-            );
-        }
+    if all_known && (least, most) == (Version::Tls12, Version::Tls12) && listed.is_empty() {
+        at.wrong("none of them is for TLS 1.2, the only version allowed", "add some, or allow TLS13");
+        suites.extend(words::suites(Version::Tls12));
     }
     suites.extend(listed);
     suites

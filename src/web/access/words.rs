@@ -3,9 +3,9 @@
 //! TLS is rustls with ring, which deliberately has no TLS below 1.2, no suite without forward secrecy and authenticated
 //! encryption, and no P-521. Go's names for those are refused with a message that says so.
 
+use rustls::SupportedCipherSuite;
 use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::ring::{ALL_CIPHER_SUITES, kx_group};
-use rustls::{CipherSuite, SupportedCipherSuite};
 
 use crate::config::{Mistake, quoted};
 
@@ -32,10 +32,6 @@ pub(super) fn version(word: &str) -> Result<Version, Mistake> {
 /// Of TLS 1.3, whose suites are no matter of choice (in Go neither).
 pub(super) const TLS13_SUITES: [&str; 3] =
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
-
-/// HTTP/2 obliges a server to have one of them (RFC 9113, 9.2.2).
-pub(super) const HTTP2_SUITES: [CipherSuite; 2] =
-    [CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256];
 
 /// The suites of a version.
 pub(super) fn suites(version: Version) -> impl Iterator<Item = SupportedCipherSuite> {

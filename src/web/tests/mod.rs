@@ -1,6 +1,5 @@
-//! The room as its peers meet it: real sockets on a free port, inventories made by hand.
+//! The server as its clients meet it: real sockets on a free port, inventories made by hand.
 
-mod http2;
 mod pages;
 
 pub(super) mod samples;
@@ -38,13 +37,14 @@ impl Server {
         let published = Published::new();
         published.publish(Exposition::render(&inventories, false, samples::at(1)));
         let inventories = Arc::new(Mutex::new(inventories));
-        let router = router(site(published, Arc::clone(&inventories))).unwrap();
+        let router = router(app_state(published, Arc::clone(&inventories))).unwrap();
         let listener = bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve(listener, router, Access::load(None).unwrap(), limits, async {
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(async move {
+            let shutdown = async { drop(stopped.await) };
+            serve(vec![listener], router, Access::load(None).unwrap(), &ExternalUrl::default(), limits, shutdown).await
+        });
         Self { address, inventories, stop, task }
     }
 
@@ -55,7 +55,7 @@ impl Server {
     /// Sends a request on a connection of its own and reads the answer to its end.
     async fn ask(&self, method: &str, path: &str, headers: &str) -> Answer {
         let mut stream = self.connect().await;
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Answer::read(&mut stream).await
     }
@@ -65,7 +65,7 @@ impl Server {
         let address = self.address;
         tokio::spawn(async move {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).await.unwrap();
             Answer::read(&mut stream).await
         })
@@ -76,13 +76,12 @@ impl Server {
     }
 }
 
-fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site {
+fn app_state(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> AppState {
     let known = Arc::clone(&inventories);
     let clock = Clock::starting_at(samples::at(1));
-    Site {
-        configuration: Arc::new(|| 0),
+    AppState {
         exposition,
-        own: Arc::new(Vec::new),
+        own_metrics: Arc::new(Vec::new),
         inventories: Arc::new(move || inventories.lock().unwrap().clone()),
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         readiness: Arc::new(move || readiness::readiness(&known.lock().unwrap(), clock.now())),
@@ -90,7 +89,7 @@ fn site(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> Site 
         clock,
         ever_ready: EverReady::default(),
         telemetry_path: "/metrics".to_owned(),
-        route_prefix: RoutePrefix::default(),
+        external_url: ExternalUrl::default(),
         reload: None,
     }
 }
@@ -129,12 +128,16 @@ impl Answer {
 async fn what_stands_still_is_named() {
     let stalled = "rendering has stood still since 2026-11-29T12:00:00Z\n";
     for (health, status, body) in [(Ok(()), 200, "healthy\n"), (Err(stalled.to_owned()), 503, stalled)] {
-        let site = Site { health: Arc::new(move || health.clone()), ..site(Published::new(), Arc::default()) };
+        let state =
+            AppState { health: Arc::new(move || health.clone()), ..app_state(Published::new(), Arc::default()) };
         let listener = bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let access = Access::load(None).unwrap();
-        tokio::spawn(serve(listener, router(site).unwrap(), access, Limits::default(), std::future::pending()));
-        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (access, router) = (Access::load(None).unwrap(), router(state).unwrap());
+        tokio::spawn(async move {
+            let (external_url, limits) = (ExternalUrl::default(), Limits::default());
+            serve(vec![listener], router, access, &external_url, limits, std::future::pending()).await
+        });
+        stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
         let answer = Answer::read(&mut stream).await;
         assert_eq!((answer.status, answer.body), (status, body.as_bytes().to_vec()));
     }

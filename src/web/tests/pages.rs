@@ -232,8 +232,8 @@ async fn customers_are_searched_filtered_and_paged() {
 #[tokio::test]
 async fn a_telemetry_path_takes_no_other_page() {
     let build = |path: &str| {
-        let site = site(Published::new(), Arc::default());
-        router(Site { telemetry_path: path.to_owned(), ..site })
+        let state = app_state(Published::new(), Arc::default());
+        router(AppState { telemetry_path: path.to_owned(), ..state })
     };
     for path in [
         "/",

@@ -42,10 +42,10 @@ fn what_is_written_for_other_exporters_loads() {
     let folder = folder();
     let example = "# a comment\ntls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n\
         basic_auth_users:\n  alice: $2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze\n\
-        \x20 bob: $2y$18$4VeFDzXIoPHKnKTU3O3GH.N.vZu06CVqczYZ8WvfzrddFU6tGqjR.\n\
+        \x20 bob: $2y$16$4VeFDzXIoPHKnKTU3O3GH.N.vZu06CVqczYZ8WvfzrddFU6tGqjR.\n\
         rate_limit:\n  interval: \"1s\" # a comment\n  burst: 20\n";
     let rules = parse(&folder, example).unwrap();
-    assert!(rules.tls.is_some() && rules.rate.is_some() && rules.http2 && !rules.users.is_empty());
+    assert!(rules.tls.is_some() && rules.rate.is_some() && !rules.users.is_empty());
     for nothing in [
         "",
         "# only a comment\n",
@@ -57,7 +57,7 @@ fn what_is_written_for_other_exporters_loads() {
         "rate_limit: { interval: 0, burst: 0 }",
     ] {
         let rules = parse(&folder, nothing).unwrap_or_else(|error| panic!("{nothing:?}: {error}"));
-        assert!(rules.tls.is_none() && rules.users.is_empty() && rules.rate.is_none() && rules.http2, "{nothing}");
+        assert!(rules.tls.is_none() && rules.users.is_empty() && rules.rate.is_none(), "{nothing}");
     }
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap().replace('\n', "\n    ");
     let inline =
@@ -81,10 +81,13 @@ fn what_is_written_for_other_exporters_loads() {
         let rules = parse(&folder, &with_pair(good)).unwrap_or_else(|error| panic!("{good}: {error}"));
         assert!(rules.tls.is_some(), "{good}");
     }
-    let no_http2 = with_pair("cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], max_version: TLS12")
-        + "http_server_config: { http2: false }";
-    let rules = parse(&folder, &no_http2).unwrap();
-    assert_eq!(rules.tls.unwrap().server.alpn_protocols, [b"http/1.1"]);
+    let suite = "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], max_version: TLS12";
+    for http2 in ["", "http_server_config: { http2: true }", "http_server_config: { http2: false }"] {
+        let rules = parse(&folder, &(with_pair(suite) + http2)).unwrap();
+        assert_eq!(rules.tls.unwrap().server.alpn_protocols, [b"http/1.1"]);
+        let warnings = rules.warnings.iter().filter(|warning| warning.contains("http2 has no effect"));
+        assert_eq!(warnings.count(), usize::from(!http2.is_empty()), "{http2}: {:?}", rules.warnings);
+    }
     let headers = "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    X-Content-Type-Options: nosniff\n\
         \x20   Strict-Transport-Security: max-age=31536000; includeSubDomains\n    X-XSS-Protection: 1\n\
         \x20   Content-Security-Policy: \"default-src 'self' *.test.example.net\"\n";
@@ -101,6 +104,10 @@ fn what_is_unwise_is_warned_of() {
     for (yaml, words) in [
         ("rate_limit: { interval: 1s, burst: 0 }".to_owned(), "lets no request through"),
         ("rate_limit: { interval: 1s }".to_owned(), "lets no request through"),
+        (
+            "basic_auth_users: { a: $2y$13$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG }".to_owned(),
+            "the bcrypt cost 13",
+        ),
         (with_pair("client_auth_type: VerifyClientCertIfGiven"), "refuses every client that has a certificate"),
         (with_pair("client_auth_type: RequireAnyClientCert, client_allowed_sans: [a]"), "nobody vouches for"),
     ] {
