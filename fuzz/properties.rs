@@ -20,7 +20,7 @@ use std::time::Duration;
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, Credential, SecretSource, format_duration, parse_duration, redacted_url};
 use avepoint_exporter::domain::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
-use avepoint_exporter::elements::{decode, read_retry_after};
+use avepoint_exporter::elements::{Secrets, decode, read_retry_after};
 use avepoint_exporter::exposition::{Format, accepts_gzip, negotiate};
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
@@ -148,10 +148,18 @@ pub(crate) fn token(body: &[u8]) {
     match decode::token(wrapped.as_bytes()) {
         Ok(token) => assert_eq!(token.access_token.expose_secret(), text.trim()),
         Err(malformed) => {
-            assert_eq!(malformed.to_string(), "expected \"access_token\" to be visible ASCII, got something else");
+            let expected = if text.trim().len() > 16 * 1024 { "of at most 16384 bytes" } else { "to be visible ASCII" };
+            let message = malformed.to_string();
+            assert!(message.starts_with(&format!("expected \"access_token\" {expected}")), "{message}");
         }
     }
-    if let Some(message) = decode::error_message(body, &[CANARY]) {
+    if let Some(code) = decode::oauth_error(body) {
+        assert!(
+            (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
+            "{code}"
+        );
+    }
+    if let Some(message) = decode::error_message(body, &Secrets::new([CANARY])) {
         assert!(!message.is_empty() && message.chars().count() <= 200, "{message}");
         assert!(!message.contains(CANARY), "{message}");
         assert!(!message.contains(['@', '\n', '\r']) && !message.contains(char::is_control), "{message}");

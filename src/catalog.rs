@@ -128,18 +128,18 @@ families! {
     API_RETRIES = Counter "avepoint_api_retries_total" ["partner", "operation"]
         "Requests that repeated a failed one.";
     API_THROTTLED = Gauge "avepoint_api_throttled" ["partner"]
-        "1 while the gate is closed after a 429, else 0.";
+        "1 while requests of the app registration are paused after a 429, else 0.";
     API_THROTTLED_SECONDS = Counter "avepoint_api_throttled_seconds_total" ["partner"]
-        "Time that the gate was closed after a 429.";
+        "Time that requests of the app registration were paused after a 429.";
     API_RATE_LIMIT = Gauge "avepoint_api_rate_limit_requests_per_second" ["partner"]
-        "The rate that requests are held to now; lower than configured after a 429, and growing back.";
+        "The rate that all requests of the app registration are held to now; lower than configured after a 429, and growing back.";
     COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
         "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
-    AUTH_TOKEN_EXPIRATION = Gauge "avepoint_auth_token_expiration_timestamp_seconds" ["partner"]
-        "When the last access token expires or expired, Unix time; absent before the first.";
-    AUTH_TOKEN_REQUESTS = Counter "avepoint_auth_token_requests_total" ["partner"]
-        "Requests for an access token.";
-    AUTH_TOKEN_REQUEST_FAILURES = Counter "avepoint_auth_token_request_failures_total" ["partner", "reason"]
+    AUTH_TOKEN_EXPIRATION = Gauge "avepoint_auth_token_expiration_timestamp_seconds" ["partner", "scope"]
+        "When the last access token of the app registration expires or expired, Unix time; absent before the first.";
+    AUTH_TOKEN_REQUESTS = Counter "avepoint_auth_token_requests_total" ["partner", "scope"]
+        "Requests for an access token; one is shared by all partners with the same app registration.";
+    AUTH_TOKEN_REQUEST_FAILURES = Counter "avepoint_auth_token_request_failures_total" ["partner", "scope", "reason"]
         "Requests for an access token that failed.";
     AUTH_CREDENTIAL_EXPIRATION = Gauge "avepoint_auth_credential_expiration_timestamp_seconds" ["partner", "credential"]
         "When the partner's own credential expires, Unix time: notAfter of the certificate, or the configured date of the client secret.";
@@ -167,15 +167,15 @@ families! {
         "Answers sent on the telemetry path.";
 }
 
-/// Label names that a customer's configured labels may not take: all of the catalogue's, and those that Prometheus sets
-/// on targets or uses inside.
+/// Label names that a customer's configured labels may not take: those of the families that carry them, and those that
+/// Prometheus sets on targets or uses inside.
 #[must_use]
 pub fn is_taken(label: &str) -> bool {
     const PROMETHEUS: [&str; 5] = ["job", "instance", "le", "quantile", "exported_job"];
     PROMETHEUS.contains(&label)
         || label.starts_with("__")
         || label == "customer_name"
-        || ALL.iter().any(|family| family.labels.contains(&label))
+        || ALL.iter().any(|family| family.labels.contains(&"customer_id") && family.labels.contains(&label))
 }
 
 #[cfg(test)]

@@ -187,6 +187,42 @@ fn who_is_wanted_now_is_looked_for_at_once_and_what_is_known_follows_the_registr
     assert_eq!(simulator.requests().total(), asked, "nothing was due");
 }
 
+/// Two partners that each ask for half of what one registration sees.
+#[test]
+fn partners_of_one_registration_share_its_budget_and_its_token_whatever_their_names() {
+    let simulator = Simulated::start(Settings { time_scale: 0, ..Settings::of_size(12, 1, today()) });
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::new(folder.path(), &simulator);
+    let secret = format!("client_secret: {}", Settings::CLIENT.1);
+    let partner = |name: &str, (rate, burst): (u32, u32)| {
+        let budget = format!("budget: {{ requests_per_second: {rate}, burst: {burst}, concurrency: 50 }}");
+        file.partner(name, (Settings::CLIENT.0, &secret), &budget)
+    };
+    file.write(&[partner("one", (20, 5)), partner("two", (20, 5))]);
+    let exporter = Exporter::start(&["--config.file", file.path.to_str().unwrap(), "--web.enable-lifecycle"]);
+    let both_are_read =
+        |samples: &Samples| is_read(samples) && ["one", "two"].iter().all(|name| known(samples, name).len() > 10);
+    let samples = exporter.wait_for("everything was read", both_are_read);
+    let busiest = simulator.requests().busiest(Settings::CLIENT.0, Duration::from_secs(1));
+    assert!((15..=30).contains(&busiest), "{busiest} in a second; two budgets allow 50");
+    assert_eq!(simulator.requests().of(Operation::Token), 1);
+    let each = |samples: &Samples, name: &str| of(samples, name).map(|(_, value)| value).collect::<Vec<f64>>();
+    let mut asked = each(&samples, "avepoint_auth_token_requests_total{");
+    asked.sort_by(f64::total_cmp);
+    assert_eq!(asked, [0.0, 1.0], "counted at the partner that caused it");
+    assert_eq!(each(&samples, "avepoint_auth_token_expiration_timestamp_seconds{").len(), 2, "and to be seen at both");
+    assert_eq!(each(&samples, "avepoint_api_rate_limit_requests_per_second{"), [20.0, 20.0]);
+
+    file.write(&[partner("three", (20, 5)), partner("two", (20, 5))]);
+    assert_eq!(reload(&exporter).0, 200);
+    assert_eq!(each(&exporter.samples(), "avepoint_auth_token_expiration_timestamp_seconds{").len(), 2);
+    assert_eq!(simulator.requests().of(Operation::Token), 1);
+
+    file.write(&[partner("three", (20, 5)), partner("two", (20, 6))]);
+    let (status, said) = reload(&exporter);
+    assert!(status == 400 && said.contains("partners[1].budget: partners[0] uses the same app registration"), "{said}");
+}
+
 #[test]
 fn a_reload_over_http_must_be_allowed() {
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings, read_file};
-use crate::elements::{Client, ClientError};
+use crate::elements::{Client, ClientError, Registration};
 use crate::health::Monitor;
 use crate::inventory::state_file::KnownPartner;
 use crate::inventory::{Inventory, Past, Shared};
@@ -31,13 +31,14 @@ impl Draft {
     pub(super) fn new(
         settings: PartnerSettings,
         collectors: Arc<CollectorSettings>,
+        registration: Registration,
         before: Option<&Partner>,
         clock: Clock,
     ) -> Result<Self, ClientError> {
         let roots = settings.ca_file.as_ref().and_then(|file| Some(read_file(file).ok()?.to_vec()));
         let client = match before {
             Some(before) if before.settings.asks_as(&settings) && before.roots == roots => before.client.clone(),
-            _ => Client::new(&settings, clock)?,
+            _ => Client::sharing(&settings, registration, clock)?,
         };
         let counters = match before {
             Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
@@ -88,6 +89,11 @@ impl Partner {
             Monitor::new(format!("polling of partner {}", settings.name), poller.progress(), stall_limit(&settings));
         let monitor = Arc::new(monitor);
         (Self { inventory, settings, collectors, roots, client, counters, monitor, clock }, poller)
+    }
+
+    /// The app registration, for partners that share it.
+    pub(super) fn registration(&self) -> &Registration {
+        self.client.registration()
     }
 
     /// What is known, with the wall clock's times, and what requests fail with at the moment.

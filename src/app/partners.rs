@@ -1,8 +1,8 @@
 //! The partners that are being polled, and how a changed configuration replaces those that it changes.
 //!
 //! A partner whose settings did not change is not touched: its polls under way, its token, its budget and its due times
-//! stay. One that asks in the same way, but for something else, keeps its client, and with it token and budget. What is
-//! known of an app registration's customers is kept by who has it now, whatever its name was. All clients of a new
+//! stay. One that asks in the same way, but for something else, keeps its client. Tokens and budget belong to the app
+//! registration: all its partners share them, and they stay when partners are renamed or changed. What is known of an app registration's customers is kept by who has it now, whatever its name was. All clients of a new
 //! configuration are made before anything is changed, so that one that cannot be made changes nothing.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tracing::info;
 use super::partner::{Draft, Partner};
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings};
-use crate::elements::ClientError;
+use crate::elements::{ClientError, Registrations};
 use crate::inventory::{Inventory, Past};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
@@ -125,16 +125,23 @@ impl Partners {
     ) -> Result<(), ClientError> {
         let config_yaml = config.to_redacted_yaml();
         let collectors = Arc::new(config.collectors);
+        let mut registrations = Registrations::default();
+        for partner in self.polling.iter().map(|polling| &polling.partner) {
+            registrations.add(&partner.settings, partner.registration());
+        }
         let mut drafts = Vec::new();
         for settings in config.partners {
             let position = self.polling.iter().position(|polling| polling.partner.settings.name == settings.name);
             let before = position.and_then(|position| self.polling.get(position)).map(|polling| &polling.partner);
             let draft = {
                 let (before, collectors, clock) = (before.cloned(), collectors.clone(), self.clock);
+                let registration = registrations.get(&settings);
                 // Off the threads of the runtime, since it reads `ca_file`.
-                tokio::task::spawn_blocking(move || Draft::new(settings, collectors, before.as_ref(), clock))
-                    .await
-                    .map_err(|error| ClientError::Http(error.to_string()))??
+                tokio::task::spawn_blocking(move || {
+                    Draft::new(settings, collectors, registration, before.as_ref(), clock)
+                })
+                .await
+                .map_err(|error| ClientError::Http(error.to_string()))??
             };
             let unchanged = before.is_some_and(|before| draft.changes_nothing(before));
             drafts.push((draft, position, unchanged));

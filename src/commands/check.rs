@@ -7,6 +7,7 @@ use crate::cli::Flags;
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::domain::{Collector, PartnerName};
+use crate::elements::{Registration, Registrations};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
@@ -30,10 +31,10 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
     }
     output::print(&report);
-    let mut failures = Vec::new();
+    let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
     for settings in &config.partners {
         let cost = if online {
-            match planned(settings, &config).await {
+            match planned(settings, registrations.get(settings), &config).await {
                 Ok(cost) => cost,
                 Err(failure) => {
                     failures.push(failure);
@@ -44,8 +45,39 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
             Cost::typical(settings, &config)
         };
         output::print(&cost.describe(settings, &config));
+        costs.push((settings, cost.total()));
     }
+    output::print(&shared_budgets(&costs));
     Failure::of_partners(&failures)
+}
+
+/// What the partners of one app registration cost together, in requests per hour, against the budget that they share.
+fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
+    let mut text = String::new();
+    for (index, (first, _)) in costs.iter().enumerate() {
+        let is_same = |(settings, _): &&(&PartnerSettings, f64)| settings.same_registration(first);
+        let sharing: Vec<_> = costs.iter().filter(is_same).collect();
+        if sharing.len() < 2 || costs.iter().take(index).any(|cost| is_same(&cost)) {
+            continue;
+        }
+        let names: Vec<_> = sharing.iter().map(|(settings, _)| settings.name.to_string()).collect();
+        let total: f64 = sharing.iter().map(|(_, cost)| cost).sum();
+        let budget = first.budget.requests_per_second * 3600.0;
+        let names = names.join(", ");
+        let _ = writeln!(
+            text,
+            "\npartners {names} share the budget of one app registration: {total:.1} of {budget:.1} requests per hour"
+        );
+        if total > budget {
+            let _ = writeln!(
+                text,
+                "warning: that budget cannot keep the intervals of all of them. Raise partners[].budget.requests_per_second \
+                 to {:.2} or more at each, or lengthen collectors.*.interval.",
+                (total / 36.0).ceil() / 100.0
+            );
+        }
+    }
+    text
 }
 
 /// What a partner's polls cost.
@@ -69,9 +101,14 @@ impl Cost {
         }
     }
 
+    /// Requests an hour.
+    fn total(&self) -> f64 {
+        self.per_collector.iter().map(|&(_, cost)| cost).sum()
+    }
+
     fn describe(&self, settings: &PartnerSettings, config: &Config) -> String {
         let budget = settings.budget.requests_per_second * 3600.0;
-        let total: f64 = self.per_collector.iter().map(|&(_, cost)| cost).sum();
+        let total = self.total();
         let mut text = format!("\npartner {}: requests per hour ({})\n", settings.name, self.basis);
         for (collector, cost) in &self.per_collector {
             let _ = writeln!(text, "  {:<20}{cost:>12.1}", collector.as_str());
@@ -128,9 +165,9 @@ fn named(partner: &PartnerName, inventory: &Inventory) -> String {
 }
 
 /// Gets a token, lists the customers, and plans them; else what failed, with the partner's name.
-async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, String> {
+async fn planned(settings: &PartnerSettings, registration: Registration, config: &Config) -> Result<Cost, String> {
     let clock = Clock::start();
-    let seen = discover::customers(settings, clock).await?;
+    let seen = discover::customers(settings, registration, clock).await?;
     let filter = CustomerFilter::new(&settings.customers);
     let collectors = std::sync::Arc::new(config.collectors.clone());
     let mut inventory = Inventory::new(settings.name.clone(), collectors, true, &settings.customers.list);
@@ -163,4 +200,22 @@ async fn planned(settings: &PartnerSettings, config: &Config) -> Result<Cost, St
     let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{customers} customers of {visible} that the app registration sees");
     Ok(Cost { basis, per_collector, customers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partners_that_share_a_budget_are_added_up() {
+        let partner =
+            |name: &str, client: &str| format!("{{ name: {name}, auth: {{ client_id: {client}, client_secret: s }} }}");
+        let yaml = format!("partners: [{}, {}, {}]", partner("a", "x"), partner("b", "y"), partner("c", "X"));
+        let config = Config::parse(&yaml, std::path::Path::new("")).unwrap();
+        let text = |costs: [f64; 3]| shared_budgets(&config.partners.iter().zip(costs).collect::<Vec<_>>());
+        let shared = "\npartners a, c share the budget of one app registration: 18000.0 of 18000.0 requests per hour\n";
+        assert_eq!(text([9000.0, 18000.0, 9000.0]), shared);
+        let said = text([9000.0, 0.0, 18000.0]);
+        assert!(said.contains("27000.0 of 18000.0") && said.contains("requests_per_second to 7.50 or more"), "{said}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::cli::Flags;
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings};
 use crate::domain::ListedCustomer;
-use crate::elements::Client;
+use crate::elements::{Client, Registration, Registrations};
 use crate::terminal::is_unsafe;
 
 /// Texts for us, truth values for who reads YAML 1.1.
@@ -59,9 +59,9 @@ fn quoted(text: &str) -> String {
 
 pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
-    let mut failures = Vec::new();
+    let (mut failures, mut registrations) = (Vec::new(), Registrations::default());
     for settings in &config.partners {
-        let mut customers = match customers(settings, Clock::start()).await {
+        let mut customers = match customers(settings, registrations.get(settings), Clock::start()).await {
             Ok(customers) => customers,
             Err(failure) => {
                 failures.push(failure);
@@ -79,9 +79,13 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// Everybody whom the app registration of a partner sees; else what failed, with the partner's name.
-pub(super) async fn customers(settings: &PartnerSettings, clock: Clock) -> Result<Vec<ListedCustomer>, String> {
+pub(super) async fn customers(
+    settings: &PartnerSettings,
+    registration: Registration,
+    clock: Clock,
+) -> Result<Vec<ListedCustomer>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("partner {}: {error}", settings.name);
-    let client = Client::new(settings, clock).map_err(|error| failed(&error))?;
+    let client = Client::sharing(settings, registration, clock).map_err(|error| failed(&error))?;
     let mut listing = client.listing(None);
     let mut customers = Vec::new();
     let mut seen = HashSet::new();

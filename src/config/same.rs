@@ -1,6 +1,7 @@
 //! What a changed configuration leaves as it was.
 
 use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
 use super::settings::{CustomerSettings, PartnerSettings};
@@ -12,12 +13,24 @@ impl PartnerSettings {
     pub fn asks_as(&self, other: &Self) -> bool {
         self.name == other.name
             && self.api_url == other.api_url
-            && self.token_url == other.token_url
-            && self.client_id == other.client_id
+            && self.same_registration(other)
             && self.credential.comes_from_where(&other.credential)
             && self.budget == other.budget
             && self.proxy_url == other.proxy_url
             && self.ca_file == other.ca_file
+    }
+
+    /// What identifies the app registration: the client id, a GUID, which is the same in either letter case, and the token
+    /// URL. All partners with the same one share its budget and its tokens.
+    #[must_use]
+    pub fn registration_key(&self) -> (String, Url) {
+        (self.client_id.to_ascii_lowercase(), self.token_url.clone())
+    }
+
+    /// Whether both use one app registration.
+    #[must_use]
+    pub fn same_registration(&self, other: &Self) -> bool {
+        self.registration_key() == other.registration_key()
     }
 }
 

@@ -47,7 +47,7 @@ fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettin
     }
     let alone = raw.len() == 1;
     let mut names = Vec::new();
-    let mut settings = Vec::new();
+    let mut settings: Vec<(usize, PartnerSettings)> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let at = at.item(index);
         let name = name(&at.key("name"), raw.name.as_deref(), alone);
@@ -55,9 +55,22 @@ fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettin
             at.key("name").wrong(format!("partners[{first}] has the same name"), "give each partner a name of its own");
         }
         names.push(name.clone());
-        settings.extend(partner(&at, name, raw, base));
+        let partner = partner(&at, name, raw, base);
+        if let Some(partner) = &partner {
+            same_budget(&at, partner, &settings);
+        }
+        settings.extend(partner.map(|partner| (index, partner)));
     }
-    settings
+    settings.into_iter().map(|(_, partner)| partner).collect()
+}
+
+/// Partners of one app registration share its budget, so it is the same at each of them.
+fn same_budget(at: &At<'_>, partner: &PartnerSettings, before: &[(usize, PartnerSettings)]) {
+    let same = before.iter().find(|(_, other)| other.same_registration(partner));
+    if let Some((first, _)) = same.filter(|(_, other)| other.budget != partner.budget) {
+        let what = format!("partners[{first}] uses the same app registration with another budget");
+        at.key("budget").wrong(what, "write the same budget at both: they share it, it is not added up");
+    }
 }
 
 fn name(at: &At<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {

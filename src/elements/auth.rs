@@ -1,8 +1,11 @@
 //! Access tokens: OAuth 2.0 client credentials (RFC 6749 §4.4), with a client secret or a signed assertion.
 //!
-//! One token is shared by all requests. It is renewed ahead of its end, in the background, while the old one goes on
-//! being used. Whoever needs a token that is not there waits for the one request that fetches it, and shares its
-//! failure. After a failure there is a pause in which nobody asks: its callers get that failure at once.
+//! There is one token for each scope of an app registration, shared by all partners of the configuration that use the
+//! registration; a partner asks for it with its own credential, through its own proxy, and counts that. A token is
+//! renewed ahead of its end, in the background, while the old one is used until the API has accepted the new one. Those
+//! who need a token that is not there wait for the one request that fetches it, and share its failure. A token request
+//! is a task of its own: it goes on when those who wait for it have given up. After a failure there is a pause in which
+//! nobody asks; callers get that failure at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,35 +15,36 @@ use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
 use secrecy::ExposeSecret;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-use self::credential::Proof;
-use self::tokens::Tokens;
-pub(super) use self::tokens::{AccessToken, Renewal};
-use super::budget::Gate;
-use super::counters::{Counters, Operation};
+use self::credential::ClientAuth;
+pub(super) use self::scope::Scope;
+use self::token_state::TokenError;
+pub(super) use self::token_state::{AccessToken, Retry, TokenState};
 use super::decode::{self, Token};
 use super::error::Failure;
 use super::health::Health;
-use super::redaction::ProxySecrets;
+use super::metrics::{Counters, Operation};
+use super::redaction::Secrets;
+use super::registration::Registration;
 use super::response::{self, Response};
 use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
 use crate::domain::{FailureReason, PartnerName};
 
+mod assertion;
 mod credential;
-mod tokens;
+mod scope;
+mod token_state;
 
-/// The scope of all five endpoints.
-const SCOPE: &str = "elements.license.read.all";
 pub(super) const WHO: &str = "the identity service";
 
-/// The tokens of one partner. Cheap to clone; every clone is the same.
+/// Gets the tokens of a registration for one partner. Cheap to clone; every clone is the same.
 #[derive(Clone, Debug)]
 pub(super) struct Auth(Arc<Inner>);
 
@@ -51,28 +55,23 @@ struct Inner {
     url: Url,
     client_id: String,
     timeout: Duration,
-    gate: Gate,
+    registration: Registration,
     clock: Clock,
     counters: Arc<Counters>,
-    proof: Mutex<Arc<Proof>>,
-    proxy_secrets: ProxySecrets,
-    tokens: Mutex<Tokens>,
+    credential: Mutex<Arc<ClientAuth>>,
+    proxy_secrets: Secrets,
     /// Of the identity service.
     health: Health,
-    /// Held by the one that fetches a token.
-    flight: Arc<tokio::sync::Mutex<()>>,
-    /// Told when there is another credential.
+    /// Signalled when there is another credential.
     rotated: Notify,
-    /// Why the credential could not be read again, as it was last said.
+    /// Why the credential could not be read again, as it was last logged.
     unreadable: Mutex<Option<String>>,
 }
 
 /// What the status page and a scrape read.
 #[derive(Debug)]
 pub(super) struct AuthStatus {
-    /// When the last token expires or expired, as the wall clock has it.
-    pub(super) token_expires: Option<Timestamp>,
-    /// No token will be asked for before, and there is none.
+    /// There is no token, and none will be asked for before.
     pub(super) paused_until: Option<Timestamp>,
     /// Why the last token could not be had, or was refused by the API; `None` while all is well.
     pub(super) failure: Option<Failure>,
@@ -80,28 +79,21 @@ pub(super) struct AuthStatus {
     pub(super) refused: bool,
 }
 
-/// A token request that failed.
-struct Denied {
-    failure: Failure,
-    /// Because of the credential: nothing changes until somebody looks at it.
-    refused: bool,
-    retry_after: Option<Duration>,
-}
-
-impl From<Failure> for Denied {
-    fn from(failure: Failure) -> Self {
-        Self { failure, refused: false, retry_after: None }
-    }
+/// A token that came, in its header.
+struct Granted {
+    asked: Timestamp,
+    header: HeaderValue,
+    lifetime: Duration,
 }
 
 impl Auth {
     pub(super) fn new(
         settings: &PartnerSettings,
         transport: Transport,
-        gate: Gate,
+        registration: Registration,
         clock: Clock,
         counters: Arc<Counters>,
-        proxy_secrets: ProxySecrets,
+        proxy_secrets: Secrets,
     ) -> Self {
         Self(Arc::new(Inner {
             partner: settings.name.clone(),
@@ -109,72 +101,70 @@ impl Auth {
             url: settings.token_url.clone(),
             client_id: settings.client_id.clone(),
             timeout: settings.budget.timeout,
-            gate,
+            registration,
             clock,
             counters,
-            proof: Mutex::new(Arc::new(Proof::new(&settings.credential))),
+            credential: Mutex::new(Arc::new(ClientAuth::new(&settings.credential))),
             proxy_secrets,
-            tokens: Mutex::default(),
             health: Health::default(),
-            flight: Arc::default(),
             rotated: Notify::new(),
             unreadable: Mutex::default(),
         }))
     }
 
     /// The token, if there is one that can be used. Renews it in the background when it is time.
-    pub(super) fn at_hand(&self) -> Option<AccessToken> {
-        let now = self.now();
-        let tokens = self.tokens();
-        if tokens.wants_renewal(now)
-            && let Ok(flight) = Arc::clone(&self.0.flight).try_lock_owned()
+    pub(super) fn cached(&self, scope: Scope) -> Option<AccessToken> {
+        let (now, credential) = (self.now(), self.credential().id());
+        let mut state = self.state(scope);
+        if state.wants_renewal(now, credential)
+            && let Ok(lock) = Arc::clone(&self.0.registration.token(scope).refresh_lock).try_lock_owned()
         {
-            let auth = self.clone();
-            tokio::spawn(async move {
-                if let Err(failure) = auth.fetch().await {
-                    let (partner, request_id) = (&auth.0.partner, failure.request_id.as_deref());
-                    warn!(%partner, reason = %failure.reason, request_id, %failure, "the token could not be renewed yet");
-                }
-                drop(flight);
-            });
+            // Nobody waits for it.
+            drop(self.spawn_fetch(scope, lock, true));
         }
-        tokens.usable(now).cloned()
+        state.usable(now)
+    }
+
+    /// The token for a request that is about to be sent: now and then one that no request has proved yet.
+    pub(super) fn checkout(&self, scope: Scope) -> Option<AccessToken> {
+        self.state(scope).checkout(self.now())
     }
 
     /// The token; fetched if need be, unless there is a pause.
-    pub(super) async fn token(&self) -> Result<AccessToken, Failure> {
+    pub(super) async fn token(&self, scope: Scope) -> Result<AccessToken, Failure> {
         loop {
-            if let Some(token) = self.at_hand() {
+            if let Some(token) = self.cached(scope) {
                 return Ok(token);
             }
-            let seen = {
-                let tokens = self.tokens();
-                if let Some(failure) = tokens.paused_with(self.now()) {
-                    return Err(failure.clone());
+            let (now, credential) = (self.now(), self.credential().id());
+            let (paused_until, attempts) = {
+                let mut state = self.state(scope);
+                if let Some(failure) = state.paused_with(now, credential) {
+                    return Err(failure);
                 }
-                tokens.attempts
+                (state.paused_until(now, credential), state.attempts)
             };
-            let _flight = self.0.flight.lock().await;
-            if self.tokens().attempts == seen {
-                let fetched = self.fetch().await;
-                if let Err(failure) = &fetched {
-                    self.0.health.failed(&self.0.partner, Operation::Token, failure);
-                }
-                return fetched;
+            if let Some(until) = paused_until {
+                self.0.clock.sleep_until(until).await;
+                continue;
             }
-            // Somebody else asked in the meantime: what they got is for everybody.
+            let lock = Arc::clone(&self.0.registration.token(scope).refresh_lock).lock_owned().await;
+            if self.state(scope).attempts == attempts {
+                return self.spawn_fetch(scope, lock, false).await.unwrap_or_else(|error| {
+                    Err(Failure::new(FailureReason::Malformed, format!("the token request ended abnormally: {error}")))
+                });
+            }
+            // Another one has asked in the meantime: the outcome is for all who wait.
         }
     }
 
     /// Waits until a token may be asked for, if there is none that can be used.
-    pub(super) async fn rest(&self) {
+    pub(super) async fn wait_ready(&self, scope: Scope) {
         loop {
-            // Made before the look, so that nothing is missed between the two.
+            // Made before the state is read, so that nothing is missed between the two.
             let rotated = self.0.rotated.notified();
-            let until = {
-                let (tokens, now) = (self.tokens(), self.now());
-                if tokens.usable(now).is_some() { None } else { tokens.paused_until(now) }
-            };
+            let credential = self.credential().id();
+            let until = self.state(scope).paused_until(self.now(), credential);
             match until {
                 Some(until) => tokio::select! {
                     () = self.0.clock.sleep_until(until) => {}
@@ -186,21 +176,23 @@ impl Auth {
     }
 
     /// Reads the credential again where it came from. Another one is used from the next token on, and ends a pause; one
-    /// that cannot be read changes nothing and is told once. Blocks for as long as files take.
+    /// that cannot be read changes nothing and is logged once. Blocks for as long as files take.
     pub(super) fn reread_credential(&self) {
-        let proof = self.proof();
-        if !proof.may_rotate() {
+        let before = self.credential();
+        if !before.may_rotate() {
             return;
         }
-        let reread = proof.reread();
+        let reread = before.reread();
         let partner = &self.0.partner;
         let mut unreadable = self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
         match reread {
             Ok(None) => *unreadable = None,
-            Ok(Some(proof)) => {
+            Ok(Some(credential)) => {
                 *unreadable = None;
-                *self.0.proof.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(proof);
-                self.tokens().credential_changed();
+                *self.0.credential.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+                for scope in Scope::ALL {
+                    self.state(scope).reset(before.id());
+                }
                 self.0.rotated.notify_waiters();
                 info!(%partner, "the credential was replaced: the next token is asked for with the new one");
             }
@@ -214,69 +206,108 @@ impl Auth {
         }
     }
 
-    /// The API took this token.
-    pub(super) fn proven(&self, token: &AccessToken) {
-        self.tokens().proven(token);
+    /// The API accepted this token.
+    pub(super) fn mark_accepted(&self, scope: Scope, token: &AccessToken) {
+        self.state(scope).mark_accepted(self.now(), token);
     }
 
-    /// The API refused this token; `earlier`: after it refused an older one for the same request. `Some` if the request
-    /// is worth repeating with a new one.
-    pub(super) fn refused(&self, token: &AccessToken, earlier: Option<Renewal>, failure: &Failure) -> Option<Renewal> {
-        self.tokens().refused_by_api(self.now(), token, earlier, failure.clone(), fastrand::f64())
+    /// The API refused this token in a request that was sent at `sent`; `earlier`: what this said to the same request
+    /// before. `Some` if the request is worth repeating.
+    pub(super) fn on_unauthorized(
+        &self,
+        scope: Scope,
+        sent: Timestamp,
+        token: &AccessToken,
+        earlier: Option<Retry>,
+        failure: &Failure,
+    ) -> Option<Retry> {
+        self.state(scope).on_unauthorized((sent, self.now()), token, earlier, failure, fastrand::f64())
     }
 
     /// What the status page and a scrape read.
-    pub(super) fn status(&self) -> AuthStatus {
-        let (tokens, now) = (self.tokens(), self.now());
+    pub(super) fn status(&self, scope: Scope) -> AuthStatus {
+        let (now, credential) = (self.now(), self.credential().id());
+        let mut state = self.state(scope);
         AuthStatus {
-            token_expires: tokens.expires.map(|at| self.0.clock.wall(at)),
-            paused_until: tokens.paused_until(now).filter(|_| tokens.usable(now).is_none()),
-            failure: tokens.failure.clone(),
-            refused: tokens.is_refused(now),
+            paused_until: state.paused_until(now, credential),
+            failure: state.failure(credential).cloned(),
+            refused: state.is_refused(now, credential),
         }
+    }
+
+    /// When the last token expires or expired, as the wall clock has it; `None` before the first.
+    pub(super) fn token_expires(&self, scope: Scope) -> Option<Timestamp> {
+        let expires = self.state(scope).expires;
+        expires.map(|at| self.0.clock.wall(at))
     }
 
     /// The label `credential` and when it expires, where that is known.
     pub(super) fn credential_expiration(&self) -> (&'static str, Option<Timestamp>) {
-        self.proof().expiration()
+        self.credential().expiration()
     }
 
-    /// Asks for a token, once, and notes what came of it.
-    async fn fetch(&self) -> Result<AccessToken, Failure> {
-        match self.request().await {
-            Ok((asked, header, lifetime)) => {
-                self.0.health.succeeded();
-                Ok(self.tokens().granted(asked, header, lifetime))
-            }
-            Err(Denied { failure, refused, retry_after }) => {
-                self.tokens().denied(self.now(), failure.clone(), refused, retry_after, fastrand::f64());
-                Err(failure)
-            }
+    /// Asks for a token in a task of its own, which holds the lock and records the outcome.
+    fn spawn_fetch(
+        &self,
+        scope: Scope,
+        lock: OwnedMutexGuard<()>,
+        is_renewal: bool,
+    ) -> tokio::task::JoinHandle<Result<AccessToken, Failure>> {
+        let auth = self.clone();
+        tokio::spawn(async move {
+            let credential = auth.credential();
+            let outcome = match auth.request(scope, &credential).await {
+                Ok(Granted { asked, header, lifetime }) => {
+                    auth.0.health.succeeded();
+                    Ok(auth.state(scope).on_token(asked, credential.id(), header, lifetime))
+                }
+                Err(error) => {
+                    let failure = error.failure.clone();
+                    auth.state(scope).on_error(auth.now(), credential.id(), error, fastrand::f64());
+                    auth.log(scope, &failure, is_renewal);
+                    Err(failure)
+                }
+            };
+            drop(lock);
+            outcome
+        })
+    }
+
+    fn log(&self, scope: Scope, failure: &Failure, is_renewal: bool) {
+        if is_renewal {
+            let (partner, request_id) = (&self.0.partner, failure.request_id.as_deref());
+            let scope = scope.as_str();
+            warn!(%partner, scope, reason = %failure.reason, request_id, %failure, "the token could not be renewed yet");
+        } else {
+            self.0.health.failed(&self.0.partner, Operation::Token, failure);
         }
     }
 
-    async fn request(&self) -> Result<(Timestamp, HeaderValue, Duration), Denied> {
+    async fn request(&self, scope: Scope, credential: &ClientAuth) -> Result<Granted, TokenError> {
         // The assertion's times are compared with the other side's clock, so they come from the wall clock itself.
-        let fields = self.proof().fields(&self.0.client_id, self.0.url.as_str(), Timestamp::now());
-        let fields = fields.map_err(|problem| Failure::new(FailureReason::BadRequest, problem))?;
+        let fields = credential.fields(&self.0.client_id, self.0.url.as_str(), Timestamp::now());
+        let fields = fields.map_err(|error| Failure::new(FailureReason::BadRequest, error.to_string()))?;
         let mut request = Request::new(Method::POST, self.0.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
-        *request.body_mut() = Some(wiped(form(&self.0.client_id, &fields)).into());
+        *request.body_mut() = Some(wiped(form(&self.0.client_id, scope, &fields)).into());
 
-        while !self.0.gate.admit_token_request().await.send() {}
+        while !self.0.registration.rate_limiter.acquire_for_token_request().await.send() {}
         let (asked, started) = (self.now(), Instant::now());
-        self.0.counters.sent(Operation::Token);
+        self.0.counters.token_request_sent(scope);
         let deadline = started + self.0.timeout;
-        let reply = self.0.transport.send(request, deadline, response::USUAL_BODY, asked).await;
+        let response = self.0.transport.send(request, deadline, response::USUAL_BODY, asked).await;
         // The last field is the secret; the one before it is a constant.
-        let secrets = self.0.proxy_secrets.and(fields.last().map_or("", |(_, value)| value.as_str()));
-        let outcome = reply.map_err(Denied::from).and_then(|reply| read(reply, &secrets));
-        let failed = outcome.as_ref().err().map(|denied| denied.failure.reason);
-        self.0.counters.answered(Operation::Token, started.elapsed(), failed);
+        let secret = Secrets::new(fields.last().map(|(_, value)| value.as_str()));
+        let outcome = response.map_err(TokenError::from).and_then(|response| read(response, &secret));
+        let failed = outcome.as_ref().err().map(|error| error.failure.reason);
+        self.0.counters.token_request_answered(scope, started.elapsed(), failed);
         match outcome {
-            Ok((header, lifetime)) => Ok((asked, header, lifetime)),
-            Err(denied) => Err(Denied { failure: denied.failure.without(&secrets), ..denied }),
+            Ok((header, lifetime)) => Ok(Granted { asked, header, lifetime }),
+            Err(error) => {
+                let failure = error.failure.without(&secret).without(&self.0.proxy_secrets);
+                Err(TokenError { failure, ..error })
+            }
         }
     }
 
@@ -284,23 +315,23 @@ impl Auth {
         self.0.clock.now()
     }
 
-    fn tokens(&self) -> MutexGuard<'_, Tokens> {
-        self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self, scope: Scope) -> MutexGuard<'_, TokenState> {
+        self.0.registration.token(scope).state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn proof(&self) -> Arc<Proof> {
-        Arc::clone(&self.0.proof.lock().unwrap_or_else(PoisonError::into_inner))
+    fn credential(&self) -> Arc<ClientAuth> {
+        Arc::clone(&self.0.credential.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// The body of a token request.
-fn form(client_id: &str, credential: &[(&str, Zeroizing<String>)]) -> String {
+fn form(client_id: &str, scope: Scope, credential: &[(&str, Zeroizing<String>)]) -> String {
     // Percent-encoded, a byte takes three. A buffer that grows would leave copies behind.
     let length = credential.iter().map(|(name, value)| name.len() + 3 * value.len()).sum::<usize>();
     form_urlencoded::Serializer::new(String::with_capacity(256 + 3 * client_id.len() + length))
         .append_pair("grant_type", "client_credentials")
         .append_pair("client_id", client_id)
-        .append_pair("scope", SCOPE)
+        .append_pair("scope", scope.permission())
         .extend_pairs(credential)
         .finish()
 }
@@ -310,9 +341,9 @@ fn wiped(text: String) -> Bytes {
     Bytes::from_owner(Zeroizing::new(text.into_bytes()))
 }
 
-/// The header and the life of the token in an answer to these secrets.
-fn read(reply: Response, secrets: &[&str]) -> Result<(HeaderValue, Duration), Denied> {
-    let Response { status, retry_after, request_id, redirect, body } = reply;
+/// The header and the life of the token in an answer to this secret. Nothing of the answer is quoted but OAuth's code.
+fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration), TokenError> {
+    let Response { status, retry_after, request_id, body, .. } = response;
     let body = Zeroizing::new(body);
     let malformed = |problem: String| {
         Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
@@ -327,20 +358,17 @@ fn read(reply: Response, secrets: &[&str]) -> Result<(HeaderValue, Duration), De
         });
         return token.map_err(|failure| Failure { request_id, ..failure }.into());
     }
-    let failure = Failure::from_status(WHO, status, redirect.as_deref(), &body, secrets);
-    let mut failure = Failure { request_id, ..failure };
-    match oauth_error(&body).as_deref() {
+    let code = decode::oauth_error(&body);
+    let mut failure = Failure { request_id, ..Failure::from_status(WHO, status, None, b"", secret) };
+    match code.as_deref() {
         Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
         // The registration lacks the permission that the scope stands for.
         Some("invalid_scope") => failure.reason = FailureReason::Forbidden,
         _ => {}
     }
+    if let Some(code) = code.filter(|code| decode::OAUTH_ERRORS.contains(&code.as_str()) || !secret.are_in(code)) {
+        failure.message = format!("{}: {code}", failure.message);
+    }
     let refused = matches!(failure.reason, FailureReason::Unauthorized | FailureReason::Forbidden);
-    Err(Denied { failure, refused, retry_after })
-}
-
-/// The code of an OAuth error (RFC 6749 §5.2).
-fn oauth_error(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    Some(body.get("error")?.as_str()?.trim().to_ascii_lowercase())
+    Err(TokenError { failure, refused, retry_after })
 }

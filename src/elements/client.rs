@@ -11,15 +11,16 @@ use prometheus::proto::MetricFamily;
 use reqwest::Method;
 use url::Url;
 
-use super::auth::{self, Auth};
-use super::budget::{Admission, Gate};
-use super::counters::{Counters, Gauges};
+use super::auth::{self, Auth, Scope};
 use super::decode::{self, Decoded};
 use super::error::{AskError, ClientError, Failure};
 use super::health::Health;
 use super::listing::Listing;
+use super::metrics::{Counters, Gauges};
 use super::paging::{Cursor, LARGEST_PAGE};
-use super::redaction::ProxySecrets;
+use super::rate_limit::{Permit, RateLimiter};
+use super::redaction::Secrets;
+use super::registration::{Registration, Registrations};
 use super::request::{self, RequestSpec};
 use super::resolver::Resolver;
 use super::response;
@@ -40,9 +41,10 @@ pub(super) struct Inner {
     pub(super) api: Url,
     pub(super) timeout: Duration,
     pub(super) clock: Clock,
-    pub(super) gate: Gate,
+    pub(super) registration: Registration,
+    pub(super) rate_limiter: RateLimiter,
     pub(super) auth: Auth,
-    pub(super) proxy_secrets: ProxySecrets,
+    pub(super) proxy_secrets: Secrets,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
     /// Of the API.
@@ -63,35 +65,48 @@ pub struct ApiStatus {
 }
 
 impl Client {
-    /// A client with a full budget and no token.
+    /// A client with a full budget and no token, which shares its app registration with no other client.
     pub fn new(settings: &PartnerSettings, clock: Clock) -> Result<Self, ClientError> {
-        Self::with_resolver(settings, clock, Resolver::system())
+        Self::sharing(settings, Registrations::default().get(settings), clock)
+    }
+
+    /// A client that shares budget and tokens with those of the same app registration.
+    pub fn sharing(settings: &PartnerSettings, registration: Registration, clock: Clock) -> Result<Self, ClientError> {
+        Self::with_resolver(settings, registration, clock, Resolver::system())
     }
 
     /// The same, with names resolved by `resolver`.
     pub(super) fn with_resolver(
         settings: &PartnerSettings,
+        registration: Registration,
         clock: Clock,
         resolver: Resolver,
     ) -> Result<Self, ClientError> {
         let roots = settings.ca_file.clone().map(transport::read_roots).transpose()?.unwrap_or_default();
-        let new = |who, url| Transport::new(who, settings, url, &roots, resolver.clone());
-        let (transport, token_transport) =
-            (new(request::WHO, &settings.api_url)?, new(auth::WHO, &settings.token_url)?);
+        let new = |who, url, resolver| Transport::new(who, settings, url, &roots, resolver);
+        let transport = new(request::WHO, &settings.api_url, resolver.clone())?;
+        let token_transport = new(auth::WHO, &settings.token_url, resolver)?;
         let registry = Registry::new();
         let counters = Arc::new(Counters::new(&settings.name, &registry)?);
-        let gate = Gate::new(settings.budget);
-        let proxy_secrets = ProxySecrets::new(settings.proxy_url.as_ref());
-        let auth =
-            Auth::new(settings, token_transport, gate.clone(), clock, Arc::clone(&counters), proxy_secrets.clone());
-        registry.register(Box::new(Gauges::new(&settings.name, gate.clone(), auth.clone())?))?;
+        let rate_limiter = registration.rate_limiter.clone();
+        let proxy_secrets = Secrets::of_proxy(settings.proxy_url.as_ref());
+        let auth = Auth::new(
+            settings,
+            token_transport,
+            registration.clone(),
+            clock,
+            Arc::clone(&counters),
+            proxy_secrets.clone(),
+        );
+        registry.register(Box::new(Gauges::new(&settings.name, rate_limiter.clone(), auth.clone())?))?;
         Ok(Self(Arc::new(Inner {
             partner: settings.name.clone(),
             transport,
             api: settings.api_url.clone(),
             timeout: settings.budget.timeout,
             clock,
-            gate,
+            registration,
+            rate_limiter,
             auth,
             proxy_secrets,
             counters,
@@ -101,6 +116,12 @@ impl Client {
         })))
     }
 
+    /// The app registration, for clients that share it.
+    #[must_use]
+    pub fn registration(&self) -> &Registration {
+        &self.0.registration
+    }
+
     /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
     pub fn reread_credential(&self) {
         self.0.auth.reread_credential();
@@ -108,20 +129,15 @@ impl Client {
 
     /// Waits until something may be asked: a pause after failed token requests is over, there is a place in the budget.
     /// The future may be dropped.
-    pub async fn admit(&self) -> Admission {
-        self.0.auth.rest().await;
-        // A failure is met again by whoever asks.
-        let _ = self.0.auth.token().await;
-        self.0.gate.admit().await
+    pub async fn acquire(&self) -> Permit {
+        self.0.auth.wait_ready(Scope::License).await;
+        // A failure is met again by the request.
+        let _ = self.0.auth.token(Scope::License).await;
+        self.0.rate_limiter.acquire().await
     }
 
-    /// Asks about one customer. The admission is for the first request; further ones get their own.
-    pub async fn ask(
-        &self,
-        customer: &CustomerId,
-        question: Question,
-        admission: Admission,
-    ) -> Result<Answer, AskError> {
+    /// Asks about one customer. The permit is for the first request; further ones get their own.
+    pub async fn ask(&self, customer: &CustomerId, question: Question, permit: Permit) -> Result<Answer, AskError> {
         let get = |url| RequestSpec {
             collector: question.collector(),
             method: Method::GET,
@@ -131,7 +147,7 @@ impl Client {
             may_be_absent: true,
             repeats_timeouts: true,
         };
-        let first = Some(admission);
+        let first = Some(permit);
         let path = |segments: [&str; 4]| self.customer_url(customer, &segments).map(get);
         match question {
             Question::CustomerSeats(kind) => {
@@ -180,13 +196,13 @@ impl Client {
     /// Whether no request may go out for now: requests are paused after HTTP 429, or after failed token requests.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.0.gate.state().closed_for.is_some() || self.0.auth.status().paused_until.is_some()
+        self.0.rate_limiter.state().paused_for.is_some() || self.0.auth.status(Scope::License).paused_until.is_some()
     }
 
     /// What the status page and readiness want to know, as of now.
     #[must_use]
     pub fn status(&self) -> ApiStatus {
-        let auth = self.0.auth.status();
+        let auth = self.0.auth.status(Scope::License);
         let trouble = auth.failure.map(|failure| failure.reason).or_else(|| self.0.health.reason());
         ApiStatus { trouble, refused: auth.refused }
     }
@@ -197,7 +213,7 @@ impl Client {
         &self,
         customer: &CustomerId,
         kind: TenantType,
-        mut admission: Option<Admission>,
+        mut permit: Option<Permit>,
     ) -> Result<Arc<[TenantSeats]>, AskError> {
         let kind = kind.number().to_string();
         let base = self.customer_url(customer, &["3rd-party-products", "type", &kind, "tenants", "batch"])?;
@@ -219,7 +235,7 @@ impl Client {
                 let decoded = decode::tenant_seats(body)?;
                 Ok(Decoded { value: (decoded.value, listed), unreadable: decoded.unreadable })
             };
-            let ((page, listed), _) = self.request(&call, admission.take(), decode).await?;
+            let ((page, listed), _) = self.request(&call, permit.take(), decode).await?;
             let rows = cursor.take(page, |row| row.id.as_str()).map_err(malformed)?;
             tenants.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
             if cursor.is_too_long() {

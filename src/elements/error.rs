@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use reqwest::StatusCode;
 
 use super::decode::{self, without_addresses};
-use super::redaction::{holds_secret, redacted};
+use super::redaction::Secrets;
 use crate::domain::FailureReason;
 
 /// Why a client cannot be made.
@@ -76,8 +76,8 @@ impl Failure {
     }
 
     /// The same without its id, if the other side wrote a secret there.
-    pub(super) fn without(self, secrets: &[&str]) -> Self {
-        Self { request_id: self.request_id.filter(|id| !holds_secret(id, secrets)), ..self }
+    pub(super) fn without(self, secrets: &Secrets) -> Self {
+        Self { request_id: self.request_id.filter(|id| !secrets.are_in(id)), ..self }
     }
 
     /// An answer with a status that is no success. `who` answered; `redirect` is where a 3xx points, as a host;
@@ -87,7 +87,7 @@ impl Failure {
         status: StatusCode,
         redirect: Option<&str>,
         body: &[u8],
-        secrets: &[&str],
+        secrets: &Secrets,
     ) -> Self {
         let code = status.as_u16();
         let reason = match code {
@@ -102,7 +102,7 @@ impl Failure {
             _ => FailureReason::Malformed,
         };
         if status.is_redirection() {
-            let to = redirect.map(|host| format!(" to {}", redacted(host, secrets))).unwrap_or_default();
+            let to = redirect.map(|host| format!(" to {}", secrets.redact(host))).unwrap_or_default();
             return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
         }
         let said = decode::error_message(body, secrets).map(|said| format!(": {said}"));
@@ -189,7 +189,8 @@ mod tests {
             (503, FailureReason::ServerError, true),
             (504, FailureReason::Timeout, true),
         ] {
-            let failure = Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"", &[]);
+            let failure =
+                Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"", &Secrets::default());
             assert_eq!((failure.reason, failure.is_transient()), (reason, transient), "{status}");
             assert!(failure.message.contains(&status.to_string()));
         }
@@ -198,13 +199,22 @@ mod tests {
     #[test]
     fn a_message_says_what_the_other_side_said_without_addresses_and_secrets() {
         let body = br#"{"message": "no access for\n anna@example.com with hunter2"}"#;
-        let failure = Failure::from_status("the API", StatusCode::FORBIDDEN, None, body, &["hunter2", "API"]);
+        let failure =
+            Failure::from_status("the API", StatusCode::FORBIDDEN, None, body, &Secrets::new(["hunter2", "API"]));
         assert_eq!(failure.message, "the API answered 403: no access for <address> with <secret>");
-        let redirect =
-            Failure::from_status("the API", StatusCode::FOUND, Some("hunter2.example.com"), b"", &["Hunter2"]);
+        let redirect = Failure::from_status(
+            "the API",
+            StatusCode::FOUND,
+            Some("hunter2.example.com"),
+            b"",
+            &Secrets::new(["Hunter2"]),
+        );
         assert_eq!(redirect.message, "the API answered 302, a redirect to <secret>.example.com, which is not followed");
-        let id =
-            |id: &str| Failure { request_id: Some(id.to_owned()), ..failure.clone() }.without(&["hunter2"]).request_id;
+        let id = |id: &str| {
+            Failure { request_id: Some(id.to_owned()), ..failure.clone() }
+                .without(&Secrets::new(["hunter2"]))
+                .request_id
+        };
         assert_eq!((id("7d5e"), id("x-hunter2")), (Some("7d5e".to_owned()), None));
     }
 }

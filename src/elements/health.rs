@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::counters::Operation;
 use super::error::Failure;
+use super::metrics::Operation;
 use crate::domain::{FailureReason, PartnerName};
 
 /// Where some requests fail and some do not, every failure is the first after a success: one line in so much time.

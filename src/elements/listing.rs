@@ -11,11 +11,11 @@ use reqwest::Method;
 use serde_json::json;
 use url::Url;
 
-use super::budget::Admission;
 use super::client::{Client, page_url};
 use super::decode;
 use super::error::Failure;
 use super::paging::{Cursor, LARGEST_PAGE};
+use super::rate_limit::Permit;
 use super::request::{CallError, RequestSpec};
 use super::response;
 use crate::config::MAX_CUSTOMERS;
@@ -102,7 +102,7 @@ impl Listing {
 
     /// The next rows, among them more than one of a customer if the API has it so; `None` at the end. A listing that
     /// failed stays failed. `first` is for the first request that this page takes, further ones get their own.
-    pub async fn next_page(&mut self, first: Option<Admission>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
+    pub async fn next_page(&mut self, first: Option<Permit>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
         }
@@ -113,7 +113,7 @@ impl Listing {
         page
     }
 
-    async fn advance(&mut self, mut admission: Option<Admission>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
+    async fn advance(&mut self, mut admission: Option<Permit>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
         while let Some(batch) = self.batches.front_mut() {
             let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size, self.limit));
             let Some((index, size)) = cursor.next() else {

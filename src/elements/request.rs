@@ -3,7 +3,7 @@
 //! A request takes the token first and its place in the budget second, and holds neither while it waits for anything
 //! else. What is transient is repeated after a pause with full jitter, not before `Retry-After`, three times at most and
 //! within four timeouts (at most two minutes, at least one timeout). A 429 is repeated as often as that time allows: the
-//! gate that it closes is the pause.
+//! pause that it begins is for all requests.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 use url::Url;
 
-use super::auth::{AccessToken, Renewal};
-use super::budget::Admission;
+use super::auth::{AccessToken, Retry, Scope};
 use super::client::Client;
-use super::counters::Operation;
 use super::decode::{Decoded, Malformed};
 use super::error::{AskError, Failure};
-use super::redaction::holds_secret;
+use super::metrics::Operation;
+use super::rate_limit::Permit;
+use super::redaction::Secrets;
 use super::response::{self, Response};
 use crate::domain::{Collector, FailureReason};
 
@@ -70,8 +70,8 @@ impl From<CallError> for AskError {
 enum Outcome<T> {
     Answered(T, Duration),
     Absent,
-    /// The token was refused; a new one may help.
-    Unauthorized(Renewal, Failure),
+    /// The token was refused: later, or with another one, the request may be answered.
+    Unauthorized(Retry, Failure),
     Failed {
         failure: Failure,
         retry_after: Option<Duration>,
@@ -83,7 +83,7 @@ impl Client {
     pub(super) async fn request<T>(
         &self,
         call: &RequestSpec,
-        mut admission: Option<Admission>,
+        mut permit: Option<Permit>,
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Copy + Send + 'static,
     ) -> Result<(T, Duration), CallError>
     where
@@ -91,18 +91,19 @@ impl Client {
     {
         let timeout = self.0.timeout;
         let effort = timeout.saturating_mul(4).min(LONGEST_EFFORT).max(timeout);
+        let scope = Scope::of(call.collector);
         let mut give_up = None;
         let mut pauses = PAUSES.build();
         let mut repeated = false;
-        let mut renewed = None;
+        let mut refused = None;
         let mut last_failure = None;
         loop {
-            let ready = match self.ready_until(admission.take(), give_up, effort, last_failure.as_ref()).await {
-                Ok((token, admission)) => {
+            let ready = match self.ready_until(scope, permit.take(), give_up, effort, last_failure.as_ref()).await {
+                Ok((token, permit)) => {
                     if std::mem::replace(&mut repeated, true) {
                         self.0.counters.retried(Operation::Ask(call.collector));
                     }
-                    Ok((token, admission))
+                    Ok((token, permit))
                 }
                 Err(failure) => Err(failure),
             };
@@ -110,17 +111,21 @@ impl Client {
             let until = *give_up.get_or_insert_with(|| Instant::now() + effort);
             let sent = ready.is_ok();
             let outcome = match ready {
-                Ok((token, admission)) => {
+                Ok((token, permit)) => {
                     let deadline = until.min(Instant::now() + timeout);
-                    self.send(call, &token, admission, deadline, renewed, decode).await
+                    self.send(call, &token, permit, deadline, refused, decode).await
                 }
-                Err(failure) => Outcome::Failed { failure, retry_after: self.auth_pause() },
+                Err(failure) => Outcome::Failed { failure, retry_after: self.auth_pause(scope) },
             };
             let (failure, retry_after) = match outcome {
                 Outcome::Answered(value, took) => return Ok((value, took)),
                 Outcome::Absent => return Err(CallError::Absent),
-                Outcome::Unauthorized(renewal, failure) => {
-                    (renewed, last_failure) = (Some(renewal), Some(failure));
+                Outcome::Unauthorized(retry, failure) => {
+                    if self.0.clock.instant(retry.at) >= until {
+                        return Err(CallError::Failed(failure));
+                    }
+                    self.0.clock.sleep_until(retry.at).await;
+                    (refused, last_failure) = (Some(retry), Some(failure));
                     continue;
                 }
                 Outcome::Failed { failure, retry_after } => (failure, retry_after),
@@ -130,7 +135,7 @@ impl Client {
             }
             let pause = match failure.reason {
                 _ if !failure.is_transient() => None,
-                FailureReason::Throttled if sent => self.0.gate.state().closed_for.or(Some(Duration::ZERO)),
+                FailureReason::Throttled if sent => self.0.rate_limiter.state().paused_for.or(Some(Duration::ZERO)),
                 _ => pauses
                     .next()
                     .map(|ceiling| ceiling.mul_f64(1.0 - fastrand::f64()).max(retry_after.unwrap_or_default())),
@@ -140,7 +145,7 @@ impl Client {
             };
             let (operation, request_id) = (call.collector.as_str(), failure.request_id.as_deref());
             debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "asking again");
-            // The gate is closed for everybody, and opens by itself.
+            // Requests are paused for everybody until then.
             if !(sent && failure.reason == FailureReason::Throttled) {
                 tokio::time::sleep(pause).await;
             }
@@ -148,26 +153,27 @@ impl Client {
         }
     }
 
-    /// [`Self::ready`], unless that takes until `give_up`, or the gate is closed for longer than the whole `effort`. Where
+    /// [`Self::ready`], unless that takes until `give_up`, or requests are paused for longer than the whole `effort`. Where
     /// there is no room to send again in time, what failed is the last request, not the waiting.
     async fn ready_until(
         &self,
-        admission: Option<Admission>,
+        scope: Scope,
+        permit: Option<Permit>,
         give_up: Option<Instant>,
         effort: Duration,
         last_failure: Option<&Failure>,
-    ) -> Result<(AccessToken, Admission), Failure> {
+    ) -> Result<(AccessToken, Permit), Failure> {
         let left = give_up.map_or(effort, |until| until.saturating_duration_since(Instant::now()));
-        let closed = |least| self.0.gate.state().closed_for.filter(|&wait| wait > least);
+        let paused = |least| self.0.rate_limiter.state().paused_for.filter(|&wait| wait > least);
         let throttled = |wait: Duration| {
             Failure::new(FailureReason::Throttled, format!("{WHO} answered 429, no request for another {wait:.0?}"))
         };
-        if let Some(wait) = closed(left) {
+        if let Some(wait) = paused(left) {
             return Err(throttled(wait));
         }
-        let Some(until) = give_up else { return self.ready(admission).await };
-        timeout_at(until, self.ready(admission)).await.unwrap_or_else(|_| {
-            Err(match (closed(Duration::ZERO), last_failure) {
+        let Some(until) = give_up else { return self.ready(scope, permit).await };
+        timeout_at(until, self.ready(scope, permit)).await.unwrap_or_else(|_| {
+            Err(match (paused(Duration::ZERO), last_failure) {
                 (Some(wait), _) => throttled(wait),
                 (None, Some(failure)) => failure.clone(),
                 (None, None) => Failure::new(FailureReason::Timeout, "there was no room in the budget to ask in time"),
@@ -175,29 +181,27 @@ impl Client {
         })
     }
 
-    /// A token, and an admission that may be used at once. Never waits for one while it holds the other's place.
-    async fn ready(&self, mut held: Option<Admission>) -> Result<(AccessToken, Admission), Failure> {
+    /// A token, and a permit that may be used at once. Never waits for one while it holds the other's place.
+    async fn ready(&self, scope: Scope, mut held: Option<Permit>) -> Result<(AccessToken, Permit), Failure> {
         loop {
-            let token = if let Some(token) = self.0.auth.at_hand() {
-                token
-            } else {
+            if self.0.auth.cached(scope).is_none() {
                 held = None;
-                self.0.auth.token().await?
+                self.0.auth.token(scope).await?;
+            }
+            let mut permit = match held.take() {
+                Some(permit) => permit,
+                None => self.0.rate_limiter.acquire().await,
             };
-            let mut admission = match held.take() {
-                Some(admission) => admission,
-                None => self.0.gate.admit().await,
-            };
-            // It may have taken long: there may be a newer token, and the gate may have closed.
-            let token = self.0.auth.at_hand().unwrap_or(token);
-            if admission.send() {
-                return Ok((token, admission));
+            // That may have taken long: the token may be gone, and requests may be paused.
+            let Some(token) = self.0.auth.checkout(scope) else { continue };
+            if permit.send() {
+                return Ok((token, permit));
             }
         }
     }
 
-    fn auth_pause(&self) -> Option<Duration> {
-        let until = self.0.auth.status().paused_until?;
+    fn auth_pause(&self, scope: Scope) -> Option<Duration> {
+        let until = self.0.auth.status(scope).paused_until?;
         until.duration_since(self.0.clock.now()).try_into().ok()
     }
 
@@ -206,9 +210,9 @@ impl Client {
         &self,
         call: &RequestSpec,
         token: &AccessToken,
-        admission: Admission,
+        permit: Permit,
         deadline: Instant,
-        renewed: Option<Renewal>,
+        refused: Option<Retry>,
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Send + 'static,
     ) -> Outcome<T>
     where
@@ -221,23 +225,23 @@ impl Client {
         request.headers_mut().insert(ACCEPT, JSON);
         *request.body_mut() = call.body.clone().map(Into::into);
 
-        let started = Instant::now();
+        let (asked, started) = (self.0.clock.now(), Instant::now());
         self.0.counters.sent(operation);
-        let received = self.0.transport.send(request, deadline, call.limit, self.0.clock.now()).await;
+        let received = self.0.transport.send(request, deadline, call.limit, asked).await;
         let took = started.elapsed();
-        let secrets = self.0.proxy_secrets.and(token.expose());
+        let secrets = self.0.proxy_secrets.and(&token.secret);
         let mut retry_after = None;
         let outcome = match received {
             Ok(response) => {
                 let status = response.status;
                 self.log(operation, &response, took, &secrets);
                 match status {
-                    StatusCode::TOO_MANY_REQUESTS => self.0.gate.throttled(&admission, response.retry_after),
-                    _ if !status.is_server_error() => self.0.gate.succeeded(&admission),
+                    StatusCode::TOO_MANY_REQUESTS => self.0.rate_limiter.throttled(&permit, response.retry_after),
+                    _ if !status.is_server_error() => self.0.rate_limiter.succeeded(&permit),
                     _ => retry_after = response.retry_after,
                 }
                 if status.is_success() {
-                    self.0.auth.proven(token);
+                    self.0.auth.mark_accepted(Scope::of(call.collector), token);
                 }
                 let request_id = response.request_id.clone();
                 let judged = self.judge(call, response, &secrets, decode).await;
@@ -245,7 +249,7 @@ impl Client {
             }
             Err(failure) => Err(failure),
         };
-        drop(admission);
+        drop(permit);
         let failed = outcome.as_ref().err().map(|failure| failure.reason);
         self.0.counters.answered(operation, took, failed);
         match outcome {
@@ -257,9 +261,10 @@ impl Client {
                 let failure = failure.without(&secrets);
                 self.0.health.failed(&self.0.partner, operation, &failure);
                 if failure.reason == FailureReason::Unauthorized
-                    && let Some(renewal) = self.0.auth.refused(token, renewed, &failure)
+                    && let Some(retry) =
+                        self.0.auth.on_unauthorized(Scope::of(call.collector), asked, token, refused, &failure)
                 {
-                    return Outcome::Unauthorized(renewal, failure);
+                    return Outcome::Unauthorized(retry, failure);
                 }
                 Outcome::Failed { failure, retry_after }
             }
@@ -271,7 +276,7 @@ impl Client {
         &self,
         call: &RequestSpec,
         response: Response,
-        secrets: &[&str],
+        secrets: &Secrets,
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Send + 'static,
     ) -> Result<Option<T>, Failure>
     where
@@ -286,7 +291,7 @@ impl Client {
         }
         match response::off_thread(body, move |body| decode(&body)).await {
             Ok(Decoded { value, unreadable }) => {
-                self.0.counters.left_out(Operation::Ask(call.collector), &unreadable);
+                self.0.counters.left_out(Operation::Ask(call.collector), &unreadable, secrets);
                 Ok(Some(value))
             }
             Err(malformed) => {
@@ -297,8 +302,8 @@ impl Client {
     }
 
     /// One line for each answer, at level debug.
-    fn log(&self, operation: Operation, response: &Response, took: Duration, secrets: &[&str]) {
-        let request_id = response.request_id.as_deref().filter(|id| !holds_secret(id, secrets));
+    fn log(&self, operation: Operation, response: &Response, took: Duration, secrets: &Secrets) {
+        let request_id = response.request_id.as_deref().filter(|id| !secrets.are_in(id));
         debug!(
             partner = %self.0.partner,
             operation = operation.as_str(),

@@ -9,7 +9,7 @@ use super::prepared::{Before, NamedCustomers, Prepared, SplitCustomers};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
 use crate::domain::{CustomerId, FailureReason, ListedCustomer};
-use crate::elements::{Admission, Client, Failure, Listing};
+use crate::elements::{Client, Failure, Listing, Permit};
 use crate::inventory::Shared;
 
 /// Ids in one request, and rows that are handed over at once.
@@ -52,7 +52,7 @@ pub(super) async fn list(
     client: Client,
     context: Context,
     pages: mpsc::Sender<Vec<Prepared>>,
-    admission: Admission,
+    admission: Permit,
 ) -> Result<ListingResult, Failure> {
     let mut pass = ListingPass { context, pages, named: NamedCustomers::default(), ambiguous: false, unread: None };
     let filter = pass.context.filter.clone();
@@ -87,7 +87,7 @@ pub(super) async fn list(
         }
         looked = true;
         let ambiguous = std::mem::take(&mut pass.ambiguous);
-        let admission = client.admit().await;
+        let admission = client.acquire().await;
         match pass.read(client.listing(Some(&missing)), admission).await {
             Ok(()) => {}
             // That is how an API may say that it knows none of them, or that it answers nobody at the moment. Rows without
@@ -137,7 +137,7 @@ impl ListingPass {
         &mut self,
         client: &Client,
         mut listed: Vec<CustomerId>,
-        admission: Admission,
+        admission: Permit,
     ) -> Result<HashSet<CustomerId>, Failure> {
         let unconfirmed = self.context.unconfirmed.clone();
         listed.sort_unstable_by_key(|id| (unconfirmed.contains(id), id.clone()));
@@ -147,7 +147,7 @@ impl ListingPass {
         while let Some(ids) = left.pop_front() {
             let admission = match first.take() {
                 Some(admission) => admission,
-                None => client.admit().await,
+                None => client.acquire().await,
             };
             requests += 1;
             match self.read(client.listing(Some(ids)), admission).await {
@@ -172,7 +172,7 @@ impl ListingPass {
         Ok(refused)
     }
 
-    async fn read(&mut self, mut listing: Listing, admission: Admission) -> Result<(), Failure> {
+    async fn read(&mut self, mut listing: Listing, admission: Permit) -> Result<(), Failure> {
         let mut admission = Some(admission);
         while let Some(mut page) = listing.next_page(admission.take()).await? {
             // An answer may hold more than a page: none of it holds up others for long.

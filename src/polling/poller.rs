@@ -23,7 +23,7 @@ use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Target};
-use crate::elements::{Admission, AskError, Client, Failure};
+use crate::elements::{AskError, Client, Failure, Permit};
 use crate::health::Progress;
 use crate::inventory::{Inventory, Shared};
 use crate::panics::{self, Task};
@@ -145,7 +145,7 @@ impl Poller {
     }
 
     /// Starts the poll that is due longest, if anything still is.
-    fn start(&mut self, admission: Admission) {
+    fn start(&mut self, admission: Permit) {
         let now = self.clock.now();
         while let Some(target) = self.queue.take_due(now) {
             let collector = target.collector();
@@ -302,12 +302,12 @@ fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions
 }
 
 /// Resolves when something is due and its first request may go out.
-async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Admission {
+async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Permit {
     match next_due {
         // A timer that is due already still takes a millisecond: a thousand polls a second at most.
         Some(due) if due <= clock.now() => {}
         Some(due) => clock.sleep_until(due).await,
         None => std::future::pending().await,
     }
-    client.admit().await
+    client.acquire().await
 }

@@ -81,6 +81,11 @@ pub enum Fault {
         /// Between two revocations.
         every: Duration,
     },
+    /// Tokens are accepted only so long after they were issued.
+    TokensNotYetValid {
+        /// The age from which on a token is accepted.
+        after: Duration,
+    },
     /// The first customer is gone when the second page is asked for: one customer is on no page.
     CustomerLeaves,
     /// A new customer stands first when the second page is asked for: one customer is on two pages.

@@ -276,12 +276,13 @@ impl Shared {
         let token = self.identity.token(token).ok_or_else(|| refusal("The token is unknown."))?;
         let now = self.started.elapsed();
         let period = |at: Duration, every: Duration| at.as_nanos().checked_div(every.as_nanos());
-        let revoked = faults.iter().any(|fault| match fault {
+        let refused = faults.iter().any(|fault| match fault {
             Fault::RevokeTokens { every } => period(token.issued, *every) != period(now, *every),
+            Fault::TokensNotYetValid { after } => now.saturating_sub(token.issued) < *after,
             _ => false,
         });
-        if revoked || !self.identity.is_fresh(&token, now) {
-            return Err(refusal("The token is expired or revoked."));
+        if refused || !self.identity.is_fresh(&token, now) {
+            return Err(refusal("The token is expired, revoked or not valid yet."));
         }
         if !token.scopes.iter().any(|scope| scope == LICENSE_SCOPE) {
             return Err((StatusCode::FORBIDDEN, "The app lacks the permission."));

@@ -163,6 +163,35 @@ pub fn tokens() -> Vec<Row> {
             [token(Fault::GzipBomb { mebibytes: 2048 })],
         ),
         row(
+            "token, too large",
+            "an `access_token` of 17 KiB",
+            [token(values(&["access_token"], format!("\"{}\"", "a".repeat(17 * 1024)).leak()))],
+        ),
+        row("token, large", "an `access_token` of 16 KiB that the API does not know, and repeats in its 401", {
+            let large = "a".repeat(16 * 1024);
+            let said = format!(r#"{{"message":"{} {large}"}}"#, "a".repeat(40 * 1024));
+            [token(values(&["access_token"], format!("\"{large}\"").leak())), api(answer(401, said))]
+        }),
+        Row {
+            always: vec![listing(Fault::SmallPages(5)), api(Fault::TokensNotYetValid { after: millis(1500) })],
+            ..Row::new(
+                "token, not valid yet",
+                "tokens are accepted only 1.5 s after they were issued, from the start on; then the one in use is revoked",
+                vec![Trouble::Revoke],
+            )
+            .ends(Ends::Never)
+        },
+        Row {
+            token_lifetime: Duration::from_secs(8),
+            ..row(
+                "token, not valid yet at renewals",
+                "tokens live 8 s, and are accepted only 0.8 s after they were issued: the old one is used meanwhile",
+                [api(Fault::TokensNotYetValid { after: millis(800) })],
+            )
+            .outlasts()
+            .ends(Ends::Never)
+        },
+        row(
             "invalid_client",
             "401 `invalid_client` to token requests",
             [token(answer(401, r#"{"error":"invalid_client"}"#))],

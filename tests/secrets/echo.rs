@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 /// How an endpoint answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -93,7 +96,12 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
     let in_html = secret.replace('&', "&amp;");
     // As .NET writes JSON, within the JSON that comes.
     let in_json = secret.replace('&', r"\u0026").replace('+', r"\u002B");
-    let message = format!("{secret} {in_html} {in_json} {proxy} {head} {body} {}", "x".repeat(150));
+    // Within something that is encoded, and as a log that shortens secrets has it.
+    let in_base64 =
+        ["", "x", "xy"].map(|before| BASE64_STANDARD.encode(format!("{before}{secret}:{secret}"))).join(" ");
+    let beginning = secret.get(..50).unwrap_or_default();
+    let message =
+        format!("{secret} {in_html} {in_json} {beginning}... {in_base64} {proxy} {head} {body} {}", "x".repeat(150));
     let (status, text) = match how {
         Answer::Right if is_identity => {
             (200, serde_json::json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}).to_string())

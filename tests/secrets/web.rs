@@ -8,7 +8,7 @@ use avepoint_exporter::web::Access;
 
 use super::echo::Echo;
 use super::support::Exporter;
-use super::{PAGES, SECRET, TOKEN, all_secrets, config, holds_no_key, is_clean, key_forms};
+use super::{PAGES, SECRET, TOKEN, all_secrets, config, holds_no_key, is_clean, key_forms, saved_state};
 
 const PASSWORD: &str = "c4n4ry0fAWebPassword";
 const WRONG_PASSWORD: &str = "c4n4ry0fAWrongPassword";
@@ -99,8 +99,7 @@ fn nothing_of_the_web_configuration_and_its_clients_is_shown() {
         }
         let (code, _) = exporter.terminate();
         assert_eq!(code, Some(0));
-        let state = fs::read(folder.path().join("state")).unwrap();
-        check("the state file", &String::from_utf8_lossy(&state));
+        check("the state file", &saved_state(folder.path()));
         let log = exporter.log().to_owned();
         assert!(log.contains("web.yml") && log.contains("TRACE") | log.contains("trace"), "{log}");
         check(&format!("the log in {format}"), &log);

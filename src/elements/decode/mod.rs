@@ -24,7 +24,7 @@ mod tests;
 pub use field::Field;
 pub use seats::{customer_seats, product_available, product_purchased, tenant_seats};
 pub use services::services;
-pub use token::{Token, error_message, token};
+pub use token::{OAUTH_ERRORS, Token, error_message, oauth_error, token};
 
 /// An answer, and what of it could not be read.
 #[derive(Clone, Debug, PartialEq)]

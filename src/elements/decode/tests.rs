@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{Moment, Quantity, Seats, Subscription};
+use crate::elements::redaction::Secrets;
 
 fn quantity(number: u32) -> Option<Quantity> {
     Quantity::new(number.into())
@@ -292,7 +293,7 @@ fn decode_all(body: &[u8]) {
     let _ = product_purchased(body);
     let _ = product_available(body);
     let _ = token(body);
-    let _ = error_message(body, &[]);
+    let _ = error_message(body, &Secrets::default());
     if let Ok(page) = tenant_seats(body) {
         assert!(page.value.rows.len() <= page.value.received);
     }

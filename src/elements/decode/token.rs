@@ -7,12 +7,12 @@ use secrecy::SecretString;
 use super::json::{self, Json, Row};
 use super::number;
 use super::{Malformed, without_addresses};
-use crate::elements::redaction::redacted;
+use crate::elements::redaction::Secrets;
 
 /// An access token. `Debug` does not show it.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// `access_token`: visible ASCII, so that it can stand in a header.
+    /// `access_token`: visible ASCII, so that it can stand in a header, and at most 16 KiB.
     pub access_token: SecretString,
     /// `expires_in`: how long it lives from now; at most a day.
     pub expires_in: Duration,
@@ -20,7 +20,22 @@ pub struct Token {
 
 /// A token lives one hour, where `expires_in` does not say otherwise.
 const USUAL_LIFE: u64 = 3600;
-const LONGEST_LIFE: u64 = 24 * 3600;
+const MAX_LIFE: u64 = 24 * 3600;
+/// In bytes. Every request carries the token, and servers limit headers to less than this.
+const MAX_TOKEN: usize = 16 * 1024;
+/// In characters.
+const MAX_MESSAGE: usize = 200;
+const MAX_OAUTH_ERROR: usize = 64;
+
+/// The error codes of token requests (RFC 6749 §5.2).
+pub const OAUTH_ERRORS: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
 
 /// `{"access_token", "expires_in", "token_type"}`. An `expires_in` that is absent, unreadable or 0 is an hour. The
 /// message never quotes the body.
@@ -32,6 +47,10 @@ pub fn token(body: &[u8]) -> Result<Token, Malformed> {
         return Err(Malformed::new(format!("expected an object with \"access_token\", got {}", json.kind())));
     };
     let token = match row.get("access_token").as_text() {
+        Some(token) if token.len() > MAX_TOKEN => {
+            let got = token.len();
+            return Err(Malformed::new(format!("expected \"access_token\" of at most {MAX_TOKEN} bytes, got {got}")));
+        }
         Some(token) if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) => token,
         Some(_) => return Err(Malformed::new("expected \"access_token\" to be visible ASCII, got something else")),
         None => {
@@ -48,24 +67,35 @@ pub fn token(body: &[u8]) -> Result<Token, Malformed> {
         other => return Err(Malformed::new(format!("expected \"token_type\" to be Bearer, got {}", other.kind()))),
     }
     let seconds = number::count(row.get("expires_in")).value().filter(|&seconds| seconds > 0).unwrap_or(USUAL_LIFE);
-    Ok(Token { access_token: token.into(), expires_in: Duration::from_secs(seconds.min(LONGEST_LIFE)) })
+    Ok(Token { access_token: token.into(), expires_in: Duration::from_secs(seconds.min(MAX_LIFE)) })
 }
 
-/// What an error body says, on one line of at most 200 characters: `message`, OAuth's `error` with
+/// The code of an OAuth error (RFC 6749 §5.2), in lower case; `None` where it is not made of letters, digits and
+/// underscores, or is longer than 64.
+#[must_use]
+pub fn oauth_error(body: &[u8]) -> Option<String> {
+    let text = json::text(body);
+    let json = json::parse(&text).ok()?;
+    let code = json.row()?.get("error").as_text()?.trim().to_ascii_lowercase();
+    let is_code = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    ((1..=MAX_OAUTH_ERROR).contains(&code.len()) && code.bytes().all(is_code)).then_some(code)
+}
+
+/// What an error body of the API says, on one line of at most 200 characters: `message`, `error` with
 /// `error_description`, `error.message`, a problem's `title` with `detail`, or a bare JSON string. `None` for HTML,
 /// for text that is no JSON, and where nothing of these stands there. Without email addresses and these secrets.
 #[must_use]
-pub fn error_message(body: &[u8], secrets: &[&str]) -> Option<String> {
+pub fn error_message(body: &[u8], secrets: &Secrets) -> Option<String> {
     let text = json::text(body);
     let json = json::parse(&text).ok()?;
     let found = match json.row() {
         Some(row) => message_of(row),
         None => json.as_text().filter(|text| !text.starts_with('<')).map(str::to_owned),
     }?;
-    let found = redacted(&found, secrets);
+    let found = secrets.redact(&found);
     let words: Vec<&str> =
         found.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    Some(without_addresses(&words.join(" ")).chars().take(200).collect::<String>())
+    Some(without_addresses(&words.join(" ")).chars().take(MAX_MESSAGE).collect::<String>())
         .filter(|message| !message.is_empty())
 }
 
@@ -127,6 +157,34 @@ mod tests {
     }
 
     #[test]
+    fn a_token_has_a_largest_size() {
+        let body = |length| format!(r#"{{"access_token":"{}"}}"#, "a".repeat(length));
+        assert!(token(body(16 * 1024).as_bytes()).is_ok());
+        assert_eq!(
+            token(body(16 * 1024 + 1).as_bytes()).unwrap_err().to_string(),
+            "expected \"access_token\" of at most 16384 bytes, got 16385"
+        );
+    }
+
+    #[test]
+    fn of_an_oauth_error_nothing_but_its_code_is_read() {
+        for (body, code) in [
+            (r#"{"error":"invalid_client","error_description":"no client secret2"}"#, Some("invalid_client")),
+            (r#"{"Error":" Invalid_Scope "}"#, Some("invalid_scope")),
+            (r#"{"error":"AADSTS7000215"}"#, Some("aadsts7000215")),
+            (r#"{"error":"invalid client"}"#, None),
+            (r#"{"error":"eyJh.eyJz"}"#, None),
+            (r#"{"error":""}"#, None),
+            (r#"{"error":{"code":"x"}}"#, None),
+            ("invalid_client", None),
+        ] {
+            assert_eq!(oauth_error(body.as_bytes()).as_deref(), code, "{body}");
+        }
+        let code = |length| format!(r#"{{"error":"{}"}}"#, "a".repeat(length));
+        assert!(oauth_error(code(64).as_bytes()).is_some() && oauth_error(code(65).as_bytes()).is_none());
+    }
+
+    #[test]
     fn error_bodies_say_what_went_wrong() {
         for (body, message) in [
             (r#"{"message":"Invalid  type.\n\u0007"}"#, Some("Invalid type.")),
@@ -147,14 +205,18 @@ mod tests {
             ("null", None),
             ("", None),
         ] {
-            assert_eq!(error_message(body.as_bytes(), &[]).as_deref(), message, "{body}");
+            assert_eq!(error_message(body.as_bytes(), &Secrets::default()).as_deref(), message, "{body}");
         }
         let long = format!(r#"{{"message":"{}"}}"#, "ä".repeat(999));
-        assert_eq!(error_message(long.as_bytes(), &[]).unwrap().chars().count(), 200);
+        assert_eq!(error_message(long.as_bytes(), &Secrets::default()).unwrap().chars().count(), 200);
         let cut = format!(r#"{{"message":"{} anna@example.com"}}"#, "ä".repeat(194));
-        assert!(error_message(cut.as_bytes(), &[]).unwrap().ends_with("ä <addr"), "never half an address");
+        assert!(
+            error_message(cut.as_bytes(), &Secrets::default()).unwrap().ends_with("ä <addr"),
+            "never half an address"
+        );
         let token = "t".repeat(300);
         let echoed = format!(r#"{{"message":"no {token}"}}"#);
-        assert_eq!(error_message(echoed.as_bytes(), &[&token]).as_deref(), Some("no <secret>"), "never half a token");
+        let secrets = Secrets::new([token.as_str()]);
+        assert_eq!(error_message(echoed.as_bytes(), &secrets).as_deref(), Some("no <secret>"), "never half a token");
     }
 }

@@ -45,7 +45,9 @@ async fn a_name_that_moved_is_followed_while_the_old_server_answers_503() {
             async move { Ok(vec![SocketAddr::from((address, 0))]) }
         }
     });
-    let client = Client::with_resolver(&settings(&old), Clock::start(), resolver).unwrap();
+    let client =
+        Client::with_resolver(&settings(&old), Registrations::default().get(&settings(&old)), Clock::start(), resolver)
+            .unwrap();
     for _ in 0..3 {
         assert!(ask(&client, SEATS).await.is_ok());
     }

@@ -35,7 +35,7 @@ fn rows(ids: &[String]) -> String {
 async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>, Failure> {
     let mut listing = client.listing(ids);
     let mut all = Vec::new();
-    let mut admission = Some(client.admit().await);
+    let mut admission = Some(client.acquire().await);
     while let Some(page) = listing.next_page(admission.take()).await? {
         assert!(!page.is_empty());
         all.extend(page.into_iter().map(|customer| customer.id.to_string()));

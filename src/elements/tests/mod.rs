@@ -17,7 +17,8 @@ use server::{Say, Seen, Server, token};
 use crate::clock::Clock;
 use crate::config::{BudgetSettings, Credential, CustomerSettings, PartnerSettings, SecretSource};
 use crate::domain::{Answer, Question, TenantType};
-use crate::elements::{AskError, Client, Failure};
+use crate::elements::auth::Scope;
+use crate::elements::{AskError, Client, Failure, Registrations};
 
 const SECRET: &str = "hunter2-secret";
 
@@ -45,6 +46,22 @@ fn settings(server: &Server) -> PartnerSettings {
     }
 }
 
+/// The same settings, with a secret.
+fn copy(settings: &PartnerSettings) -> PartnerSettings {
+    let Credential::ClientSecret { secret, source, expires } = &settings.credential else { panic!("a secret") };
+    PartnerSettings {
+        name: settings.name.clone(),
+        api_url: settings.api_url.clone(),
+        token_url: settings.token_url.clone(),
+        client_id: settings.client_id.clone(),
+        credential: Credential::ClientSecret { secret: secret.clone(), source: source.clone(), expires: *expires },
+        budget: settings.budget,
+        proxy_url: settings.proxy_url.clone(),
+        ca_file: settings.ca_file.clone(),
+        customers: settings.customers.clone(),
+    }
+}
+
 fn client(settings: &PartnerSettings) -> Client {
     Client::new(settings, Clock::start()).unwrap()
 }
@@ -58,7 +75,7 @@ const SEATS: Question = Question::CustomerSeats(TenantType::Salesforce);
 const SEATS_BODY: &str = r#"{"type": 1, "availableUserSeat": 6, "assignedUserSeat": 14}"#;
 
 async fn ask(client: &Client, question: Question) -> Result<Answer, AskError> {
-    let admission = client.admit().await;
+    let admission = client.acquire().await;
     client.ask(&"some customer/1".into(), question, admission).await
 }
 

@@ -66,7 +66,7 @@ async fn ids_that_a_path_cannot_hold_are_not_asked_about() {
     let server = server(|_| say(200, SEATS_BODY)).await;
     let client = client(&settings(&server));
     for id in ["", ".", "..", "a\tb"] {
-        let admission = client.admit().await;
+        let admission = client.acquire().await;
         let failure = failure(client.ask(&id.into(), SEATS, admission).await);
         assert_eq!(failure.reason, FailureReason::BadRequest, "{id:?}");
     }

@@ -16,13 +16,13 @@ async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {
         let client = client.clone();
         tokio::spawn(async move { ask(&client, SEATS).await })
     };
-    while client.0.gate.state().closed_for.is_none() {
+    while client.0.rate_limiter.state().paused_for.is_none() {
         tokio::task::yield_now().await;
     }
     assert_eq!(metric(&client, "avepoint_api_throttled", &[]), Some(1.0));
-    let state = client.0.gate.state();
+    let state = client.0.rate_limiter.state();
     assert!(state.rate < 510.0);
-    let until = client.0.clock.now().saturating_add(state.closed_for.unwrap()).unwrap();
+    let until = client.0.clock.now().saturating_add(state.paused_for.unwrap()).unwrap();
     assert!(ask(&client, SEATS).await.is_ok());
     assert!(client.0.clock.now().saturating_add(Duration::from_millis(5)).unwrap() >= until);
     assert!(first.await.unwrap().is_ok());
@@ -36,7 +36,7 @@ async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {
 async fn a_gate_that_stays_closed_fails_what_is_asked() {
     let server = server(|_| say_with(429, &[("retry-after", "3000")], "")).await;
     let client = client(&settings(&server));
-    let held = client.admit().await;
+    let held = client.acquire().await;
     assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Throttled);
     // Admitted before the gate closed: it does not go out, and does not wait for an hour either.
     assert_eq!(failure(client.ask(&"c".into(), SEATS, held).await).reason, FailureReason::Throttled);
@@ -49,9 +49,9 @@ async fn no_more_are_under_way_than_the_concurrency() {
     let mut settings = settings(&server);
     settings.budget.concurrency = 2;
     let client = client(&settings);
-    let first = client.admit().await;
-    let second = client.admit().await;
-    let third = tokio::time::timeout(Duration::from_millis(20), client.admit()).await;
+    let first = client.acquire().await;
+    let second = client.acquire().await;
+    let third = tokio::time::timeout(Duration::from_millis(20), client.acquire()).await;
     assert!(third.is_err());
     drop(first);
     assert!(ask(&client, SEATS).await.is_ok());

@@ -13,9 +13,10 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use tracing::{debug, warn};
 
-use super::auth::Auth;
-use super::budget::Gate;
+use super::auth::{Auth, Scope};
 use super::decode::{Field, Unreadable};
+use super::rate_limit::RateLimiter;
+use super::redaction::Secrets;
 use crate::catalog::{self, Family};
 use crate::domain::{Collector, FailureReason, PartnerName};
 
@@ -81,7 +82,6 @@ impl Counters {
             unreadable: counters(&catalog::UNREADABLE_VALUES)?,
             warned: Mutex::default(),
         };
-        new.token_requests.with_label_values::<&str>(&[]);
         for operation in Operation::all().map(Operation::as_str) {
             new.requests.with_label_values(&[operation]);
             new.durations.with_label_values(&[operation]);
@@ -90,8 +90,11 @@ impl Counters {
                 new.failures.with_label_values(&[operation, reason.as_str()]);
             }
         }
-        for reason in FailureReason::ALL {
-            new.token_failures.with_label_values(&[reason.as_str()]);
+        for scope in Scope::in_use().map(Scope::as_str) {
+            new.token_requests.with_label_values(&[scope]);
+            for reason in FailureReason::ALL {
+                new.token_failures.with_label_values(&[scope, reason.as_str()]);
+            }
         }
         for field in Field::ALL {
             new.unreadable.with_label_values(&[field.as_str()]);
@@ -102,9 +105,12 @@ impl Counters {
     /// A request goes out.
     pub(super) fn sent(&self, operation: Operation) {
         self.requests.with_label_values(&[operation.as_str()]).inc();
-        if operation == Operation::Token {
-            self.token_requests.with_label_values::<&str>(&[]).inc();
-        }
+    }
+
+    /// A request for a token goes out.
+    pub(super) fn token_request_sent(&self, scope: Scope) {
+        self.sent(Operation::Token);
+        self.token_requests.with_label_values(&[scope.as_str()]).inc();
     }
 
     /// It was answered, or it failed.
@@ -112,9 +118,14 @@ impl Counters {
         self.durations.with_label_values(&[operation.as_str()]).observe(took.as_secs_f64());
         if let Some(reason) = failed {
             self.failures.with_label_values(&[operation.as_str(), reason.as_str()]).inc();
-            if operation == Operation::Token {
-                self.token_failures.with_label_values(&[reason.as_str()]).inc();
-            }
+        }
+    }
+
+    /// A request for a token was answered, or it failed.
+    pub(super) fn token_request_answered(&self, scope: Scope, took: Duration, failed: Option<FailureReason>) {
+        self.answered(Operation::Token, took, failed);
+        if let Some(reason) = failed {
+            self.token_failures.with_label_values(&[scope.as_str(), reason.as_str()]).inc();
         }
     }
 
@@ -130,13 +141,13 @@ impl Counters {
     }
 
     /// Values of an answer were left out. The first of a field is a warning.
-    pub(super) fn left_out(&self, operation: Operation, unreadable: &[Unreadable]) {
+    pub(super) fn left_out(&self, operation: Operation, unreadable: &[Unreadable], secrets: &Secrets) {
         for Unreadable { field, text, count } in unreadable {
             self.unreadable.with_label_values(&[field.as_str()]).inc_by(*count);
             let first = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*field);
             let (partner, collector) = (&self.partner, operation.as_str());
             // An id that is missing is the only one without a text; a text with an address stays here.
-            let text = if text.contains('@') { "<address>" } else { text };
+            let text = if text.contains('@') { "<address>".to_owned() } else { secrets.redact(text) };
             if first {
                 warn!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
             } else {
@@ -148,7 +159,7 @@ impl Counters {
 
 /// The gauges of one partner, read when they are collected.
 pub(super) struct Gauges {
-    gate: Gate,
+    rate_limiter: RateLimiter,
     auth: Auth,
     throttled: Gauge,
     rate: Gauge,
@@ -160,7 +171,7 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub(super) fn new(partner: &PartnerName, gate: Gate, auth: Auth) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(partner: &PartnerName, rate_limiter: RateLimiter, auth: Auth) -> Result<Self, prometheus::Error> {
         let vec = |family: &Family| GaugeVec::new(opts(family, partner), variable_labels(family));
         let throttled = Gauge::with_opts(opts(&catalog::API_THROTTLED, partner))?;
         let rate = Gauge::with_opts(opts(&catalog::API_RATE_LIMIT, partner))?;
@@ -172,7 +183,7 @@ impl Gauges {
         let descriptions = collectors.iter().flat_map(|collector| collector.desc()).cloned().collect();
         let throttled_seconds = Mutex::new(throttled_seconds);
         Ok(Self {
-            gate,
+            rate_limiter,
             auth,
             throttled,
             rate,
@@ -191,12 +202,14 @@ impl Collect for Gauges {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let seconds = self.throttled_seconds.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self.gate.state();
-        self.throttled.set(if state.closed_for.is_some() { 1.0 } else { 0.0 });
+        let state = self.rate_limiter.state();
+        self.throttled.set(if state.paused_for.is_some() { 1.0 } else { 0.0 });
         self.rate.set(state.rate);
-        seconds.inc_by((state.throttled.as_secs_f64() - seconds.get()).max(0.0));
-        if let Some(expires) = self.auth.status().token_expires {
-            self.token_expiration.with_label_values::<&str>(&[]).set(unix_seconds(expires));
+        seconds.inc_by((state.paused_total.as_secs_f64() - seconds.get()).max(0.0));
+        for scope in Scope::ALL {
+            if let Some(expires) = self.auth.token_expires(scope) {
+                self.token_expiration.with_label_values(&[scope.as_str()]).set(unix_seconds(expires));
+            }
         }
         if let (credential, Some(expires)) = self.auth.credential_expiration() {
             self.credential_expiration.with_label_values(&[credential]).set(unix_seconds(expires));
