@@ -115,6 +115,8 @@ families! {
         "Polls of targets that failed, after all retries.";
     POLL_LAG = Gauge "avepoint_poll_lag_seconds" ["partner"]
         "How late the most overdue target is; 0 when nothing is overdue.";
+    UP = Gauge "avepoint_up" ["partner"]
+        "1 while some request of the partner to the API has succeeded within its shortest interval and two minutes, else 0.";
     DISCOVERY_LAST_SUCCESS = Gauge "avepoint_discovery_last_success_timestamp_seconds" ["partner"]
         "When the list of customers was last read completely, Unix time.";
     CUSTOMERS = Gauge "avepoint_customers" ["partner"]
@@ -159,6 +161,8 @@ families! {
         "0 if the state file could not be used at the start (set aside, or not readable), else 1; absent without one.";
     PANICS = Counter "avepoint_exporter_panics_total" ["task"]
         "Panics, each of them a bug: poll, render, state (restoring or saving), connection (serving a peer) or other. Each has a log line.";
+    LEADING = Gauge "avepoint_exporter_leading" []
+        "1 while this exporter polls; one without replicas always does.";
     TASKS = Gauge "avepoint_exporter_tasks" []
         "Tasks of the asynchronous runtime that have not ended: those of its own, polls under way, and about one for each connection.";
     SERIES = Gauge "avepoint_exporter_series" []

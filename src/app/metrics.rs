@@ -35,6 +35,9 @@ impl AppMetrics {
         counters.registry.register(Box::new(counters.reload_successful.clone()))?;
         counters.registry.register(Box::new(counters.reloaded_at.clone()))?;
         counters.registry.register(Box::new(counters.tasks.clone()))?;
+        let leading = IntGauge::with_opts(Opts::from(&catalog::LEADING))?;
+        leading.set(1);
+        counters.registry.register(Box::new(leading))?;
         counters.registry.register(Box::new(counters.panics.clone()))?;
         counters.reloaded(true);
         Ok(counters)

@@ -11,9 +11,12 @@ use crate::config::{CollectorSettings, PartnerSettings, read_file};
 use crate::elements::{Client, ClientError, Registration};
 use crate::health::Monitor;
 use crate::inventory::state_file::KnownPartner;
-use crate::inventory::{Inventory, Past, Shared};
+use crate::inventory::{Inventory, Past, Shared, is_older};
 use crate::polling::{CustomerFilter, PollCounters, Poller};
 use crate::web::readiness::PartnerReadiness;
+
+/// Beyond the shortest interval, for a success to be recent.
+const UP_TOLERANCE: Duration = Duration::from_mins(2);
 
 /// A partner as a configuration wants it, with all that could fail behind it. Nothing is asked yet.
 #[derive(Debug)]
@@ -145,7 +148,11 @@ impl Partner {
     /// The partner's own families as they are now.
     #[must_use]
     pub fn gather(&self) -> Vec<Vec<MetricFamily>> {
-        vec![self.client.gather(), self.counters.gather(self.clock.now())]
+        let now = self.clock.now();
+        let intervals = self.collectors.enabled().map(|collector| self.collectors.schedule(collector).interval);
+        let longest_silence = intervals.min().unwrap_or_default() + UP_TOLERANCE;
+        let is_up = self.client.last_success().is_some_and(|at| !is_older(at, longest_silence, now));
+        vec![self.client.gather(), self.counters.gather(now, is_up)]
     }
 }
 

@@ -187,6 +187,12 @@ impl Client {
         self.0.registry.gather()
     }
 
+    /// When a request to the API last succeeded.
+    #[must_use]
+    pub fn last_success(&self) -> Option<jiff::Timestamp> {
+        self.0.health.last_success()
+    }
+
     /// Requests that were answered or that failed so far, token requests included.
     #[must_use]
     pub fn requests_ended(&self) -> u64 {

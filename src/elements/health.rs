@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -23,6 +24,7 @@ struct Last {
     /// There was a warning since the last success.
     said: bool,
     warned: Option<Instant>,
+    succeeded_at: Option<Timestamp>,
 }
 
 impl Health {
@@ -31,7 +33,18 @@ impl Health {
         self.last().reason
     }
 
-    /// A request was answered.
+    /// When a request to the API last succeeded.
+    pub(super) fn last_success(&self) -> Option<Timestamp> {
+        self.last().succeeded_at
+    }
+
+    /// A request to the API succeeded.
+    pub(super) fn api_succeeded(&self, now: Timestamp) {
+        self.succeeded();
+        self.last().succeeded_at = Some(now);
+    }
+
+    /// A request succeeded, be it to the identity service.
     pub(super) fn succeeded(&self) {
         let mut last = self.last();
         (last.reason, last.said) = (None, false);
@@ -75,10 +88,12 @@ mod tests {
         assert!(note(FailureReason::Connect, 0), "at the start");
         assert!(!note(FailureReason::Timeout, 100), "not again until a success");
         assert_eq!(health.reason(), Some(FailureReason::Timeout));
-        health.succeeded();
+        health.api_succeeded(Timestamp::UNIX_EPOCH);
+        assert_eq!(health.last_success(), Some(Timestamp::UNIX_EPOCH));
         assert_eq!(health.reason(), None);
         assert!(note(FailureReason::Connect, 100));
-        health.succeeded();
+        health.api_succeeded(Timestamp::UNIX_EPOCH);
+        assert_eq!(health.last_success(), Some(Timestamp::UNIX_EPOCH));
         assert!(!note(FailureReason::Connect, 159), "not where every other request fails");
         assert!(!note(FailureReason::Forbidden, 160), "it is not tried again");
         assert_eq!(health.reason(), Some(FailureReason::Forbidden));

@@ -254,7 +254,7 @@ impl Client {
         self.0.counters.answered(operation, took, failed);
         match outcome {
             Ok(answer) => {
-                self.0.health.succeeded();
+                self.0.health.api_succeeded(self.0.clock.now());
                 answer.map_or(Outcome::Absent, |value| Outcome::Answered(value, took))
             }
             Err(failure) => {

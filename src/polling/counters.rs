@@ -21,6 +21,7 @@ pub struct PollCounters {
     failures: IntCounterVec,
     planned: GaugeVec,
     lag: Gauge,
+    up: Gauge,
     /// When the head of the queue is or was due, milliseconds of Unix time.
     head_due: Arc<AtomicI64>,
     partner: PartnerName,
@@ -41,6 +42,7 @@ impl PollCounters {
                 catalog::COLLECTOR_PLANNED_REQUESTS.labels,
             )?,
             lag: Gauge::with_opts(Opts::from(&catalog::POLL_LAG).const_label("partner", partner.as_str()))?,
+            up: Gauge::with_opts(Opts::from(&catalog::UP).const_label("partner", partner.as_str()))?,
             head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
             partner: partner.clone(),
         };
@@ -48,6 +50,7 @@ impl PollCounters {
         counters.registry.register(Box::new(counters.failures.clone()))?;
         counters.registry.register(Box::new(counters.planned.clone()))?;
         counters.registry.register(Box::new(counters.lag.clone()))?;
+        counters.registry.register(Box::new(counters.up.clone()))?;
         for collector in enabled {
             counters.polls.with_label_values(&[partner.as_str(), collector.as_str()]);
             for reason in FailureReason::ALL {
@@ -57,9 +60,10 @@ impl PollCounters {
         Ok(counters)
     }
 
-    /// The families as they are at `now`.
+    /// The families as they are at `now`. `is_up` is whether requests succeed.
     #[must_use]
-    pub fn gather(&self, now: Timestamp) -> Vec<MetricFamily> {
+    pub fn gather(&self, now: Timestamp, is_up: bool) -> Vec<MetricFamily> {
+        self.up.set(f64::from(u8::from(is_up)));
         let head_due = self.head_due.load(Ordering::Relaxed);
         let late = if head_due == NOTHING_DUE { 0 } else { now.as_millisecond().saturating_sub(head_due).max(0) };
         self.lag.set(late as f64 / 1000.0);
