@@ -367,7 +367,10 @@ fn the_format_before_is_read_and_loses_nothing() {
     let config = Config::parse(&yaml, &folder).unwrap();
     assert!(expected.len() > 600);
     for state in [before, after] {
-        assert_eq!(served_at(&config, &state, state.saved), expected);
+        let mut served = served_at(&config, &state, state.saved);
+        // It follows from the subscription's model, and version 0.1 did not have it.
+        served.retain(|series, _| !series.starts_with("avepoint_subscription_capacity_per_seat_bytes"));
+        assert_eq!(served, expected);
     }
 }
 
