@@ -1,8 +1,8 @@
 //! How fast scrapes are while the API floods the exporter, against the same flood sent to another process.
 //!
 //! `cargo bench --bench floods [-- SECONDS]`. The attackers are processes at `nice 19`. In the column "dummy" a process
-//! that reads and forgets is flooded while the exporter is scraped; in "exporter" it is the exporter itself. Both have
-//! the same four partners beside an honest one; in "dummy" nobody listens where the four partners are.
+//! that reads and forgets is flooded while the exporter is scraped; in "exporter" it is the same exporter, whose four
+//! partners beside the honest one had nobody to ask before a reload.
 
 #![allow(
     clippy::disallowed_methods,
@@ -24,6 +24,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,9 +62,9 @@ fn main() {
         let dummy = role(&["dummy", &address.to_string()], false);
         std::thread::sleep(Duration::from_secs(1));
         let beside = scrape(&exporter, seconds);
-        drop((dummy, exporter, folder));
+        drop(dummy);
 
-        let (exporter, _folder) = start(&simulator, address);
+        reload(&exporter, folder.path(), &yaml(&simulator, address));
         let flooded = scrape(&exporter, seconds);
         drop(attacker);
         println!(
@@ -128,7 +129,7 @@ fn read_and_forget(address: SocketAddr) {
     readers.into_iter().for_each(|reader| reader.join().unwrap());
 }
 
-fn start(simulator: &Simulated, flooded: SocketAddr) -> (Exporter, tempfile::TempDir) {
+fn yaml(simulator: &Simulated, flooded: SocketAddr) -> String {
     let budget = "budget: { requests_per_second: 200, burst: 100, concurrency: 8, timeout: 5s }";
     let partners: String = (0..PARTNERS)
         .map(|number| {
@@ -137,12 +138,31 @@ fn start(simulator: &Simulated, flooded: SocketAddr) -> (Exporter, tempfile::Tem
             )
         })
         .collect();
-    let folder = tempfile::tempdir().unwrap();
     let collectors = "collectors:\n  services: { interval: 10s, max_age: 10m }\n";
-    let exporter =
-        Exporter::with_config(folder.path(), &format!("{}{partners}{collectors}", config(simulator, budget, "")));
-    exporter.wait_for("the honest partner's tenants", |samples| of(samples, "avepoint_tenant_info").count() > 200);
+    format!("{}{partners}{collectors}", config(simulator, budget, ""))
+}
+
+/// An exporter that knows the honest partner's customers.
+fn start(simulator: &Simulated, flooded: SocketAddr) -> (Exporter, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &yaml(simulator, flooded));
+    exporter.wait_for("the honest partner's first pass", |samples| {
+        of(samples, "avepoint_collector_targets")
+            .filter(|(series, _)| series.contains("\"main\"") && series.contains("pending"))
+            .all(|(_, pending)| pending == 0.0)
+            && of(samples, "avepoint_tenant_info").count() > 50
+    });
     (exporter, folder)
+}
+
+/// The same exporter with another configuration.
+fn reload(exporter: &Exporter, folder: &Path, yaml: &str) {
+    const RELOADED: &str = "avepoint_exporter_config_last_reload_success_timestamp_seconds";
+    let before = of(&exporter.samples(), RELOADED).next().map(|(_, at)| at);
+    std::fs::write(folder.join("config.yaml"), yaml).unwrap();
+    let told = Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    exporter.wait_for("the reload", |samples| of(samples, RELOADED).next().map(|(_, at)| at) != before);
 }
 
 /// Milliseconds, sorted.
