@@ -68,15 +68,15 @@ fn main() {
         let flooded = scrape(&exporter, seconds);
         drop(attacker);
         println!(
-            "{:16}{:8.1} ms{:5.1} ms{:9.1} ms{:5.1} ms{:12.1} ms{:5.1} ms{:13.2}{:9}",
+            "{:16}{:8.1} ms{:6.1} ms{:9.1} ms{:6.1} ms{:12.1} ms{:6.1} ms{:13.2}{:9}",
             flood.name(),
-            quiet.at(0.5),
-            quiet.at(0.99),
-            beside.at(0.5),
-            beside.at(0.99),
-            flooded.at(0.5),
-            flooded.at(0.99),
-            flooded.at(0.99) / beside.at(0.99),
+            quiet.at(50),
+            quiet.at(99),
+            beside.at(50),
+            beside.at(99),
+            flooded.at(50),
+            flooded.at(99),
+            flooded.at(99) / beside.at(99),
             quiet.failed + beside.failed + flooded.failed,
         );
     }
@@ -112,9 +112,9 @@ fn attack(flood: Flood) {
 
 /// Asks as often as the flooded partners do, reads until the same deadline and forgets.
 fn read_and_forget(address: SocketAddr) {
-    let readers: Vec<_> = (0..PARTNERS)
-        .map(|_| {
-            std::thread::spawn(move || {
+    std::thread::scope(|scope| {
+        for _ in 0..PARTNERS {
+            scope.spawn(|| {
                 let mut buffer = vec![0; 64 * 1024];
                 loop {
                     let mut stream = TcpStream::connect(address).unwrap();
@@ -123,21 +123,21 @@ fn read_and_forget(address: SocketAddr) {
                     let end = Instant::now() + TIMEOUT;
                     while Instant::now() < end && matches!(stream.read(&mut buffer), Ok(1..)) {}
                 }
-            })
-        })
-        .collect();
-    readers.into_iter().for_each(|reader| reader.join().unwrap());
+            });
+        }
+    });
 }
 
 fn yaml(simulator: &Simulated, flooded: SocketAddr) -> String {
     let budget = "budget: { requests_per_second: 200, burst: 100, concurrency: 8, timeout: 5s }";
-    let partners: String = (0..PARTNERS)
+    let partners = (0..PARTNERS)
         .map(|number| {
             format!(
                 "  - name: flooded-{number}\n    api_url: http://{flooded}\n    token_url: http://{flooded}/connect/token\n    auth: {{ client_id: app-{number}, client_secret: secret }}\n    {budget}\n"
             )
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let collectors = "collectors:\n  services: { interval: 10s, max_age: 10m }\n";
     format!("{}{partners}{collectors}", config(simulator, budget, ""))
 }
@@ -172,8 +172,8 @@ struct Times {
 }
 
 impl Times {
-    fn at(&self, share: f64) -> f64 {
-        let index = ((self.sorted.len() as f64 * share) as usize).min(self.sorted.len().saturating_sub(1));
+    fn at(&self, percent: usize) -> f64 {
+        let index = (self.sorted.len() * percent / 100).min(self.sorted.len().saturating_sub(1));
         self.sorted.get(index).copied().unwrap_or(f64::NAN)
     }
 }
