@@ -1,8 +1,8 @@
 //! How fast scrapes are while the API floods the exporter, against the same flood sent to another process.
 //!
 //! `cargo bench --bench floods [-- SECONDS]`. The attackers are processes at `nice 19`. In the column "dummy" a process
-//! that reads and forgets is flooded while the exporter is scraped; in "exporter" it is the exporter itself. Both have
-//! the same four partners beside an honest one; in "dummy" nobody listens where the four partners are.
+//! that reads and forgets is flooded while the exporter is scraped; in "exporter" it is the same exporter, whose four
+//! partners beside the honest one had nobody to ask before a reload.
 
 #![allow(
     clippy::disallowed_methods,
@@ -24,6 +24,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,21 +62,21 @@ fn main() {
         let dummy = role(&["dummy", &address.to_string()], false);
         std::thread::sleep(Duration::from_secs(1));
         let beside = scrape(&exporter, seconds);
-        drop((dummy, exporter, folder));
+        drop(dummy);
 
-        let (exporter, _folder) = start(&simulator, address);
+        reload(&exporter, folder.path(), &yaml(&simulator, address));
         let flooded = scrape(&exporter, seconds);
         drop(attacker);
         println!(
-            "{:16}{:8.1} ms{:5.1} ms{:9.1} ms{:5.1} ms{:12.1} ms{:5.1} ms{:13.2}{:9}",
+            "{:16}{:8.1} ms{:6.1} ms{:9.1} ms{:6.1} ms{:12.1} ms{:6.1} ms{:13.2}{:9}",
             flood.name(),
-            quiet.at(0.5),
-            quiet.at(0.99),
-            beside.at(0.5),
-            beside.at(0.99),
-            flooded.at(0.5),
-            flooded.at(0.99),
-            flooded.at(0.99) / beside.at(0.99),
+            quiet.at(50),
+            quiet.at(99),
+            beside.at(50),
+            beside.at(99),
+            flooded.at(50),
+            flooded.at(99),
+            flooded.at(99) / beside.at(99),
             quiet.failed + beside.failed + flooded.failed,
         );
     }
@@ -111,9 +112,9 @@ fn attack(flood: Flood) {
 
 /// Asks as often as the flooded partners do, reads until the same deadline and forgets.
 fn read_and_forget(address: SocketAddr) {
-    let readers: Vec<_> = (0..PARTNERS)
-        .map(|_| {
-            std::thread::spawn(move || {
+    std::thread::scope(|scope| {
+        for _ in 0..PARTNERS {
+            scope.spawn(|| {
                 let mut buffer = vec![0; 64 * 1024];
                 loop {
                     let mut stream = TcpStream::connect(address).unwrap();
@@ -122,27 +123,46 @@ fn read_and_forget(address: SocketAddr) {
                     let end = Instant::now() + TIMEOUT;
                     while Instant::now() < end && matches!(stream.read(&mut buffer), Ok(1..)) {}
                 }
-            })
-        })
-        .collect();
-    readers.into_iter().for_each(|reader| reader.join().unwrap());
+            });
+        }
+    });
 }
 
-fn start(simulator: &Simulated, flooded: SocketAddr) -> (Exporter, tempfile::TempDir) {
+fn yaml(simulator: &Simulated, flooded: SocketAddr) -> String {
     let budget = "budget: { requests_per_second: 200, burst: 100, concurrency: 8, timeout: 5s }";
-    let partners: String = (0..PARTNERS)
+    let partners = (0..PARTNERS)
         .map(|number| {
             format!(
                 "  - name: flooded-{number}\n    api_url: http://{flooded}\n    token_url: http://{flooded}/connect/token\n    auth: {{ client_id: app-{number}, client_secret: secret }}\n    {budget}\n"
             )
         })
-        .collect();
-    let folder = tempfile::tempdir().unwrap();
+        .collect::<Vec<_>>()
+        .concat();
     let collectors = "collectors:\n  services: { interval: 10s, max_age: 10m }\n";
-    let exporter =
-        Exporter::with_config(folder.path(), &format!("{}{partners}{collectors}", config(simulator, budget, "")));
-    exporter.wait_for("the honest partner's tenants", |samples| of(samples, "avepoint_tenant_info").count() > 200);
+    format!("{}{partners}{collectors}", config(simulator, budget, ""))
+}
+
+/// An exporter that knows the honest partner's customers.
+fn start(simulator: &Simulated, flooded: SocketAddr) -> (Exporter, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let exporter = Exporter::with_config(folder.path(), &yaml(simulator, flooded));
+    exporter.wait_for("the honest partner's first pass", |samples| {
+        of(samples, "avepoint_collector_targets")
+            .filter(|(series, _)| series.contains("\"main\"") && series.contains("pending"))
+            .all(|(_, pending)| pending == 0.0)
+            && of(samples, "avepoint_tenant_info").count() > 50
+    });
     (exporter, folder)
+}
+
+/// The same exporter with another configuration.
+fn reload(exporter: &Exporter, folder: &Path, yaml: &str) {
+    const RELOADED: &str = "avepoint_exporter_config_last_reload_success_timestamp_seconds";
+    let before = of(&exporter.samples(), RELOADED).next().map(|(_, at)| at);
+    std::fs::write(folder.join("config.yaml"), yaml).unwrap();
+    let told = Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    exporter.wait_for("the reload", |samples| of(samples, RELOADED).next().map(|(_, at)| at) != before);
 }
 
 /// Milliseconds, sorted.
@@ -152,8 +172,8 @@ struct Times {
 }
 
 impl Times {
-    fn at(&self, share: f64) -> f64 {
-        let index = ((self.sorted.len() as f64 * share) as usize).min(self.sorted.len().saturating_sub(1));
+    fn at(&self, percent: usize) -> f64 {
+        let index = (self.sorted.len() * percent / 100).min(self.sorted.len().saturating_sub(1));
         self.sorted.get(index).copied().unwrap_or(f64::NAN)
     }
 }

@@ -38,7 +38,7 @@ fn scrapes_are_answered_while_the_api_floods() {
                 "  - name: flooded-{number}\n    api_url: http://{address}\n    token_url: http://{address}/connect/token\n    auth: {{ client_id: app-{number}, client_secret: secret }}\n    {budget}\n"
             )
         };
-        let flooded: String = (0..PARTNERS).map(flooded).collect();
+        let flooded = (0..PARTNERS).map(flooded).collect::<Vec<_>>().concat();
         let folder = tempfile::tempdir().unwrap();
         let exporter = Exporter::with_config(folder.path(), &format!("{honest}{flooded}{COLLECTORS}"));
         let start = Instant::now();

@@ -130,8 +130,6 @@ pub fn numbers() -> Vec<Row> {
 }
 
 pub fn pages() -> Vec<Row> {
-    let total = |json| [listing(values(&["totalCount"], json))];
-    let count = |count| [listing(Fault::WrongTotal(count))];
     let without = |field, every| Fault::Edit(Edit::Without { field, every });
     let empty = "{\"data\":[],\"metadata\":{\"totalCount\":0}}";
     // Each target is polled once in that time: of two answers, the second would be right to be believed.
@@ -213,6 +211,14 @@ pub fn pages() -> Vec<Row> {
             "no tenant has a `tenantId`",
             [api(without("tenantId", 1)).on(Operation::Api(Collector::TenantSeats))],
         ),
+    ]
+}
+
+pub fn totals() -> Vec<Row> {
+    let total = |json| [listing(values(&["totalCount"], json))];
+    let count = |count| [listing(Fault::WrongTotal(count))];
+    let without = |field, every| Fault::Edit(Edit::Without { field, every });
+    vec![
         row("total, more", "`totalCount` is 3 too high", count(TotalCount::More(3))).combines(),
         row("total, fewer", "`totalCount` is 3 too low", count(TotalCount::Fewer(3))).combines(),
         row("total, missing", "there is no `totalCount`", count(TotalCount::Absent)).combines(),

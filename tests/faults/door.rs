@@ -122,7 +122,7 @@ async fn serve(port: u16, to: SocketAddr, state: State) {
 
 /// After the status line: no colon, a space before it, no name, a folded line, a control character, and very many.
 fn odd_headers() -> String {
-    let many: String = (0..200).map(|number| format!("x-policy-{number}: applied\r\n")).collect();
+    let many = (0..200).fold(String::new(), |lines, number| lines + &format!("x-policy-{number}: applied\r\n"));
     format!("no colon\r\nx-space : yes\r\n: nameless\r\nx-folded: one\r\n  two\r\nx-bell: \u{7}\r\n{many}")
 }
 

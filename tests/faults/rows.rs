@@ -27,12 +27,7 @@ pub struct Row {
     pub token_lifetime: Duration,
     /// Of the simulator, before, during and after.
     pub always: Vec<Rule>,
-    /// Whether nothing may be asked, once the fault was met.
-    pub silences: bool,
-    /// Whether hardly anything may be asked while it lasts.
-    pub throttles: bool,
-    /// Whether every answer is to be read as if nothing were wrong.
-    pub harmless: bool,
+    pub requests: Requests,
     /// Whether it may be drawn for a combination.
     pub combines: bool,
 }
@@ -85,6 +80,18 @@ pub enum Ends {
     Never,
 }
 
+/// What is expected of requests while the fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requests {
+    Free,
+    /// None once the fault was met.
+    Silent,
+    /// Hardly any.
+    Few,
+    /// Every answer is read as if nothing were wrong.
+    Succeed,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     Http,
@@ -112,9 +119,7 @@ impl Row {
             wall: None,
             token_lifetime: Duration::from_secs(token_lifetime),
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
-            silences: false,
-            throttles: false,
-            harmless: false,
+            requests: Requests::Free,
             combines: false,
         }
     }
@@ -144,15 +149,15 @@ impl Row {
     }
 
     pub fn silences(self) -> Self {
-        Self { silences: true, ..self }
+        Self { requests: Requests::Silent, ..self }
     }
 
     pub fn throttles(self) -> Self {
-        Self { throttles: true, ..self }
+        Self { requests: Requests::Few, ..self }
     }
 
     pub fn harmless(self) -> Self {
-        Self { harmless: true, ..self }
+        Self { requests: Requests::Succeed, ..self }
     }
 
     pub fn combines(self) -> Self {

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::daemon::Daemon;
 use super::door::{Authority, Door, State};
-use super::rows::{Ends, Lasts, Row, Transport, Trouble, Which};
+use super::rows::{Ends, Lasts, Requests, Row, Transport, Trouble, Which};
 use super::setup::{Moving, authority, config, customer, get, newcomer, patience, world};
 use super::truth::{Groups, History, Listings, groups_of, is_content};
 use crate::support::{Samples, today, value};
@@ -83,11 +83,15 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
             moved_out = true;
         }
         // What was under way when the fault began has ended by then.
-        if row.harmless && failed_before.is_none() && start.elapsed() > SLACK {
+        if row.requests == Requests::Succeed && failed_before.is_none() && start.elapsed() > SLACK {
             failed_before = Some(scene.failures()?);
         }
         // What was under way when it was met has come back by then.
-        if row.silences && silent_since.is_none() && start.elapsed() > SLACK && scene.has_struck().is_ok() {
+        if row.requests == Requests::Silent
+            && silent_since.is_none()
+            && start.elapsed() > SLACK
+            && scene.has_struck().is_ok()
+        {
             silent_since = Some(scene.arrivals());
         }
         std::thread::sleep(TICK);
@@ -107,7 +111,7 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
         return Err(format!("asked {asked} times though it was told to wait"));
     }
     let (asked, most) = (scene.arrivals() - before, THROTTLED * (start.elapsed().as_secs_f64() + 1.0));
-    if row.throttles && asked as f64 > most {
+    if row.requests == Requests::Few && asked as f64 > most {
         return Err(format!("asked {asked} times though it was told to ask less: at most {most:.0}"));
     }
     let mended = Instant::now();
@@ -167,7 +171,7 @@ impl<'a> Scene<'a> {
             Lasts::Short if self.row.is_combined() => SHORT + INTERVAL,
             // Until times are told by the other clock, and judged.
             Lasts::Short if self.row.wall.is_some() => SLACK.mul_f64(patience()) + INTERVAL,
-            Lasts::Short if self.row.harmless => SLACK + INTERVAL * 2,
+            Lasts::Short if self.row.requests == Requests::Succeed => SLACK + INTERVAL * 2,
             Lasts::Short => SHORT,
             Lasts::Outlasts => SHORT_AGE + INTERVAL + SLACK,
         }
@@ -232,7 +236,7 @@ impl<'a> Scene<'a> {
             return Err(format!("{LATE}rules met no request: {rules:?}"));
         }
         let doors = self.row.troubles.iter().any(|trouble| !matches!(trouble, Trouble::Rule(_) | Trouble::Clock(..)));
-        if doors && !self.row.harmless && self.failures()? == 0.0 {
+        if doors && self.row.requests != Requests::Succeed && self.failures()? == 0.0 {
             return Err("no request failed".to_owned());
         }
         Ok(())

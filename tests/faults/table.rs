@@ -2,7 +2,7 @@
 
 use avepoint_exporter::simulator::{Fault, RetryAfter, Rule};
 
-use super::answering::{bodies, numbers, pages};
+use super::answering::{bodies, numbers, pages, totals};
 use super::clock::{WALLS, Wall};
 use super::refusing::{connections, refusals, server_errors, throttling, tokens};
 use super::rows::*;
@@ -10,7 +10,7 @@ use super::rows::*;
 /// Every row but the combinations. Redirects point to `trap`.
 pub fn all_rows(trap: &str) -> Vec<Row> {
     let other_side = [throttling(), refusals(), tokens(), server_errors(), connections()];
-    let answers = [bodies(), numbers(), pages()];
+    let answers = [bodies(), numbers(), pages(), totals()];
     [other_side.concat(), answers.concat(), ways(trap), clocks()].concat()
 }
 

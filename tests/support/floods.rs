@@ -104,11 +104,9 @@ fn connection(mut stream: &TcpStream, flood: Flood, body: &[u8]) -> std::io::Res
 fn large() -> Vec<u8> {
     let product = r#"{"service":"S","change":1,"expirationDate":"2030-01-01","purchasedUserSeats":7},"#;
     let products = product.repeat(900);
-    let rows: String = (0..100)
-        .map(|id| format!(r#"{{"customerId":"flood-{id}","products":[{}]}},"#, products.trim_end_matches(',')))
-        .collect();
-    let mut body =
-        format!(r#"{{"data":[{}],"metadata":{{"totalCount":100}}}}"#, rows.trim_end_matches(',')).into_bytes();
+    let row = |id| format!(r#"{{"customerId":"flood-{id}","products":[{}]}}"#, products.trim_end_matches(','));
+    let rows = (0..100).map(row).collect::<Vec<_>>().join(",");
+    let mut body = format!(r#"{{"data":[{rows}],"metadata":{{"totalCount":100}}}}"#).into_bytes();
     assert!(body.len() < LIMIT);
     body.resize(LIMIT, b' ');
     body

@@ -1,4 +1,4 @@
-//! FieldValue one field after the other, with the account of what could not be read.
+//! Reads one field after the other, with the account of what could not be read.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
