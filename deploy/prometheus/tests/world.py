@@ -9,6 +9,8 @@ import collections
 import yaml
 
 DAY = 1440
+RUNBOOKS = "https://github.com/avepoint-exporter/avepoint_exporter/blob/main/deploy/runbooks"
+GRAFANA = "http://localhost:3000"
 INTERVALS = {"services": 15, "tenant_seats": 60}
 MAX_AGES = {"services": 60, "tenant_seats": 240}
 STATES = ("fresh", "stale", "failing", "pending", "absent")
@@ -33,6 +35,10 @@ def steps(*changes):
     return value
 
 
+def _scaled(value, factor):
+    return lambda time: None if (now := at(value, time)) is None else now * factor
+
+
 class Customer:
     """`read` is True while polls succeed; `listed` while the API lists the customer; `known` while this exporter has it."""
 
@@ -53,8 +59,8 @@ class Customer:
 class Exporter:
     """One target: `up` is True, False (down) or None (no target); `starts` are the times at which it forgets everything."""
 
-    def __init__(self, world, instance, job, partner, up, leads, exports, listing, starts, skew, targets):
-        self.world, self.instance, self.job, self.partner = world, instance, job, partner
+    def __init__(self, instance, job, partner, up, leads, exports, listing, starts, skew, targets):
+        self.instance, self.job, self.partner = instance, job, partner
         self.up, self.leads, self.exports, self.listing, self.starts, self.skew = up, leads, exports, listing, starts, skew
         self.targets, self.customers, self.others = targets or {}, [], []
 
@@ -135,7 +141,7 @@ class Exporter:
                 yield "avepoint_collector_last_success_timestamp_seconds", ids | {"collector": collector}, present(success)
         for subscription_id, service, model, values in customer.rows:
             row = ids | {"subscription_id": subscription_id, "service_name": service}
-            there = values.pop("there", True)
+            there = values.get("there", True)
             labels = row | dict.fromkeys(SUBSCRIPTION, "") | {"subscription_model": model, "source": "AvePoint subscription"}
             yield "avepoint_subscription_info", labels, polled("services", 1, there)
             for key, name, factor in (
@@ -148,10 +154,8 @@ class Exporter:
                 ("expires", "expiration_timestamp_seconds", 60),
                 ("contract", "contract_end_timestamp_seconds", 60),
             ):
-                if values.get(key) is not None:
-                    times = lambda time, key=key, factor=factor: None if (found := at(values[key], time)) is None else found * factor  # noqa: E731
-                    yield f"avepoint_subscription_{name}", row, polled("services", times, there)
-            values["there"] = there
+                if (value := values.get(key)) is not None:
+                    yield f"avepoint_subscription_{name}", row, polled("services", _scaled(value, factor), there)
         for tenant_id, tenant_type, assigned, available in customer.tenants:
             labels = ids | {"tenant_id": tenant_id, "tenant_type": tenant_type}
             yield "avepoint_tenant_seats_assigned", labels, polled("tenant_seats", assigned)
@@ -159,107 +163,115 @@ class Exporter:
 
 
 class World:
-    """`step`: minutes between two evaluations. `away`: (from, to) in which Prometheus does not run."""
+    """A partner with its exporters, and the alerts that must fire. Worlds stand side by side in one Bench: each has a
+    partner and a job of its own, called after it."""
 
-    def __init__(self, name, minutes, step=1, settings=None, alerts=()):
-        self.name, self.minutes, self.step, self.settings = name, minutes, step, settings
-        self.exporters, self.expected, self.texts, self.queries, self.only = [], [], [], [], alerts
-        self.series = []
+    def __init__(self, name):
+        self.name, self.exporters, self.expected, self.texts, self.queries = name, [], [], [], []
 
-    def exporter(self, instance="a", job="avepoint_exporter", partner="main", up=True, leads=True, exports=True, listing=True, starts=(), skew=0, targets=None):
-        self.exporters.append(Exporter(self, instance, job, partner, up, leads, exports, listing, starts, skew, targets))
-        return self.exporters[-1]
+    def exporter(self, instance="a", up=True, leads=True, exports=True, listing=True, starts=(), skew=0, targets=None):
+        exporter = Exporter(instance, f"avepoint_{self.name}", self.name, up, leads, exports, listing, starts, skew, targets)
+        self.exporters.append(exporter)
+        return exporter
 
     def fires(self, alert, severity, *during, **labels):
-        """The alert fires exactly in these [from, to) of minutes; `None` as the end: to the end of the test."""
-        self.expected.append(({"alertname": alert, "severity": severity, **labels}, during))
+        """The alert fires exactly in these [from, to) of minutes; without an end, to the end of the bench."""
+        ids = {} if {"job", "partner"} & labels.keys() else {"partner": self.name}
+        self.expected.append(({"alertname": alert, "severity": severity, **ids, **labels}, [(*times, None)[:2] for times in during]))
         return self
 
-    def says(self, time, alert, summary, description, **labels):
-        self.texts.append((time, alert, summary, description, labels))
+    def of(self, customer="c1", service="Backup", **labels):
+        """Fires for a service of a customer: world.of("c1", tier="gold")("AvePointSeatsLow", "warning", (30,))."""
+        ids = {"customer_id": customer} | ({"service_name": service} if service else {}) | labels
+        return lambda alert, severity, *during, **more: self.fires(alert, severity, *during, **ids, **more)
+
+    def says(self, time, alert, *texts):
+        """What it says then, in all worlds: (labels, customer, summary, description); no customer for others."""
+        self.texts.append((time, alert, texts))
         return self
 
     def query(self, time, expr, *samples):
+        """What an expression gives: (name, labels, value)."""
         self.queries.append((time, expr, samples))
         return self
 
-    def _encode(self, value, labels):
+    def series(self, bench):
+        for exporter in self.exporters:
+            target = {"job": exporter.job, "instance": exporter.instance}
+            up = ("up", {}, lambda time, exporter=exporter: None if (value := at(exporter.up, time)) is None else int(value))
+            for name, labels, value in (up, *exporter.series()):
+                with_target = (lambda time, labels=labels: at(labels, time) | target) if callable(labels) else labels | target
+                for key, values in bench.encode(value, with_target).items():
+                    selector = ",".join(f'{label}="{text}"' for label, text in key)
+                    yield {"series": f"{name}{{{selector}}}", "values": " ".join(_packed(values))}
+
+
+class Bench:
+    """Worlds side by side for so many minutes, evaluated every `step` minutes: one test of promtool."""
+
+    def __init__(self, name, minutes, step=1):
+        self.name, self.minutes, self.step, self.worlds = name, minutes, step, []
+
+    def world(self, name):
+        self.worlds.append(World(name))
+        return self.worlds[-1]
+
+    def encode(self, value, labels):
         """{label set: values in promtool's notation}; a change of labels is another series."""
         found = collections.defaultdict(lambda: ["_"] * (self.minutes // self.step + 1))
         before = None
         for index in range(self.minutes // self.step + 1):
-            time = index * self.step
-            now = at(value, time)
-            key = tuple(sorted(at(labels, time).items())) if now is not None else None
+            now = at(value, index * self.step)
+            key = tuple(sorted(at(labels, index * self.step).items())) if now is not None else None
             if before is not None and key != before:
                 found[before][index] = "stale"
             if key is not None:
-                found[key][index] = f"{now:.10g}".replace("inf", "Inf")
+                found[key][index] = f"{now:.15g}".replace("inf", "Inf")
             before = key
         return found
 
     def test(self):
-        """One entry of `tests` of a promtool file."""
-        series = []
-        for exporter in self.exporters:
-            target = {"job": exporter.job, "instance": exporter.instance}
-            own = [("up", {}, lambda time, exporter=exporter: None if (up := at(exporter.up, time)) is None else int(up))]
-            for name, labels, value in (*own, *exporter.series()):
-                with_target = (lambda time, labels=labels: at(labels, time) | target) if callable(labels) else labels | target
-                for key, values in self._encode(value, with_target).items():
-                    selector = ",".join(f'{label}="{text}"' for label, text in key)
-                    series.append({"series": f"{name}{{{selector}}}", "values": " ".join(_packed(values))})
         return {
             "name": self.name,
             "interval": f"{self.step}m",
-            "input_series": series,
-            "promql_expr_test": [*self._alert_tests(), *self._query_tests()],
-            "alert_rule_test": self._text_tests(),
+            "input_series": [series for world in self.worlds for series in world.series(self)],
+            "promql_expr_test": [*self._alerts(), *self._queries()],
+            "alert_rule_test": [*self._texts()],
         }
 
-    def _alert_tests(self):
-        """At every change, and just before it, exactly these alerts fire."""
+    def _alerts(self):
+        """At every change of a world, and just before it, exactly the alerts of all worlds fire."""
+        expected = [pair for world in self.worlds for pair in world.expected]
         marks = {0, self.minutes}
-        for _, during in self.expected:
-            for start, end in during:
-                marks |= {start - self.step, start}
-                if end is not None:
-                    marks |= {end - self.step, end}
-        names = f',alertname=~"{"|".join(self.only)}"' if self.only else ""
+        for _, during in expected:
+            for time in (time for times in during for time in times if time is not None):
+                marks |= {time - self.step, time}
         for time in sorted(mark for mark in marks if 0 <= mark <= self.minutes):
-            firing = [
-                labels for labels, during in self.expected if any(start <= time and (end is None or time < end) for start, end in during)
-            ]
-            yield {
-                "expr": f'ALERTS{{alertstate="firing"{names}}}',
-                "eval_time": f"{time}m",
-                "exp_samples": [{"labels": _sample("ALERTS", labels | {"alertstate": "firing"}), "value": 1} for labels in firing],
-            }
+            firing = [labels for labels, during in expected if any(start <= time and (end is None or time < end) for start, end in during)]
+            samples = [{"labels": _sample("ALERTS", labels | {"alertstate": "firing"}), "value": 1} for labels in firing]
+            yield {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{time}m", "exp_samples": samples}
 
-    def _query_tests(self):
-        for time, expr, samples in self.queries:
-            yield {
-                "expr": expr,
-                "eval_time": f"{time}m",
-                "exp_samples": [{"labels": _sample(name, labels), "value": value} for name, labels, value in samples],
-            }
+    def _queries(self):
+        for time, expr, samples in (query for world in self.worlds for query in world.queries):
+            found = [{"labels": _sample(name, labels), "value": value} for name, labels, value in samples]
+            yield {"expr": expr, "eval_time": f"{time}m", "exp_samples": found}
 
-    def _text_tests(self):
-        tests = []
-        for time, alert, summary, description, labels in self.texts:
-            customer, board = labels.pop("customer", None), labels.pop("board")
-            annotations = {"customer": customer} if customer else {}
-            runbooks = "https://github.com/avepoint-exporter/avepoint_exporter/blob/main/deploy/runbooks"
-            annotations |= {
-                "summary": summary,
-                "description": description,
-                "runbook_url": f"{runbooks}/{alert}.md",
-                "dashboard_url": f"http://localhost:3000/d/{board}",
-            }
-            tests.append(
-                {"eval_time": f"{time}m", "alertname": alert, "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}]}
-            )
-        return tests
+    def _texts(self):
+        for time, alert, texts in (text for world in self.worlds for text in world.texts):
+            alerts = []
+            for labels, customer, summary, description in texts:
+                annotations = {"customer": customer} if customer else {}
+                annotations |= {"summary": summary, "description": description, "runbook_url": f"{RUNBOOKS}/{alert}.md"}
+                annotations["dashboard_url"] = _dashboard(alert, labels)
+                alerts.append({"exp_labels": labels, "exp_annotations": annotations})
+            yield {"eval_time": f"{time}m", "alertname": alert, "exp_alerts": alerts}
+
+
+def _dashboard(alert, labels):
+    partner = f"?var-partner={labels['partner']}" if "partner" in labels and alert != "AvePointExporterDown" else ""
+    if "customer_id" in labels and alert != "AvePointDataStale":
+        return f"{GRAFANA}/d/avepoint-customer{partner}&var-customer={labels['customer_id']}"
+    return f"{GRAFANA}/d/avepoint-exporter{partner}"
 
 
 def _sample(name, labels):
@@ -276,7 +288,7 @@ def _packed(values):
         count, value = end - at_index, values[at_index]
         if value == "_":
             yield f"_x{count + 1}"
-        elif value == "stale" or count == 0:
+        elif value in ("stale", "Inf") or count == 0:
             yield from [value] * (count + 1)
         else:
             yield f"{value}x{count}"

@@ -1,0 +1,9 @@
+"""."""
+
+
+def hours(bench):
+    pass
+
+
+def weeks(bench):
+    pass
