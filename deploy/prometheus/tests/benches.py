@@ -8,8 +8,9 @@ from world import Bench
 
 
 def all():
-    hours, weeks = Bench("hours", 720), Bench("weeks", 42 * 1440, step=30)
-    for part in (seats, subscriptions, collection, exporters):
-        part.hours(hours)
+    weeks = Bench("weeks", 42 * 1440, step=30)
+    hours = {"data": Bench("data", 630), "collection": Bench("collection", 560)}
+    for name, part in (("data", seats), ("data", subscriptions), ("collection", collection), ("collection", exporters)):
+        part.hours(hours[name])
         part.weeks(weeks)
-    return [hours, weeks]
+    return [weeks, *hours.values(), exporters.nobody(Bench("nobody", 60))]

@@ -177,7 +177,8 @@ class World:
     def fires(self, alert, severity, *during, **labels):
         """The alert fires exactly in these [from, to) of minutes; without an end, to the end of the bench."""
         ids = {} if {"job", "partner"} & labels.keys() else {"partner": self.name}
-        self.expected.append(({"alertname": alert, "severity": severity, **ids, **labels}, [(*times, None)[:2] for times in during]))
+        found = {key: value for key, value in {**ids, **labels}.items() if value is not None}
+        self.expected.append(({"alertname": alert, "severity": severity, **found}, [(*times, None)[:2] for times in during]))
         return self
 
     def of(self, customer="c1", service="Backup", **labels):
