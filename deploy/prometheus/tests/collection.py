@@ -37,6 +37,10 @@ def hours(bench):
     # Read anew with the listing at 465.
     world.of("grows")("AvePointSeatsLow", "warning", (495,))
     world.fires("AvePointExporterDown", "critical", (110, 400))
+    # Old it is when the exporter is back, until it is read.
+    for customer, collectors in (("stays", ("services", "tenant_seats")), ("leaves", ("services", "tenant_seats")), ("grows", ("services",))):
+        for collector in collectors:
+            world.of(customer, None, collector=collector)("AvePointDataStale", "warning", (410, 465))
 
     # A pod that is rescheduled under another name, without any target for 5 hours; and one that never comes back: 6 hours.
     world = bench.world("moved")
@@ -92,7 +96,7 @@ def hours(bench):
         exporter.customer("leaves", listed=steps(True, (120, False)), read=good).row("r1", seats=10, assigned=9)
     world.of("shrinks")("AvePointSeatsLow", "warning", (30, 120))
     world.of("leaves")("AvePointSeatsLow", "warning", (30, 120))
-    world.of("shrinks", None, collector="services")("AvePointDataStale", "warning", (341,))
+    world.of("shrinks", None, collector="services")("AvePointDataStale", "warning", (326,))
     # Different labels at both: one alert, of the same exporter all the time.
     world = bench.world("labels")
     for instance, skew in (("a", 0), ("b", -1)):

@@ -26,7 +26,7 @@ def hours(bench):
     world.fires("AvePointApiThrottled", "warning", (85, 215))
     # More than twice the shortest interval (30 minutes) late.
     exporter.own("avepoint_poll_lag_seconds", partner, steps(0, (60, 1800), (100, 1801), (400, 0)))
-    world.fires("AvePointPollingBehind", "warning", (130, 410))
+    world.fires("AvePointPollingBehind", "warning", (130, 400))
     exporter.own("avepoint_unreadable_values_total", partner | {"field": "expirationDate"}, counter(0, (100, 1), (101, 0)))
     world.fires("AvePointUnreadableValues", "info", (110, 160), field="expirationDate")
     # Refused from 60 on; the last token holds until 150. Other scopes do not count.
@@ -49,7 +49,7 @@ def hours(bench):
     for reason, rate in (("timeout", counter(0, (300, 1), (350, 0))), ("connect", counter(0, (350, 1)))):
         exporter.own("avepoint_collector_poll_failures_total", labels | {"reason": reason}, rate)
     exporter.own("avepoint_exporter_state_last_save_timestamp_seconds", {}, lambda time: min(time, 100) * 60)
-    world.fires("AvePointStateNotSaved", "warning", (171, 360), job="avepoint_state", instance="a")
+    world.fires("AvePointStateNotSaved", "warning", (171, 359), job="avepoint_state", instance="a")
     # Never saved, and an hour old; without a state nothing fires.
     exporter = world.exporter("b")
     exporter.own("avepoint_collector_polls_total", labels, counter(1))

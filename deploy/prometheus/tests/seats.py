@@ -171,8 +171,8 @@ def weeks(bench):
     weekly = lambda time: 40 + 10 * min(time // (7 * DAY), 3)  # noqa: E731
     exporter.customer("weekly").row("r1", seats=90, assigned=weekly)
     fires = world.of("weekly")
-    fires("AvePointSeatsForecastExhausted", "info", (21 * DAY + 30, 28 * DAY))
+    fires("AvePointSeatsForecastExhausted", "info", (21 * DAY + 30, 28 * DAY + 60))
     # One order is no trend; and what is flat for a week is none any more.
     exporter.customer("once").row("r1", seats=100, assigned=steps(40, (10 * DAY, 80)))
     exporter.customer("flat").row("r1", seats=100, assigned=steps(60, (3 * DAY, 68), (4 * DAY, 75), (5 * DAY, 80)))
-    world.of("flat")("AvePointSeatsForecastExhausted", "info", (4 * DAY + 30, 12 * DAY))
+    world.of("flat")("AvePointSeatsForecastExhausted", "info", (4 * DAY + 30, 11 * DAY))
