@@ -281,7 +281,7 @@ def _credentials(board: Board) -> None:
         panels.lines(
             "Lifetime of the token",
             "How long the last access token still holds. Below 0 nothing can be read.",
-            [Query(f"{token} - time()", "{{partner}} on {{instance}}")],
+            [Query(f"{token} - time()", "{{partner}} ({{scope}}) on {{instance}}")],
             unit="s",
             soft_min=0,
             no_value="no token yet",
