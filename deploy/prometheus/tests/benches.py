@@ -8,8 +8,8 @@ from world import Bench
 
 
 def all():
-    weeks = Bench("weeks", 42 * 1440, step=30)
-    hours = {"data": Bench("data", 630), "collection": Bench("collection", 560)}
+    weeks = Bench("weeks", 32 * 1440, step=30)
+    hours = {"data": Bench("data", 450), "collection": Bench("collection", 540)}
     for name, part in (("data", seats), ("data", subscriptions), ("collection", collection), ("collection", exporters)):
         part.hours(hours[name])
         part.weeks(weeks)

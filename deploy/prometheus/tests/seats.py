@@ -9,12 +9,12 @@ def hours(bench):
     # Polled every 15 minutes, `for` 30 minutes: what changes at 30 fires at 60.
     world = bench.world("slide")
     customer = world.exporter().customer()
-    customer.row("r1", seats=100, assigned=steps(85, (30, 89), (60, 90), (120, 99), (180, 100), (240, 110), (300, 111), (600, 89)))
+    customer.row("r1", seats=100, assigned=steps(85, (30, 89), (60, 90), (120, 99), (180, 100), (240, 110), (270, 111), (360, 89)))
     fires = world.of("c1")
-    fires("AvePointSeatsLow", "warning", (90, 600))
-    fires("AvePointSeatsExhausted", "warning", (210, 600))
-    fires("AvePointSeatsOverAssigned", "warning", (270, 600))
-    fires("AvePointSeatsOverAssigned", "critical", (330, 600))
+    fires("AvePointSeatsLow", "warning", (90, 360))
+    fires("AvePointSeatsExhausted", "warning", (210, 360))
+    fires("AvePointSeatsOverAssigned", "warning", (270, 360))
+    fires("AvePointSeatsOverAssigned", "critical", (300, 360))
     ids = {"partner": "slide", "customer_id": "c1", "service_name": "Backup"}
     world.query(240, 'avepoint:seats_headroom{partner="slide"}', ("avepoint:seats_headroom", ids, -10))
     world.query(240, 'avepoint:seats_utilization:ratio{partner="slide"}', ("avepoint:seats_utilization:ratio", ids, 1.1))
@@ -94,11 +94,11 @@ def hours(bench):
     # Polled every hour, `for` 2 hours.
     world = bench.world("tenants")
     customer = world.exporter().customer()
-    customer.tenant("t1", steps(18, (120, 19), (300, 20), (600, 10)), steps(3, (120, 2), (300, 0), (600, 9)))
+    customer.tenant("t1", steps(18, (60, 19), (180, 20), (420, 10)), steps(3, (60, 2), (180, 0), (420, 9)))
     customer.tenant("t2", 0, 0).tenant("t3", 8, INF).tenant("t4", INF, 0).tenant("t5", 1, 0, "google")
     fires = world.of("c1", None, tenant_id="t1", tenant_type="microsoft365")
-    fires("AvePointTenantSeatsLow", "info", (240, 600))
-    fires("AvePointTenantSeatsExhausted", "info", (420, 600))
+    fires("AvePointTenantSeatsLow", "info", (180, 420))
+    fires("AvePointTenantSeatsExhausted", "info", (300, 420))
     fires = world.of("c1", None, tenant_id="t5", tenant_type="google")
     fires("AvePointTenantSeatsLow", "info", (120,))
     fires("AvePointTenantSeatsExhausted", "info", (120,))
@@ -107,7 +107,7 @@ def hours(bench):
         "Salesforce, Dynamics 365) and has not assigned, not seats of AvePoint."
     )
     world.says(
-        700,
+        430,
         "AvePointTenantSeatsLow",
         (
             {"severity": "info", "partner": "tenants", "customer_id": "c1", "tenant_id": "t5", "tenant_type": "google"},
@@ -150,13 +150,13 @@ def hours(bench):
 def weeks(bench):
     # Every half hour; `for` 30 minutes is then one evaluation more.
     world = bench.world("over")
-    world.exporter().customer().row("r1", seats=100, assigned=steps(90, (2 * DAY, 101), (30 * DAY, 100), (31 * DAY, 101), (40 * DAY, 50)))
+    world.exporter().customer().row("r1", seats=100, assigned=steps(90, (DAY, 101), (28 * DAY, 100), (29 * DAY, 101), (31 * DAY, 50)))
     fires = world.of("c1")
-    fires("AvePointSeatsLow", "warning", (30, 40 * DAY))
-    fires("AvePointSeatsExhausted", "warning", (2 * DAY + 30, 40 * DAY))
-    fires("AvePointSeatsOverAssigned", "warning", (2 * DAY + 30, 30 * DAY), (31 * DAY + 30, 40 * DAY))
+    fires("AvePointSeatsLow", "warning", (30, 31 * DAY))
+    fires("AvePointSeatsExhausted", "warning", (DAY + 30, 31 * DAY))
+    fires("AvePointSeatsOverAssigned", "warning", (DAY + 30, 28 * DAY), (29 * DAY + 30, 31 * DAY))
     # 25 days after it began; the day at 100 in between begins anew.
-    fires("AvePointSeatsOverAssigned", "critical", (27 * DAY + 30, 30 * DAY))
+    fires("AvePointSeatsOverAssigned", "critical", (26 * DAY + 30, 28 * DAY))
 
     # 40 seats, 2 taken a day: 14 days from the third day with 7 of history; 0 on day 20; none from day 24 on.
     world = bench.world("forecast")

@@ -23,12 +23,12 @@ def hours(bench):
             fires("AvePointSubscriptionExpiring", other, (30,))
         fires("AvePointSubscriptionExpiring", severity, (230,))
     # Renewed in the same row, at 600.
-    exporter.customer("late").row("r1", expires=steps(400, (600, 400 * DAY)))
+    exporter.customer("late").row("r1", expires=steps(400, (435, 400 * DAY)))
     fires = world.of("late", subscription_id="r1")
     for severity in ("info", "warning", "critical"):
-        fires("AvePointSubscriptionExpiring", severity, (30, 600))
+        fires("AvePointSubscriptionExpiring", severity, (30, 435))
     for severity in ("warning", "critical"):
-        fires("AvePointSubscriptionExpired", severity, (430, 600))
+        fires("AvePointSubscriptionExpired", severity, (430, 435))
     # If another row runs on that carries too little, Expiring ends at the expiry, and nothing has expired.
     exporter.customer("little").row("r1", seats=20, expires=400).row("r2", seats=10, expires=90 * DAY)
     fires = world.of("little", subscription_id="r1")
@@ -81,9 +81,9 @@ def hours(bench):
 
     world = bench.world("capacity")
     exporter = world.exporter()
-    exporter.customer("grows").row("r1", capacity=TB, protected=steps(0.89 * TB, (60, 0.9 * TB), (120, TB), (600, 0.5 * TB)), used=TB)
-    world.of("grows")("AvePointCapacityLow", "warning", (90, 600))
-    world.of("grows")("AvePointCapacityLow", "critical", (150, 600))
+    exporter.customer("grows").row("r1", capacity=TB, protected=steps(0.89 * TB, (60, 0.9 * TB), (120, TB), (360, 0.5 * TB)), used=TB)
+    world.of("grows")("AvePointCapacityLow", "warning", (90, 360))
+    world.of("grows")("AvePointCapacityLow", "critical", (150, 360))
     exporter.customer("used").row("r1", capacity=10 * GB, protected=0, used=9.5 * GB)
     world.of("used")("AvePointCapacityLow", "warning", (30,))
     exporter.customer("seat").row("r1", seats=10, per_seat=GB, capacity=100 * TB, protected=9 * GB, model="1 GB/User/Year")
@@ -107,16 +107,16 @@ def hours(bench):
 
 
 def weeks(bench):
-    # From 40 days before to 40 days after, never renewed; and renewed by another row on day 25.
+    # Down to the expiry and from it on, never renewed; and renewed by another row on day 25.
     world = bench.world("subscription")
     exporter = world.exporter()
-    exporter.customer("runs").row("r1", seats=20, expires=41 * DAY)
+    exporter.customer("runs").row("r1", seats=20, expires=31 * DAY)
     fires = world.of("runs", subscription_id="r1")
-    fires("AvePointSubscriptionExpiring", "info", (11 * DAY + 30,))
-    fires("AvePointSubscriptionExpiring", "warning", (27 * DAY + 30,))
-    fires("AvePointSubscriptionExpiring", "critical", (38 * DAY + 30,))
-    fires("AvePointSubscriptionExpired", "warning", (41 * DAY + 30,))
-    fires("AvePointSubscriptionExpired", "critical", (41 * DAY + 30,))
+    fires("AvePointSubscriptionExpiring", "info", (DAY + 30,))
+    fires("AvePointSubscriptionExpiring", "warning", (17 * DAY + 30,))
+    fires("AvePointSubscriptionExpiring", "critical", (28 * DAY + 30,))
+    fires("AvePointSubscriptionExpired", "warning", (31 * DAY + 30,))
+    fires("AvePointSubscriptionExpired", "critical", (31 * DAY + 30,))
     exporter.customer("over").row("r1", seats=20, expires=DAY)
     fires = world.of("over", subscription_id="r1")
     for severity in ("info", "warning", "critical"):
