@@ -36,7 +36,8 @@ def _replace(found: re.Match, waits: int, days: int) -> str:
         return f"[{shorter(window, by)}{step}]"
     if back := found["back"]:
         return f"offset {shorter(back, days if parse(back) >= DAY else MINUTES)}"
-    return found["key"] + ("1s" if found["name"] == "interval" else shorter(found["value"], waits))
+    by = days if parse(found["value"]) >= DAY else waits
+    return found["key"] + ("1s" if found["name"] == "interval" else shorter(found["value"], by))
 
 
 def shorten(text: str, waits: int = FOR, days: int = DAYS) -> str:
@@ -56,7 +57,7 @@ def _same(original, copy, where: str) -> None:
         for place, value in enumerate(original):
             _same(value, copy[place], f"{where}[{place}]")
     elif re.fullmatch(r"\.groups\[\d+\](\.interval|\.rules\[\d+\]\.for)", where):
-        if not 0 < parse(copy) < parse(original):
+        if not 0 < parse(copy) <= parse(original):
             raise ValueError(f"{where} has become {copy}, from {original}")
     elif isinstance(original, str) and isinstance(copy, str):
         timeless = [re.sub(rf"\[[\w:]+\]|\boffset {DURATION}", "[]", text) for text in (original, copy)]
