@@ -4,6 +4,7 @@ import collection
 import exporters
 import seats
 import subscriptions
+import texts
 from world import Bench
 
 
@@ -13,4 +14,4 @@ def all():
     for name, part in (("data", seats), ("data", subscriptions), ("collection", collection), ("collection", exporters)):
         part.hours(hours[name])
         part.weeks(weeks)
-    return [weeks, *hours.values(), exporters.nobody(Bench("nobody", 60))]
+    return [weeks, *hours.values(), texts.minutes(Bench("texts", 130)), exporters.nobody(Bench("nobody", 60))]

@@ -87,6 +87,15 @@ def weeks(bench):
     exporter = world.exporter(targets=targets, up=steps(True, (4 * DAY, False), (4 * DAY + 120, True)))
     exporter.customer().row("r1", seats=10, assigned=5)
     world.fires("AvePointTargetsFailing", "warning", (3 * DAY, 5 * DAY), collector="services")
+    text = (
+        "1 services target of partner failing is failing or stale, and at least one was at any time in the last 24 hours. What was never "
+        "read raises no other alert."
+    )
+    labels = {"severity": "warning", "partner": "failing", "collector": "services"}
+    world.says(3 * DAY, "AvePointTargetsFailing", (labels, None, "services has failed for a target of partner failing for a day", text))
+    labels = {"severity": "critical", "partner": "failing"}
+    text = "Partner failing was exported and has been exported by nobody for 10 minutes. Alerts about customers go on from the last known values."
+    world.says(4 * DAY + 60, "AvePointExporterDown", (labels, None, "No exporter exports partner failing", text))
     world.fires("AvePointExporterDown", "critical", (4 * DAY + 30, 4 * DAY + 120))
 
 
@@ -97,4 +106,6 @@ def nobody(bench):
         exporter = world.exporter(instance, up=steps(True, (10, False), (30, None), (50, True)))
         exporter.customer().row("r1", seats=10, assigned=5)
     world.fires("AvePointExporterDown", "critical", (20, 50), partner=None)
+    text = "Prometheus has had no target that answers and whose job name contains \"avepoint\" for 10 minutes. Alerts about customers go on from the last known values."
+    world.says(25, "AvePointExporterDown", ({"severity": "critical"}, None, "No avepoint_exporter answers", text))
     return bench

@@ -167,6 +167,26 @@ def weeks(bench):
     fires("AvePointSeatsLow", "warning", (15 * DAY + 30, 26 * DAY))
     fires("AvePointSeatsExhausted", "warning", (20 * DAY + 30, 26 * DAY))
     fires("AvePointSeatsForecastExhausted", "info", (6 * DAY + 30, 26 * DAY))
+    world.says(
+        13 * DAY,
+        "AvePointSeatsForecastExhausted",
+        (
+            {"severity": "info", "partner": "forecast", "customer_id": "daily", "service_name": "Backup"},
+            "Contoso",
+            "Contoso will run out of seats of Backup in about 7 days",
+            "14 seats of Backup are left; over the last days 2.0 a day were taken (customer daily, partner forecast).",
+        ),
+    )
+    world.says(
+        21 * DAY,
+        "AvePointSeatsForecastExhausted",
+        (
+            {"severity": "info", "partner": "forecast", "customer_id": "daily", "service_name": "Backup"},
+            "Contoso",
+            "Contoso has run out of seats of Backup, as forecast",
+            "No seat of Backup is left; over the last days 1.7 a day were taken (customer daily, partner forecast).",
+        ),
+    )
     # Ten every Monday.
     weekly = lambda time: 40 + 10 * min(time // (7 * DAY), 3)  # noqa: E731
     exporter.customer("weekly").row("r1", seats=90, assigned=weekly)

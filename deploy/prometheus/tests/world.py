@@ -5,8 +5,7 @@ as it is: a value is that of the last successful poll and goes at max_age; a scr
 """
 
 import collections
-
-import yaml
+import json
 
 DAY = 1440
 RUNBOOKS = "https://github.com/avepoint-exporter/avepoint_exporter/blob/main/deploy/runbooks"
@@ -203,7 +202,7 @@ class World:
             for name, labels, value in (up, *exporter.series()):
                 with_target = (lambda time, labels=labels: at(labels, time) | target) if callable(labels) else labels | target
                 for key, values in bench.encode(value, with_target).items():
-                    selector = ",".join(f'{label}="{text}"' for label, text in key)
+                    selector = ",".join(f"{label}={_quoted(text)}" for label, text in key)
                     yield {"series": f"{name}{{{selector}}}", "values": " ".join(_packed(values))}
 
 
@@ -243,6 +242,8 @@ class Bench:
     def _alerts(self):
         """At every change of a world, and just before it, exactly the alerts of all worlds fire."""
         expected = [pair for world in self.worlds for pair in world.expected]
+        if not expected:
+            return
         marks = {0, self.minutes}
         for _, during in expected:
             for time in (time for times in during for time in times if time is not None):
@@ -275,8 +276,12 @@ def _dashboard(alert, labels):
     return f"{GRAFANA}/d/avepoint-exporter{partner}"
 
 
+def _quoted(text):
+    return json.dumps(str(text), ensure_ascii=False)
+
+
 def _sample(name, labels):
-    return f"{name}{{{','.join(f'{label}={yaml.dump(str(text), default_style=chr(34)).strip()}' for label, text in labels.items())}}}"
+    return f"{name}{{{','.join(f'{label}={_quoted(text)}' for label, text in labels.items())}}}"
 
 
 def _packed(values):
