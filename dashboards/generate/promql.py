@@ -68,11 +68,8 @@ class Scope:
         return self.recorded_once(SUBSCRIPTION, f"avepoint:subscription_{metric}:last")
 
     def expired(self) -> str:
-        """Rows that have expired and that nothing replaced, however long ago; of several the latest."""
-        dates = self.last("expiration_timestamp_seconds")
-        latest = f"max by ({SERVICE}) ({dates})"
-        running = self.recorded("avepoint:subscription_running:info")
-        return f"({dates} <= time() unless on ({SERVICE}) {running} and on ({SUBSCRIPTION}) {dates} == on ({SERVICE}) group_left () {latest})"
+        """When rows expired that nothing replaced, however long ago; of several the latest."""
+        return self.recorded_once(SUBSCRIPTION, "avepoint:subscription_expired:since")
 
     def recorded_once(self, by: str, metric: str, matchers: str = "") -> str:
         return f"max by ({by}) ({self.recorded(metric, matchers)})"

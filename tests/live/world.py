@@ -123,9 +123,13 @@ _NOBODY = {
 }
 _UNREAD = {
     "avepoint:collector_unread:info": "everything was read lately",
-    "avepoint:collector_unknown:last": "of everything it is known when it was read",
+    "avepoint:collector_missing:last": "of everything the exporter says when it was read",
+    "avepoint:collector_unknown:last": "of everything the exporter says when it was read",
 }
-_ALONE = {"avepoint:collector_outdated:info": "one exporter alone is the newest"}
+_ALONE = {
+    "avepoint:collector_outdated:info": "one exporter alone is the newest",
+    "avepoint:collector_stale:ratio": "nothing is older than half of max_age",
+}
 _GONE = dict.fromkeys(
     ("avepoint:exporter_partner:info", "avepoint:listing:info", "avepoint:exporter_fresh:info", "avepoint:labels_exporter:info"),
     "the exporter does not answer",
