@@ -64,7 +64,7 @@ class Played(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.assigned, self.expires, self.notifications = 0, 0.0, []
+        self.assigned, self.expires, self.notifications, self.ended = 0, 0.0, [], set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -106,12 +106,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: N802
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        severities = {
-            status: sorted(alert["labels"]["severity"] for alert in message["alerts"] if alert["status"] == status)
-            for status in ("firing", "resolved")
-        }
+        severities = {"firing": [], "resolved": []}
+        for alert in message["alerts"]:
+            # Prometheus says for 15 minutes that an alert has been resolved, so that a later message may say it again.
+            ended = alert["fingerprint"], alert["startsAt"]
+            if alert["status"] == "firing" or ended not in self.server.ended:
+                severities[alert["status"]].append(alert["labels"]["severity"])
+            if alert["status"] == "resolved":
+                self.server.ended.add(ended)
         name = message["groupLabels"]["alertname"]
-        self.server.notifications.append((name, severities["firing"], severities["resolved"]))
+        self.server.notifications.append((name, *map(sorted, severities.values())))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -163,6 +167,10 @@ def step(prometheus: Prometheus, played: Played, expected: list) -> str:
     return "" if got == sorted(map(str, expected)) else f"expected {sorted(map(str, expected))}\n     got {got}"
 
 
+def settled(prometheus: Prometheus, played: Played) -> bool:
+    return prometheus.value("count(avepoint:seats_headroom)") and not prometheus.query("ALERTS") and quiet(prometheus, played)
+
+
 def quiet(prometheus: Prometheus, played: Played) -> bool:
     """Nothing is pending, and no notification comes for some evaluations."""
     before = len(played.notifications)
@@ -177,7 +185,9 @@ def main() -> int:
         played, prometheus = Played(), None
         for number, (assigned, days, expected) in enumerate(STEPS, 1):
             played.assigned, played.expires = assigned, time.time() + days * DAY
-            prometheus = prometheus or start(servers, played)
+            if prometheus is None:
+                prometheus = start(servers, played)
+                wait("the first scrape, and what its absence raised to end", lambda: settled(prometheus, played))
             finding = step(prometheus, played, expected)
             wrong, count = wrong + bool(finding), count + len(played.notifications)
             print(f"{number}. {assigned} of 100 seats, {days} days: {finding or 'as expected'}", flush=True)
