@@ -12,7 +12,7 @@ QUIET = "no failure of this kind is known yet"
 
 
 def add(board: Board) -> None:
-    board.row("Collection: agenda and freshness")
+    board.row("Collection: polls and freshness")
     by = "job, partner, collector"
     interval = f"max by ({by}) ({P.raw('avepoint_collector_interval_seconds')})"
     max_age = f"max by ({by}) ({P.raw('avepoint_collector_max_age_seconds')})"
@@ -52,29 +52,33 @@ def add(board: Board) -> None:
                 Column("I", "max_age", unit="dtdurations", decimals=0, width=100),
             ],
             sort="Share of max_age",
-            links=[look.runbook("AvePointCollectorFailing"), look.runbook("AvePointDataStale")],
+            links=[
+                look.runbook("AvePointCollectorFailing"),
+                look.runbook("AvePointTargetsFailing"),
+                look.runbook("AvePointDataStale"),
+            ],
         ),
         16,
         9,
     )
     board.add(
         panels.lines(
-            "Agenda lag",
-            "How late the most overdue target is, and the longest interval: a lag above it raises AvePointAgendaBehind. In a "
-            "first pass everything is late.",
+            "Poll lag",
+            "How late the most overdue target is, and twice the shortest interval: a lag above it raises AvePointPollingBehind. "
+            "In a first pass everything is late.",
             [
                 Query(
-                    f"max by (instance, partner) ({P.raw('avepoint_agenda_lag_seconds')})",
+                    f"max by (instance, partner) ({P.raw('avepoint_poll_lag_seconds')})",
                     "{{partner}} on {{instance}}",
                 ),
                 Query(
-                    f"max by (partner) ({P.raw('avepoint_collector_interval_seconds')})",
-                    "{{partner}}: longest interval",
+                    f"2 * min by (partner) ({P.raw('avepoint_collector_interval_seconds')})",
+                    "{{partner}}: twice the shortest interval",
                 ),
             ],
             unit="s",
             soft_min=0,
-            links=[look.runbook("AvePointAgendaBehind")],
+            links=[look.runbook("AvePointPollingBehind")],
         ),
         8,
         9,

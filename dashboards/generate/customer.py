@@ -5,21 +5,25 @@ import panels
 from layout import Board
 from look import WARNING
 from panels import COLORED, GAUGE, Column, Query
-from promql import CUSTOMER, SUBSCRIPTION, TENANT, count
+from promql import CUSTOMER, SERVICE, SUBSCRIPTION, TENANT, count
 from promql import ONE_CUSTOMER as C
 
-ASSIGNED = C.recorded_once(TENANT, "avepoint:seats_assigned:last")
-UTILIZATION = C.recorded_once(TENANT, "avepoint:tenant_seats_utilization:ratio")
-SUBSCRIPTION_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_seats_utilization:ratio")
-CAPACITY_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_capacity_utilization:ratio")
+PURCHASED = C.recorded_once(SERVICE, "avepoint:seats_purchased:sum")
+ASSIGNED = C.recorded_once(SERVICE, "avepoint:seats_assigned:max")
+HEADROOM = C.recorded_once(SERVICE, "avepoint:seats_headroom")
+UTILIZATION = C.recorded_once(SERVICE, "avepoint:seats_utilization:ratio")
+TREND = C.recorded_once(SERVICE, "avepoint:seats_used_per_day:trend")
+TENANT_ASSIGNED = C.recorded_once(TENANT, "avepoint:tenant_seats_assigned:last")
+TENANT_AVAILABLE = C.recorded_once(TENANT, "avepoint:tenant_seats_available:last")
+TENANT_UTILIZATION = C.recorded_once(TENANT, "avepoint:tenant_seats_utilization:ratio")
+CAPACITY_UTILIZATION = C.recorded_once(SERVICE, "avepoint:capacity_utilization:ratio")
 LAST_SUCCESS = "avepoint_collector_last_success_timestamp_seconds"
-EXPIRATION = C.once(SUBSCRIPTION, "avepoint_subscription_expiration_timestamp_seconds")
-CONTRACT_END = C.once(SUBSCRIPTION, "avepoint_subscription_contract_end_timestamp_seconds")
+EXPIRATION = C.last("expiration_timestamp_seconds")
+CONTRACT_END = C.last("contract_end_timestamp_seconds")
 
 NOT_HELD = "a customer need not have any subscription or product of this kind"
-NO_TENANT = "the API may give a customer's seats only by tenant type"
-YOUNG = "needs samples from an earlier time"
-TENANT_LEGEND = "{{tenant_type}} {{tenant_id}}"
+NO_TENANT = "the API need not give a customer's tenants"
+YOUNG = "needs three days of history"
 
 
 def board() -> Board:
@@ -34,7 +38,7 @@ def board() -> Board:
     board.link("Seats and subscriptions", look.TO_SEATS)
     board.link("Exporter", look.TO_EXPORTER)
     _at_a_glance(board)
-    _tenants(board)
+    _seats(board)
     _subscriptions(board)
     _capacity(board)
     _products(board)
@@ -47,29 +51,34 @@ def _at_a_glance(board: Board) -> None:
     firing = C.recorded("ALERTS", 'alertname=~"AvePoint.+", alertstate="firing"')
     dates = {"unit": "dateTimeFromNow"}
     for title, description, expr, more in [
-        ("Seats assigned", "Seats assigned in all tenants of this customer.", f"sum({ASSIGNED})", {}),
         (
-            "Seats left",
-            "Seats left in all tenants of this customer; unlimited if one of them is.",
-            f"sum({C.left()})",
-            {"steps": look.SEATS_LEFT, "mapping": look.UNLIMITED, "links": [look.runbook("AvePointSeatsExhausted")]},
+            "Least headroom",
+            "Of all services: seats purchased minus licences assigned, where it is the least.",
+            f"min({HEADROOM})",
+            {"steps": look.HEADROOM, "no_value": "no seats", "links": [look.runbook("AvePointSeatsExhausted")]},
         ),
         (
-            "Fullest tenant",
-            "The highest share of assigned seats among the tenants.",
+            "Fullest service",
+            "The highest share of licences assigned for purchased seats among the services.",
             f"max({UTILIZATION})",
             {
                 "unit": "percentunit",
                 "steps": look.UTILIZATION,
                 "decimals": 1,
-                "no_value": "nothing counted",
+                "no_value": "no seats",
                 "links": [look.runbook("AvePointSeatsLow")],
             },
         ),
         (
+            "Expired",
+            "Rows that have expired and that nothing replaced, however long ago.",
+            count(C.expired(), C.recorded("avepoint:customer:info")),
+            {"steps": look.any_is(look.CRITICAL), "links": [look.runbook("AvePointSubscriptionExpired")]},
+        ),
+        (
             "Subscriptions",
             "Rows of the customer's service list.",
-            f"count(group by ({SUBSCRIPTION}) ({C.raw('avepoint_subscription_info')}))",
+            f"count(group by ({SUBSCRIPTION}) ({C.recorded('avepoint:subscription_info:last')}))",
             {},
         ),
         (
@@ -93,34 +102,38 @@ def _at_a_glance(board: Board) -> None:
         (
             "Alerts firing",
             "Alerts about this customer that are firing, of the rules that come with the exporter.",
-            count(firing, C.recorded("avepoint:customer_name:info")),
+            count(firing, C.recorded("avepoint:customer:info")),
             {"steps": look.any_is(WARNING)},
         ),
     ]:
-        empty = "a customer need not have an end date ahead" if title.startswith("Next") else ""
+        empty = NOT_HELD if title in ("Next expiry", "Next contract end", "Least headroom", "Fullest service") else ""
         board.add(panels.stat(title, description, [Query(expr, may_be_empty=empty)], **more), 3, 4)
 
 
-def _tenants(board: Board) -> None:
-    board.row("Tenants and seats")
+def _seats(board: Board) -> None:
+    board.row("Seats")
     board.add(
         panels.table(
-            "Tenants",
-            "Seats of every tenant. A row without a tenant holds all tenants of a type, where the API gives no more. No "
-            "utilization: nothing is counted, or there is no limit.",
-            [Query(ASSIGNED), Query(C.left()), Query(UTILIZATION), Query(C.tenant_names(), may_be_empty=NO_TENANT)],
+            "Services",
+            "Every service with seats: purchased (of all rows that run), licences assigned, and headroom, the one minus the other. "
+            "No headroom where seats are without limit or not what the model counts.",
+            [Query(PURCHASED, may_be_empty=NOT_HELD), *(Query(e, may_be_empty=NOT_HELD) for e in (ASSIGNED, HEADROOM, UTILIZATION))],
             [
-                Column("tenant_name", "Tenant", width=220),
-                Column("tenant_type", "Tenant type", width=120),
-                Column("A", "Assigned", width=100, mapping=look.UNLIMITED),
-                Column("B", "Left", width=100, thresholds=look.SEATS_LEFT, cell=panels.TEXT, mapping=look.UNLIMITED),
-                Column("C", "Utilization", unit="percentunit", thresholds=look.UTILIZATION, cell=GAUGE, decimals=1),
-                Column("tenant_id", "Tenant ID", width=300),
+                Column("service_name", "Service", width=280),
+                Column("A", "Purchased", width=100, mapping=look.UNLIMITED),
+                Column("B", "Assigned", width=100),
+                Column("C", "Headroom", width=100, thresholds=look.HEADROOM, cell=panels.TEXT),
+                Column("D", "Utilization", unit="percentunit", thresholds=look.UTILIZATION, cell=GAUGE, decimals=1),
             ],
             sort="Utilization",
             hide=["partner", "customer_id"],
-            no_value="no tenants",
-            links=[look.runbook("AvePointSeatsLow"), look.runbook("AvePointSeatsExhausted")],
+            no_value="no seats",
+            links=[
+                look.runbook("AvePointSeatsLow"),
+                look.runbook("AvePointSeatsExhausted"),
+                look.runbook("AvePointSeatsOverAssigned"),
+                look.runbook("AvePointSeatsUnused"),
+            ],
         ),
         14,
         8,
@@ -128,64 +141,87 @@ def _tenants(board: Board) -> None:
     board.add(
         panels.lines(
             "Utilization",
-            "Share of seats that is assigned. Dashed: 90 % and 97 %, where AvePointSeatsLow begins as warning and as "
-            "critical.",
-            [Query(UTILIZATION, TENANT_LEGEND)],
+            "Licences assigned for each purchased seat. Dashed: 90 %, where AvePointSeatsLow begins, and 110 %, beyond which "
+            "AvePointSeatsOverAssigned is critical.",
+            [Query(UTILIZATION, "{{service_name}}", NOT_HELD)],
             unit="percentunit",
             steps=look.UTILIZATION,
             soft_min=0,
-            max=1,
+            no_value="no seats",
         ),
         10,
         8,
     )
-    left = C.recorded("avepoint:seats_left:last")
     board.add(
         panels.lines(
-            "Seats assigned and left",
-            "Seats of every tenant over time, as last known; without those that have no limit.",
+            "Seats purchased and licences assigned",
+            "Of every service over time, as last known; without those that have no limit.",
             [
-                Query(f"{ASSIGNED} < Inf", f"{TENANT_LEGEND}: assigned"),
-                Query(f"{C.left()} < Inf", f"{TENANT_LEGEND}: left"),
+                Query(f"{PURCHASED} < Inf", "{{service_name}}: purchased", NOT_HELD),
+                Query(f"{ASSIGNED} < Inf", "{{service_name}}: assigned", NOT_HELD),
             ],
             calcs=("firstNotNull", "lastNotNull"),
             steps_after=True,
             soft_min=0,
+            no_value="no seats",
         ),
         8,
         9,
     )
     board.add(
         panels.lines(
-            "Seats left, and in 14 days",
-            "Seats left, and what the straight line through the last 7 days gives for 14 days later; without tenants that "
-            "have no limit.",
+            "Headroom, and in 14 days",
+            "Headroom, and what the pace of the last 7 days leaves of it in 14 days.",
             [
-                Query(f"{C.left()} < Inf", f"{TENANT_LEGEND}: left"),
-                Query(
-                    f"clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0) < Inf",
-                    f"{TENANT_LEGEND}: in 14 days",
-                    YOUNG,
-                ),
+                Query(HEADROOM, "{{service_name}}: headroom", NOT_HELD),
+                Query(f"{HEADROOM} - 14 * {TREND}", "{{service_name}}: in 14 days", YOUNG),
             ],
             calcs=("lastNotNull",),
             soft_min=0,
+            no_value="no seats",
             links=[look.runbook("AvePointSeatsForecastExhausted")],
         ),
         8,
         9,
     )
-    day_before = f"max by ({TENANT}) ({C.recorded('avepoint:seats_assigned:last')} offset 1d)"
+    day_before = f"max by ({SERVICE}) ({C.recorded('avepoint:seats_assigned:max')} offset 1d)"
     board.add(
         panels.lines(
-            "Change of assigned seats in 24 hours",
-            "Seats assigned compared with a day before.",
-            [Query(f"{ASSIGNED} - {day_before}", TENANT_LEGEND, YOUNG)],
+            "Change of assigned licences in 24 hours",
+            "Licences assigned compared with a day before.",
+            [Query(f"{ASSIGNED} - {day_before}", "{{service_name}}", "needs samples from an earlier time")],
             steps_after=True,
             no_value="no data from a day before",
         ),
         8,
         9,
+    )
+    board.add(
+        panels.table(
+            "Tenants",
+            "Licences of the third party (Microsoft, Google, Salesforce, Dynamics 365) in each tenant: assigned, and what the API "
+            "calls available. That is most likely what the customer owns and has not assigned; it is no seat of AvePoint.",
+            [
+                Query(TENANT_ASSIGNED, may_be_empty=NO_TENANT),
+                Query(TENANT_AVAILABLE, may_be_empty=NO_TENANT),
+                Query(TENANT_UTILIZATION, may_be_empty=NO_TENANT),
+                Query(C.tenant_names(), may_be_empty=NO_TENANT),
+            ],
+            [
+                Column("tenant_name", "Tenant", width=220),
+                Column("tenant_type", "Tenant type", width=120),
+                Column("A", "Licences assigned", width=140),
+                Column("B", "Licences unassigned", width=150, mapping=look.UNLIMITED),
+                Column("C", "Utilization", unit="percentunit", thresholds=look.TENANT_UTILIZATION, cell=GAUGE, decimals=1),
+                Column("tenant_id", "Tenant ID", width=300),
+            ],
+            sort="Utilization",
+            hide=["partner", "customer_id"],
+            no_value="no tenants",
+            links=[look.runbook("AvePointTenantSeatsLow"), look.runbook("AvePointTenantSeatsExhausted")],
+        ),
+        24,
+        7,
     )
 
 
@@ -198,18 +234,13 @@ def _subscriptions(board: Board) -> None:
             "Every row of the service list with all that the API says about it; what does not apply is empty. Days are "
             "red within 3 days of the end, orange within 14, yellow within 30.",
             [
-                Query(f"group by ({SUBSCRIPTION}, {labels}) ({C.raw('avepoint_subscription_info')})"),
+                Query(f"group by ({SUBSCRIPTION}, {labels}) ({C.recorded('avepoint:subscription_info:last')})"),
                 Query(f"{EXPIRATION} * 1000", may_be_empty=NOT_HELD),
                 Query(f"({EXPIRATION} - time()) / 86400", may_be_empty=NOT_HELD),
+                *(Query(C.last(metric), may_be_empty=NOT_HELD) for metric in ("seats_purchased", "microsoft_licenses_assigned")),
                 *(
                     Query(C.once(SUBSCRIPTION, f"avepoint_subscription_{metric}"), may_be_empty=NOT_HELD)
-                    for metric in (
-                        "seats_purchased",
-                        "microsoft_licenses_assigned",
-                        "microsoft_licenses_available",
-                        "units_purchased",
-                        "seats_change",
-                    )
+                    for metric in ("microsoft_licenses_available", "units_purchased", "seats_change")
                 ),
                 Query(f"{CONTRACT_END} * 1000", may_be_empty=NOT_HELD),
             ],
@@ -221,7 +252,7 @@ def _subscriptions(board: Board) -> None:
                 Column("C", "In days", unit="none", decimals=1, width=90, thresholds=look.DAYS_LEFT, cell=COLORED),
                 Column("D", "Seats", width=80, mapping=look.UNLIMITED),
                 Column("E", "Assigned", width=90),
-                Column("F", "Available", width=90),
+                Column("F", "Microsoft licences unassigned", width=210),
                 Column("G", "Units", width=80, mapping=look.UNLIMITED),
                 Column("H", "Change this month", width=150),
                 Column("I", "Contract ends", unit="dateTimeAsIso", width=170),
@@ -247,42 +278,6 @@ def _subscriptions(board: Board) -> None:
     )
     legend = "{{service_name}} ({{subscription_id}})"
     board.add(
-        panels.bars(
-            "Use of purchased seats",
-            "Microsoft licences assigned for each purchased seat; over 100 % is use beyond what was bought.",
-            Query(f"sort_desc({SUBSCRIPTION_UTILIZATION})", legend, NOT_HELD),
-            steps=look.SUBSCRIPTION_UTILIZATION,
-            no_value="no subscription with seats and licences",
-        ),
-        8,
-        9,
-    )
-    board.add(
-        panels.lines(
-            "Licences assigned and seats purchased",
-            "Microsoft licences assigned, and seats purchased, of every subscription that has them.",
-            [
-                Query(
-                    C.once(SUBSCRIPTION, "avepoint_subscription_microsoft_licenses_assigned"),
-                    f"{legend}: assigned",
-                    NOT_HELD,
-                ),
-                Query(
-                    f"{C.once(SUBSCRIPTION, 'avepoint_subscription_seats_purchased')} < Inf",
-                    f"{legend}: purchased",
-                    NOT_HELD,
-                ),
-            ],
-            calcs=("firstNotNull", "lastNotNull"),
-            steps_after=True,
-            soft_min=0,
-            no_value="no subscription with seats",
-            links=[look.runbook("AvePointSubscriptionOverAssigned"), look.runbook("AvePointSubscriptionSeatsLow")],
-        ),
-        8,
-        9,
-    )
-    board.add(
         panels.lines(
             "Changes of this month",
             "Seats added or removed in the pooled licence since the first day of the month, as the API counts them.",
@@ -291,41 +286,34 @@ def _subscriptions(board: Board) -> None:
             steps_after=True,
             no_value="no pooled licence",
         ),
-        8,
-        9,
+        24,
+        7,
     )
 
 
 def _capacity(board: Board) -> None:
     board.row("Capacity")
-    purchased = C.once(SUBSCRIPTION, "avepoint_subscription_capacity_purchased_bytes")
-    used, protected, consumed = (
-        C.once(SUBSCRIPTION, f"avepoint_subscription_{metric}_bytes")
-        for metric in ("capacity_used", "capacity_protected", "storage_consumed")
-    )
+    capacity = C.recorded_once(SERVICE, "avepoint:capacity_purchased_bytes:sum")
+    held = C.recorded_once(SERVICE, "avepoint:capacity_protected_bytes:sum")
+    consumed = f"sum by ({SERVICE}) ({C.once(SUBSCRIPTION, 'avepoint_subscription_storage_consumed_bytes')})"
     board.add(
         panels.table(
             "Capacity",
-            "Subscriptions sold by capacity. Utilization is the larger of used and protected as a share of what was "
-            "purchased; from 90 % it raises AvePointCapacityLow, at 100 % as critical.",
-            [
-                Query(expr, may_be_empty=NOT_HELD)
-                for expr in (purchased, used, protected, consumed, CAPACITY_UTILIZATION)
-            ],
+            "Services sold by capacity, or by capacity for each seat, summed over the rows that run. What is held against it is the "
+            "protected capacity; where nothing is protected, the used one. From 90 % they raise AvePointCapacityLow, at 100 % as critical.",
+            [Query(expr, may_be_empty=NOT_HELD) for expr in (capacity, held, consumed, CAPACITY_UTILIZATION)],
             [
                 Column("service_name", "Service", width=280),
-                Column("A", "Purchased", unit="bytes", width=110, mapping=look.UNLIMITED),
-                Column("B", "Used", unit="bytes", width=110),
-                Column("C", "Protected", unit="bytes", width=110),
-                Column("D", "Storage consumed", unit="bytes", width=140),
+                Column("A", "Capacity", unit="bytes", width=110, mapping=look.UNLIMITED),
+                Column("B", "Protected or used", unit="bytes", width=140),
+                Column("C", "Storage consumed", unit="bytes", width=140),
                 Column(
-                    "E", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1
+                    "D", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1
                 ),
-                Column("subscription_id", "Subscription", width=130),
             ],
             sort="Utilization",
             hide=["partner", "customer_id"],
-            no_value="no subscription with a capacity",
+            no_value="no service with a capacity",
             links=[look.runbook("AvePointCapacityLow")],
         ),
         14,
@@ -334,14 +322,14 @@ def _capacity(board: Board) -> None:
     board.add(
         panels.lines(
             "Capacity over time",
-            "Used and protected capacity, and storage consumed, of every subscription that has them.",
+            "Protected or used capacity, and storage consumed, of every service that has them.",
             [
                 Query(expr, f"{{{{service_name}}}}: {name}", NOT_HELD)
-                for expr, name in ((used, "used"), (protected, "protected"), (consumed, "storage"))
+                for expr, name in ((held, "protected or used"), (consumed, "storage"))
             ],
             unit="bytes",
             soft_min=0,
-            no_value="no subscription with a capacity",
+            no_value="no service with a capacity",
         ),
         10,
         8,
@@ -361,7 +349,7 @@ def _products(board: Board) -> None:
             [
                 Column("product", "Product"),
                 Column("A", "Purchased", width=120, mapping=look.UNLIMITED),
-                Column("B", "Available", width=120, mapping=look.UNLIMITED),
+                Column("B", "Called available", width=130, mapping=look.UNLIMITED),
                 Column("product_type", "Type", width=120),
             ],
             sort="Purchased",

@@ -22,7 +22,7 @@ def board() -> Board:
     board = Board(
         "avepoint-exporter",
         "AvePoint / Exporter",
-        "Health of avepoint_exporter: the API, the request budget, the agenda, freshness, and the cost of scrapes.",
+        "Health of avepoint_exporter: the API, the request budget, polls, freshness, and the cost of scrapes.",
         start="now-6h",
         refresh="1m",
     )
@@ -276,12 +276,12 @@ def _credentials(board: Board) -> None:
         8,
         8,
     )
-    token = f"min by (partner, instance) ({P.raw('avepoint_auth_token_expiration_timestamp_seconds')})"
+    token = f"min by (partner, scope, instance) ({P.raw('avepoint_auth_token_expiration_timestamp_seconds')})"
     board.add(
         panels.lines(
             "Lifetime of the token",
             "How long the last access token still holds. Below 0 nothing can be read.",
-            [Query(f"{token} - time()", "{{partner}} on {{instance}}")],
+            [Query(f"{token} - time()", "{{partner}} ({{scope}}) on {{instance}}")],
             unit="s",
             soft_min=0,
             no_value="no token yet",

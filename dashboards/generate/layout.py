@@ -60,8 +60,9 @@ class Board:
 
     def customers(self, *, single: bool) -> None:
         """Adds the variable `customer`: its values are ids, its texts are names, or the id where there is none."""
-        known = 'avepoint:customer_name:info{job=~"$job", partner=~"$partner"}'
-        variable = _query("customer", f"query_result(group by (customer_id, customer_name) ({known}))", 3)
+        known = 'avepoint:customer_name:info{partner=~"$partner"}'
+        unnamed = 'avepoint:customer:info{partner=~"$partner"}'
+        variable = _query("customer", f"query_result(group by (customer_id, customer_name) ({known}) or on (customer_id) group by (customer_id) ({unnamed}))", 3)
         variable = variable.regex(CUSTOMER_OF_RESULT)
         if single:
             variable = variable.current(NONE)

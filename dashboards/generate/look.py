@@ -11,13 +11,13 @@ OK, INFO, WARNING, CRITICAL, NEUTRAL = "green", "yellow", "orange", "red", "text
 DAY = 86400
 
 # Thresholds as (value from which, colour); the first has no value. They are the alerts'.
-UTILIZATION = [(None, OK), (0.90, WARNING), (0.97, CRITICAL)]
-SUBSCRIPTION_UTILIZATION = [(None, OK), (0.90, WARNING), (1.0000001, CRITICAL)]
+UTILIZATION = [(None, OK), (0.90, WARNING), (1.1000001, CRITICAL)]
+TENANT_UTILIZATION = [(None, OK), (0.90, INFO)]
 CAPACITY_UTILIZATION = [(None, OK), (0.90, WARNING), (1, CRITICAL)]
 DAYS_LEFT = [(None, CRITICAL), (3, WARNING), (14, INFO), (30, OK)]
 CONTRACT_DAYS_LEFT = [(None, INFO), (60, OK)]
 CREDENTIAL_SECONDS_LEFT = [(None, CRITICAL), (7 * DAY, WARNING), (30 * DAY, OK)]
-SEATS_LEFT = [(None, WARNING), (1, OK)]
+HEADROOM = [(None, WARNING), (1, OK)]
 AGE = [(None, OK), (0.5, WARNING), (1, CRITICAL)]
 PLAIN = [(None, NEUTRAL)]
 

@@ -6,11 +6,13 @@ What every query keeps to:
   instances; what describes an exporter is shown per instance, or summed if it counts.
 - A customer can have labels of its own from the configuration, its name among them (`metrics.customer_name_label`).
   Aggregating by named labels drops them, so no join finds `customer_name` on both sides.
-- Ratios and "what is left" come from the recording rules, which do not carry an `instance`.
+- Headroom, ratios and what is last known of subscriptions and tenants come from the recording rules, which carry neither
+  `job` nor `instance`: they say the same when the exporter is down, and take the newest where several watch a partner.
 """
 
-# What identifies a customer. The job belongs to it: two jobs may each have a partner called "main".
-CUSTOMER = "job, partner, customer_id"
+# What identifies a customer.
+CUSTOMER = "partner, customer_id"
+SERVICE = f"{CUSTOMER}, service_name"
 SUBSCRIPTION = f"{CUSTOMER}, subscription_id, service_name"
 TENANT = f"{CUSTOMER}, tenant_type, tenant_id"
 
@@ -34,7 +36,7 @@ class Scope:
         return f"{expr} and on (job, instance) last_over_time({self.raw('avepoint_exporter_build_info')}[1d])"
 
     def recorded(self, metric: str, matchers: str = "") -> str:
-        return f"{metric}{{{_join(JOB, self.rest, matchers)}}}"
+        return f"{metric}{{{_join(self.rest, matchers)}}}"
 
     def once(self, by: str, metric: str, matchers: str = "") -> str:
         """A raw gauge, once, however many exporters serve it."""
@@ -47,7 +49,7 @@ class Scope:
     def names(self) -> str:
         """One series per customer with its name, as last known; of a nameless customer its id."""
         named = self.recorded("avepoint:customer_name:info", 'customer_name!=""')
-        known = self.recorded("avepoint:customer_name:info")
+        known = self.recorded("avepoint:customer:info")
         return (
             f"(group by ({CUSTOMER}, customer_name) ({named})"
             f" or on ({CUSTOMER}) "
@@ -61,9 +63,13 @@ class Scope:
     def tenant_names(self) -> str:
         return f"topk by ({TENANT}) (1, group by ({TENANT}, tenant_name) ({self.raw('avepoint_tenant_info')}))"
 
-    def left(self) -> str:
-        """Seats left, once per tenant and without further labels."""
-        return self.recorded_once(TENANT, "avepoint:seats_left:last")
+    def last(self, metric: str) -> str:
+        """A number or a date of every row of the service list, as last known."""
+        return self.recorded_once(SUBSCRIPTION, f"avepoint:subscription_{metric}:last")
+
+    def expired(self) -> str:
+        """When rows expired that nothing replaced, however long ago; of several the latest."""
+        return self.recorded_once(SUBSCRIPTION, "avepoint:subscription_expired:since")
 
     def recorded_once(self, by: str, metric: str, matchers: str = "") -> str:
         return f"max by ({by}) ({self.recorded(metric, matchers)})"

@@ -5,21 +5,27 @@ import panels
 from layout import Board
 from look import CRITICAL, INFO, WARNING
 from panels import COLORED, GAUGE, Column, Query
-from promql import CUSTOMER, SUBSCRIPTION, TENANT, count
+from promql import CUSTOMER, SERVICE, SUBSCRIPTION, TENANT, count
 from promql import CUSTOMERS as C
 
-UTILIZATION = C.recorded_once(TENANT, "avepoint:tenant_seats_utilization:ratio")
-SUBSCRIPTION_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_seats_utilization:ratio")
-CAPACITY_UTILIZATION = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_capacity_utilization:ratio")
-ASSIGNED = C.recorded_once(TENANT, "avepoint:seats_assigned:last")
-EXPIRATION = C.once(SUBSCRIPTION, "avepoint_subscription_expiration_timestamp_seconds")
-UNDATED = C.recorded_once(SUBSCRIPTION, "avepoint:subscription_undated:last")
-# What expired longer ago is history, as for the alert.
-SHOWN = f"{EXPIRATION} > time() - 30 * 86400"
+UTILIZATION = C.recorded_once(SERVICE, "avepoint:seats_utilization:ratio")
+HEADROOM = C.recorded_once(SERVICE, "avepoint:seats_headroom")
+PURCHASED = C.recorded_once(SERVICE, "avepoint:seats_purchased:sum")
+ASSIGNED = C.recorded_once(SERVICE, "avepoint:seats_assigned:max")
+TENANT_ASSIGNED = C.recorded_once(TENANT, "avepoint:tenant_seats_assigned:last")
+TENANT_AVAILABLE = C.recorded_once(TENANT, "avepoint:tenant_seats_available:last")
+TENANT_UTILIZATION = C.recorded_once(TENANT, "avepoint:tenant_seats_utilization:ratio")
+CAPACITY_UTILIZATION = C.recorded_once(SERVICE, "avepoint:capacity_utilization:ratio")
+EXPIRATION = C.last("expiration_timestamp_seconds")
+UNUSED = C.recorded_once(SERVICE, "avepoint:band:seats_unused")
+# What runs on, and what has expired and was not replaced, however long ago.
+SHOWN = f"({EXPIRATION} > time() or {C.expired()})"
 AGE = C.recorded_once(f"{CUSTOMER}, collector", "avepoint:collector_age:ratio")
 FIRING = C.recorded("ALERTS", 'alertname=~"AvePoint.+", alertstate="firing"')
 
 NOTHING_WRONG = "only what is wrong is listed"
+NOT_GIVEN = "a service with a capacity need not come with this number"
+YOUNG = "needs three days of history, and a headroom that gets smaller"
 CUSTOMER_COLUMN = Column("customer_name", "Customer", links=look.ROW_TO_CUSTOMER, width=220)
 IDS = [
     Column("partner", "Partner", width=120),
@@ -53,49 +59,43 @@ def _at_a_glance(board: Board) -> None:
         (
             "Customers",
             "Customers known to the exporter, of those selected above.",
-            f"count(group by ({CUSTOMER}) ({C.recorded('avepoint:customer_name:info')}))",
+            f"count(group by ({CUSTOMER}) ({C.recorded('avepoint:customer:info')}))",
             look.PLAIN,
             None,
         ),
         (
             "No seat left",
-            "Tenants with assigned seats and none left: the next user is not covered. Where the API gives "
-            "no tenants, a customer and tenant type counts as one.",
-            count(f"({ASSIGNED} > 0 < Inf) and {C.left()} <= 0", ASSIGNED),
+            "Services of customers for which as many licences are assigned as seats were purchased, or more.",
+            count(f"{HEADROOM} <= 0", HEADROOM),
             look.any_is(WARNING),
             "AvePointSeatsExhausted",
         ),
         (
-            "Tenants ≥ 90 %",
-            "Tenants with at least 90 % of their seats assigned and some left.",
-            count(f"{UTILIZATION} >= 0.90 and {C.left()} > 0", UTILIZATION),
+            "Services ≥ 90 %",
+            "Services of customers with at least 90 % of their seats assigned and some left.",
+            count(f"{UTILIZATION} >= 0.90 and {HEADROOM} > 0", HEADROOM),
             look.any_is(WARNING),
             "AvePointSeatsLow",
         ),
         (
             "Over-assigned",
-            "Subscriptions with more Microsoft licences assigned than seats purchased. AvePoint bills by "
+            "Services of customers for which more licences are assigned than seats were purchased. AvePoint bills by "
             "assigned licences.",
-            count(f"{SUBSCRIPTION_UTILIZATION} > 1", SUBSCRIPTION_UTILIZATION),
+            count(f"{HEADROOM} < 0", HEADROOM),
             look.any_is(CRITICAL),
-            "AvePointSubscriptionOverAssigned",
+            "AvePointSeatsOverAssigned",
         ),
         (
             "Expire in 30 days",
-            "Subscriptions that expire within 30 days.",
-            count(f"{EXPIRATION} - time() > 0 <= 30 * 86400", EXPIRATION),
+            "Rows that expire within 30 days and that no other row of the service carries.",
+            count(f"{C.recorded_once(SUBSCRIPTION, 'avepoint:band:subscription_expiring')} > 0", EXPIRATION),
             look.any_is(INFO),
             "AvePointSubscriptionExpiring",
         ),
         (
             "Expired",
-            "Subscriptions that expired less than 30 days ago, where no other one of that customer and service "
-            "runs on.",
-            count(
-                f"({EXPIRATION} <= time() > time() - 30 * 86400) unless on ({CUSTOMER}, service_name) "
-                f"({EXPIRATION} > time() or {UNDATED})",
-                EXPIRATION,
-            ),
+            "Services of customers that have expired, where no row runs on; however long ago. Their alert ends after 30 days.",
+            count(f"group by ({SERVICE}) ({C.expired()})", EXPIRATION),
             look.any_is(CRITICAL),
             "AvePointSubscriptionExpired",
         ),
@@ -109,7 +109,7 @@ def _at_a_glance(board: Board) -> None:
         (
             "Alerts firing",
             "Alerts about customers that are firing, of the rules that come with the exporter.",
-            count(FIRING, C.recorded("avepoint:customer_name:info")),
+            count(FIRING, C.recorded("avepoint:customer:info")),
             look.any_is(WARNING),
             None,
         ),
@@ -124,28 +124,25 @@ def _seats(board: Board) -> None:
     board.add(
         panels.table(
             "What runs out first",
-            "Tenants by the share of their seats that is assigned; from 90 % they raise AvePointSeatsLow, without a seat "
-            "left AvePointSeatsExhausted. No utilization: nothing is counted, or there is no limit. A row without a "
-            "tenant holds all tenants of a type, where the API gives no more.",
-            [
-                Query(C.named(ASSIGNED)),
-                Query(C.left()),
-                Query(UTILIZATION),
-                Query(C.tenant_names()),
-            ],
+            "Services of customers by their headroom: seats purchased (of all rows that run) minus licences assigned. From "
+            "90 % they raise AvePointSeatsLow, without headroom AvePointSeatsExhausted, below 0 AvePointSeatsOverAssigned.",
+            [Query(C.named(f"{ASSIGNED} and on ({SERVICE}) {HEADROOM}")), Query(PURCHASED), Query(HEADROOM), Query(UTILIZATION)],
             [
                 CUSTOMER_COLUMN,
-                Column("tenant_name", "Tenant", width=200),
-                Column("tenant_type", "Tenant type", width=120),
-                Column("A", "Assigned", width=100, mapping=look.UNLIMITED),
-                Column("B", "Left", width=100, thresholds=look.SEATS_LEFT, cell=panels.TEXT, mapping=look.UNLIMITED),
-                Column("C", "Utilization", unit="percentunit", thresholds=look.UTILIZATION, cell=GAUGE, decimals=1),
+                Column("service_name", "Service", width=280),
+                Column("B", "Purchased", width=100),
+                Column("A", "Assigned", width=100),
+                Column("C", "Headroom", width=100, thresholds=look.HEADROOM, cell=panels.TEXT),
+                Column("D", "Utilization", unit="percentunit", thresholds=look.UTILIZATION, cell=GAUGE, decimals=1),
                 *IDS,
             ],
             sort="Utilization",
-            hide=["tenant_id"],
-            no_value="no tenants: is the exporter up, and are its recording rules loaded?",
-            links=[look.runbook("AvePointSeatsLow"), look.runbook("AvePointSeatsExhausted")],
+            no_value="no seats: is the exporter up, and are its recording rules loaded?",
+            links=[
+                look.runbook("AvePointSeatsLow"),
+                look.runbook("AvePointSeatsExhausted"),
+                look.runbook("AvePointSeatsOverAssigned"),
+            ],
         ),
         16,
         12,
@@ -153,30 +150,82 @@ def _seats(board: Board) -> None:
     board.add(
         panels.bars(
             "Highest utilization",
-            "The 15 tenants with the highest share of assigned seats. Click on a bar for the customer.",
-            Query(f"sort_desc(topk(15, {C.named(UTILIZATION)}))", "{{customer_name}} · {{tenant_type}}"),
+            "The 15 services of customers with the most licences assigned for each purchased seat; over 100 % is use beyond "
+            "what was bought. Click on a bar for the customer.",
+            Query(f"sort_desc(topk(15, {C.named(UTILIZATION)}))", "{{customer_name}} · {{service_name}}"),
             steps=look.UTILIZATION,
         ),
         8,
         12,
     )
+    dates = C.recorded_once(SERVICE, "avepoint:subscription_expiration_timestamp_seconds:last").replace("max by", "min by")
+    unused = f"and on ({SERVICE}) {UNUSED}"
+    board.add(
+        panels.table(
+            "Bought and unused before renewal",
+            "Services with less than 70 % of the seats assigned, at least 5 unused, and a row that expires or whose contract "
+            "ends within 45 days: AvePointSeatsUnused. Seats that nobody uses need not be bought again.",
+            [
+                Query(C.named(f"({HEADROOM} {unused})"), may_be_empty=NOTHING_WRONG),
+                Query(f"{PURCHASED} {unused}", may_be_empty=NOTHING_WRONG),
+                Query(f"{ASSIGNED} {unused}", may_be_empty=NOTHING_WRONG),
+                Query(f"({dates} > time()) * 1000 {unused}", may_be_empty=NOTHING_WRONG),
+            ],
+            [
+                CUSTOMER_COLUMN,
+                Column("service_name", "Service", width=280),
+                Column("A", "Unused", width=90),
+                Column("B", "Purchased", width=100),
+                Column("C", "Assigned", width=100),
+                Column("D", "Next expiry", unit="dateTimeAsIso", width=170),
+                *IDS,
+            ],
+            sort="Unused",
+            no_value="none",
+            links=[look.runbook("AvePointSeatsUnused")],
+        ),
+        12,
+        9,
+    )
+    board.add(
+        panels.table(
+            "Tenants",
+            "Licences of the third party (Microsoft, Google, Salesforce, Dynamics 365) in each tenant: assigned, and what the "
+            "API calls available. That is most likely what the customer owns and has not assigned; it is no seat of AvePoint.",
+            [Query(C.named(TENANT_ASSIGNED)), Query(TENANT_AVAILABLE), Query(TENANT_UTILIZATION), Query(C.tenant_names())],
+            [
+                CUSTOMER_COLUMN,
+                Column("tenant_name", "Tenant", width=200),
+                Column("tenant_type", "Tenant type", width=120),
+                Column("A", "Licences assigned", width=140),
+                Column("B", "Licences unassigned", width=150, mapping=look.UNLIMITED),
+                Column("C", "Utilization", unit="percentunit", thresholds=look.TENANT_UTILIZATION, cell=GAUGE, decimals=1),
+                *IDS,
+            ],
+            sort="Utilization",
+            hide=["tenant_id"],
+            no_value="no tenants",
+            links=[look.runbook("AvePointTenantSeatsLow"), look.runbook("AvePointTenantSeatsExhausted")],
+        ),
+        12,
+        9,
+    )
 
 
 def _subscriptions(board: Board) -> None:
     board.row("Subscriptions")
-    alive = f"and on ({CUSTOMER}, subscription_id) ({SHOWN})"
+    alive = f"and on ({SUBSCRIPTION}) {SHOWN}"
     board.add(
         panels.table(
             "Subscriptions by expiry",
-            "What expires next; expired ones for 30 days. Red within 3 days, orange within 14, yellow within 30: the "
-            "severities of AvePointSubscriptionExpiring.",
+            "What expires next; and what has expired and was not replaced, however long ago. Red within 3 days, orange within "
+            "14, yellow within 30: the severities of AvePointSubscriptionExpiring.",
             [
-                Query(C.named(f"({SHOWN}) * 1000")),
-                Query(f"(({SHOWN}) - time()) / 86400"),
-                Query(f"{C.once(SUBSCRIPTION, 'avepoint_subscription_seats_purchased')} {alive}"),
-                Query(f"{C.once(SUBSCRIPTION, 'avepoint_subscription_microsoft_licenses_assigned')} {alive}"),
-                Query(f"{SUBSCRIPTION_UTILIZATION} {alive}"),
-                Query(f"{C.once(SUBSCRIPTION, 'avepoint_subscription_contract_end_timestamp_seconds')} * 1000 {alive}"),
+                Query(C.named(f"{SHOWN} * 1000")),
+                Query(f"({SHOWN} - time()) / 86400"),
+                Query(f"{C.last('seats_purchased')} {alive}"),
+                Query(f"{C.last('microsoft_licenses_assigned')} {alive}"),
+                Query(f"{C.last('contract_end_timestamp_seconds')} * 1000 {alive}", may_be_empty="a contract need not have an end"),
             ],
             [
                 CUSTOMER_COLUMN,
@@ -185,16 +234,7 @@ def _subscriptions(board: Board) -> None:
                 Column("B", "In days", unit="none", decimals=1, width=90, thresholds=look.DAYS_LEFT, cell=COLORED),
                 Column("C", "Seats", width=90, mapping=look.UNLIMITED),
                 Column("D", "Assigned", width=90),
-                Column(
-                    "E",
-                    "Utilization",
-                    unit="percentunit",
-                    decimals=1,
-                    width=170,
-                    cell=GAUGE,
-                    thresholds=look.SUBSCRIPTION_UTILIZATION,
-                ),
-                Column("F", "Contract ends", unit="dateTimeAsIso", width=170),
+                Column("E", "Contract ends", unit="dateTimeAsIso", width=170),
                 *IDS,
                 Column("subscription_id", "Subscription", width=130),
             ],
@@ -214,42 +254,30 @@ def _subscriptions(board: Board) -> None:
     board.add(
         panels.chart(
             "Expiry by month",
-            "How many subscriptions expire in each month (UTC), expired ones of the last 30 days included.",
+            "How many rows expire in each month (UTC); those that have expired and were not replaced are included.",
             Query(f'label_replace({month}, "month", "$1-$2", "month", "(....)(..)")'),
             category="month",
             category_title="Month",
             value_title="Subscriptions",
             steps=[(None, look.OK)],
         ),
-        12,
-        9,
-    )
-    board.add(
-        panels.bars(
-            "Highest use of purchased seats",
-            "The 15 subscriptions with the most Microsoft licences assigned for each purchased seat; over 100 % is use "
-            "beyond what was bought. Click on a bar for the customer.",
-            Query(f"sort_desc(topk(15, {C.named(SUBSCRIPTION_UTILIZATION)}))", "{{customer_name}} · {{service_name}}"),
-            steps=look.SUBSCRIPTION_UTILIZATION,
-        ),
-        12,
-        9,
+        24,
+        8,
     )
 
 
 def _trend(board: Board) -> None:
     board.row("Trend and forecast")
-    # The same tenants all the time: those that are the fullest at the end of the time range.
-    at_the_end = f"max by ({TENANT}) ({C.recorded('avepoint:tenant_seats_utilization:ratio')} @ end())"
-    fullest = f"and on ({TENANT}) topk(10, {at_the_end})"
-    per_customer = "{{customer_name}} · {{tenant_type}}"
-    left = C.recorded("avepoint:seats_left:last")
+    # The same services all the time: those that are the fullest at the end of the time range.
+    at_the_end = f"max by ({SERVICE}) ({C.recorded('avepoint:seats_utilization:ratio')} @ end())"
+    fullest = f"and on ({SERVICE}) topk(10, {at_the_end})"
+    legend = "{{customer_name}} · {{service_name}}"
     board.add(
         panels.lines(
-            "Seats assigned",
-            "Seats assigned in the 10 tenants (of the customers selected) that are the fullest at the end of the time "
+            "Licences assigned",
+            "Licences assigned, for the 10 services (of the customers selected) that are the fullest at the end of the time "
             "range.",
-            [Query(f"{C.named(f'({ASSIGNED} {fullest})')}", per_customer)],
+            [Query(C.named(f"({ASSIGNED} {fullest})"), legend)],
             calcs=("firstNotNull", "lastNotNull"),
             steps_after=True,
             link=look.SERIES_TO_CUSTOMER,
@@ -260,31 +288,27 @@ def _trend(board: Board) -> None:
     board.add(
         panels.lines(
             "Utilization",
-            "Share of assigned seats in the same 10 tenants. Dashed: 90 % and 97 %, where AvePointSeatsLow begins as "
-            "warning and as critical.",
-            [Query(C.named(f"({UTILIZATION} {fullest})"), per_customer)],
+            "Licences assigned for each purchased seat, of the same 10 services. Dashed: 90 %, where AvePointSeatsLow begins, "
+            "and 110 %, beyond which AvePointSeatsOverAssigned is critical.",
+            [Query(C.named(f"({UTILIZATION} {fullest})"), legend)],
             unit="percentunit",
             steps=look.UTILIZATION,
             calcs=("firstNotNull", "lastNotNull"),
-            max=1,
             link=look.SERIES_TO_CUSTOMER,
         ),
         12,
         10,
     )
-    fewest = f"and on ({TENANT}) topk(5, {at_the_end})"
+    fewest = f"and on ({SERVICE}) topk(5, {at_the_end})"
+    trend = C.recorded_once(SERVICE, "avepoint:seats_used_per_day:trend")
     board.add(
         panels.lines(
-            "Seats left, and in 14 days",
-            "Seats left in the 5 fullest tenants, and what the straight line through the last 7 days gives for 14 days "
-            "later. Select customers above to see theirs.",
+            "Headroom, and in 14 days",
+            "Headroom of the 5 fullest services, and what the pace of the last 7 days leaves of it in 14 days. Select customers "
+            "above to see theirs.",
             [
-                Query(C.named(f"({C.left()} {fewest})"), f"{per_customer}: left"),
-                Query(
-                    C.named(f"(clamp_min(max by ({TENANT}) (predict_linear({left}[7d:1h], 14 * 86400)), 0) {fewest})"),
-                    f"{per_customer}: in 14 days",
-                    "needs two hourly samples of history",
-                ),
+                Query(C.named(f"({HEADROOM} {fewest})"), f"{legend}: headroom"),
+                Query(C.named(f"({HEADROOM} - 14 * {trend} {fewest})"), f"{legend}: in 14 days", YOUNG),
             ],
             calcs=("lastNotNull",),
             soft_min=0,
@@ -293,32 +317,23 @@ def _trend(board: Board) -> None:
         12,
         10,
     )
-    # The expression of the alert, but for its 3 days of history: what is too young to alert on is shown here already.
-    growing = (
-        f"({left} > 0 and predict_linear({left}[7d:1h], 14 * 86400) <= 0 and deriv({left}[3d:1h]) < 0 "
-        f"and changes({left}[7d:1h]) >= 2)"
-    )
-    days = f"({left} / -deriv({left}[7d:1h]) / 86400 and {growing})"
-    young = "needs a trend of several hours that leads to 0"
+    days = C.recorded_once(SERVICE, "avepoint:seats_forecast:days")
+    soon = f"({days} > 0 <= 18)"
     board.add(
         panels.table(
-            "Will run out within 14 days",
-            "Tenants that the trend of the last 7 days leaves without seats within 14 days. With 3 days of history they "
-            "raise AvePointSeatsForecastExhausted.",
-            [
-                Query(C.named(f"max by ({TENANT}) {growing}"), may_be_empty=young),
-                Query(f"max by ({TENANT}) {days}", may_be_empty=young),
-            ],
+            "Will run out within 18 days",
+            "Services whose seats last for at most 18 days at the pace of the last 7. After two drops within 14 days they raise "
+            "AvePointSeatsForecastExhausted, from 14 days on.",
+            [Query(C.named(f"({HEADROOM} and on ({SERVICE}) {soon})"), may_be_empty=YOUNG), Query(soon, may_be_empty=YOUNG)],
             [
                 CUSTOMER_COLUMN,
-                Column("tenant_type", "Tenant type", width=120),
-                Column("A", "Left", width=90),
-                Column("B", "Days at this rate", decimals=0, width=130, unit="none"),
+                Column("service_name", "Service", width=280),
+                Column("A", "Headroom", width=100),
+                Column("B", "Days at this pace", decimals=0, width=130, unit="none"),
                 *IDS,
             ],
-            sort="Days at this rate",
+            sort="Days at this pace",
             desc=False,
-            hide=["tenant_id"],
             no_value="none",
             links=[look.runbook("AvePointSeatsForecastExhausted")],
         ),
@@ -329,42 +344,28 @@ def _trend(board: Board) -> None:
 
 def _capacity(board: Board) -> None:
     board.row("Capacity")
-    purchased = C.once(SUBSCRIPTION, "avepoint_subscription_capacity_purchased_bytes")
     board.add(
         panels.table(
             "Capacity",
-            "Subscriptions sold by capacity. Utilization is the larger of used and protected as a share of what was "
-            "purchased; from 90 % it raises AvePointCapacityLow, at 100 % as critical.",
+            "Services sold by capacity, or by capacity for each seat, summed over the rows that run. What is held against it is the "
+            "protected capacity; where nothing is protected, the used one. From 90 % they raise AvePointCapacityLow, at 100 % as critical.",
             [
-                Query(C.named(purchased)),
-                *(
-                    Query(
-                        f"{C.once(SUBSCRIPTION, metric)} and on ({CUSTOMER}, subscription_id) {purchased}",
-                        may_be_empty="a subscription with a capacity need not come with this number",
-                    )
-                    for metric in (
-                        "avepoint_subscription_capacity_used_bytes",
-                        "avepoint_subscription_capacity_protected_bytes",
-                        "avepoint_subscription_storage_consumed_bytes",
-                    )
-                ),
-                Query(CAPACITY_UTILIZATION),
+                Query(C.named(C.recorded_once(SERVICE, "avepoint:capacity_purchased_bytes:sum"))),
+                Query(C.recorded_once(SERVICE, "avepoint:capacity_protected_bytes:sum"), may_be_empty=NOT_GIVEN),
+                Query(CAPACITY_UTILIZATION, may_be_empty=NOT_GIVEN),
             ],
             [
                 CUSTOMER_COLUMN,
                 Column("service_name", "Service", width=280),
-                Column("A", "Purchased", unit="bytes", width=110, mapping=look.UNLIMITED),
-                Column("B", "Used", unit="bytes", width=110),
-                Column("C", "Protected", unit="bytes", width=110),
-                Column("D", "Storage consumed", unit="bytes", width=140),
+                Column("A", "Capacity", unit="bytes", width=110, mapping=look.UNLIMITED),
+                Column("B", "Protected or used", unit="bytes", width=140),
                 Column(
-                    "E", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1
+                    "C", "Utilization", unit="percentunit", thresholds=look.CAPACITY_UTILIZATION, cell=GAUGE, decimals=1
                 ),
                 *IDS,
-                Column("subscription_id", "Subscription", width=130),
             ],
             sort="Utilization",
-            no_value="no subscription with a capacity",
+            no_value="no service with a capacity",
             links=[look.runbook("AvePointCapacityLow")],
         ),
         24,
@@ -380,7 +381,7 @@ def _trouble(board: Board) -> None:
             "What fires about the customers selected. Click on an alert for its runbook.",
             [
                 Query(
-                    f"group by (alertname, severity, partner, customer_id, customer_name, tenant_type, service_name) ({FIRING})",
+                    C.named(f"group by (alertname, severity, partner, customer_id, tenant_type, service_name) ({FIRING})"),
                     may_be_empty=NOTHING_WRONG,
                 )
             ],

@@ -29,19 +29,21 @@ def shorter(duration: str, by: int) -> str:
     return f"{parse(duration) // by}ms"
 
 
-def _replace(found: re.Match) -> str:
+def _replace(found: re.Match, waits: int, days: int) -> str:
     if window := found["window"]:
-        by = DAYS if parse(window) >= DAY else MINUTES
+        by = days if parse(window) >= DAY else MINUTES
         step = f":{shorter(found['step'], by)}" if found["step"] else ""
         return f"[{shorter(window, by)}{step}]"
     if back := found["back"]:
-        return f"offset {shorter(back, DAYS if parse(back) >= DAY else MINUTES)}"
-    return found["key"] + ("1s" if found["name"] == "interval" else shorter(found["value"], FOR))
+        return f"offset {shorter(back, days if parse(back) >= DAY else MINUTES)}"
+    by = days if parse(found["value"]) >= DAY else waits
+    return found["key"] + ("1s" if found["name"] == "interval" else shorter(found["value"], by))
 
 
-def shorten(text: str) -> str:
-    """A rules file with shorter `for`, windows, offsets and group intervals; raises if anything else would change."""
-    copy = TIMES.sub(_replace, text)
+def shorten(text: str, waits: int = FOR, days: int = DAYS) -> str:
+    """A rules file with shorter `for` (by `waits`), windows (those of days by `days`), offsets and group intervals; raises
+    if anything else would change."""
+    copy = TIMES.sub(lambda found: _replace(found, waits, days), text)
     _same(yaml.safe_load(text), yaml.safe_load(copy), "")
     return copy
 
@@ -55,7 +57,7 @@ def _same(original, copy, where: str) -> None:
         for place, value in enumerate(original):
             _same(value, copy[place], f"{where}[{place}]")
     elif re.fullmatch(r"\.groups\[\d+\](\.interval|\.rules\[\d+\]\.for)", where):
-        if not 0 < parse(copy) < parse(original):
+        if not 0 < parse(copy) <= parse(original):
             raise ValueError(f"{where} has become {copy}, from {original}")
     elif isinstance(original, str) and isinstance(copy, str):
         timeless = [re.sub(rf"\[[\w:]+\]|\boffset {DURATION}", "[]", text) for text in (original, copy)]

@@ -1,10 +1,9 @@
 """What the simulated partners are, and so: what Prometheus must say about them."""
 
-# The flags of each simulator. One holds still, so that an alert stays or does not come. In the other one the seats of
-# its only customer (129 left at first) are used up, one in 3 seconds: a trend.
+# The flags of each simulator. They hold still, so that an alert stays or does not come. The second one is taken away.
 SIMULATORS = {
-    "still": ["--time-scale=0"],
-    "moving": ["--customers=1", "--seed=5", "--time-scale=28800"],
+    "first": ["--time-scale=0"],
+    "second": ["--customers=1", "--seed=5", "--time-scale=0"],
 }
 CUSTOMERS = 24 + 6 + 1
 
@@ -14,7 +13,7 @@ def configuration(partners: list) -> dict:
     for partner in partners:
         partner["budget"] |= {"requests_per_second": 200, "burst": 200}
         if partner["name"] == "simulated":
-            partner["name"] = "moving"
+            partner["name"] = "second"
     often, seldom = {"interval": "2s", "max_age": "20m"}, {"interval": "10s", "max_age": "20m"}
     return {
         "partners": partners,
@@ -27,59 +26,65 @@ BACKUP = "Cloud Backup for Microsoft 365 - Microsoft 365 services"
 IAAS = "Cloud Backup for IaaS + PaaS - Unit"
 
 # Alert, severity, who (a customer, else a partner), what. The customers are those of src/simulator/generate/cases.rs,
-# in its order; whom it does not list here has nothing to worry about.
+# in its order; whom it does not list here has nothing to worry about. What is worse is true beside what is less: it is
+# Alertmanager's inhibition, which is not configured here, that makes one notification of it.
+
+
+def _bands(who: str, what: str, *alerts: str) -> list:
+    return [(f"AvePoint{alert.split()[0]}", alert.split()[1], who, what) for alert in alerts]
+
+
+LOW, FULL = "SeatsLow warning", "SeatsExhausted warning"
+OVER = ("SeatsOverAssigned warning", "SeatsOverAssigned critical")
+INFO, WARNING, CRITICAL = (f"SubscriptionExpiring {severity}" for severity in ("info", "warning", "critical"))
+EXPIRED = ("SubscriptionExpired warning", "SubscriptionExpired critical")
+TENANT_LOW, TENANT_FULL = "TenantSeatsLow info", "TenantSeatsExhausted info"
 OF_CUSTOMERS = [
-    # Exhausted: and so all that was bought is in use.
-    ("AvePointSeatsExhausted", "warning", "Fairview Manufacturing", "microsoft365"),
-    ("AvePointSubscriptionSeatsLow", "warning", "Fairview Manufacturing", BACKUP),
-    # Low90, Low97
-    ("AvePointSeatsLow", "warning", "Rosenthal Roofing", "microsoft365"),
-    ("AvePointSubscriptionSeatsLow", "warning", "Rosenthal Roofing", BACKUP),
-    ("AvePointSeatsLow", "critical", "Copper Hill Wealth Management", "microsoft365"),
-    ("AvePointSubscriptionSeatsLow", "warning", "Copper Hill Wealth Management", BACKUP),
-    # OverAssigned: no seat is left, either.
-    ("AvePointSeatsExhausted", "warning", "Riverton Real Estate", "microsoft365"),
-    ("AvePointSubscriptionOverAssigned", "critical", "Riverton Real Estate", BACKUP),
+    # Exhausted, Low90, Low97, OverAssigned: their tenants as well.
+    *_bands("Fairview Manufacturing", BACKUP, LOW, FULL),
+    *_bands("Fairview Manufacturing", "microsoft365", TENANT_LOW, TENANT_FULL),
+    *_bands("Rosenthal Roofing", BACKUP, LOW),
+    *_bands("Rosenthal Roofing", "microsoft365", TENANT_LOW),
+    *_bands("Copper Hill Wealth Management", BACKUP, LOW),
+    *_bands("Copper Hill Wealth Management", "microsoft365", TENANT_LOW),
+    *_bands("Riverton Real Estate", BACKUP, LOW, FULL, *OVER),
+    *_bands("Riverton Real Estate", "microsoft365", TENANT_LOW, TENANT_FULL),
     # ExpiresIn2, ExpiresIn10, ExpiresIn25
-    ("AvePointSubscriptionExpiring", "critical", 'Ludwig "Lou" Becker & Söhne', BACKUP),
-    ("AvePointSubscriptionExpiring", "warning", "Schäfer Water Works", BACKUP),
-    ("AvePointSubscriptionExpiring", "info", "Willow Creek Electric", BACKUP),
+    *_bands('Ludwig "Lou" Becker & Söhne', BACKUP, INFO, WARNING, CRITICAL),
+    *_bands("Schäfer Water Works", BACKUP, INFO, WARNING, "SeatsUnused info"),
+    *_bands("Willow Creek Electric", BACKUP, INFO),
     # Expired5; neither Renewed nor Expired90
-    ("AvePointSubscriptionExpired", "critical", "Norwood Plumbing & Heating", BACKUP),
+    *_bands("Norwood Plumbing & Heating", BACKUP, INFO, WARNING, CRITICAL, *EXPIRED),
     # ContractEnds
-    ("AvePointContractEnding", "info", "Back\\slash Studios", BACKUP),
+    *_bands("Back\\slash Studios", BACKUP, "ContractEnding info"),
     # Capacity95, CapacityOver
-    ("AvePointCapacityLow", "warning", "Summit Veterinary Hospital", IAAS),
-    ("AvePointCapacityLow", "critical", "Calloway Farm Supplies", IAAS),
-    # EqualRows: one of its rows was bought for 5 seats.
-    ("AvePointSubscriptionOverAssigned", "critical", "O'Neill, Núñez & Żak", BACKUP),
+    *_bands("Summit Veterinary Hospital", IAAS, "CapacityLow warning"),
+    *_bands("Calloway Farm Supplies", IAAS, "CapacityLow warning", "CapacityLow critical"),
 ]
 # The first partner's secret is good for 200 days, the second one's for 21.
 SECRET = ("AvePointCredentialExpiring", "warning", "quillmoor-nordic", "client_secret")
-TREND = ("AvePointSeatsForecastExhausted", "info", "Clearwater Travel", "microsoft365")
 UNREAD = [
-    ("AvePointCollectorFailing", "critical", "moving", collector)
+    (alert, severity, "second", collector)
+    for alert, severity in (("AvePointCollectorFailing", "critical"), ("AvePointTargetsFailing", "warning"))
     for collector in ("services", "tenant_seats", "customer_seats", "products_purchased", "products_available")
 ]
 DOWN = ("AvePointExporterDown", "critical", "", "")
 
-AT_FIRST = [*OF_CUSTOMERS, SECRET, TREND]
-# The API of the moving partner does not answer any more: what was known stays, and is no trend any more.
+AT_FIRST = [*OF_CUSTOMERS, SECRET]
+# The API of the second partner does not answer any more: what was known stays.
 API_GONE = [*OF_CUSTOMERS, SECRET, *UNREAD]
 # The exporter does not answer any more: how long its secrets hold is not worth an alert of its own then.
 EXPORTER_GONE = [*OF_CUSTOMERS, *UNREAD, DOWN]
 
 # Queries of panels that give nothing here, with the reason.
 _HISTORY = "no history of hours or days"
+_SLOW = "no seats are used up"
 _FAILURE = "nothing has failed"
 EMPTY_PANELS = {
-    "seats / Seats left, and in 14 days / B": _HISTORY,
-    "seats / Will run out within 14 days / A": _HISTORY,
-    "seats / Will run out within 14 days / B": _HISTORY,
-    "seats / Capacity / D": "no subscription that is sold by capacity has it",
+    "seats / Will run out within 18 days / A": _SLOW,
+    "seats / Will run out within 18 days / B": _SLOW,
     "seats / Stale data / A": "nothing is stale",
-    "customer / Seats left, and in 14 days / B": _HISTORY,
-    "customer / Change of assigned seats in 24 hours / A": _HISTORY,
+    "customer / Change of assigned licences in 24 hours / A": _HISTORY,
     "exporter / State saved / A": "no state file is configured",
     "exporter / Failed polls / A": _FAILURE,
     "exporter / Unreadable values / A": "the simulator answers nothing that is unreadable",
@@ -102,18 +107,34 @@ LAST_KNOWN = [
 COUNTS = {
     "seats / Customers / A": CUSTOMERS,
     "seats / No seat left / A": 2,
-    "seats / Tenants ≥ 90 % / A": 2,
-    "seats / Over-assigned / A": 2,
+    "seats / Services ≥ 90 % / A": 2,
+    "seats / Over-assigned / A": 1,
     "seats / Expire in 30 days / A": 3,
-    "seats / Expired / A": 1,
+    "seats / Expired / A": 2,
     "seats / Stale customers / A": 0,
     "exporter / Customers / A": CUSTOMERS,
 }
 
 # Recording rules that give nothing, with the reason.
-_FAILING = {"avepoint:collector_failing:targets": "no collector fails for all"}
-_SILENT = {
-    "avepoint:partner_silent:bool": "everything was read, and the exporter answers",
-    "avepoint:collector_unread:ratio": "nothing is stale or of a silent partner",
+_NOBODY = {
+    "avepoint:muted": "no customer is muted",
+    "avepoint:band:seats_forecast": _SLOW,
+    "avepoint:seats_forecast:days": _SLOW,
 }
-EMPTY_AT_FIRST, EMPTY_API_GONE, EMPTY_EXPORTER_GONE = _FAILING | _SILENT, _SILENT, {}
+_UNREAD = {
+    "avepoint:collector_unread:info": "everything was read lately",
+    "avepoint:collector_missing:last": "of everything the exporter says when it was read",
+    "avepoint:collector_unknown:last": "of everything the exporter says when it was read",
+}
+_ALONE = {
+    "avepoint:collector_outdated:info": "one exporter alone is the newest",
+    "avepoint:collector_stale:ratio": "nothing is older than half of max_age",
+}
+_GONE = dict.fromkeys(
+    ("avepoint:exporter_partner:info", "avepoint:listing:info", "avepoint:exporter_fresh:info", "avepoint:labels_exporter:info"),
+    "the exporter does not answer",
+)
+_FAILING = {"avepoint:collector_failing:targets": "no collector fails for all", "avepoint:collector_bad:targets": "nothing fails"}
+EMPTY_AT_FIRST = _NOBODY | _UNREAD | _ALONE | _FAILING
+EMPTY_API_GONE = _NOBODY | _UNREAD | _ALONE
+EMPTY_EXPORTER_GONE = _NOBODY | _ALONE | _GONE

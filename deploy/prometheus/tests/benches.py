@@ -1,0 +1,17 @@
+"""The benches: everything over hours, by the minute, and over weeks, every half hour."""
+
+import collection
+import exporters
+import seats
+import subscriptions
+import texts
+from world import Bench
+
+
+def all():
+    weeks = Bench("weeks", 32 * 1440, step=30)
+    hours = {"data": Bench("data", 450), "collection": Bench("collection", 540)}
+    for name, part in (("data", seats), ("data", subscriptions), ("collection", collection), ("collection", exporters)):
+        part.hours(hours[name])
+        part.weeks(weeks)
+    return [weeks, *hours.values(), texts.minutes(Bench("texts", 130)), exporters.nobody(Bench("nobody", 60))]
