@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Licences, sources, bans and advisories of everything that Cargo.lock holds, by deny.toml; and whether ARCHITECTURE.md
+"""Licences, sources, bans and advisories of everything that Cargo.lock holds, by deny.toml; and whether docs/dependencies.md
 gives a reason for every direct dependency, and every Cargo.lock is in step with its Cargo.toml.
 
 cargo-deny does it where it is installed. Where it is not, licences, sources and bans are read here, without a network.
@@ -56,13 +56,11 @@ def unreasoned():
     """Where the list of direct dependencies and Cargo.toml differ."""
     manifest = toml("Cargo.toml")
     used = set(manifest["dependencies"]) | set(manifest["dev-dependencies"])
-    section = (ROOT / "ARCHITECTURE.md").read_text().split("\n## Dependencies\n", 1)
-    if len(section) == 1:
-        return ["ARCHITECTURE.md: there is no section Dependencies"]
-    rows = [line.split("|")[1] for line in section[1].split("\n## ", 1)[0].splitlines() if line.startswith("| `")]
+    text = (ROOT / "docs/dependencies.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    return [f"{name}: ARCHITECTURE.md gives no reason for it" for name in sorted(used - listed)] + [
-        f"{name}: ARCHITECTURE.md has it, Cargo.toml does not" for name in sorted(listed - used)
+    return [f"{name}: docs/dependencies.md gives no reason for it" for name in sorted(used - listed)] + [
+        f"{name}: docs/dependencies.md has it, Cargo.toml does not" for name in sorted(listed - used)
     ]
 
 
