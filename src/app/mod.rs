@@ -350,6 +350,7 @@ fn app_state(
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
         telemetry_path: web.telemetry_path,
         external_url: web.external_url,
+        simulated: web.simulated,
         reload,
     }
 }

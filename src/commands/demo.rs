@@ -8,6 +8,7 @@ use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::config::Config;
 use crate::simulator::Simulator;
+use crate::web::WebOptions;
 
 /// Seats of the simulated partner move by the minute, so they are asked for by the minute.
 const COLLECTORS: &str = "collectors:
@@ -21,7 +22,7 @@ const COLLECTORS: &str = "collectors:
 pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = simulate::settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let web = web_options(flags)?;
+    let web = WebOptions { simulated: true, ..web_options(flags)? };
     let listeners = listeners(flags, handed)?;
     let simulator = Simulator::on_loopback(settings).await.map_err(Failure::run)?;
     let config = Config::parse(&simulate::config(&simulator, &registrations, COLLECTORS), Path::new("."))?;

@@ -156,7 +156,7 @@ fn web_options(flags: &Flags) -> Result<WebOptions, Failure> {
     let external_url = ExternalUrl::new(&flags.external_url, &flags.route_prefix);
     let external_url = external_url.map_err(|error| Failure::Usage(error.to_string()))?;
     let access = Access::load(flags.web_config_file())?;
-    Ok(WebOptions { telemetry_path: flags.telemetry_path.clone(), external_url, access })
+    Ok(WebOptions { telemetry_path: flags.telemetry_path.clone(), external_url, access, simulated: false })
 }
 
 /// The daemon on listeners that stand already.

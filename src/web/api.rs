@@ -3,15 +3,15 @@
 //! What is absent is `null`, never 0. A quantity without a limit is the string `"unlimited"`. Times are RFC 3339 in
 //! UTC. Fields may be added; those that are there keep their meaning.
 //!
-//! `GET /api/v1/customers`: customers in the order of the page, what runs out first at the top. Parameters:
-//! `q` (part of a name or id), `partner`, `state` (a [`finding`](super::finding::Finding) or `ok`), `page` (from 1),
+//! `GET /api/v1/customers`: customers in the order of the page, the worst at the top. Parameters:
+//! `q` (part of a name or id), `partner`, `state` (an [`issue`](super::issue::Issue) or `ok`), `page` (from 1),
 //! `per_page` (1 to 1000, 50 without). One that is wrong is answered with 400 and `{"error": "..."}`.
 //!
 //! ```text
 //! {"total": 213, "page": 1, "pages": 5, "per_page": 50, "customers": [{
 //!   "partner": "main", "customer_id": "1c10...", "customer_name": "Contoso", "labels": {"tier": "gold"},
-//!   "findings": ["exhausted", "expiring"],
-//!   "tightest": {"kind": "tenant" | "tenant_type" | "subscription_seats" | "capacity", "name": "contoso",
+//!   "muted": false, "severity": "warning" | null, "findings": ["exhausted", "expiring"],
+//!   "tightest": {"kind": "subscription_seats" | "capacity", "name": "Cloud Governance",
 //!                "used": 14, "total": 14, "utilization": 1.0} | null,
 //!   "expires": "2027-03-14T00:00:00Z" | null, "expires_service": "Cloud Governance" | null,
 //!   "oldest_data": "2027-01-15T08:00:00Z" | null,
@@ -19,10 +19,15 @@
 //!              "assigned": 14, "available": 0, "utilization": 1.0, "seen": "...", "stale": false}],
 //!   "products": [{"product_type": 2048, "product": "Cloud Backup for Microsoft 365", "purchased": 20,
 //!                 "available": null, "seen": "...", "stale": false}],
+//!   "services": [{"service_name": "Cloud Governance", "rows": 2, "rows_running": 1, "seats_purchased": 14,
+//!                 "licenses_assigned": 14, "headroom": 0.0 | null, "utilization": 1.0 | null,
+//!                 "capacity_purchased_bytes": null, "capacity_protected_bytes": null, "capacity_utilization": null,
+//!                 "expired": null, "unused_until": null,
+//!                 "issues": [{"issue": "exhausted", "severity": "warning", "alert": "AvePointSeatsExhausted"}]}],
 //!   "subscriptions": [{"subscription_id": "13476eca0b08", "service_name": "...", "subscription_model": "", ...,
 //!                      "seats_purchased": "unlimited", "capacity_used_bytes": null, ..., "seats_change": -2,
-//!                      "expires": null, "expiry": "expired" | "expiring" | null, "contract_ends": null,
-//!                      "seen": "...", "stale": false}],
+//!                      "expires": null, "expiry": "expired" | "expiring" | null, "expiry_severity": null,
+//!                      "contract_ends": null, "seen": "...", "stale": false}],
 //!   "targets": [{"collector": "tenant_seats", "about": "microsoft365", "condition": "failing",
 //!                "last_success": null, "last_poll": "...", "failure": "timeout"}]}]}
 //! ```
@@ -30,7 +35,7 @@
 //! `GET /api/v1/status`: the exporter and its partners.
 //!
 //! ```text
-//! {"version": "0.1.0", "revision": "...", "now": "...", "ready": true, "series": 1234, "customers": 213,
+//! {"version": "0.1.0", "revision": "...", "simulated": false, "now": "...", "ready": true, "series": 1234, "customers": 213,
 //!  "partners": [{"partner": "main", "ready": true, "state": "ready", "customers": 213, "lists": true,
 //!    "last_listing": "..." | null, "listing_failure": "connect" | null, "left_out": 0,
 //!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13},

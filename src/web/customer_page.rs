@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::detail::{Detail, Number, ProductDetail, SeatsDetail, SubscriptionDetail, TargetDetail};
-use super::finding::Finding;
-use super::layout::{self, badge, bar, columns, condition_level, level};
-use super::summary::Row;
+use super::headroom::Service;
+use super::layout::{self, badge, bar, columns, condition_level, issue_badge, muted_badge};
+use super::page::headroom;
+use super::summary::{Row, is_muted};
+use super::utilization::Utilization;
 use super::view::View;
 use super::wording::{ago, bytes, count, countdown, date, moment, quantity};
 use crate::inventory::Condition;
@@ -22,7 +24,10 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
         section.card.subject {
             div.heading {
                 h1 { (name) }
-                div { @for finding in row.findings.iter() { (badge(level(finding), finding.label())) " " } }
+                div {
+                    @for (issue, severity) in row.issues.by_severity() { (issue_badge(issue, severity)) " " }
+                    @if is_muted(row.customer) { (muted_badge()) }
+                }
             }
             dl {
                 (fact("Id", &html! { span.id { (detail.customer_id) } }))
@@ -33,8 +38,8 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
                 }
             }
         }
+        (services(row, &detail, now))
         @if !detail.seats.is_empty() { (seats(&detail.seats, now)) }
-        (subscriptions(&detail, now))
         @if !detail.products.is_empty() { (products(&detail.products, now)) }
         (targets(&detail.targets, now))
     };
@@ -55,19 +60,23 @@ fn size(value: Option<Number>) -> Markup {
 }
 
 fn ratio(value: Option<f64>) -> Markup {
-    html! { @if let Some(value) = value { (bar(value)) } @else { span.muted { "–" } } }
+    html! { @if let Some(value) = value { (bar(value, None)) } @else { span.muted { "–" } } }
 }
 
 fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
-    html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge(level(Finding::Stale), "stale")) } }
+    html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
 }
 
 fn seats(seats: &[SeatsDetail], now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "Tenants" }
+            p.muted {
+                "Licences of Microsoft, Google, Salesforce or Dynamics, not AvePoint seats. What AvePoint calls available is not \
+                 documented: most likely licences that the customer owns and has not assigned."
+            }
             div.scroll { table {
-                (columns(&["Tenant", "In use", "Assigned", "Available", "Type", "Seen"], &["Assigned", "Available"]))
+                (columns(&["Tenant", "Share assigned", "Licences assigned", "Licences available", "Type", "Seen"], &["Licences assigned", "Licences available"]))
                 tbody { @for row in seats { tr {
                     td {
                         @if let Some(id) = &row.tenant_id {
@@ -90,7 +99,7 @@ fn products(products: &[ProductDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Products" }
             div.scroll { table {
-                (columns(&["Product", "Type", "Purchased", "Available", "Seen"], &["Type", "Purchased", "Available"]))
+                (columns(&["Product", "Type", "Seats purchased", "Licences available", "Seen"], &["Type", "Seats purchased", "Licences available"]))
                 tbody { @for row in products { tr {
                     td { (row.product) }
                     td.number { (row.product_type) }
@@ -103,16 +112,57 @@ fn products(products: &[ProductDetail], now: Timestamp) -> Markup {
     }
 }
 
-fn subscriptions(detail: &Detail, now: Timestamp) -> Markup {
+fn services(row: &Row<'_>, detail: &Detail, now: Timestamp) -> Markup {
     let first = detail.subscriptions.first();
     html! {
         section {
             div.heading {
-                h2 { "Subscriptions" }
+                h2 { "Services" }
                 @if let Some(first) = first { span.muted { "seen " (seen(first.seen, first.stale, now)) } }
             }
             @if first.is_none() { p.nothing { "The service list has not named any." } }
-            div.subscriptions { @for row in &detail.subscriptions { (subscription(row, now)) } }
+            div.subscriptions {
+                @for known in &detail.services {
+                    @if let Some(service) = row.services.iter().find(|service| service.name == &*known.service_name) {
+                        (service_card(service, detail, now))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A service: its rows, and what they add up to.
+fn service_card(service: &Service<'_>, detail: &Detail, now: Timestamp) -> Markup {
+    let rows = detail.subscriptions.iter().filter(|row| *row.service_name == *service.name);
+    let used = |what: Utilization<'_>| bar(what.ratio(), service.severity(what.resource));
+    html! {
+        article.card {
+            div.heading {
+                h3 { (service.name) }
+                div { @for (issue, severity) in service.issues().by_severity() { (issue_badge(issue, severity)) " " } }
+            }
+            dl {
+                @if let Some(seats) = service.seats {
+                    (fact("Seats in use", &html! { (used(seats)) }))
+                    (fact("Assigned of purchased", &html! {
+                        (quantity(seats.used)) " of " (quantity(seats.total)) ", " b { (headroom(seats)) }
+                    }))
+                }
+                @if let Some(capacity) = service.capacity {
+                    (fact("Capacity in use", &html! { (used(capacity)) }))
+                    (fact("Protected of purchased", &html! { (bytes(capacity.used)) " of " (bytes(capacity.total)) }))
+                }
+                @if service.rows.len() > 1 {
+                    (fact("Rows", &html! {
+                        (count(service.rows.len() as f64)) ", of which " (count(service.running as f64)) " run"
+                    }))
+                }
+                @if let Some(renewal) = service.unused_until {
+                    (fact("Unused before renewal", &html! { (date(renewal)) " " span.muted { (countdown(renewal, now)) } }))
+                }
+            }
+            @for row in rows { div.row { (subscription(row, now)) } }
         }
     }
 }
@@ -130,8 +180,8 @@ fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
     let numbers = [
         ("Seats purchased", row.seats_purchased),
         ("Units purchased", row.units_purchased),
-        ("Licences assigned", row.licenses_assigned),
-        ("Licences available", row.licenses_available),
+        ("Microsoft licences assigned", row.licenses_assigned),
+        ("Microsoft licences available", row.licenses_available),
     ];
     let sizes = [
         ("Capacity purchased", row.capacity_purchased_bytes),
@@ -140,15 +190,9 @@ fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
         ("Capacity per seat", row.capacity_per_seat_bytes),
         ("Storage consumed", row.storage_consumed_bytes),
     ];
-    let usages = [("Seats in use", row.seats_utilization), ("Capacity in use", row.capacity_utilization)];
     html! {
-        article.card {
-            div.heading {
-                h3 { (row.service_name) }
-                @if let Some(expires) = row.expires { (expiration(expires, row.expiry, now)) }
-            }
+            @if let Some(expires) = row.expires { (expiration(expires, row, now)) }
             dl {
-                @for (term, value) in usages { @if value.is_some() { (fact(term, &ratio(value))) } }
                 @for (term, value) in numbers { @if value.is_some() { (fact(term, &number(value))) } }
                 @for (term, value) in sizes { @if value.is_some() { (fact(term, &size(value))) } }
                 @if let Some(change) = row.seats_change {
@@ -161,16 +205,14 @@ fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
                 @for (term, value) in texts { @if !value.is_empty() { (fact(term, &html! { (value) })) } }
                 (fact("Id", &html! { span.id { (row.subscription_id) } }))
             }
-        }
     }
 }
 
-fn expiration(at: Timestamp, expiry: Option<&str>, now: Timestamp) -> Markup {
+fn expiration(at: Timestamp, row: &SubscriptionDetail, now: Timestamp) -> Markup {
     let text =
         if at <= now { format!("expired {}", countdown(at, now)) } else { format!("expires {}", countdown(at, now)) };
-    match expiry {
-        Some("expired") => badge(level(Finding::Expired), &text),
-        Some(_) => badge(level(Finding::Expiring), &text),
+    match row.expiry_severity {
+        Some(severity) => badge(severity, &text),
         None => html! { span.muted { (text) } },
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::finding::Finding;
-use super::summary::{self, Row, expiry_finding, running_services};
-use super::usage::{Usage, What};
+use super::headroom::Service;
+use super::issue::{Issue, Issues, Severity};
+use super::summary::{self, Row};
+use super::utilization::{Resource, Utilization, tenant_ratio};
 use crate::domain::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use crate::inventory::{Absence, Condition, Known, is_older};
 
@@ -43,10 +44,16 @@ pub struct Detail {
     pub customer_name: Option<Arc<str>>,
     /// Its configured labels.
     pub labels: BTreeMap<String, String>,
-    /// The words of [`Finding`].
-    pub findings: Vec<&'static str>,
+    /// Whether its alerts are muted by the configured label `alerting="off"`.
+    pub muted: bool,
+    /// The worst severity of what is wrong; `None` if nothing is but the age of the data.
+    pub severity: Option<&'static str>,
+    /// The words of [`Issue`], the worst first.
+    #[serde(rename = "findings")]
+    pub issues: Vec<&'static str>,
     /// What is used most.
-    pub tightest: Option<TightestDetail>,
+    #[serde(rename = "tightest")]
+    pub most_utilized: Option<UtilizationDetail>,
     /// The expiration that matters first.
     pub expires: Option<Timestamp>,
     /// Whose.
@@ -57,18 +64,20 @@ pub struct Detail {
     pub seats: Vec<SeatsDetail>,
     /// By product type.
     pub products: Vec<ProductDetail>,
+    /// Its service list, the rows of a service taken together; the worst first.
+    pub services: Vec<ServiceDetail>,
     /// Its service list.
     pub subscriptions: Vec<SubscriptionDetail>,
     /// What is asked about it.
     pub targets: Vec<TargetDetail>,
 }
 
-/// The usage with the highest ratio.
+/// The seats or the capacity with the highest ratio.
 #[derive(Clone, Debug, Serialize)]
-pub struct TightestDetail {
-    /// `tenant`, `tenant_type`, `subscription_seats` or `capacity`.
+pub struct UtilizationDetail {
+    /// `subscription_seats` or `capacity`, of all running rows of a service.
     pub kind: &'static str,
-    /// Which.
+    /// The service.
     pub name: Arc<str>,
     /// In use; bytes for a capacity.
     pub used: Number,
@@ -76,6 +85,38 @@ pub struct TightestDetail {
     pub total: Number,
     /// Their ratio.
     pub utilization: f64,
+}
+
+/// What is wrong with a service, or with one of its rows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct IssueDetail {
+    /// The word of [`Issue`].
+    pub issue: &'static str,
+    /// `critical`, `warning` or `info`.
+    pub severity: &'static str,
+    /// The alert that says the same.
+    pub alert: Option<&'static str>,
+}
+
+/// The rows of one service, taken together: see [`Service`].
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of headroom::Service")]
+pub struct ServiceDetail {
+    pub service_name: Arc<str>,
+    /// Rows in all, expired ones too.
+    pub rows: usize,
+    pub rows_running: usize,
+    pub seats_purchased: Option<Number>,
+    pub licenses_assigned: Option<Number>,
+    /// Purchased minus assigned; negative if over-assigned, `None` where it says nothing.
+    pub headroom: Option<f64>,
+    pub utilization: Option<f64>,
+    pub capacity_purchased_bytes: Option<Number>,
+    pub capacity_protected_bytes: Option<Number>,
+    pub capacity_utilization: Option<f64>,
+    pub expired: Option<Timestamp>,
+    pub unused_until: Option<Timestamp>,
+    pub issues: Vec<IssueDetail>,
 }
 
 /// The seats of a tenant, or of all tenants of a type.
@@ -91,7 +132,7 @@ pub struct SeatsDetail {
     pub assigned: Option<Number>,
     /// `availableUserSeat`
     pub available: Option<Number>,
-    /// See [`Usage::of_seats`].
+    /// See [`tenant_ratio`].
     pub utilization: Option<f64>,
     /// When it was seen.
     pub seen: Timestamp,
@@ -142,8 +183,10 @@ pub struct SubscriptionDetail {
     pub capacity_utilization: Option<f64>,
     pub seats_change: Option<i64>,
     pub expires: Option<Timestamp>,
-    /// `expired` or `expiring`.
+    /// `expired` or `expiring`, where the alert about it, or the page, says so.
     pub expiry: Option<&'static str>,
+    /// The severity of that.
+    pub expiry_severity: Option<&'static str>,
     pub contract_ends: Option<Timestamp>,
     pub seen: Timestamp,
     pub stale: bool,
@@ -176,28 +219,55 @@ impl Detail {
             customer_id: customer.id.to_string(),
             customer_name: (!customer.name.is_empty()).then(|| Arc::clone(&customer.name)),
             labels: customer.labels.iter().cloned().collect(),
-            findings: row.findings.iter().map(Finding::as_str).collect(),
-            tightest: row.tightest.map(TightestDetail::new),
+            muted: summary::is_muted(customer),
+            severity: row.issues.worst().map(|(severity, _)| severity.as_str()),
+            issues: row.issues.by_severity().into_iter().map(|(issue, _)| issue.as_str()).collect(),
+            most_utilized: row.most_utilized.map(UtilizationDetail::new),
             expires: row.expiry.map(|expiry| expiry.at),
             expires_service: row.expiry.map(|expiry| expiry.service.into()),
             oldest_data: row.oldest,
             seats: seats(row, now),
             products: products(row, now),
+            services: services(row),
             subscriptions: subscriptions(row, now),
             targets: targets(row, now),
         }
     }
 }
 
-impl TightestDetail {
-    fn new(usage: Usage<'_>) -> Self {
-        let (kind, name) = match usage.what {
-            What::Tenant(name) => ("tenant", name.into()),
-            What::TenantType(tenant_type) => ("tenant_type", tenant_type.label().into()),
-            What::SubscriptionSeats(service) => ("subscription_seats", service.into()),
-            What::Capacity(service) => ("capacity", service.into()),
+impl UtilizationDetail {
+    fn new(most: Utilization<'_>) -> Self {
+        let (kind, name) = match most.resource {
+            Resource::Seats(service) => ("subscription_seats", service.into()),
+            Resource::Capacity(service) => ("capacity", service.into()),
         };
-        Self { kind, name, used: Number(usage.used), total: Number(usage.total), utilization: usage.ratio() }
+        Self { kind, name, used: Number(most.used), total: Number(most.total), utilization: most.ratio() }
+    }
+}
+
+impl ServiceDetail {
+    fn new(service: &Service<'_>, issues: &Issues) -> Self {
+        Self {
+            service_name: service.name.into(),
+            rows: service.rows.len(),
+            rows_running: service.running,
+            seats_purchased: service.purchased.map(Number),
+            licenses_assigned: service.assigned.map(Number),
+            headroom: service.seats.map(Utilization::headroom),
+            utilization: service.seats.map(Utilization::ratio),
+            capacity_purchased_bytes: service.capacity.map(|capacity| Number(capacity.total)),
+            capacity_protected_bytes: service.capacity.map(|capacity| Number(capacity.used)),
+            capacity_utilization: service.capacity.map(Utilization::ratio),
+            expired: service.expired,
+            unused_until: service.unused_until,
+            issues: issues.by_severity().into_iter().map(IssueDetail::new).collect(),
+        }
+    }
+}
+
+impl IssueDetail {
+    const fn new((issue, severity): (Issue, Severity)) -> Self {
+        Self { issue: issue.as_str(), severity: severity.as_str(), alert: issue.alert() }
     }
 }
 
@@ -218,13 +288,13 @@ fn answers<'a>(
 fn seats(row: &Row<'_>, now: Timestamp) -> Vec<SeatsDetail> {
     let mut details = Vec::new();
     for (question, answer, seen, stale) in answers(row, now) {
-        let detail = |tenant_type: String, what, Seats { assigned, available }: Seats| SeatsDetail {
+        let detail = |tenant_type: String, Seats { assigned, available }: Seats| SeatsDetail {
             tenant_type,
             tenant_id: None,
             tenant_name: None,
             assigned: assigned.map(Number),
             available: available.map(Number),
-            utilization: Usage::of_seats(what, Seats { assigned, available }).map(Usage::ratio),
+            utilization: tenant_ratio(Seats { assigned, available }),
             seen,
             stale,
         };
@@ -233,11 +303,11 @@ fn seats(row: &Row<'_>, now: Timestamp) -> Vec<SeatsDetail> {
                 details.extend(tenants.iter().map(|tenant| SeatsDetail {
                     tenant_id: Some(tenant.id.to_string()),
                     tenant_name: (!tenant.name.is_empty()).then(|| Arc::clone(&tenant.name)),
-                    ..detail(tenant_type.label().into(), What::TenantType(tenant_type), tenant.seats)
+                    ..detail(tenant_type.label().into(), tenant.seats)
                 }));
             }
             (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats)) => {
-                details.push(detail(tenant_type.label().into(), What::TenantType(tenant_type), *seats));
+                details.push(detail(tenant_type.label().into(), *seats));
             }
             _ => {}
         }
@@ -268,13 +338,19 @@ fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
     details.into_values().collect()
 }
 
+fn services(row: &Row<'_>) -> Vec<ServiceDetail> {
+    let mut services: Vec<_> = row.services.iter().map(|service| (service.issues(), service)).collect();
+    services.sort_by_key(|(issues, _)| (issues.worst().is_none(), issues.worst()));
+    services.into_iter().map(|(issues, service)| ServiceDetail::new(service, &issues)).collect()
+}
+
 fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
     let Row { inventory, customer, .. } = *row;
     let Some(services) = &customer.services else { return Vec::new() };
     let stale = is_older(services.seen, inventory.max_age(Collector::Services), now);
-    let running = running_services(customer, now);
-    let detail = |id: String, subscription: &Subscription| {
+    let detail = |service: &Service<'_>, id: String, subscription: &Subscription| {
         let kind = &subscription.kind;
+        let expiry = service.expiry(subscription);
         SubscriptionDetail {
             subscription_id: id,
             service_name: Arc::clone(&kind.service),
@@ -289,23 +365,25 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
             units_purchased: subscription.units_purchased.map(Number),
             licenses_assigned: subscription.licenses_assigned.map(Number),
             licenses_available: subscription.licenses_available.map(Number),
-            seats_utilization: Usage::of_subscription_seats(subscription).map(Usage::ratio),
+            seats_utilization: service.seats.map(Utilization::ratio),
             capacity_purchased_bytes: subscription.capacity_purchased.map(Number),
             capacity_used_bytes: subscription.capacity_used.map(Number),
             capacity_protected_bytes: subscription.capacity_protected.map(Number),
             capacity_per_seat_bytes: kind.capacity_per_seat().map(Number),
             storage_consumed_bytes: subscription.storage_consumed.map(Number),
-            capacity_utilization: Usage::of_capacity(subscription).map(Usage::ratio),
+            capacity_utilization: service.capacity.map(Utilization::ratio),
             seats_change: subscription.seats_change,
             expires: subscription.expires.map(Moment::get),
-            expiry: expiry_finding(&running, subscription, now).map(Finding::as_str),
+            expiry: expiry.map(|(issue, _)| issue.as_str()),
+            expiry_severity: expiry.map(|(_, severity)| severity.as_str()),
             contract_ends: subscription.contract_ends.map(Moment::get),
             seen: services.seen,
             stale,
         }
     };
+    let rows = row.services.iter().flat_map(|service| service.rows.iter().map(move |known| (service, known)));
     let mut details: Vec<_> =
-        services.subscriptions.iter().map(|known| detail(known.id.to_string(), &known.subscription)).collect();
+        rows.map(|(service, known)| detail(service, known.id.to_string(), &known.subscription)).collect();
     // What expires first stands first; what has no date, last.
     details.sort_by_key(|detail| detail.expires.unwrap_or(Timestamp::MAX));
     details

@@ -3,16 +3,14 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::finding::Finding;
+use super::issue::{Issue, Severity};
 use super::status::Status;
-use super::summary::{LOW, Tally};
+use super::summary::StatusCounts;
 use super::wording::{count, moment, percent, plural};
 use crate::inventory::Condition;
 
 /// Seconds after which a page loads itself again.
 const REFRESH: u32 = 60;
-/// In use, of what there is, from which on it is about to be gone.
-const CRITICAL: f64 = 0.97;
 
 /// A page; `root` leads from it to the status page, `telemetry` from there to the metrics.
 #[must_use]
@@ -38,7 +36,10 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, co
                         a href={ (root) "config" } { "Configuration" }
                     }
                 }
-                main { (content) }
+                @if status.simulated {
+                    p.simulated role="note" { "Simulated data: these partners and customers do not exist." }
+                }
+                main { (content) (super::glossary::render()) }
                 footer {
                     "avepoint_exporter " (super::VERSION) " · as of " (moment(status.now)) " · renews itself every minute"
                 }
@@ -75,14 +76,26 @@ pub(super) fn columns(names: &[&str], numbers: &[&str]) -> Markup {
     }
 }
 
-/// How bad something is, as a class of the style sheet.
+/// An issue as a word that stands out as its severity demands.
 #[must_use]
-pub(super) const fn level(finding: Finding) -> &'static str {
-    match finding {
-        Finding::Exhausted | Finding::OverAssigned | Finding::Expired => "critical",
-        Finding::Expiring | Finding::Low | Finding::Stale | Finding::Failing => "warning",
-        Finding::Pending => "quiet",
+pub(super) fn issue_badge(issue: Issue, severity: Severity) -> Markup {
+    html! {
+        span class={ "badge " (severity.as_str()) } title=[issue.alert()] { (issue_label(issue, severity)) }
     }
+}
+
+/// An issue as a person reads it.
+const fn issue_label(issue: Issue, severity: Severity) -> &'static str {
+    match (issue, severity) {
+        (Issue::CapacityLow, Severity::Critical) => "capacity full",
+        _ => issue.label(),
+    }
+}
+
+/// Says that the alerts of a customer are muted.
+#[must_use]
+pub(super) fn muted_badge() -> Markup {
+    html! { span.badge.muted title="the configuration gives this customer the label alerting=\"off\"" { "alerts muted" } }
 }
 
 /// The class of a target's condition.
@@ -103,13 +116,13 @@ pub(super) fn badge(level: &str, text: &str) -> Markup {
     html! { span class={ "badge " (level) } { (text) } }
 }
 
-/// A bar that is as full as something is used, and the percentage.
+/// A bar that is as full as something is used, in the colour of a severity, and the percentage.
 #[must_use]
-pub(super) fn bar(ratio: f64) -> Markup {
-    let level = match ratio {
-        ratio if ratio >= CRITICAL => "critical",
-        ratio if ratio >= LOW => "warning",
-        _ => "good",
+pub(super) fn bar(ratio: f64, severity: Option<Severity>) -> Markup {
+    let level = match severity {
+        Some(Severity::Critical) => "critical",
+        Some(Severity::Warning) => "warning",
+        Some(Severity::Info) | None => "good",
     };
     let width = format!("{:.1}", (ratio * 100.0).clamp(0.0, 100.0));
     html! {
@@ -124,7 +137,7 @@ pub(super) fn bar(ratio: f64) -> Markup {
 
 /// Targets by condition: one bar of all of them, and the numbers.
 #[must_use]
-pub(super) fn tally(targets: &Tally) -> Markup {
+pub(super) fn status_counts(targets: &StatusCounts) -> Markup {
     let total = targets.total().max(1) as f64;
     let mut start = 0.0;
     let parts: Vec<_> = targets

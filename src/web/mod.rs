@@ -16,12 +16,14 @@
 
 pub mod api;
 pub mod detail;
-pub mod finding;
+pub mod headroom;
+pub mod issue;
 pub mod query;
 pub mod readiness;
 pub mod status;
 pub mod summary;
-pub mod usage;
+pub mod thresholds;
+pub mod utilization;
 pub mod view;
 pub mod wording;
 
@@ -31,6 +33,7 @@ mod connections;
 mod counters;
 mod customer_page;
 mod external_url;
+mod glossary;
 mod host;
 mod layout;
 mod own;
@@ -83,6 +86,8 @@ pub struct AppState {
     pub telemetry_path: String,
     /// By which URL and path all of this is reached.
     pub external_url: ExternalUrl,
+    /// Whether all data is made up, which the pages then say.
+    pub simulated: bool,
     /// Where to ask for a reload; without it, nobody may.
     pub reload: Option<Reload>,
 }
@@ -105,6 +110,8 @@ pub struct WebOptions {
     pub external_url: ExternalUrl,
     /// Who may ask.
     pub access: Access,
+    /// Whether all data is made up, which the pages then say.
+    pub simulated: bool,
 }
 
 /// Why there are no pages.

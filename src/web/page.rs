@@ -1,16 +1,14 @@
-//! The status page: how the exporter is doing, how its partners are, and what is about to run out.
-
-use std::borrow::Cow;
+//! The status page: how the exporter is doing, how its partners are, and what is wrong with their customers.
 
 use maud::{Markup, html};
 
-use super::finding::Finding;
-use super::layout::{self, badge, bar, columns, level};
+use super::issue::{Issue, Severity};
+use super::layout::{self, badge, bar, columns, issue_badge, muted_badge};
 use super::query::{Query, State, path_segment};
 use super::status::{PartnerStatus, Status};
-use super::summary::{Expiry, Row};
-use super::usage::{Usage, What};
-use super::view::{List, View};
+use super::summary::{Expiry, Row, is_muted};
+use super::utilization::{Resource, Utilization};
+use super::view::{List, MAX_UNUSED, View};
 use super::wording::{ago, bytes, count, countdown, date, moment, plural, quantity};
 use crate::inventory::Condition;
 
@@ -37,6 +35,7 @@ pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
                 (pager(query, list.total))
             }
         }
+        @if !list.unused.is_empty() { (unused(view, query, &list)) }
     };
     layout::page("avepoint_exporter", "./", telemetry, status, &content)
 }
@@ -56,7 +55,7 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
                     " · not listed, as configured"
                 }
             }
-            @if partner.targets.0.total() > 0 { (layout::tally(&partner.targets.0)) }
+            @if partner.targets.0.total() > 0 { (layout::status_counts(&partner.targets.0)) }
             @if !partner.ready { p.trouble { (partner.state) } }
             @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
             @if partner.left_out > 0 {
@@ -102,8 +101,8 @@ fn chips(query: &Query, list: &List<'_>) -> Markup {
     html! {
         div.chips {
             (chip(None, "all", "all", list.any))
-            @for &(finding, number) in list.findings.iter().filter(|&&(_, number)| number > 0) {
-                (chip(Some(State::Has(finding)), level(finding), finding.label(), number))
+            @for &(issue, number, severity) in &list.issues {
+                (chip(Some(State::Has(issue)), severity.as_str(), issue.label(), number))
             }
             @if list.ok > 0 { (chip(Some(State::Ok), "good", "ok", list.ok)) }
         }
@@ -112,7 +111,7 @@ fn chips(query: &Query, list: &List<'_>) -> Markup {
 
 fn form(view: &View, query: &Query) -> Markup {
     let label = |state: State| match state {
-        State::Has(finding) => finding.label(),
+        State::Has(issue) => issue.label(),
         State::Ok => "ok",
     };
     html! {
@@ -157,63 +156,112 @@ fn table(view: &View, rows: &[Row<'_>]) -> Markup {
     let several = view.inventories.len() > 1;
     html! {
         table.customers {
-            (columns(&["Customer", "State", "Most used", "Expires", "Oldest data"], &[]))
+            (columns(&["Customer", "State", "Seats or capacity, most used", "Expires", "Oldest data"], &[]))
             tbody { @for row in rows { (customer(view, row, several)) } }
         }
     }
 }
 
+fn link(row: &Row<'_>) -> String {
+    let (partner, id) = (row.inventory.partner.as_str(), row.customer.id.as_str());
+    format!("customers/{}/{}", path_segment(partner), path_segment(id))
+}
+
+fn name<'a>(row: &Row<'a>) -> &'a str {
+    if row.customer.name.is_empty() { row.customer.id.as_str() } else { &row.customer.name }
+}
+
 fn customer(view: &View, row: &Row<'_>, several: bool) -> Markup {
     let id = row.customer.id.as_str();
-    let link = format!("customers/{}/{}", path_segment(row.inventory.partner.as_str()), path_segment(id));
     html! {
         tr {
             td.who {
-                a href=(link) { (if row.customer.name.is_empty() { id } else { &row.customer.name }) }
+                a href=(link(row)) { (name(row)) }
                 small { @if several { (row.inventory.partner) " · " } span.id title=(id) { (id) } }
             }
             td.state { (badges(row)) }
-            td.used { @if let Some(usage) = row.tightest { (used(usage)) } @else { span.muted { "–" } } }
-            td.expires { @if let Some(expiry) = row.expiry { (expires(row, expiry, view)) } @else { span.muted { "–" } } }
+            td.used { @if let Some(most) = row.most_utilized { (used(row, most)) } @else { span.muted { "–" } } }
+            td.expires { @if let Some(expiry) = &row.expiry { (expires(expiry, view)) } @else { span.muted { "–" } } }
             td.data { (freshness(row, view)) }
         }
     }
 }
 
-/// What is about to run out.
-#[must_use]
-pub(super) fn badges(row: &Row<'_>) -> Markup {
-    let mut findings = row.findings.iter().filter(|finding| !finding.is_about_data()).peekable();
+/// What is wrong, the worst first.
+fn badges(row: &Row<'_>) -> Markup {
+    let issues = row.issues.by_severity();
+    let mut issues = issues.into_iter().filter(|(issue, _)| !issue.is_about_data()).peekable();
     html! {
-        @if findings.peek().is_none() { span.muted { (if row.oldest.is_some() { "ok" } else { "unknown" }) } }
-        @for finding in findings { (badge(level(finding), finding.label())) " " }
+        @if issues.peek().is_none() { span.muted { (if row.oldest.is_some() { "ok" } else { "unknown" }) } " " }
+        @for (issue, severity) in issues { (issue_badge(issue, severity)) " " }
+        @if is_muted(row.customer) { (muted_badge()) }
     }
 }
 
-fn used(usage: Usage<'_>) -> Markup {
-    let amounts = match usage.what {
-        What::Capacity(_) => format!("{} of {}", bytes(usage.used), bytes(usage.total)),
-        _ => format!("{} of {} seats", quantity(usage.used), quantity(usage.total)),
+/// The seats or the capacity of the service that is used most.
+fn used(row: &Row<'_>, most: Utilization<'_>) -> Markup {
+    let (Resource::Seats(name) | Resource::Capacity(name)) = most.resource;
+    let service = row.services.iter().find(|service| service.name == name);
+    let amounts = match most.resource {
+        Resource::Seats(_) => {
+            format!("{} of {} seats · {}", quantity(most.used), quantity(most.total), headroom(most))
+        }
+        Resource::Capacity(_) => format!("{} of {}", bytes(most.used), bytes(most.total)),
     };
-    let of = match usage.what {
-        What::Tenant(name) | What::SubscriptionSeats(name) | What::Capacity(name) => Cow::Borrowed(name),
-        What::TenantType(tenant_type) => tenant_type.label(),
-    };
-    html! { (bar(usage.ratio())) small title=(of) { (amounts) " · " (of) } }
+    let severity = service.and_then(|service| service.severity(most.resource));
+    html! { (bar(most.ratio(), severity)) small title=(name) { (amounts) " · " (name) } }
 }
 
-fn expires(row: &Row<'_>, expiry: Expiry<'_>, view: &View) -> Markup {
-    let is_past = expiry.at <= view.now;
-    let class = if is_past {
-        level(Finding::Expired)
-    } else if row.findings.contains(Finding::Expiring) {
-        level(Finding::Expiring)
-    } else {
-        ""
+/// "3 left", "2 over"
+#[must_use]
+pub(super) fn headroom(seats: Utilization<'_>) -> String {
+    let headroom = seats.headroom();
+    if headroom < 0.0 { format!("{} over", count(-headroom)) } else { format!("{} left", count(headroom)) }
+}
+
+fn expires(expiry: &Expiry<'_>, view: &View) -> Markup {
+    let class = match expiry.issue {
+        Some((_, severity @ (Severity::Critical | Severity::Warning))) => severity.as_str(),
+        _ => "",
     };
+    let is_past = expiry.at <= view.now;
     html! {
         span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } @else { span.narrow { "expires " } } (countdown(expiry.at, view.now)) }
         small title=(expiry.service) { (expiry.service) }
+    }
+}
+
+/// Services with many seats that nobody uses and that are renewed soon.
+fn unused(view: &View, query: &Query, list: &List<'_>) -> Markup {
+    let all = list.issues.iter().find(|(issue, ..)| *issue == Issue::Unused).map_or(0, |&(_, number, _)| number);
+    let state = Some(State::Has(Issue::Unused));
+    html! {
+        section {
+            h2 { "Bought and unused before renewal" }
+            div.scroll { table.unused {
+                (columns(&["Customer", "Service", "Unused", "Purchased", "Assigned", "Renewal"], &["Unused", "Purchased", "Assigned"]))
+                tbody {
+                    @for row in &list.unused {
+                        @for (service, renewal) in row.services.iter().filter_map(|service| Some((service, service.unused_until?))) {
+                            @if let Some(seats) = service.seats { tr {
+                                td { a href=(link(row)) { (name(row)) } }
+                                td { (service.name) }
+                                td.number { (count(seats.headroom())) }
+                                td.number { (quantity(seats.total)) }
+                                td.number { (quantity(seats.used)) }
+                                td { span title=(date(renewal)) { (countdown(renewal, view.now)) } }
+                            } }
+                        }
+                    }
+                }
+            } }
+            @if all > MAX_UNUSED {
+                p.muted {
+                    "These are the first " (MAX_UNUSED) " customers of " (count(all as f64)) ". "
+                    a href=(query.with_state(state).to_link()) { "Show all" }
+                }
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use url::form_urlencoded;
 
-use super::finding::{Finding, Findings};
+use super::issue::{Issue, Issues};
 
 /// Customers on a page where nothing else is asked for.
 pub const PER_PAGE: usize = 50;
@@ -29,8 +29,8 @@ pub struct Query {
 /// The filter by state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Has this finding.
-    Has(Finding),
+    /// Has this issue.
+    Has(Issue),
     /// Has none at all.
     Ok,
 }
@@ -38,14 +38,14 @@ pub enum State {
 impl State {
     /// Every state, in the order of the page.
     pub fn all() -> impl Iterator<Item = Self> {
-        Finding::ALL.into_iter().map(Self::Has).chain([Self::Ok])
+        Issue::ALL.into_iter().map(Self::Has).chain([Self::Ok])
     }
 
     /// The value of `state`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Has(finding) => finding.as_str(),
+            Self::Has(issue) => issue.as_str(),
             Self::Ok => "ok",
         }
     }
@@ -78,13 +78,13 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Whether a customer with these findings is in the state that is asked for.
+    /// Whether a customer with these issues is in the state that is asked for.
     #[must_use]
-    pub fn wants(&self, findings: Findings) -> bool {
+    pub fn wants(&self, issues: &Issues) -> bool {
         match self.state {
             None => true,
-            Some(State::Ok) => findings.is_empty(),
-            Some(State::Has(finding)) => findings.contains(finding),
+            Some(State::Ok) => issues.is_empty(),
+            Some(State::Has(issue)) => issues.contains(issue),
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
             ("per_page=1001", "per_page \"1001\" is not a number from 1 to 1000"),
             (
                 "state=bad",
-                "state \"bad\" is not known; it is one of exhausted, over_assigned, expired, expiring, low, stale, failing, pending, ok",
+                "state \"bad\" is not known; it is one of over_assigned, exhausted, expired, expiring, capacity_low, low, contract_ending, unused, tenant_exhausted, tenant_low, stale, failing, pending, ok",
             ),
         ] {
             assert_eq!(Query::parse(query), Err(error.to_owned()), "{query}");
@@ -197,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_link_asks_for_the_same(
-            text in "\\PC{0,8}", partner in "\\PC{0,8}", state in 0..10_usize, page in 1..9_usize, per_page in 1..=1000_usize,
+            text in "\\PC{0,8}", partner in "\\PC{0,8}", state in 0..15_usize, page in 1..9_usize, per_page in 1..=1000_usize,
         ) {
             let query = Query {
                 text: text.trim().to_owned(),

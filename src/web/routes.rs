@@ -99,7 +99,8 @@ impl Handlers {
         self.recent.get_or_make(move || {
             let inventories = (pages.app.inventories)();
             let series = pages.app.exposition.get().series();
-            View::new(inventories, series, &pages.app.ever_ready, pages.app.clock.wall_now())
+            let AppState { ever_ready, simulated, clock, .. } = &pages.app;
+            View::new(inventories, series, ever_ready, *simulated, clock.wall_now())
         })
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::readiness::{Readiness, Stage};
-use super::summary::Tally;
+use super::summary::StatusCounts;
 use crate::domain::FailureReason;
 use crate::inventory::Inventory;
 
@@ -17,6 +17,8 @@ pub struct Status {
     pub version: &'static str,
     /// Its commit, or `unknown`.
     pub revision: &'static str,
+    /// Whether all data is made up: the exporter polls a simulator that it brought itself (`demo`).
+    pub simulated: bool,
     /// When this was true.
     pub now: Timestamp,
     /// What `/-/ready` answers.
@@ -58,7 +60,7 @@ pub struct PartnerStatus {
 
 /// Targets by condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Targets(pub Tally);
+pub struct Targets(pub StatusCounts);
 
 impl Serialize for Targets {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -74,6 +76,7 @@ impl Status {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             revision: env!("AVEPOINT_EXPORTER_REVISION"),
+            simulated: false,
             now,
             ready,
             series,
@@ -84,8 +87,8 @@ impl Status {
 
     /// Targets of all partners by condition.
     #[must_use]
-    pub fn targets(&self) -> Tally {
-        let mut all = Tally::default();
+    pub fn targets(&self) -> StatusCounts {
+        let mut all = StatusCounts::default();
         for (condition, count) in self.partners.iter().flat_map(|partner| partner.targets.0.iter()) {
             all.add(condition, count);
         }

@@ -1,24 +1,17 @@
-//! A line per customer: what runs out first, when, and how fresh that knowledge is. Sorted by it.
+//! A line per customer: what is wrong, what is used most, when something expires, and how fresh that knowledge is.
 //!
 //! Pure: a customer in, its row out. Values that are older than their `max_age` are used all the same, since the page
-//! says how old they are and a blank would say less; `/metrics` leaves them out. Thresholds are those of the alerts.
+//! says how old they are and a blank would say less; `/metrics` leaves them out.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::finding::{Finding, Findings};
-use super::usage::{Usage, What, exhausted};
-use crate::domain::{Answer, Collector, Moment, Question, Seats, Subscription, TenantType};
+use super::headroom::{self, Service};
+use super::issue::{Issue, Issues, Severity};
+use super::utilization::Utilization;
+use crate::domain::{Answer, Collector, Moment};
 use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
-
-/// In use, of what there is, from which on it is low.
-pub const LOW: f64 = 0.90;
-/// Days before its expiration from which on a subscription is expiring.
-pub const EXPIRING_DAYS: i64 = 30;
-/// Days after its expiration in which a subscription is shown as expired; after that, it is history.
-pub const EXPIRED_DAYS: i64 = 30;
 
 /// One customer.
 #[derive(Clone, Debug)]
@@ -27,32 +20,49 @@ pub struct Row<'a> {
     pub inventory: &'a Inventory,
     /// Everything known of it.
     pub customer: &'a Customer,
-    /// What is notable.
-    pub findings: Findings,
-    /// Of everything that can run out, what is used most.
-    pub tightest: Option<Usage<'a>>,
-    /// The first expiration that matters: one that has just passed, or else the next.
+    /// Its rows of the service list, by service.
+    pub services: Vec<Service<'a>>,
+    /// What is wrong.
+    pub issues: Issues,
+    /// Of the seats and the capacities of its services, what is used most.
+    pub most_utilized: Option<Utilization<'a>>,
+    /// The expiration that matters first: that of the worst issue, or else the next.
     pub expiry: Option<Expiry<'a>>,
     /// When the oldest value was seen.
     pub oldest: Option<Timestamp>,
     /// Its targets, its row of the service list among them.
-    pub targets: Tally,
+    pub targets: StatusCounts,
 }
 
-/// When a subscription expires.
+/// When a subscription expires or expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry<'a> {
     /// The date.
     pub at: Timestamp,
     /// Whose.
     pub service: &'a str,
+    /// What is wrong with it.
+    pub issue: Option<(Issue, Severity)>,
+}
+
+impl Expiry<'_> {
+    /// Worse is less: issues before dates without one, the next expiry and the latest one that has passed first.
+    fn urgency(&self) -> impl Ord + use<> {
+        let date = self.at.as_second();
+        let is_past = matches!(self.issue, Some((Issue::Expired, _)));
+        (
+            self.issue.is_none(),
+            self.issue.map(|(issue, severity)| (severity, issue)),
+            if is_past { -date } else { date },
+        )
+    }
 }
 
 /// Targets by condition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally([u64; Condition::ALL.len()]);
+pub struct StatusCounts([u64; Condition::ALL.len()]);
 
-impl Tally {
+impl StatusCounts {
     /// Adds targets.
     pub fn add(&mut self, condition: Condition, count: u64) {
         if let Some(counted) = self.0.get_mut(condition as usize) {
@@ -78,19 +88,25 @@ impl Tally {
     }
 }
 
-/// What runs out first comes first. No two customers are equal.
+/// The worst comes first: by severity and issue, then by date where the issue is one, else by headroom relative to what
+/// was purchased. No two customers are equal.
 #[must_use]
-pub fn by_urgency(a: &Row<'_>, b: &Row<'_>) -> Ordering {
-    let rank = |row: &Row<'_>| row.findings.worst().map_or(u8::MAX, |finding| finding as u8);
-    let ratio = |row: &Row<'_>| row.tightest.map_or(-1.0, Usage::ratio);
-    // What has no date comes last.
-    let date = |row: &Row<'_>| row.expiry.map_or(Timestamp::MAX, |expiry| expiry.at);
-    let by_date = || date(a).cmp(&date(b));
+pub fn by_severity(a: &Row<'_>, b: &Row<'_>) -> Ordering {
+    let rank = |row: &Row<'_>| row.issues.worst();
+    let ratio = |row: &Row<'_>| row.most_utilized.map_or(-1.0, Utilization::ratio);
+    let by_date = || {
+        let urgency = |row: &Row<'_>| row.expiry.as_ref().map(Expiry::urgency);
+        // What has no date comes last.
+        urgency(a).is_none().cmp(&urgency(b).is_none()).then_with(|| urgency(a).cmp(&urgency(b)))
+    };
     let by_ratio = || ratio(b).total_cmp(&ratio(a));
+    // Without an issue it comes last.
     rank(a)
-        .cmp(&rank(b))
-        .then_with(|| match a.findings.worst() {
-            Some(Finding::Expired | Finding::Expiring) => by_date().then_with(by_ratio),
+        .is_none()
+        .cmp(&rank(b).is_none())
+        .then_with(|| rank(a).cmp(&rank(b)))
+        .then_with(|| match rank(a) {
+            Some((_, Issue::Expired | Issue::Expiring)) => by_date().then_with(by_ratio),
             _ => by_ratio().then_with(by_date),
         })
         .then_with(|| a.customer.name.cmp(&b.customer.name))
@@ -103,16 +119,16 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
     let mut row = Row {
         inventory,
         customer,
-        findings: Findings::default(),
-        tightest: None,
+        services: headroom::services(customer, now),
+        issues: Issues::default(),
+        most_utilized: None,
         expiry: None,
-        oldest: None,
-        targets: Tally::default(),
+        oldest: customer.services.as_ref().map(|services| services.seen),
+        targets: StatusCounts::default(),
     };
     if let Some(condition) = services_condition(inventory, customer, now) {
         row.targets.add(condition, 1);
     }
-    row.oldest = customer.services.as_ref().map(|services| services.seen);
     for (question, known) in &customer.targets {
         row.targets.add(known.condition(now, inventory.max_age(question.collector())), 1);
         if known.absence == Absence::Confirmed {
@@ -121,96 +137,46 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         let Some((seen, answer)) = &known.answer else { continue };
         let seen = seen.get();
         row.oldest = Some(row.oldest.map_or(seen, |oldest| oldest.min(seen)));
-        match (question, answer) {
-            (_, Answer::TenantSeats(tenants)) => {
-                for tenant in tenants.iter() {
-                    row.observe_seats(tenant.seats, What::Tenant(tenant_name(&tenant.name, tenant.id.as_str())));
-                }
+        if let Answer::TenantSeats(tenants) = answer {
+            for tenant in tenants.iter() {
+                row.issues.merge(&headroom::tenant_issues(tenant.seats));
             }
-            (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats))
-                if !has_tenants(customer, *tenant_type) =>
-            {
-                row.observe_seats(*seats, What::TenantType(*tenant_type));
-            }
-            _ => {}
         }
     }
-    if let Some(services) = &customer.services {
-        let running = running_services(customer, now);
-        for known in services.subscriptions.iter() {
-            row.observe_subscription(&known.subscription, &running, now);
-        }
+    for service in &row.services {
+        row.issues.merge(&service.issues());
     }
-    for (condition, finding) in [
-        (Condition::Stale, Finding::Stale),
-        (Condition::Failing, Finding::Failing),
-        (Condition::Pending, Finding::Pending),
+    row.most_utilized = most_utilized(&row.services);
+    row.expiry = expiry(&row.services, now);
+    for (condition, issue, severity) in [
+        (Condition::Stale, Issue::Stale, Severity::Warning),
+        (Condition::Failing, Issue::Failing, Severity::Warning),
+        (Condition::Pending, Issue::Pending, Severity::Info),
     ] {
-        row.findings.insert_if(row.targets.get(condition) > 0, finding);
+        row.issues.insert_some(issue, (row.targets.get(condition) > 0).then_some(severity));
     }
     row
 }
 
-impl<'a> Row<'a> {
-    fn observe_seats(&mut self, seats: Seats, what: What<'a>) {
-        let is_exhausted = exhausted(seats);
-        self.findings.insert_if(is_exhausted, Finding::Exhausted);
-        if let Some(usage) = Usage::of_seats(what, seats) {
-            self.observe_usage(usage, is_exhausted);
-        }
-    }
-
-    fn observe_subscription(&mut self, subscription: &'a Subscription, running: &HashSet<&str>, now: Timestamp) {
-        if let Some(usage) = Usage::of_subscription_seats(subscription) {
-            let over = usage.used > usage.total;
-            self.findings.insert_if(over, Finding::OverAssigned);
-            self.observe_usage(usage, over);
-        }
-        if let Some(usage) = Usage::of_capacity(subscription) {
-            let full = usage.used >= usage.total;
-            self.findings.insert_if(full, Finding::Exhausted);
-            self.observe_usage(usage, full);
-        }
-        let Some(at) = subscription.expires.map(Moment::get) else { return };
-        if let Some(finding) = expiry_finding(running, subscription, now) {
-            self.findings.insert(finding);
-        } else if at <= now {
-            return;
-        }
-        if self.expiry.is_none_or(|expiry| at < expiry.at) {
-            self.expiry = Some(Expiry { at, service: &subscription.kind.service });
-        }
-    }
-
-    fn observe_usage(&mut self, usage: Usage<'a>, is_worse_than_low: bool) {
-        self.findings.insert_if(!is_worse_than_low && usage.ratio() >= LOW, Finding::Low);
-        if self.tightest.is_none_or(|tightest| usage.ratio() > tightest.ratio()) {
-            self.tightest = Some(usage);
-        }
-    }
+fn most_utilized<'a>(services: &[Service<'a>]) -> Option<Utilization<'a>> {
+    let all = services.iter().flat_map(|service| [service.seats, service.capacity]).flatten();
+    all.reduce(|most, next| if next.ratio() > most.ratio() { next } else { most })
 }
 
-/// The services of a customer of which a row runs on: one that expires later, or one without a date.
+fn expiry<'a>(services: &[Service<'a>], now: Timestamp) -> Option<Expiry<'a>> {
+    let rows = services.iter().flat_map(|service| service.rows.iter().map(move |row| (service, &row.subscription)));
+    let dates = rows.filter_map(|(service, row)| {
+        let (at, issue) = (row.expires.map(Moment::get)?, service.expiry(row));
+        (at > now || issue.is_some()).then_some(Expiry { at, service: service.name, issue })
+    });
+    dates.min_by(|a, b| a.urgency().cmp(&b.urgency()))
+}
+
+/// Whether the alerts about a customer are muted by its configured label `alerting="off"`; other mutes of
+/// `settings.rules.yml` are known to Prometheus only.
 #[must_use]
-pub(super) fn running_services(customer: &Customer, now: Timestamp) -> HashSet<&str> {
-    let rows = customer.services.iter().flat_map(|services| services.subscriptions.iter());
-    let rows = rows.map(|known| &known.subscription);
-    rows.filter(|row| row.expires.is_none_or(|expires| expires.get() > now)).map(|row| &*row.kind.service).collect()
-}
-
-/// Whether a subscription is expiring or expired; `None` too if it expired long ago, or another one of the same service is
-/// among the customer's [`running_services`].
-#[must_use]
-pub(super) fn expiry_finding(running: &HashSet<&str>, subscription: &Subscription, now: Timestamp) -> Option<Finding> {
-    let left = subscription.expires?.get().duration_since(now);
-    if left > SignedDuration::ZERO {
-        return (left <= days(EXPIRING_DAYS)).then_some(Finding::Expiring);
-    }
-    (left > -days(EXPIRED_DAYS) && !running.contains(&*subscription.kind.service)).then_some(Finding::Expired)
-}
-
-const fn days(days: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * days)
+pub fn is_muted(customer: &Customer) -> bool {
+    customer.labels.iter().any(|(name, value)| name == "alerting" && value == "off")
 }
 
 /// The condition of the customer's row of the service list; `None` if the partner does not list.
@@ -224,21 +190,6 @@ pub fn services_condition(inventory: &Inventory, customer: &Customer, now: Times
         Some(_) => Condition::Fresh,
     };
     listing.wanted.then_some(condition)
-}
-
-/// Whether the single tenants of a type are known, so that their sum tells nothing more.
-#[must_use]
-pub fn has_tenants(customer: &Customer, tenant_type: TenantType) -> bool {
-    customer.targets.iter().any(|(question, known)| {
-        *question == Question::TenantSeats(tenant_type)
-            && matches!(&known.answer, Some((_, Answer::TenantSeats(tenants))) if !tenants.is_empty())
-    })
-}
-
-/// What a tenant is called: its name, or its id while it has none.
-#[must_use]
-pub fn tenant_name<'a>(name: &'a str, id: &'a str) -> &'a str {
-    if name.is_empty() { id } else { name }
 }
 
 /// The order of the targets on a page: what needs attention first.
@@ -257,13 +208,13 @@ pub fn attention(condition: Condition) -> impl Ord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{FailureReason, Quantity};
-    use crate::web::tests::samples::{at, bare, day, listed, seats, subscription};
+    use crate::domain::{FailureReason, Quantity, Subscription};
+    use crate::web::tests::samples::{at, bare, day, listed, modelled, seats, subscription};
 
-    fn licensed(assigned: u32, purchased: Quantity) -> Subscription {
+    fn licensed(assigned: u32, purchased: impl Into<Quantity>) -> Subscription {
         Subscription {
             licenses_assigned: Some(assigned.into()),
-            seats_purchased: Some(purchased),
+            seats_purchased: Some(purchased.into()),
             ..subscription("Cloud Backup for Microsoft 365")
         }
     }
@@ -272,82 +223,160 @@ mod tests {
         Subscription { expires: Some(day(date).into()), ..subscription("Opus") }
     }
 
-    fn findings(subscriptions: Vec<Subscription>) -> Vec<&'static str> {
+    fn issues(subscriptions: Vec<Subscription>) -> Vec<(&'static str, &'static str)> {
         let inventory = listed("main", vec![("a", "A", subscriptions)]);
-        row_of(&inventory).findings.iter().map(Finding::as_str).collect()
+        row_of(&inventory).issues.iter().map(|(issue, severity)| (issue.as_str(), severity.as_str())).collect()
     }
 
     fn row_of(inventory: &Inventory) -> Row<'_> {
-        row(inventory, &inventory.customers[&"a".into()], at(1))
+        row(inventory, &inventory.customers[&"a".into()], at(0))
     }
 
     #[test]
-    fn seats_are_over_assigned_low_or_enough() {
-        assert_eq!(findings(vec![licensed(21, 20.into())]), ["over_assigned"]);
-        assert_eq!(findings(vec![licensed(20, 20.into())]), ["low"]);
-        assert_eq!(findings(vec![licensed(18, 20.into())]), ["low"]);
-        assert!(findings(vec![licensed(17, 20.into())]).is_empty());
-        assert!(findings(vec![licensed(17, 0.into())]).is_empty(), "nothing was bought, so nothing is over-used");
-        assert!(findings(vec![licensed(17, Quantity::UNLIMITED)]).is_empty());
+    fn headroom_decides() {
+        assert_eq!(issues(vec![licensed(111, 100)]), [("over_assigned", "critical")]);
+        assert_eq!(issues(vec![licensed(110, 100)]), [("over_assigned", "warning")]);
+        assert_eq!(issues(vec![licensed(20, 20)]), [("exhausted", "warning")]);
+        assert_eq!(issues(vec![licensed(98, 100)]), [("low", "warning")]);
+        assert_eq!(issues(vec![licensed(18, 20)]), [("low", "warning")]);
+        assert!(issues(vec![licensed(17, 20)]).is_empty());
+        assert!(issues(vec![licensed(17, 0)]).is_empty(), "nothing was bought, so nothing is over-used");
+        assert!(issues(vec![licensed(17, Quantity::UNLIMITED)]).is_empty());
+        for model in ["Unlimited Users", "1 GB/user/year"] {
+            assert!(issues(vec![modelled(model, licensed(30, 20))]).is_empty(), "{model} is not about seats");
+            assert!(issues(vec![modelled(model, subscription("Opus")), licensed(17, 20)]).is_empty());
+        }
+        assert_eq!(issues(vec![modelled("Unlimited organizations", licensed(30, 20))])[0].0, "over_assigned");
+    }
+
+    #[test]
+    fn rows_of_one_service_are_added_up() {
+        assert!(issues(vec![licensed(167, 5), licensed(167, 242), licensed(167, 242)]).is_empty(), "a renewal");
+        let expired = Subscription { expires: Some(day(-1).into()), ..licensed(167, 242) };
+        assert_eq!(issues(vec![licensed(167, 5), expired]), [("over_assigned", "critical")], "it no longer counts");
+        let inventory = listed("main", vec![("a", "A", vec![licensed(167, 5), licensed(167, 242)])]);
+        let row = row_of(&inventory);
+        assert_eq!((row.services[0].purchased, row.services[0].assigned), (Some(247.into()), Some(167.into())));
+        assert_eq!(row.most_utilized.map(Utilization::headroom), Some(80.0));
     }
 
     #[test]
     fn dates_matter_when_they_are_near() {
-        assert!(findings(vec![until(31)]).is_empty());
-        assert_eq!(findings(vec![until(30)]), ["expiring"]);
-        assert_eq!(findings(vec![until(-3)]), ["expired"]);
-        assert!(findings(vec![until(-31)]).is_empty(), "history");
-        assert!(findings(vec![until(-3), until(400)]).is_empty(), "renewed");
-        assert!(findings(vec![until(-3), subscription("Opus")]).is_empty(), "pay as you go runs on");
-        assert_eq!(findings(vec![until(-3), subscription("Fly")]), ["expired"]);
+        assert!(issues(vec![until(31)]).is_empty());
+        for (days, severity) in [(30, "info"), (15, "info"), (14, "warning"), (4, "warning"), (3, "critical")] {
+            assert_eq!(issues(vec![until(days)]), [("expiring", severity)], "{days}");
+        }
+        for (days, severity) in [(0, "critical"), (-14, "critical"), (-15, "warning"), (-30, "info"), (-900, "info")] {
+            assert_eq!(issues(vec![until(days)]), [("expired", severity)], "{days}");
+        }
+        assert!(issues(vec![until(-3), until(400)]).is_empty(), "renewed");
+        assert!(issues(vec![until(-3), subscription("Opus")]).is_empty(), "pay as you go runs on");
+        assert_eq!(issues(vec![until(-3), subscription("Fly")]), [("expired", "critical")]);
+        assert_eq!(issues(vec![until(-3), until(-90)]), [("expired", "critical")], "the latest counts");
     }
 
     #[test]
-    fn the_next_date_is_shown_until_one_passes() {
+    fn a_renewal_covers_what_it_carries() {
+        let row = |date, seats: u32| Subscription { seats_purchased: Some(seats.into()), ..until(date) };
+        assert!(issues(vec![row(10, 20), row(300, 20)]).is_empty());
+        assert_eq!(issues(vec![row(10, 20), row(300, 19)]), [("expiring", "warning")]);
+        assert_eq!(issues(vec![row(2, 20), row(20, 20)]), [("expiring", "info")], "it expires itself within 30 days");
+        assert!(issues(vec![until(2), until(300)]).is_empty(), "without seats one row is enough");
+        assert_eq!(issues(vec![row(2, 20), subscription("Opus")]), [("expiring", "critical")]);
+    }
+
+    #[test]
+    fn unused_seats_matter_before_a_renewal() {
+        let row = |assigned, date| Subscription { expires: Some(day(date).into()), ..licensed(assigned, 20) };
+        assert_eq!(issues(vec![row(13, 45)]), [("unused", "info")]);
+        assert!(issues(vec![row(13, 46)]).is_empty());
+        assert!(issues(vec![row(14, 45)]).is_empty(), "0.7 are used");
+        assert!(issues(vec![row(0, 45)]).is_empty(), "not in use at all");
+        let contract = Subscription { contract_ends: Some(day(45).into()), ..row(13, 400) };
+        assert_eq!(issues(vec![contract]), [("contract_ending", "info"), ("unused", "info")]);
+    }
+
+    #[test]
+    fn contracts_end() {
+        let contract = |date| vec![Subscription { contract_ends: Some(day(date).into()), ..subscription("Opus") }];
+        assert!(issues(contract(61)).is_empty() && issues(contract(-30)).is_empty());
+        assert_eq!(issues(contract(60)), [("contract_ending", "info")]);
+        assert_eq!(issues(contract(-29)), [("contract_ending", "info")]);
+    }
+
+    #[test]
+    fn the_date_of_the_worst_is_shown_else_the_next() {
         let date = |subscriptions| {
             let inventory = listed("main", vec![("a", "A", subscriptions)]);
             row_of(&inventory).expiry.map(|expiry| expiry.at)
         };
         assert_eq!(date(vec![until(400), until(40)]), Some(day(40)));
-        assert_eq!(date(vec![until(-100), until(40)]), Some(day(40)));
+        assert_eq!(date(vec![until(-100), until(40)]), Some(day(40)), "renewed");
         assert_eq!(date(vec![until(-3)]), Some(day(-3)));
-        assert_eq!(date(vec![until(-100)]), None);
+        assert_eq!(date(vec![until(-100)]), Some(day(-100)), "however long ago");
+        let fly = |date: i64| Subscription { expires: Some(day(date).into()), ..subscription("Fly") };
+        assert_eq!(date(vec![until(-100), fly(2)]), Some(day(2)), "critical");
+        assert_eq!(date(vec![until(-100), fly(-2)]), Some(day(-2)));
         assert_eq!(date(vec![]), None);
     }
 
     #[test]
-    fn a_full_capacity_is_exhausted() {
+    fn capacity_is_that_of_the_seats_or_the_purchased_one() {
         let used = |used: u32| Subscription {
             capacity_used: Some(used.into()),
             capacity_purchased: Some(100.into()),
             ..subscription("Opus")
         };
-        assert_eq!(findings(vec![used(100)]), ["exhausted"]);
-        assert_eq!(findings(vec![used(90)]), ["low"]);
-        assert!(findings(vec![used(89)]).is_empty());
+        assert_eq!(issues(vec![used(100)]), [("capacity_low", "critical")]);
+        assert_eq!(issues(vec![used(90)]), [("capacity_low", "warning")]);
+        assert!(issues(vec![used(89)]).is_empty());
+        assert!(issues(vec![used(100), used(20)]).is_empty(), "rows of a service are added up");
+        let protected = Subscription { capacity_protected: Some(10.into()), ..used(100) };
+        assert!(issues(vec![protected]).is_empty(), "what is protected counts");
+        let gb = |number: f64| Quantity::new(number * f64::from(1 << 30));
+        let per_seat = |protected| Subscription { capacity_protected: gb(protected), ..licensed(30, 20) };
+        assert_eq!(issues(vec![modelled("1 GB/User/Year", per_seat(19.0))]), [("capacity_low", "warning")]);
+        assert!(issues(vec![modelled("1 GB/User/Year", per_seat(17.0))]).is_empty());
     }
 
     #[test]
-    fn what_runs_out_first_comes_first() {
+    fn nothing_available_is_information_about_a_tenant() {
+        let mut inventory = listed("main", vec![("a", "A", vec![licensed(10, 20)])]);
+        let issues = |inventory: &Inventory| row_of(inventory).issues.by_severity();
+        seats(&mut inventory, "a", 14, 0);
+        assert_eq!(issues(&inventory), [(Issue::TenantExhausted, Severity::Info)]);
+        seats(&mut inventory, "a", 9, 1);
+        assert_eq!(issues(&inventory), [(Issue::TenantLow, Severity::Info)]);
+        seats(&mut inventory, "a", 0, 0);
+        assert!(issues(&inventory).is_empty());
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
         let customers = [
             ("fine", vec![until(300)]),
             ("unknown", vec![]),
-            ("expires_later", vec![until(20)]),
-            ("busy", vec![licensed(80, 100.into())]),
-            ("over", vec![licensed(30, 20.into())]),
-            ("expires_soon", vec![until(5)]),
-            ("low", vec![licensed(95, 100.into())]),
+            ("expires_in_20_days", vec![until(20)]),
+            ("expires_in_5_days", vec![until(5)]),
+            ("expires_tomorrow", vec![until(1)]),
+            ("busy", vec![licensed(80, 100)]),
+            ("over", vec![licensed(30, 20)]),
+            ("slightly_over", vec![licensed(21, 20)]),
+            ("none_left", vec![licensed(20, 20)]),
+            ("low", vec![licensed(95, 100)]),
             ("expired", vec![until(-2)]),
-            ("exhausted", vec![]),
+            ("expired_long_ago", vec![until(-90)]),
+            ("tenant", vec![]),
         ];
         let mut inventory = listed("main", customers.into_iter().map(|(id, rows)| (id, id, rows)).collect());
-        seats(&mut inventory, "exhausted", 14, 0);
+        seats(&mut inventory, "tenant", 14, 0);
         let mut rows: Vec<_> = inventory.customers.values().map(|customer| row(&inventory, customer, at(1))).collect();
-        rows.sort_by(by_urgency);
+        rows.sort_by(by_severity);
         let order: Vec<_> = rows.iter().map(|row| row.customer.id.as_str()).collect();
-        let expected =
-            ["exhausted", "over", "expired", "expires_soon", "expires_later", "low", "busy", "fine", "unknown"];
-        assert_eq!(order, expected);
+        let critical = ["over", "expired", "expires_tomorrow"];
+        let warning = ["slightly_over", "none_left", "expires_in_5_days", "low"];
+        let rest = ["expired_long_ago", "expires_in_20_days", "tenant", "busy", "fine", "unknown"];
+        assert_eq!(order, [&critical[..], &warning, &rest].concat());
     }
 
     #[test]
@@ -361,7 +390,7 @@ mod tests {
         assert_eq!(row_of(&inventory).oldest, Some(at(0)));
         let stale = row(&inventory, &inventory.customers[&"a".into()], at(3_650));
         assert_eq!(stale.targets.get(Condition::Stale), 1);
-        assert!(stale.findings.contains(Finding::Stale));
+        assert!(stale.issues.contains(Issue::Stale));
         inventory.fail_listing(FailureReason::Timeout, at(101));
         assert_eq!(row_of(&inventory).targets.get(Condition::Failing), 1);
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::finding::{Finding, Findings};
+use super::issue::{Issue, Issues, Severity};
 use super::query::Query;
 use super::readiness::{EverReady, readiness};
 use super::status::Status;
-use super::summary::{self, Row, by_urgency};
+use super::summary::{self, Row, by_severity};
 use crate::domain::CustomerId;
 use crate::inventory::{Customer, Inventory};
 
@@ -21,6 +21,9 @@ use crate::inventory::{Customer, Inventory};
 const REUSE: Duration = Duration::from_secs(2);
 /// Longer than two refreshes of a page that somebody has left open.
 const WATCHED: Duration = Duration::from_secs(150);
+
+/// Customers in the table of unused seats; the others are on the pages of their state.
+pub const MAX_UNUSED: usize = 20;
 
 /// One moment.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ pub struct View {
     pub status: Status,
     /// Of every partner.
     pub inventories: Vec<Inventory>,
-    /// Every customer, what runs out first at the top.
+    /// Every customer, the worst at the top.
     lines: Vec<Line>,
 }
 
@@ -41,18 +44,20 @@ struct Line {
     /// Of its partner, among the inventories.
     inventory: usize,
     customer: Arc<Customer>,
-    findings: Findings,
+    issues: Issues,
 }
 
 /// The customers that a query asks for.
 #[derive(Debug)]
 pub struct List<'a> {
-    /// Those on its page, what runs out first at the top.
+    /// Those on its page, the worst at the top.
     pub rows: Vec<Row<'a>>,
     /// How many there are on all its pages.
     pub total: usize,
-    /// How many have each finding, whatever state is asked for.
-    pub findings: Vec<(Finding, usize)>,
+    /// How many have each issue, and the worst severity among them, whatever state is asked for.
+    pub issues: Vec<(Issue, usize, Severity)>,
+    /// The first of those with many unused seats before a renewal, whatever state is asked for.
+    pub unused: Vec<Row<'a>>,
     /// How many have none.
     pub ok: usize,
     /// How many in any state.
@@ -62,18 +67,25 @@ pub struct List<'a> {
 impl View {
     /// These inventories at a time.
     #[must_use]
-    pub fn new(inventories: Vec<Inventory>, series: u64, ever_ready: &EverReady, now: Timestamp) -> Self {
+    pub fn new(
+        inventories: Vec<Inventory>,
+        series: u64,
+        ever_ready: &EverReady,
+        simulated: bool,
+        now: Timestamp,
+    ) -> Self {
         let readiness = readiness(&inventories, now);
-        let status = Status::new(&inventories, &readiness, ever_ready.note(readiness.ready), series, now);
+        let ready = ever_ready.note(readiness.ready);
+        let status = Status { simulated, ..Status::new(&inventories, &readiness, ready, series, now) };
         let customers = inventories.iter().enumerate().flat_map(|(index, inventory)| {
             inventory.customers.values().map(move |customer| (index, customer, summary::row(inventory, customer, now)))
         });
         let mut customers: Vec<_> = customers.collect();
-        customers.sort_unstable_by(|(_, _, a), (_, _, b)| by_urgency(a, b));
+        customers.sort_unstable_by(|(_, _, a), (_, _, b)| by_severity(a, b));
         let lines = customers.into_iter().map(|(inventory, customer, row)| Line {
             inventory,
             customer: Arc::clone(customer),
-            findings: row.findings,
+            issues: row.issues,
         });
         Self { now, status, lines: lines.collect(), inventories }
     }
@@ -91,14 +103,19 @@ impl View {
         };
         let mut lines: Vec<_> = self.lines.iter().filter(is_meant).collect();
         let any = lines.len();
-        let count = |finding| lines.iter().filter(|line| line.findings.contains(finding)).count();
-        let findings = Finding::ALL.into_iter().map(|finding| (finding, count(finding))).collect();
-        let ok = lines.iter().filter(|line| line.findings.is_empty()).count();
-        lines.retain(|line| query.wants(line.findings));
+        let issues = Issue::ALL.into_iter().filter_map(|issue| {
+            let severities = || lines.iter().filter_map(|line| line.issues.get(issue));
+            Some((issue, severities().count(), severities().min()?))
+        });
+        let issues = issues.collect();
+        let unused = lines.iter().filter(|line| line.issues.contains(Issue::Unused)).take(MAX_UNUSED);
+        let unused = unused.filter_map(|line| self.row(line)).collect();
+        let ok = lines.iter().filter(|line| line.issues.is_empty()).count();
+        lines.retain(|line| query.wants(&line.issues));
         let total = lines.len();
         let shown = lines.get(query.range(total)).unwrap_or_default();
         let rows = shown.iter().filter_map(|line| self.row(line)).collect();
-        List { rows, total, findings, ok, any }
+        List { rows, total, issues, unused, ok, any }
     }
 
     /// One customer.

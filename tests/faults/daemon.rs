@@ -36,6 +36,7 @@ impl Daemon {
                 telemetry_path: "/metrics".to_owned(),
                 external_url: ExternalUrl::default(),
                 access: Access::load(None).unwrap(),
+                simulated: false,
             },
             lifecycle: false,
             clock: Clock::following(wall.read, suspended),

@@ -1,6 +1,7 @@
 //! The server as its clients meet it: real sockets on a free port, inventories made by hand.
 
 mod pages;
+mod rules;
 
 pub(super) mod samples;
 mod server;
@@ -90,6 +91,7 @@ fn app_state(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> 
         ever_ready: EverReady::default(),
         telemetry_path: "/metrics".to_owned(),
         external_url: ExternalUrl::default(),
+        simulated: false,
         reload: None,
     }
 }

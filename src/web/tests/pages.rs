@@ -12,7 +12,12 @@ fn contoso() -> Vec<Inventory> {
         expires: Some(day(12).into()),
         ..subscription("Cloud Governance")
     };
-    let mut inventory = listed("main", vec![("c1", "Contoso", vec![expiring]), ("c2", "Fabrikam", vec![])]);
+    let exhausted = Subscription {
+        seats_purchased: Some(14.into()),
+        licenses_assigned: Some(14.into()),
+        ..subscription("Cloud Backup for Microsoft 365")
+    };
+    let mut inventory = listed("main", vec![("c1", "Contoso", vec![expiring, exhausted]), ("c2", "Fabrikam", vec![])]);
     seats(&mut inventory, "c1", 14, 0);
     vec![inventory]
 }
@@ -139,16 +144,83 @@ async fn a_page_needs_nothing_but_its_style() {
 }
 
 #[tokio::test]
-async fn what_runs_out_is_seen_at_a_glance() {
+async fn what_is_wrong_is_seen_at_a_glance() {
     let server = Server::start(contoso());
     let page = server.get("/").await.text();
-    for expected in ["Contoso", "exhausted", "expiring", "14 of 14 seats", "in 11 days", "1 customer", "100 %"] {
+    for expected in [
+        "Contoso",
+        "exhausted",
+        "expiring",
+        "14 of 14 seats · 0 left",
+        "in 11 days",
+        "1 customer",
+        "100 %",
+        "tenant: 0 available",
+    ] {
         let expected = if expected == "1 customer" { "2 customers" } else { expected };
         assert!(page.contains(expected), "{expected} is not in {page}");
     }
     let page = server.get("/customers/main/c1").await.text();
-    for expected in ["contoso.onmicrosoft.com", "Cloud Governance", "unlimited", "2027-01-27", "tenant_seats"] {
+    for expected in
+        ["contoso.onmicrosoft.com", "Cloud Governance", "unlimited", "2027-01-27", "tenant_seats", "Licences available"]
+    {
         assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+}
+
+#[tokio::test]
+async fn unused_seats_are_listed_before_their_renewal() {
+    let unused = Subscription {
+        seats_purchased: Some(100.into()),
+        licenses_assigned: Some(40.into()),
+        expires: Some(day(44).into()),
+        ..subscription("Opus")
+    };
+    let mut inventories = contoso();
+    inventories.push(listed("second", vec![("c3", "Northwind", vec![unused])]));
+    let server = Server::start(inventories);
+    let page = server.get("/").await.text();
+    let (_, table) = page.split_once("Bought and unused before renewal").unwrap();
+    for expected in ["customers/second/c3", "Northwind", "Opus", "<td class=\"number\">60</td>", "in 43 days"] {
+        assert!(table.contains(expected), "{expected} is not in {table}");
+    }
+    let page = Server::start(contoso()).get("/").await.text();
+    assert!(!page.contains("<h2>Bought and unused"), "{page}");
+}
+
+#[tokio::test]
+async fn muted_customers_and_made_up_data_are_marked() {
+    let labels = vec![("alerting".to_owned(), "off".to_owned())];
+    let muted = crate::config::ListedSettings { id: "c1".into(), name: Some("Contoso".to_owned()), labels };
+    let collectors = Arc::new(super::samples::settings());
+    let server = Server::start(vec![Inventory::new("main".into(), collectors, true, &[muted])]);
+    for path in ["/", "/customers/main/c1"] {
+        let page = server.get(path).await.text();
+        assert!(page.contains(">alerts muted</span>"), "{page}");
+        assert!(!page.contains("Simulated data"), "{page}");
+    }
+    assert_eq!(server.get("/api/v1/customers").await.json()["customers"][0]["muted"], true);
+    assert_eq!(server.get("/api/v1/status").await.json()["simulated"], false);
+
+    let view = view::View::new(contoso(), 1, &EverReady::default(), true, at(1));
+    let page = page::render(&view, &query::Query::default(), "/metrics").into_string();
+    assert!(page.contains("Simulated data") && !page.contains(">alerts muted</span>"), "{page}");
+}
+
+#[tokio::test]
+async fn every_word_of_the_page_is_explained_on_it() {
+    let server = Server::start(contoso());
+    for path in ["/", "/customers/main/c1"] {
+        let page = server.get(path).await.text();
+        let (_, glossary) = page.split_once("What the words mean").unwrap();
+        let issues = issue::Issue::ALL.into_iter().map(issue::Issue::label);
+        for word in issues.chain(["fresh", "absent", "ok", "unknown", "alerts muted", "licences available"]) {
+            let (_, meaning) = glossary.split_once(&format!("<dt>{word}</dt><dd>")).unwrap_or_else(|| panic!("{word}"));
+            assert!(!meaning.starts_with("</dd>"), "{word}");
+        }
+        for threshold in ["At least 90 %", "above 110 %", "within 30 days", "settings.rules.yml"] {
+            assert!(glossary.contains(threshold), "{threshold} is not in {glossary}");
+        }
     }
 }
 
@@ -176,9 +248,18 @@ async fn json_says_null_and_unlimited() {
     let answer = server.get("/api/v1/customers").await.json();
     assert_eq!((&answer["total"], &answer["pages"]), (&2.into(), &1.into()));
     let contoso = &answer["customers"][0];
-    assert_eq!(contoso["findings"], serde_json::json!(["exhausted", "expiring"]));
+    assert_eq!(contoso["findings"], serde_json::json!(["exhausted", "expiring", "tenant_exhausted"]));
+    assert_eq!((&contoso["severity"], &contoso["muted"]), (&"warning".into(), &false.into()));
+    let service = &contoso["services"][0];
+    assert_eq!(service["service_name"], "Cloud Backup for Microsoft 365");
+    assert_eq!((&service["headroom"], &service["utilization"]), (&0.0.into(), &1.0.into()));
+    assert_eq!(
+        service["issues"],
+        serde_json::json!([{"issue": "exhausted", "severity": "warning", "alert": "AvePointSeatsExhausted"}])
+    );
     assert_eq!(contoso["tightest"]["utilization"], 1.0);
     assert_eq!(contoso["seats"][0]["available"], 0);
+    assert_eq!(contoso["subscriptions"][0]["expiry_severity"], "warning");
     assert_eq!(contoso["subscriptions"][0]["seats_purchased"], "unlimited");
     assert_eq!(contoso["subscriptions"][0]["units_purchased"], serde_json::Value::Null);
     assert_eq!(contoso["expires"], "2027-01-27T08:00:00Z");
@@ -195,7 +276,7 @@ async fn customers_are_searched_filtered_and_paged() {
     assert_eq!(total("?q=CONTOSO+group&partner=second").await, Some(1));
     let states = async || {
         let mut sum = 0;
-        for state in ["exhausted", "expiring", "stale"] {
+        for state in ["over_assigned", "expiring", "stale"] {
             sum += total(&format!("?state={state}")).await.unwrap();
         }
         sum

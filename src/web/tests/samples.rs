@@ -26,17 +26,21 @@ pub(in crate::web) fn day(day: i64) -> Timestamp {
     at(day * 86_400)
 }
 
-/// A partner that has not been polled; its values live for an hour.
-pub(in crate::web) fn bare(partner: &str) -> Inventory {
+/// Every collector; values live for an hour.
+pub(in crate::web) fn settings() -> CollectorSettings {
     let schedule = Schedule { enabled: true, interval: Duration::from_mins(15), max_age: Duration::from_hours(1) };
-    let collectors = CollectorSettings {
+    CollectorSettings {
         services: schedule,
         tenant_seats: (schedule, Selection::Auto),
         customer_seats: (schedule, Selection::Auto),
         products_purchased: (schedule, Selection::Auto),
         products_available: (schedule, Selection::Auto),
-    };
-    Inventory::new(partner.into(), Arc::new(collectors), true, &[])
+    }
+}
+
+/// A partner that has not been polled; its values live for an hour.
+pub(in crate::web) fn bare(partner: &str) -> Inventory {
+    Inventory::new(partner.into(), Arc::new(settings()), true, &[])
 }
 
 /// A subscription with nothing but a service.
@@ -45,6 +49,12 @@ pub(in crate::web) fn subscription(service: &str) -> Subscription {
         kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
         ..Subscription::default()
     }
+}
+
+/// The same under a subscription model.
+pub(in crate::web) fn modelled(model: &str, subscription: Subscription) -> Subscription {
+    let kind = SubscriptionKind { model: model.into(), ..SubscriptionKind::clone(&subscription.kind) };
+    Subscription { kind: kind.into(), ..subscription }
 }
 
 /// A partner whose listing of these customers was complete at 0.

@@ -1,0 +1,196 @@
+//! What is wrong with a customer, as a small closed set of words. The same word is the filter, the JSON and the page's
+//! text; each stands for an alert of `deploy/prometheus/alerts.rules.yml`, with its severities.
+
+/// How bad an issue is: the severity of its alert. The worst comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Needs somebody now.
+    Critical,
+    /// Needs somebody soon.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+impl Severity {
+    /// The label `severity` of the alerts, the word of JSON and the class of the style sheet.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// In order of importance among those of one severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Issue {
+    /// More licences are assigned than seats of a service were purchased.
+    OverAssigned,
+    /// As many licences are assigned as seats of a service were purchased.
+    Exhausted,
+    /// A service expired, and no row of it runs on; however long ago.
+    Expired,
+    /// A row expires soon, and no other row carries its seats.
+    Expiring,
+    /// The capacity of a service is nearly or completely in use.
+    CapacityLow,
+    /// Few seats of a service are left.
+    Low,
+    /// A contract ends soon or has just ended.
+    ContractEnding,
+    /// Many seats of a service are unused, and its renewal is near.
+    Unused,
+    /// A tenant has licences assigned and none available. What "available" counts is not documented.
+    TenantExhausted,
+    /// Most of the licences of a tenant are assigned.
+    TenantLow,
+    /// A value is older than its `max_age`.
+    Stale,
+    /// The last poll of something failed.
+    Failing,
+    /// Something has never been polled.
+    Pending,
+}
+
+impl Issue {
+    /// Every issue, in the order of declaration.
+    pub const ALL: [Self; 13] = [
+        Self::OverAssigned,
+        Self::Exhausted,
+        Self::Expired,
+        Self::Expiring,
+        Self::CapacityLow,
+        Self::Low,
+        Self::ContractEnding,
+        Self::Unused,
+        Self::TenantExhausted,
+        Self::TenantLow,
+        Self::Stale,
+        Self::Failing,
+        Self::Pending,
+    ];
+
+    /// The word for queries and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OverAssigned => "over_assigned",
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+            Self::Expiring => "expiring",
+            Self::CapacityLow => "capacity_low",
+            Self::Low => "low",
+            Self::ContractEnding => "contract_ending",
+            Self::Unused => "unused",
+            Self::TenantExhausted => "tenant_exhausted",
+            Self::TenantLow => "tenant_low",
+            Self::Stale => "stale",
+            Self::Failing => "failing",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// As a person reads it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::OverAssigned => "over-assigned",
+            Self::CapacityLow => "capacity low",
+            Self::ContractEnding => "contract ending",
+            Self::TenantExhausted => "tenant: 0 available",
+            Self::TenantLow => "tenant: few available",
+            other => other.as_str(),
+        }
+    }
+
+    /// The alert that says the same; `None` where the alerts look at something else.
+    #[must_use]
+    pub const fn alert(self) -> Option<&'static str> {
+        match self {
+            Self::OverAssigned => Some("AvePointSeatsOverAssigned"),
+            Self::Exhausted => Some("AvePointSeatsExhausted"),
+            Self::Expired => Some("AvePointSubscriptionExpired"),
+            Self::Expiring => Some("AvePointSubscriptionExpiring"),
+            Self::CapacityLow => Some("AvePointCapacityLow"),
+            Self::Low => Some("AvePointSeatsLow"),
+            Self::ContractEnding => Some("AvePointContractEnding"),
+            Self::Unused => Some("AvePointSeatsUnused"),
+            Self::TenantExhausted => Some("AvePointTenantSeatsExhausted"),
+            Self::TenantLow => Some("AvePointTenantSeatsLow"),
+            Self::Stale | Self::Failing | Self::Pending => None,
+        }
+    }
+
+    /// Whether it is about how the numbers were read, not about what they say.
+    #[must_use]
+    pub const fn is_about_data(self) -> bool {
+        matches!(self, Self::Stale | Self::Failing | Self::Pending)
+    }
+}
+
+/// A set of issues, each with its worst severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Issues([Option<Severity>; Issue::ALL.len()]);
+
+impl Issues {
+    /// Adds one; of several severities the worst stays.
+    pub fn insert(&mut self, issue: Issue, severity: Severity) {
+        if let Some(known) = self.0.get_mut(issue as usize) {
+            *known = Some(known.map_or(severity, |known| known.min(severity)));
+        }
+    }
+
+    /// Adds one if it has a severity.
+    pub fn insert_some(&mut self, issue: Issue, severity: Option<Severity>) {
+        if let Some(severity) = severity {
+            self.insert(issue, severity);
+        }
+    }
+
+    /// Adds all of another set.
+    pub fn merge(&mut self, other: &Self) {
+        for (issue, severity) in other.iter() {
+            self.insert(issue, severity);
+        }
+    }
+
+    /// The severity of one that is among them.
+    #[must_use]
+    pub fn get(&self, issue: Issue) -> Option<Severity> {
+        self.0.get(issue as usize).copied().flatten()
+    }
+
+    /// Whether it is among them.
+    #[must_use]
+    pub fn contains(&self, issue: Issue) -> bool {
+        self.get(issue).is_some()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// In the order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = (Issue, Severity)> {
+        Issue::ALL.into_iter().filter_map(|issue| Some((issue, self.get(issue)?)))
+    }
+
+    /// The worst first; of one severity, in the order of declaration.
+    #[must_use]
+    pub fn by_severity(&self) -> Vec<(Issue, Severity)> {
+        let mut issues: Vec<_> = self.iter().collect();
+        issues.sort_by_key(|&(issue, severity)| (severity, issue));
+        issues
+    }
+
+    /// The worst of those that are not about how the numbers were read.
+    #[must_use]
+    pub fn worst(&self) -> Option<(Severity, Issue)> {
+        self.iter().filter(|(issue, _)| !issue.is_about_data()).map(|(issue, severity)| (severity, issue)).min()
+    }
+}
