@@ -7,7 +7,7 @@ use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::config::Config;
-use crate::simulator::Simulator;
+use crate::simulator::{Case, Simulator};
 use crate::web::WebOptions;
 
 /// Seats of the simulated partner move by the minute, so they are asked for by the minute.
@@ -22,10 +22,13 @@ const COLLECTORS: &str = "collectors:
 pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = simulate::settings(world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
+    let muted = settings.registrations.first().and_then(|known| known.world.customers.get(Case::Low97.index()));
+    let muted = muted.map(|customer| customer.id.clone());
     let web = WebOptions { simulated: true, ..web_options(flags)? };
     let listeners = listeners(flags, handed)?;
     let simulator = Simulator::on_loopback(settings).await.map_err(Failure::run)?;
-    let config = Config::parse(&simulate::config(&simulator, &registrations, COLLECTORS), Path::new("."))?;
+    let yaml = simulate::config(&simulator, &registrations, muted.as_deref(), COLLECTORS);
+    let config = Config::parse(&yaml, Path::new("."))?;
     let mut text = "A simulated partner is being polled. Open:\n".to_owned();
     let (scheme, prefix) =
         (if web.access.is_tls() { "https" } else { "http" }, web.external_url.route_prefix().to_owned());
@@ -36,7 +39,7 @@ pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: 
         }
         let _ = writeln!(
             text,
-            "  {scheme}://{address}{prefix}/          who runs out of what, and when\n  \
+            "  {scheme}://{address}{prefix}/          what is wrong with which customer\n  \
              {scheme}://{address}{prefix}{}   what Prometheus scrapes",
             web.telemetry_path
         );

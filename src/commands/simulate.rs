@@ -19,7 +19,7 @@ pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Res
     };
     let listener = listen(std::slice::from_ref(address))?.remove(0);
     let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
-    let config = config(&simulator, &registrations, "");
+    let config = config(&simulator, &registrations, None, "");
     output::print(&format!("# A simulated Elements API. A configuration for it:\n{config}"));
     shutdown.signalled().await;
     simulator.stop().await;
@@ -44,8 +44,8 @@ fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// A configuration that polls the simulator. Its secrets are no secrets; they expire so that there is something to see.
-pub(super) fn config(simulator: &Simulator, registrations: &[String], rest: &str) -> String {
+/// A configuration that polls the simulator; one customer of the first registration may be muted. Its secrets are no secrets; they expire so that there is something to see.
+pub(super) fn config(simulator: &Simulator, registrations: &[String], muted: Option<&str>, rest: &str) -> String {
     let mut yaml = "partners:\n".to_owned();
     let known = [(Settings::CLIENT, 200), (Settings::SECOND_CLIENT, 21)];
     for (name, ((client_id, secret), days)) in registrations.iter().zip(known) {
@@ -58,6 +58,9 @@ pub(super) fn config(simulator: &Simulator, registrations: &[String], rest: &str
             simulator.api_url(),
             simulator.token_url(),
         );
+        if let Some(id) = muted.filter(|_| client_id == Settings::CLIENT.0) {
+            let _ = writeln!(yaml, "    customers: {{ list: [{{ id: {id}, labels: {{ alerting: \"off\" }} }}] }}");
+        }
     }
     yaml + rest
 }

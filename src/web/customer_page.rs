@@ -211,9 +211,8 @@ fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
 fn expiration(at: Timestamp, row: &SubscriptionDetail, now: Timestamp) -> Markup {
     let text =
         if at <= now { format!("expired {}", countdown(at, now)) } else { format!("expires {}", countdown(at, now)) };
-    match row.expiry_severity {
-        Some(severity) => badge(severity, &text),
-        None => html! { span.muted { (text) } },
+    html! {
+        @if let Some(severity) = row.expiry_severity { (badge(severity, &text)) } @else { span.muted { (text) } }
     }
 }
 

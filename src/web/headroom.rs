@@ -1,7 +1,7 @@
 //! What the rows of a customer's service list amount to: seats, capacity and dates of each service.
 //!
 //! Pure: rows and a time in, services with their issues out. The recording rules and alerts of `deploy/prometheus` say
-//! the same in PromQL; `tests::rules` holds the two together over generated customers.
+//! the same as queries; `tests::rules` holds the two together over generated customers.
 
 use jiff::{SignedDuration, Timestamp};
 

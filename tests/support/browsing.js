@@ -35,6 +35,7 @@ const questions = {
       name: row.querySelector(".who a").textContent,
       href: row.querySelector(".who a").href,
       badges: [...row.querySelectorAll(".badge")].map((badge) => badge.innerText),
+      levels: [...row.querySelectorAll(".badge")].map((badge) => badge.className.replace("badge ", "")),
       percent: bar ? number(text(row, ".percent").replace(" %", "")) : null,
       filled: bar ? 100 * rect.getBoundingClientRect().width / bar.getBoundingClientRect().width : null,
       level: rect?.getAttribute("class"),

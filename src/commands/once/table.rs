@@ -12,9 +12,12 @@ use crate::inventory::{Condition, Customer, Inventory};
 use crate::terminal::escape;
 use crate::web::wording;
 
+const AVAILABLE: &str = "* What AvePoint calls available is not documented: most likely licences of Microsoft (or Google, Salesforce) \
+                         that are not assigned, not seats left.";
+
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
-    let mut seats = table(&["Customer", "What", "Assigned", "Available", "Purchased"], 2);
-    let mut subscriptions = table(&["Customer", "Service", "Purchased", "Assigned", "Expires", ""], 2);
+    let mut seats = table(&["Customer", "What", "Licences assigned", "Licences available*", "Seats purchased"], 2);
+    let mut subscriptions = table(&["Customer", "Service", "Seats purchased", "Licences assigned", "Expires", ""], 2);
     let mut failures = table(&["Customer", "What", "State", "Reason"], 4);
     for inventory in inventories {
         let of_partner = if inventories.len() > 1 { format!("{}: ", inventory.partner) } else { String::new() };
@@ -40,7 +43,7 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
             }
         }
     }
-    let mut text = format!("{seats}\n\n{subscriptions}\n");
+    let mut text = format!("{seats}\n{AVAILABLE}\n\n{subscriptions}\n");
     if !failures.is_empty() {
         let _ = writeln!(text, "\nNot read:\n{failures}");
     }

@@ -34,7 +34,7 @@ pub enum Case {
     Renewed,
     /// A row expired 90 days ago.
     Expired90,
-    /// A contract that ends in 40 days.
+    /// A contract that ends in 40 days, with less than half of the seats assigned.
     ContractEnds,
     /// A capacity used to 95 %.
     Capacity95,
@@ -46,7 +46,7 @@ pub enum Case {
     Pooled,
     /// No rows, no tenants.
     NoProducts,
-    /// Rows that are equal, some of them in everything.
+    /// Rows that are equal, some of them in everything: 242, 242 and 5 seats, of which 167 are assigned in all.
     EqualRows,
     /// A row in which nothing but the service applies, and a tenant of 0 seats.
     NotApplicable,
@@ -118,6 +118,7 @@ impl Case {
     pub(super) fn build(self, draft: &mut Draft, today: Date, dice: &mut Dice) {
         // Enough of them that 98 % leave at least one.
         let seats = dice.between(50, 320);
+        let seats = if self == Self::EqualRows { 242 } else { seats };
         match self {
             Self::NoProducts => {}
             Self::Google => draft.buy_with_tenant(GOOGLE, TenantType::Google, seats, seats * 7 / 10, dice),
@@ -147,6 +148,8 @@ impl Case {
             Self::Low90 => 92,
             Self::Low97 => 98,
             Self::OverAssigned => 114,
+            Self::ContractEnds => 45,
+            Self::EqualRows => 69,
             _ => dice.between(50, 78),
         };
         (seats * percent).div_ceil(100)

@@ -90,7 +90,10 @@ fn subscriptions_expire() {
     let renewed = customer(Case::Renewed);
     assert_eq!(renewed.rows[0].service, renewed.rows[1].service);
     assert!(days(&renewed.rows[1]) > Some(30));
-    assert!(customer(Case::ContractEnds).rows[0].contract_end_date.value.is_some());
+    let ends = customer(Case::ContractEnds);
+    assert!(ends.rows[0].contract_end_date.value.is_some());
+    let (assigned, available) = ends.seats(TenantType::Microsoft365).unwrap();
+    assert!(f64::from(assigned) < 0.7 * f64::from(assigned + available), "bought and unused before renewal");
 }
 
 #[test]
@@ -115,6 +118,8 @@ fn rows_can_be_odd() {
     assert!(none.rows.is_empty() && none.tenants.is_empty() && none.purchased.is_empty());
     let equal = customer(Case::EqualRows);
     assert_eq!(equal.rows[0], equal.rows[1]);
+    let purchased: Vec<_> = equal.rows.iter().map(|row| row.purchased_user_seats.value.unwrap().get()).collect();
+    assert_eq!((purchased, equal.rows[2].licenses_assigned.value), (vec![242.0, 242.0, 5.0], Some(167.into())));
     assert_eq!(equal.rows[0].truth().kind, equal.rows[2].truth().kind);
     assert_ne!(equal.rows[0], equal.rows[2]);
     let applicable = customer(Case::NotApplicable);

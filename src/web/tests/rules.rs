@@ -22,7 +22,7 @@ use crate::web::utilization::Utilization;
 
 /// Minutes after the epoch, where promtool's time begins; the rules are evaluated every minute until then.
 const MINUTES: i64 = 10;
-const CUSTOMERS: usize = 300;
+const CUSTOMERS: usize = 120;
 
 fn now() -> Timestamp {
     Timestamp::from_second(60 * MINUTES).unwrap()
