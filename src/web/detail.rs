@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::headroom::Service;
-use super::issue::{Issue, Issues, Severity};
+use super::service_detail::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
-use super::utilization::{Resource, Utilization, tenant_ratio};
+use super::utilization::{Utilization, tenant_ratio};
 use crate::domain::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use crate::inventory::{Absence, Condition, Known, is_older};
 
@@ -48,7 +48,7 @@ pub struct Detail {
     pub muted: bool,
     /// The worst severity of what is wrong; `None` if nothing is but the age of the data.
     pub severity: Option<&'static str>,
-    /// The words of [`Issue`], the worst first.
+    /// The words of [`Issue`](super::issue::Issue), the worst first.
     #[serde(rename = "findings")]
     pub issues: Vec<&'static str>,
     /// What is used most.
@@ -70,53 +70,6 @@ pub struct Detail {
     pub subscriptions: Vec<SubscriptionDetail>,
     /// What is asked about it.
     pub targets: Vec<TargetDetail>,
-}
-
-/// The seats or the capacity with the highest ratio.
-#[derive(Clone, Debug, Serialize)]
-pub struct UtilizationDetail {
-    /// `subscription_seats` or `capacity`, of all running rows of a service.
-    pub kind: &'static str,
-    /// The service.
-    pub name: Arc<str>,
-    /// In use; bytes for a capacity.
-    pub used: Number,
-    /// Of how many.
-    pub total: Number,
-    /// Their ratio.
-    pub utilization: f64,
-}
-
-/// What is wrong with a service, or with one of its rows.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct IssueDetail {
-    /// The word of [`Issue`].
-    pub issue: &'static str,
-    /// `critical`, `warning` or `info`.
-    pub severity: &'static str,
-    /// The alert that says the same.
-    pub alert: Option<&'static str>,
-}
-
-/// The rows of one service, taken together: see [`Service`].
-#[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of headroom::Service")]
-pub struct ServiceDetail {
-    pub service_name: Arc<str>,
-    /// Rows in all, expired ones too.
-    pub rows: usize,
-    pub rows_running: usize,
-    pub seats_purchased: Option<Number>,
-    pub licenses_assigned: Option<Number>,
-    /// Purchased minus assigned; negative if over-assigned, `None` where it says nothing.
-    pub headroom: Option<f64>,
-    pub utilization: Option<f64>,
-    pub capacity_purchased_bytes: Option<Number>,
-    pub capacity_protected_bytes: Option<Number>,
-    pub capacity_utilization: Option<f64>,
-    pub expired: Option<Timestamp>,
-    pub unused_until: Option<Timestamp>,
-    pub issues: Vec<IssueDetail>,
 }
 
 /// The seats of a tenant, or of all tenants of a type.
@@ -232,42 +185,6 @@ impl Detail {
             subscriptions: subscriptions(row, now),
             targets: targets(row, now),
         }
-    }
-}
-
-impl UtilizationDetail {
-    fn new(most: Utilization<'_>) -> Self {
-        let (kind, name) = match most.resource {
-            Resource::Seats(service) => ("subscription_seats", service.into()),
-            Resource::Capacity(service) => ("capacity", service.into()),
-        };
-        Self { kind, name, used: Number(most.used), total: Number(most.total), utilization: most.ratio() }
-    }
-}
-
-impl ServiceDetail {
-    fn new(service: &Service<'_>, issues: &Issues) -> Self {
-        Self {
-            service_name: service.name.into(),
-            rows: service.rows.len(),
-            rows_running: service.running,
-            seats_purchased: service.purchased.map(Number),
-            licenses_assigned: service.assigned.map(Number),
-            headroom: service.seats.map(Utilization::headroom),
-            utilization: service.seats.map(Utilization::ratio),
-            capacity_purchased_bytes: service.capacity.map(|capacity| Number(capacity.total)),
-            capacity_protected_bytes: service.capacity.map(|capacity| Number(capacity.used)),
-            capacity_utilization: service.capacity.map(Utilization::ratio),
-            expired: service.expired,
-            unused_until: service.unused_until,
-            issues: issues.by_severity().into_iter().map(IssueDetail::new).collect(),
-        }
-    }
-}
-
-impl IssueDetail {
-    const fn new((issue, severity): (Issue, Severity)) -> Self {
-        Self { issue: issue.as_str(), severity: severity.as_str(), alert: issue.alert() }
     }
 }
 

@@ -83,7 +83,7 @@ fn meaning(issue: Issue) -> String {
         Issue::Exhausted => "As many licences are assigned as seats of a service were purchased.".to_owned(),
         Issue::Low => format!("At least {} of the purchased seats of a service are assigned.", percent(SEATS_LOW)),
         Issue::Expired => format!(
-            "No row of a service runs on. Critical for {EXPIRED_CRITICAL_DAYS} days, after which AvePoint deletes the data, \
+            "No row of a service runs on. Critical for {EXPIRED_CRITICAL_DAYS} days, about as long as AvePoint keeps the data, \
              and a warning until day {EXPIRED_WARNING_DAYS}; then the alert ends, and the page goes on saying it."
         ),
         Issue::Expiring => format!(

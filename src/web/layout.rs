@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::issue::{Issue, Severity};
 use super::status::Status;
-use super::summary::StatusCounts;
+use super::status_counts::StatusCounts;
 use super::wording::{count, moment, percent, plural};
 use crate::inventory::Condition;
 

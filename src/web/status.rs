@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::readiness::{Readiness, Stage};
-use super::summary::StatusCounts;
+use super::status_counts::StatusCounts;
 use crate::domain::FailureReason;
 use crate::inventory::Inventory;
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
+use super::status_counts::StatusCounts;
 use super::utilization::Utilization;
 use crate::domain::{Answer, Collector, Moment};
 use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
@@ -55,36 +56,6 @@ impl Expiry<'_> {
             self.issue.map(|(issue, severity)| (severity, issue)),
             if is_past { -date } else { date },
         )
-    }
-}
-
-/// Targets by condition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StatusCounts([u64; Condition::ALL.len()]);
-
-impl StatusCounts {
-    /// Adds targets.
-    pub fn add(&mut self, condition: Condition, count: u64) {
-        if let Some(counted) = self.0.get_mut(condition as usize) {
-            *counted += count;
-        }
-    }
-
-    /// Those in a condition.
-    #[must_use]
-    pub fn get(&self, condition: Condition) -> u64 {
-        self.0.get(condition as usize).copied().unwrap_or(0)
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// In the order of [`Condition::ALL`].
-    pub fn iter(&self) -> impl Iterator<Item = (Condition, u64)> {
-        Condition::ALL.into_iter().map(|condition| (condition, self.get(condition)))
     }
 }
 

@@ -1,0 +1,33 @@
+//! How many targets there are in each condition.
+
+use crate::inventory::Condition;
+
+/// Targets by condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatusCounts([u64; Condition::ALL.len()]);
+
+impl StatusCounts {
+    /// Adds targets.
+    pub fn add(&mut self, condition: Condition, count: u64) {
+        if let Some(counted) = self.0.get_mut(condition as usize) {
+            *counted += count;
+        }
+    }
+
+    /// Those in a condition.
+    #[must_use]
+    pub fn get(&self, condition: Condition) -> u64 {
+        self.0.get(condition as usize).copied().unwrap_or(0)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// In the order of [`Condition::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Condition, u64)> {
+        Condition::ALL.into_iter().map(|condition| (condition, self.get(condition)))
+    }
+}
