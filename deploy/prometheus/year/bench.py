@@ -66,19 +66,20 @@ def seconds(duration):
     return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)(w|d|h|m|s)", str(duration)))
 
 
-def prepared(path, folder, step):
+def prepared(path, folder, world):
     """A copy of the rules for a world, without annotations: they cost a third of the time, and rule tests have them.
 
     Rules that read their previous evaluation expect it within five minutes, else they look back for an hour, as after an
     outage of Prometheus. With steps longer than that, the previous evaluation is the one a step ago, and nothing else.
     promtool refuses queries of more than 10,000 samples, which two weeks of twenty customers by the hour are.
     """
+    step = world.step
     rules = yaml.safe_load(path.read_text(encoding="utf-8"))
     for group in rules["groups"]:
         for rule in group["rules"]:
             rule.pop("annotations", None)
             if step > 300:
-                rule["expr"] = PREVIOUS.sub(rf"last_over_time(\1[{step}s])", rule["expr"]).replace("[14d:1h]", "[14d:4h]")
+                rule["expr"] = PREVIOUS.sub(rf"last_over_time(\1[{step}s])", rule["expr"]).replace("[14d:1h]", f"[14d:{world.drops_hours}h]")
     copy = pathlib.Path(folder) / path.name
     copy.write_text(json.dumps(rules), encoding="utf-8")
     return str(copy)
@@ -89,7 +90,7 @@ def run(world, keep=None):
     with tempfile.TemporaryDirectory() as folder:
         home = pathlib.Path(keep or folder) / world.name
         home.mkdir(parents=True, exist_ok=True)
-        files = [prepared(path, home, world.step) for path in rule_files()]
+        files = [prepared(path, home, world) for path in rule_files()]
         step = f"{world.step}s"
         query = f"({FIRING} unless {FIRING} offset {step}) or 0 * ({FIRING} offset {step} unless {FIRING})"
         asked = [{"eval_time": f"{at * world.step}s", "expr": query} for at in range(world.steps)]

@@ -235,7 +235,7 @@ class CustomerTruths:
         drops = [step for before, after, step in pairs if None not in (before, after) and after < before]
         steps = {step + days * self.day for step in headroom.steps for days in (0, 3, 4, 5, 6, 7, 14)}
         ordered = sorted(step for step in steps if step < self.world.steps)
-        active = False
+        active, seen_within = False, self.world.drops_hours * HOUR // self.world.step
         for start, end in zip(ordered, ordered[1:] + [self.world.steps]):
             left = headroom.at(start)
             if left is None:
@@ -248,6 +248,8 @@ class CustomerTruths:
             if active and not (begins or goes_on):
                 # "Flat for seven days" may wait for a batch that comes an hour later than a week ago.
                 self.soft_forecast(service, start, start + HOUR // self.world.step)
+            if begins and not active:
+                self.soft_forecast(service, start, start + seen_within)
             active = begins or goes_on
             if active:
                 self.true("AvePointSeatsForecastExhausted", start, end, service_name=service, severity="info")
