@@ -51,17 +51,6 @@ def group_order():
     return order
 
 
-def waits():
-    """`for` of each alert in seconds, the longest of its rules."""
-    found = collections.defaultdict(int)
-    for path in rule_files():
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-            for rule in group["rules"]:
-                if "alert" in rule:
-                    found[rule["alert"]] = max(found[rule["alert"]], seconds(rule.get("for", "0s")))
-    return found
-
-
 def seconds(duration):
     return sum(int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+)(w|d|h|m|s)", str(duration)))
 

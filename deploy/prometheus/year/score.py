@@ -11,6 +11,10 @@ IDENTITY = {
 }
 OF_EXPORTERS = {"AvePointConfigReloadFailed", "AvePointStateNotSaved"}
 OF_JOBS = {"AvePointReplicaDown"}
+# Seconds for which a condition must hold before its alert may be late: two polls of what decides (services 15m, tenant_seats 1h), or its own.
+WAIT, WAITS = 1800, {"AvePointTenantSeatsExhausted": 7200, "AvePointTenantSeatsLow": 7200, "AvePointTargetsFailing": 0}
+QUICK = ["DataStale", "ExporterDown", "ReplicaDown", "ApiThrottled", "TokenRefused", "CredentialExpiring", "ConfigReloadFailed"]
+WAITS |= {f"AvePoint{name}": 600 for name in [*QUICK, "StateNotSaved", "UnreadableValues"]}
 FORBIDDEN = {"job", "instance", "pod", "node", "container", "endpoint", "namespace", "service", "customer_name"}
 
 
@@ -55,8 +59,7 @@ def identity(labels):
     return labels["alertname"], tuple(sorted((name, value) for name, value in labels.items() if name in names))
 
 
-def score(world, truths, alerts, waits):
-    """`waits` is `for` by alert in seconds."""
+def score(world, truths, alerts):
     result = Score()
     fired = collections.defaultdict(list)
     for alert in alerts:
@@ -68,14 +71,14 @@ def score(world, truths, alerts, waits):
             result.wrong.append((world.name, *identity(alert.labels), [(alert.start, alert.end)], f"labels {odd}"))
     true = {key: union(spans) for key, spans in truths.spans.items()}
     for key in sorted(set(true) | set(fired)):
-        compare(world, key, true.get(key, []), truths, fired.get(key, []), waits, result)
+        compare(world, key, true.get(key, []), truths, fired.get(key, []), result)
     return result
 
 
-def compare(world, key, true, truths, fired, waits, result):
+def compare(world, key, true, truths, fired, result):
     name, labels = key
     after = ends_within(world)
-    late = -(-waits[name] // world.step) + 1
+    late = -(-WAITS.get(name, WAIT) // world.step) + 1
     have = {*labels, ("alertname", name)}
     soft = union([span for of, spans in truths.soft.items() if set(of) <= have for span in spans])
     there = union([(alert.start, alert.end) for alert in fired])
