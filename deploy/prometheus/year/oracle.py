@@ -233,24 +233,31 @@ class CustomerTruths:
         """The trend over the longest whole number of days of 7 to 3 for which there is a value."""
         pairs = list(zip(headroom.values, headroom.values[1:], headroom.steps[1:]))
         drops = [step for before, after, step in pairs if None not in (before, after) and after < before]
+        hour = HOUR // self.world.step
         steps = {step + days * self.day for step in headroom.steps for days in (0, 3, 4, 5, 6, 7, 14)}
+        steps |= {step + hour for step in steps}
         ordered = sorted(step for step in steps if step < self.world.steps)
-        active, seen_within = False, self.world.drops_hours * HOUR // self.world.step
+        active, ended = False, 0
         for start, end in zip(ordered, ordered[1:] + [self.world.steps]):
             left = headroom.at(start)
             if left is None:
-                active = False
+                active, ended = False, 0
                 continue
             many = sum(start - 14 * self.day < step <= start for step in drops) >= 2
             days_left = self.days_left(headroom, left, start)
             goes_on = active and (left <= 0 or (days_left is not None and days_left <= 18))
             begins = many and left > 0 and days_left is not None and days_left <= 14
-            if active and not (begins or goes_on):
-                # "Flat for seven days" may wait for a batch that comes an hour later than a week ago.
-                self.soft_forecast(service, start, start + HOUR // self.world.step)
             if begins and not active:
-                self.soft_forecast(service, start, start + seen_within)
-            active = begins or goes_on
+                self.soft_forecast(service, start, start + self.world.drops_hours * hour)
+            if active and not (begins or goes_on):
+                # Patience of an hour: a weekly batch may come somewhat later than a week ago.
+                ended = ended or start
+                self.soft_forecast(service, start, min(end, ended + hour))
+            else:
+                ended = 0
+            active = begins or goes_on or bool(ended and start < ended + hour)
+            if ended and not active:
+                ended = 0
             if active:
                 self.true("AvePointSeatsForecastExhausted", start, end, service_name=service, severity="info")
             if goes_on and not many and left > 0:
