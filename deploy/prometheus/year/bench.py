@@ -21,7 +21,7 @@ FIRING = 'ALERTS{alertstate="firing"}'
 TIME = re.compile(r'^    expr: ".*", time: ([0-9a-z]+),$')
 GOT = "        got:"
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)=("(?:[^"\\]|\\.)*")')
-PREVIOUS = re.compile(r"\((avepoint:[a-z0-9_:]+) or last_over_time\(\1\[1h\]\) unless on \(\) avepoint:[a-z]+:heartbeat\)")
+PREVIOUS = re.compile(r"\((avepoint:[a-z0-9_:]+) or last_over_time\(\1\[1h\]\)\s+unless on \(\) avepoint:[a-z]+:heartbeat\)")
 UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 Alert = collections.namedtuple("Alert", "labels start end")
