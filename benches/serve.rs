@@ -86,6 +86,7 @@ fn main() {
         ever_ready: EverReady::default(),
         config_yaml: Arc::new(String::new),
         telemetry_path: "/metrics".to_owned(),
+        simulated: false,
         reload: None,
         external_url: ExternalUrl::default(),
     };

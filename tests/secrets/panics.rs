@@ -66,6 +66,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             ever_ready: EverReady::default(),
             telemetry_path: "/metrics".to_owned(),
             external_url: ExternalUrl::default(),
+            simulated: false,
             reload: None,
         };
         let (url, server) = runtime.block_on(async {

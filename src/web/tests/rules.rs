@@ -21,11 +21,11 @@ use crate::web::summary::{is_muted, row};
 use crate::web::utilization::Utilization;
 
 /// Minutes after the epoch, where promtool's time begins; the rules are evaluated every minute until then.
-const MINUTES: i64 = 10;
+const MINUTES: u8 = 10;
 const CUSTOMERS: usize = 120;
 
 fn now() -> Timestamp {
-    Timestamp::from_second(60 * MINUTES).unwrap()
+    Timestamp::from_second(60 * i64::from(MINUTES)).unwrap()
 }
 
 fn pick<T: Copy>(random: &mut fastrand::Rng, from: &[T]) -> T {
@@ -123,7 +123,7 @@ fn series(inventory: &Inventory) -> Vec<Value> {
             let (name, value) = line.rsplit_once(' ').unwrap();
             let value = value.trim_start_matches('+');
             let name = name.replacen('{', "{job=\"avepoint\",instance=\"one\",", 1);
-            json!({"series": name, "values": vec![value; MINUTES as usize + 1].join(" ")})
+            json!({"series": name, "values": vec![value; usize::from(MINUTES) + 1].join(" ")})
         })
         .collect();
     for name in ["up", "avepoint_exporter_leading"] {
@@ -174,27 +174,20 @@ impl Expected {
         let mut expected = Self::default();
         for customer in inventory.customers.values() {
             let row = row(inventory, customer, now());
-            let mut tenants = row.issues;
+            let of_customer = format!("customer_id=\"{}\"", customer.id);
             for service in &row.services {
-                let labels = format!("{{customer_id=\"{}\",service_name=\"{}\"}}", customer.id, service.name);
-                let sample = |value: f64| json!({"labels": labels, "value": value});
+                let labels = format!("{of_customer},service_name=\"{}\"", service.name);
+                let sample = |value: f64| json!({"labels": format!("{{{labels}}}"), "value": value});
                 expected.headroom.extend(service.seats.map(|seats| sample(seats.headroom())));
                 expected.utilization.extend(service.seats.map(|seats| sample(seats.ratio())));
                 expected.capacity.extend(service.capacity.map(Utilization::ratio).map(sample));
-                expected.fire(
-                    is_muted(customer),
-                    &format!("customer_id=\"{}\",service_name=\"{}\"", customer.id, service.name),
-                    &service.issues(),
-                );
+                expected.fire(is_muted(customer), &labels, &service.issues());
             }
-            tenants = tenants
-                .iter()
-                .filter(|(issue, _)| matches!(issue, Issue::TenantExhausted | Issue::TenantLow))
-                .fold(Issues::default(), |mut kept, (issue, severity)| {
-                    kept.insert(issue, severity);
-                    kept
-                });
-            expected.fire(is_muted(customer), &format!("customer_id=\"{}\"", customer.id), &tenants);
+            let mut tenants = Issues::default();
+            for issue in [Issue::TenantExhausted, Issue::TenantLow] {
+                tenants.insert_some(issue, row.issues.get(issue));
+            }
+            expected.fire(is_muted(customer), &of_customer, &tenants);
         }
         expected
     }
@@ -260,8 +253,8 @@ fn the_page_says_what_the_alerts_say() {
     let file = folder.path().join("page.test.yml");
     fs::write(&file, document.to_string()).unwrap();
     let done = Command::new("promtool").args(["test", "rules"]).arg(&file).output().expect("promtool is missing");
-    let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{}", differences(&text));
+    let report = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{}", differences(&report));
 }
 
 /// Of promtool's lists only the samples that are in one of them.
