@@ -97,7 +97,7 @@ impl Inventory {
     /// A customer of a page of the service list: it is known from now on, and its subscriptions are these.
     pub fn observe(&mut self, listed: ListedCustomer, now: Timestamp) {
         let known = self.customers.get(&listed.id).map(|customer| customer.subscriptions()).unwrap_or_default();
-        let subscriptions = listed.subscriptions.map(|rows| prepare_subscriptions(&known, &[], rows));
+        let subscriptions = listed.subscriptions.map(|rows| prepare_subscriptions(&known, &[], vec![rows]));
         self.observe_prepared(&listed.id, listed.name, subscriptions, now);
     }
 

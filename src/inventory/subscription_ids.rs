@@ -71,15 +71,21 @@ pub struct KnownSubscription {
     pub subscription: Subscription,
 }
 
-/// The rows of a customer with their ids, in the light of those `known` before and merged with `earlier` ones of the same
-/// listing. Those that say the same as before keep its memory.
+/// The rows of a customer with their ids, in the light of those `known` before. The `parts` that came are joined with the
+/// `earlier` rows of the same listing. Rows that are as before keep their memory.
 #[must_use]
 pub fn prepare(
     known: &Arc<[KnownSubscription]>,
     earlier: &[KnownSubscription],
-    rows: Vec<Subscription>,
+    mut parts: Vec<Vec<Subscription>>,
 ) -> Arc<[KnownSubscription]> {
-    let rows = if earlier.is_empty() { rows } else { merge(earlier, rows) };
+    let rows = match parts.pop() {
+        Some(only) if parts.is_empty() && earlier.is_empty() => only,
+        last => {
+            let earlier = earlier.iter().map(|known| known.subscription.clone()).collect();
+            merge(std::iter::once(earlier).chain(parts).chain(last))
+        }
+    };
     let mut assigned = assign(known, rows);
     if **known == *assigned {
         return Arc::clone(known);
@@ -162,23 +168,23 @@ fn match_rows<K: Eq + Hash>(
     before.retain(|known| !matched.contains(&known.id));
 }
 
-/// Adds to the rows of one answer about a customer those of another in the same listing: some APIs give a customer in two
-/// parts, and some the same part twice. Of one kind and expiration, those of the answer that has more of them stay; of
-/// two that have as many, the later one's.
-fn merge(earlier: &[KnownSubscription], later: Vec<Subscription>) -> Vec<Subscription> {
-    let key = |row: &Subscription| (row.kind.clone(), row.expires);
-    let mut parts: HashMap<_, [Vec<Subscription>; 2]> = HashMap::new();
-    for known in earlier {
-        let [rows, _] = parts.entry(key(&known.subscription)).or_default();
-        rows.push(known.subscription.clone());
+/// Joins the rows of a customer that came in parts: some APIs give a customer in two parts, and some the same part twice. Of
+/// one kind and expiration, those of the part that has most of them stay; of parts that have as many, the latest one's.
+fn merge(parts: impl IntoIterator<Item = Vec<Subscription>>) -> Vec<Subscription> {
+    let mut merged: HashMap<_, Vec<Subscription>> = HashMap::new();
+    for part in parts {
+        let mut groups: HashMap<_, Vec<Subscription>> = HashMap::new();
+        for row in part {
+            groups.entry((row.kind.clone(), row.expires)).or_default().push(row);
+        }
+        for (key, rows) in groups {
+            let most = merged.entry(key).or_default();
+            if rows.len() >= most.len() {
+                *most = rows;
+            }
+        }
     }
-    for row in later {
-        let [_, rows] = parts.entry(key(&row)).or_default();
-        rows.push(row);
-    }
-    let merged =
-        parts.into_values().flat_map(|[earlier, later]| if later.len() < earlier.len() { earlier } else { later });
-    merged.collect()
+    merged.into_values().flatten().collect()
 }
 
 /// Dates first, then everything that tells two rows apart. The bits of a number that is not negative order as it does.

@@ -323,9 +323,9 @@ fn a_customer_has_no_more_than_so_many_rows() {
 
 #[test]
 fn rows_of_one_customer_are_merged() {
-    let part = |rows| prepare_subscriptions(&Arc::default(), &[], rows);
+    let part = |rows| prepare_subscriptions(&Arc::default(), &[], vec![rows]);
     let merged = |earlier: &[KnownSubscription], rows| {
-        let rows = prepare_subscriptions(&Arc::default(), earlier, rows);
+        let rows = prepare_subscriptions(&Arc::default(), earlier, vec![rows]);
         let told =
             rows.iter().map(|known| (known.subscription.kind.service.to_string(), known.subscription.seats_purchased));
         let mut told: Vec<_> = told.map(|(service, seats)| (service, seats.map(Quantity::get))).collect();

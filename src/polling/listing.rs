@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::prepared::{Before, NamedCustomers, Prepared, SplitCustomers};
+use super::prepared::{Before, NamedCustomers, Prepared};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
 use crate::domain::{CustomerId, FailureReason, ListedCustomer};
@@ -25,8 +25,6 @@ pub(super) struct ListingResult {
     pub(super) seen: HashSet<CustomerId>,
     /// The API refused to speak of these: who is among them twice in a row is not there.
     pub(super) unconfirmed: HashSet<CustomerId>,
-    /// Who had several rows.
-    pub(super) split: SplitCustomers,
     /// The listing was so long that it was given up; so many rows at least were not read.
     pub(super) unread: Option<u64>,
     /// The least requests that such a listing takes.
@@ -41,7 +39,6 @@ pub(super) struct Context {
     pub(super) inventory: Shared,
     /// Of the last listing.
     pub(super) unconfirmed: Arc<HashSet<CustomerId>>,
-    pub(super) split: Arc<SplitCustomers>,
     /// `customers.max`
     pub(super) max_customers: u32,
 }
@@ -198,9 +195,9 @@ impl ListingPass {
             rows.into_iter().map(before).collect::<Vec<_>>()
         });
         let mut named = std::mem::take(&mut self.named);
-        let Context { filter, collectors, split, .. } = self.context.clone();
+        let Context { filter, collectors, .. } = self.context.clone();
         let prepared = tokio::task::spawn_blocking(move || {
-            let prepared = named.add(rows, &filter, &collectors, &split);
+            let prepared = named.add(rows, &filter, &collectors);
             (named, prepared)
         });
         let prepared = match prepared.await {
@@ -219,8 +216,7 @@ impl ListingPass {
     /// At the end.
     async fn result(self, unconfirmed: HashSet<CustomerId>, pages: u64) -> ListingResult {
         let Self { context, named, unread, .. } = self;
-        let _ = self.pages.send(named.held_back(&context.collectors, &context.split)).await;
-        let split = named.split();
-        ListingResult { seen: named.matching().collect(), unconfirmed, split, unread, pages }
+        let _ = self.pages.send(named.held_back(&context.collectors)).await;
+        ListingResult { seen: named.matching().collect(), unconfirmed, unread, pages }
     }
 }

@@ -17,7 +17,7 @@ use tracing::{error, warn};
 use super::backoff::PollOutcome;
 use super::capacity::Capacity;
 use super::endpoint_probe::EndpointProbe;
-use super::prepared::{Prepared, SplitCustomers};
+use super::prepared::Prepared;
 use super::witness::Witness;
 use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
 use crate::clock::Clock;
@@ -48,9 +48,8 @@ pub struct Poller {
     /// Customers of the configuration whom the last listing did not have.
     missing_configured: HashSet<CustomerId>,
     capacity: Capacity,
-    /// Customers whom the API refused to speak of, and those with several rows, in the last listing.
+    /// Customers that the API refused to answer about in the last listing.
     unconfirmed: Arc<HashSet<CustomerId>>,
-    split: Arc<SplitCustomers>,
     witness: Witness,
     /// `customers.max`, and whether it was reported that there are more.
     max_customers: u32,
@@ -99,7 +98,6 @@ impl Poller {
             missing_configured: HashSet::new(),
             capacity,
             unconfirmed: Arc::default(),
-            split: Arc::default(),
             witness,
             max_customers: settings.customers.max,
             reported_max: false,
@@ -166,7 +164,6 @@ impl Poller {
                         collectors: self.collectors.clone(),
                         inventory: self.inventory.clone(),
                         unconfirmed: self.unconfirmed.clone(),
-                        split: self.split.clone(),
                         max_customers: self.max_customers,
                     };
                     let pages = self.pages.0.clone();

@@ -3,12 +3,12 @@
 //! Everything here is linear in the rows. What a row says depends on what was known before the listing and on earlier rows
 //! of the same customer in it: [`Prepared`] is made in the order of the rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{CustomerFilter, plan};
 use crate::config::CollectorSettings;
-use crate::domain::{CustomerId, ListedCustomer, Question};
+use crate::domain::{CustomerId, ListedCustomer, Question, Subscription};
 use crate::inventory::{KnownSubscription, prepare_subscriptions};
 
 /// What the inventory takes of a customer's rows.
@@ -29,78 +29,79 @@ pub(super) struct Before {
     pub(super) subscriptions: Arc<[KnownSubscription]>,
 }
 
-/// A customer whom this listing has named.
+/// A customer that this listing has named.
 #[derive(Debug)]
-pub(super) struct Named {
+struct Named {
     /// Whether it passes the filter.
-    pub(super) matches: bool,
-    pub(super) rows: u32,
+    matches: bool,
     /// What was known before the listing.
     before: Arc<[KnownSubscription]>,
     /// What its rows have said so far.
     subscriptions: Option<Arc<[KnownSubscription]>>,
     name: Option<Arc<str>>,
+    /// Not handed over, since its rows so far lack a subscription that was known.
+    is_held_back: bool,
 }
 
-/// Customers with several rows, by how many they had in the last listing: what is known of them is not replaced before as
-/// many have come, so that nothing vanishes between two of its rows.
-pub(super) type SplitCustomers = HashMap<CustomerId, u32>;
-
-/// Everybody whom a listing has named, polled or not.
+/// All customers that a listing has named, polled or not.
 #[derive(Debug, Default)]
 pub(super) struct NamedCustomers(HashMap<CustomerId, Named>);
 
 impl NamedCustomers {
-    /// Adds rows, and returns those of customers that pass the filter.
+    /// Adds rows, and returns the customers of them that pass the filter.
+    ///
+    /// A customer can have several rows, on different pages. One whose rows so far lack a subscription that was known
+    /// before the listing is held back until they have all, or until [`Self::held_back`] at the end, so that nothing
+    /// vanishes between two rows.
     pub(super) fn add(
         &mut self,
         rows: Vec<(ListedCustomer, Before)>,
         filter: &CustomerFilter,
         collectors: &CollectorSettings,
-        split: &SplitCustomers,
     ) -> Vec<Prepared> {
-        rows.into_iter().filter_map(|(row, before)| self.add_row(row, before, filter, collectors, split)).collect()
+        let mut order = Vec::new();
+        let mut subscriptions: HashMap<CustomerId, Vec<Vec<Subscription>>> = HashMap::new();
+        for (row, before) in rows {
+            // A row without a name is judged by the name that is known: a gap in an answer makes nobody leave.
+            let known_as = row.name.as_deref().or(Some(&*before.name)).filter(|name| !name.is_empty());
+            let matches = filter.matches(&row.id, known_as);
+            let named = self.0.entry(row.id.clone()).or_insert_with(|| Named {
+                matches,
+                before: before.subscriptions,
+                subscriptions: None,
+                name: None,
+                is_held_back: false,
+            });
+            named.matches |= matches;
+            named.name = named.name.take().or(row.name);
+            if let Some(rows) = row.subscriptions {
+                subscriptions.entry(row.id.clone()).or_default().push(rows);
+            }
+            order.push(row.id);
+        }
+        let mut prepared = Vec::new();
+        let mut handled = HashSet::new();
+        for id in order {
+            let Some(named) = self.0.get_mut(&id).filter(|named| named.matches) else { continue };
+            if !handled.insert(id.clone()) {
+                continue;
+            }
+            if let Some(parts) = subscriptions.remove(&id) {
+                let earlier = named.subscriptions.as_deref().unwrap_or_default();
+                named.subscriptions = Some(prepare_subscriptions(&named.before, earlier, parts));
+            }
+            named.is_held_back = named.lacks_known_subscriptions();
+            if !named.is_held_back {
+                prepared.push(named.prepared(id, collectors));
+            }
+        }
+        prepared
     }
 
-    fn add_row(
-        &mut self,
-        row: ListedCustomer,
-        before: Before,
-        filter: &CustomerFilter,
-        collectors: &CollectorSettings,
-        split: &SplitCustomers,
-    ) -> Option<Prepared> {
-        let ListedCustomer { id, name, subscriptions } = row;
-        // A row without a name is judged by the name that is known: a gap in an answer makes nobody leave.
-        let known_as = name.as_deref().or(Some(&*before.name)).filter(|name| !name.is_empty());
-        let matches = filter.matches(&id, known_as);
-        let named = self.0.entry(id.clone()).or_insert_with(|| Named {
-            matches,
-            rows: 0,
-            before: before.subscriptions,
-            subscriptions: None,
-            name: None,
-        });
-        named.rows = named.rows.saturating_add(1);
-        named.matches |= matches;
-        if !named.matches {
-            return None;
-        }
-        named.name = named.name.take().or(name);
-        if let Some(rows) = subscriptions {
-            let earlier = named.subscriptions.as_deref().unwrap_or_default();
-            named.subscriptions = Some(prepare_subscriptions(&named.before, earlier, rows));
-        }
-        (named.rows >= split.get(&id).copied().unwrap_or(1)).then(|| named.prepared(id, collectors))
-    }
-
-    /// Those who had fewer rows than in the last listing, and were held back for them.
-    pub(super) fn held_back(&self, collectors: &CollectorSettings, split: &SplitCustomers) -> Vec<Prepared> {
-        let of = |(id, &rows): (&CustomerId, &u32)| {
-            let named = self.0.get(id).filter(|named| named.matches && named.rows < rows)?;
-            Some(named.prepared(id.clone(), collectors))
-        };
-        split.iter().filter_map(of).collect()
+    /// At the end of the listing: those that were held back.
+    pub(super) fn held_back(&self, collectors: &CollectorSettings) -> Vec<Prepared> {
+        let held_back = self.0.iter().filter(|(_, named)| named.is_held_back);
+        held_back.map(|(id, named)| named.prepared(id.clone(), collectors)).collect()
     }
 
     /// Whether a row has named the customer.
@@ -112,11 +113,6 @@ impl NamedCustomers {
         self.0.len()
     }
 
-    /// Customers with several rows.
-    pub(super) fn split(&self) -> SplitCustomers {
-        self.0.iter().filter(|(_, named)| named.rows > 1).map(|(id, named)| (id.clone(), named.rows)).collect()
-    }
-
     /// Those who pass the filter.
     pub(super) fn matching(self) -> impl Iterator<Item = CustomerId> {
         self.0.into_iter().filter(|(_, named)| named.matches).map(|(id, _)| id)
@@ -124,6 +120,12 @@ impl NamedCustomers {
 }
 
 impl Named {
+    /// Both lists are ordered by id.
+    fn lacks_known_subscriptions(&self) -> bool {
+        let Some(now) = &self.subscriptions else { return false };
+        self.before.iter().any(|known| now.binary_search_by_key(&known.id, |row| row.id).is_err())
+    }
+
     fn prepared(&self, id: CustomerId, collectors: &CollectorSettings) -> Prepared {
         let rows = self.subscriptions.as_ref().unwrap_or(&self.before);
         let questions = plan::questions_for(&plan::Holdings::of_rows(rows), true, collectors);

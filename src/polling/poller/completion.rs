@@ -36,9 +36,8 @@ impl Poller {
 
     /// A listing was complete: who has left is forgotten, as far as that is believed.
     fn completed(&mut self, result: listing::ListingResult, now: Timestamp) {
-        let listing::ListingResult { mut seen, unconfirmed, split, unread, pages } = result;
+        let listing::ListingResult { mut seen, unconfirmed, unread, pages } = result;
         self.unconfirmed = Arc::new(unconfirmed);
-        self.split = Arc::new(split);
         self.warn_of_missing(&seen);
         let customers = self.inventory.snapshot().customers;
         let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
