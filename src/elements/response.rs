@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Failure;
@@ -83,6 +84,10 @@ impl Response {
     }
 }
 
+/// Bodies that are not short are worked on one at a time in the whole process: decoding several large ones at once would
+/// leave no core, and no turn at the allocator, for scrapes.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(1);
+
 /// Runs work on a body: here if it is short, else on a thread for blocking work, so that timers and other requests do
 /// not wait for it. A panic comes back as one.
 pub(super) async fn off_thread<T: Send + 'static>(
@@ -92,6 +97,8 @@ pub(super) async fn off_thread<T: Send + 'static>(
     if body.len() <= MAX_INLINE {
         return work(body);
     }
+    // It is never closed.
+    let _turn = LARGE_BODIES.acquire().await;
     match tokio::task::spawn_blocking(move || work(body)).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
