@@ -21,7 +21,7 @@ use crate::web::summary::{is_muted, row};
 use crate::web::utilization::Utilization;
 
 /// Minutes after the epoch, where promtool's time begins; the rules are evaluated every minute until then.
-const MINUTES: u8 = 10;
+const MINUTES: u8 = 3;
 const CUSTOMERS: usize = 120;
 
 fn now() -> Timestamp {
