@@ -92,7 +92,8 @@ def steady(b):
 def grows(b):
     seats = b.rng.randint(40, 200)
     assigned = b.walk(round(seats * 0.7), 0.45, 0.15)
-    b.row(M365, b.orders(seats, assigned, 1, b.rng.uniform(1, 12), round(seats * 0.2)), assigned, b.renewed(b.rng.randint(60, 400), b.rng.randint(5, 40)))
+    ordered = b.orders(seats, assigned, 1, b.rng.uniform(1, 12), round(seats * 0.2))
+    b.row(M365, ordered, assigned, b.renewed(b.rng.randint(60, 400), b.rng.randint(5, 40)))
 
 
 def seasonal(b):
@@ -154,7 +155,8 @@ def renews_part(b):
 def over_uses(b):
     """A little too much for more than 25 days, at another time a lot, and exactly 10 % (which is not more than 10 %)."""
     assigned, start = Track(90), b.rng.randint(15, 60)
-    for day, value in [(0, 101), (40, 95), (60, 104), (80, 116), (90, 104), (97, 99), (110, 110), (120, 100), (130, 89), (150, 101), (160, 100), (161, 101), (180, 80)]:
+    first = [(0, 101), (40, 95), (60, 104), (80, 116), (90, 104), (97, 99), (110, 110), (120, 100), (130, 89)]
+    for day, value in [*first, (150, 101), (160, 100), (161, 101), (180, 80)]:
         assigned.set(b.at(start + day, b.rng.uniform(8, 18)), value)
     b.row(M365, 100, assigned, b.renewed(400, 40))
 
@@ -214,7 +216,8 @@ def changes(b):
     b.row(M365, 100, Track(80).set(b.at(start), 104).set(b.at(start + 200), 80), b.renewed(start + 150, 10))
     b.row("MyHub", 20, 20, b.renewed(330, 35))
     b.customer.name.set(b.at(start + 3), "Fabrikam AG").set(b.at(start + 60), 'Fabrikam "Süd" SE').set(b.at(start + 110), "")
-    for day, pairs in [(7, (("tier", "gold"),)), (40, (("tier", "silver"),)), (70, (("alerting", "off"), ("tier", "silver"))), (95, (("tier", "silver"),)), (142, ())]:
+    gold, silver, off = ("tier", "gold"), ("tier", "silver"), ("alerting", "off")
+    for day, pairs in [(7, (gold,)), (40, (silver,)), (70, (off, silver)), (95, (silver,)), (142, ())]:
         b.customer.labels.set(b.at(start + day, 12), pairs)
 
 

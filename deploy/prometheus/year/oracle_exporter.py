@@ -1,7 +1,7 @@
 """What the alerts about partners and exporters ought to do in a world; see oracle.py."""
 
 from oracle import exported
-from timeline import intersect, minus, union
+from timeline import inside, intersect, minus, union
 from world import DAY, HOUR, discovers, knows
 
 
@@ -56,6 +56,9 @@ def about_partner(world, partner, up, truths):
     for name in world.collectors:
         some, all_of_them = failing_targets(world, partner, name, serving)
         some, all_of_them = intersect(some, shown), intersect(all_of_them, shown)
+        # A restart in the middle is no end of it.
+        gaps = minus([(0, world.steps)], shown)
+        some = union(some, [gap for gap in gaps if inside(some, gap[0] - 1) and inside(some, gap[1])])
         truths.add("AvePointTargetsFailing", {**ids, "collector": name, "severity": "warning"}, [(a + day, b) for a, b in some if b - a > day])
         truths.add("AvePointCollectorFailing", {**ids, "collector": name, "severity": "critical"}, all_of_them)
         # Who is hidden may be listened to as last known.

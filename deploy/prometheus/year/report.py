@@ -15,14 +15,28 @@ SHOWN = 40  # findings of a kind that are printed
 
 
 class Sent:
-    """Counts by alert and severity: alerts that were not inhibited, messages for new ones, repeated messages, and of their end."""
+    """What was heard of (not inhibited), by alert and severity, and by group of Alertmanager."""
 
     def __init__(self):
-        self.alerts, self.messages, self.repeats, self.ends = (collections.Counter() for _ in range(4))
+        self.alerts, self.groups, self.worlds = collections.Counter(), collections.defaultdict(list), 0
 
     def add(self, other):
-        for mine, theirs in zip(vars(self).values(), vars(other).values()):
-            mine.update(theirs)
+        self.alerts.update(other.alerts)
+        self.worlds += other.worlds
+        for key, heard in other.groups.items():
+            self.groups[key] += heard
+
+    def messages(self, kind):
+        """Messages of what is new, repeated, and resolved; all worlds are customers of one partner."""
+        new = repeated = resolved = 0
+        for (of, _, repeat), spans in self.groups.items():
+            if of == kind:
+                starts, ends = {start for start, _ in spans}, {end for _, end in spans}
+                new, resolved = new + len(starts), resolved + len(ends)
+                for start, end in union(spans):
+                    edges = sorted(at for at in {*starts, *ends, end} if start <= at <= end)
+                    repeated += sum((after - before - 1) // repeat for before, after in zip(edges, edges[1:]))
+        return new, repeated, resolved
 
 
 def matches(matchers, labels):
@@ -36,7 +50,8 @@ def matches(matchers, labels):
 
 def notifications(world, alerts):
     config = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8"))
-    sent, groups = Sent(), collections.defaultdict(list)
+    sent = Sent()
+    sent.worlds = 1
     sources = [[a for a in alerts if matches(rule["source_matchers"], a.labels)] for rule in config["inhibit_rules"]]
     for alert in alerts:
         quiet = []
@@ -55,17 +70,9 @@ def notifications(world, alerts):
                 if matches(child.get("matchers", []), alert.labels):
                     route = {**route, **child}
                     break
-            key = tuple(alert.labels.get(name, "") for name in route["group_by"])
-            groups[kind, key, seconds(route["repeat_interval"]) // world.step].append(heard)
-    for (kind, _, repeat), members in groups.items():
-        starts = sorted({span[0] for heard in members for span in heard})
-        ends = sorted({span[1] for heard in members for span in heard if span[1] < world.steps})
-        sent.messages[kind] += len(starts)
-        sent.ends[kind] += len(ends)
-        for start, end in union(*members):
-            edges = [at for at in (*starts, *ends) if start <= at < end] + [end]
-            edges.sort()
-            sent.repeats[kind] += sum((after - before - 1) // repeat for before, after in zip(edges, edges[1:]) if after > before)
+            about = "customers" if "customer_id" in alert.labels else world.name
+            key = (about, *(alert.labels.get(name, "") for name in route["group_by"]))
+            sent.groups[kind, key, seconds(route["repeat_interval"]) // world.step] += heard
     return sent
 
 
@@ -90,10 +97,16 @@ def table(total):
 
 
 def notified(sent, customers, days):
-    weeks = days / 7 * customers / 100
-    print(f"\nper 100 customers and week {'':19} {'alerts':>8} {'messages':>9} {'repeated':>9} {'resolved':>9}")
-    for kind in sorted(sent.alerts, key=lambda kind: -sent.alerts[kind]):
-        numbers = [counter[kind] / weeks for counter in (sent.alerts, sent.messages, sent.repeats, sent.ends)]
-        print(f"{' '.join(kind):46} " + " ".join(f"{number:9.2f}" for number in numbers))
-    numbers = [sum(counter.values()) / weeks for counter in (sent.alerts, sent.messages, sent.repeats, sent.ends)]
-    print(f"{'all':46} " + " ".join(f"{number:9.2f}" for number in numbers))
+    """About customers by 100 of them, about partners and exporters by deployment: each world has outages of its own."""
+    about_customers = {kind for kind, key, _ in sent.groups if key[0] == "customers"}
+    for title, kinds, per in [
+        ("about customers, per 100 of them and week", about_customers, customers / 100),
+        ("about partners and exporters, per deployment and week", set(sent.alerts) - about_customers, sent.worlds),
+    ]:
+        weeks, total = days / 7 * per, [0, 0, 0, 0]
+        print(f"\n{title:54} {'alerts':>7} {'messages':>9} {'repeated':>9} {'resolved':>9}")
+        for kind in sorted(kinds, key=lambda kind: -sent.alerts[kind]):
+            numbers = [sent.alerts[kind] / weeks, *(count / weeks for count in sent.messages(kind))]
+            total = [sum(pair) for pair in zip(total, numbers)]
+            print(f"{' '.join(kind):52} " + " ".join(f"{number:9.2f}" for number in numbers))
+        print(f"{'all':52} " + " ".join(f"{number:9.2f}" for number in total))

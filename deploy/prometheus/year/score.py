@@ -11,7 +11,7 @@ IDENTITY = {
 }
 OF_EXPORTERS = {"AvePointConfigReloadFailed", "AvePointStateNotSaved"}
 OF_JOBS = {"AvePointReplicaDown"}
-# Seconds for which a condition must hold before its alert may be late: two polls of what decides (services 15m, tenant_seats 1h), or its own.
+# `for` that the description allows, in seconds: two polls of what decides (services 15m, tenant_seats 1h), or its own.
 WAIT, WAITS = 1800, {"AvePointTenantSeatsExhausted": 7200, "AvePointTenantSeatsLow": 7200, "AvePointTargetsFailing": 0}
 QUICK = ["DataStale", "ExporterDown", "ReplicaDown", "ApiThrottled", "TokenRefused", "CredentialExpiring", "ConfigReloadFailed"]
 WAITS |= {f"AvePoint{name}": 600 for name in [*QUICK, "StateNotSaved", "UnreadableValues"]}

@@ -61,7 +61,8 @@ def over(number, at=0, **more):
 @window
 def slide():
     """From 85 % over 100 % to 115 % and back, in leaps and by single seats; orders; rows that are replaced."""
-    one = seats(person(1), 100, changing(85, (60, 92), (120, 100), (180, 105), (260, 115), (340, 105), (400, 100), (460, 92), (520, 60)))
+    used = changing(85, (60, 92), (120, 100), (180, 105), (260, 115), (340, 105), (400, 100), (460, 92), (520, 60))
+    one = seats(person(1), 100, used)
     two = seats(person(2), changing(100, (300, 150)), changing(60, (70, 130)))
     three = seats(person(3), 5, 167)
     seats(three, 242, 167, listed=[(100, 720)])
