@@ -1,18 +1,18 @@
-//! Every metric of this exporter in one table: whoever counts or renders takes name, help and labels from here.
+//! The metric catalogue: name, type, HELP text and labels of every metric of this exporter.
 //!
-//! Ids are on every series; names stand once, in the `_info` series. A gauge's help says which field of which endpoint
-//! it comes from, and that it is polled, not read at scrape time.
+//! Every series has ids as labels; names appear once, in the `_info` series. The help of a gauge names the field and
+//! the endpoint that it comes from, and says that it is polled and not read at scrape time.
 
-/// What a family holds.
+/// The metric type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Goes up and down.
+    /// A gauge.
     Gauge,
-    /// Only goes up; the name ends in `_total`.
+    /// A counter; the name ends in `_total`.
     Counter,
-    /// Buckets, sum and count.
+    /// A histogram: buckets, sum and count.
     Histogram,
-    /// Always 1, its labels are the content; the name ends in `_info`.
+    /// Always 1, with the content in its labels; the name ends in `_info`.
     Info,
 }
 
@@ -21,22 +21,22 @@ pub enum Kind {
 pub struct Family {
     /// The full name, `_total` and `_info` included.
     pub name: &'static str,
-    /// One sentence or two; no line breaks.
+    /// One or two sentences without line breaks.
     pub help: &'static str,
-    /// Its type.
+    /// The metric type.
     pub kind: Kind,
-    /// The labels that every series of it has, in order; a customer's configured labels come after them.
+    /// The labels of every series, in order; the configured labels of a customer follow them.
     pub labels: &'static [&'static str],
 }
 
-/// The unit that a family's name ends in, if it is one that OpenMetrics knows.
+/// The unit suffix of a family's name, if OpenMetrics defines that unit.
 #[must_use]
 pub fn unit_of(name: &str) -> Option<&'static str> {
     let base = name.strip_suffix("_total").unwrap_or(name);
     ["seconds", "bytes"].into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
 }
 
-/// For the counters and gauges that rooms keep on the `prometheus` crate.
+/// For the counters and gauges that other modules register with the `prometheus` crate.
 impl From<&Family> for prometheus::Opts {
     fn from(family: &Family) -> Self {
         Self::new(family.name, family.help)
@@ -56,7 +56,7 @@ macro_rules! families {
 }
 
 families! {
-    // From the API.
+    // Values from the API.
     CUSTOMER_INFO = Info "avepoint_customer_info" ["partner", "customer_id", "customer_name"]
         "A known customer; its name is organization of the service list (endpoint services) or comes from the configuration. Always 1.";
     CUSTOMER_SEATS_ASSIGNED = Gauge "avepoint_customer_seats_assigned" ["partner", "customer_id", "tenant_type"]
@@ -100,7 +100,7 @@ families! {
     SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds" ["partner", "customer_id", "subscription_id", "service_name"]
         "When the contract ends, Unix time: contractEndDate of endpoint services, as last polled.";
 
-    // Freshness and health of collection.
+    // Freshness and health of the collection.
     COLLECTOR_LAST_SUCCESS = Gauge "avepoint_collector_last_success_timestamp_seconds" ["partner", "customer_id", "collector"]
         "When the customer's data of this collector was last read, Unix time: the oldest last success among its targets that are not absent.";
     COLLECTOR_INTERVAL = Gauge "avepoint_collector_interval_seconds" ["partner", "collector"]
@@ -171,8 +171,8 @@ families! {
         "Answers sent on the telemetry path.";
 }
 
-/// Label names that a customer's configured labels may not take: those of the families that carry them, and those that
-/// Prometheus sets on targets or uses inside.
+/// Label names that a customer's configured labels must not use: the labels of the families that carry them, and the
+/// labels that Prometheus sets on targets or uses internally.
 #[must_use]
 pub fn is_taken(label: &str) -> bool {
     const PROMETHEUS: [&str; 5] = ["job", "instance", "le", "quantile", "exported_job"];

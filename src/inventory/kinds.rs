@@ -1,24 +1,24 @@
-//! What subscriptions are about, each kept once: few are distinct, and every customer has several of them.
+//! Interner: equal subscription keys share one `Arc`. There are few distinct keys, and every customer has several.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::SubscriptionKind;
 
-/// Every kind that somebody had when it was last swept.
+/// Every key that was in use at the last sweep.
 #[derive(Default)]
 struct Kinds {
     known: HashSet<Arc<SubscriptionKind>>,
-    /// How many there may be before those that nobody has any more are dropped.
+    /// The number of keys at which unused ones are dropped.
     room: usize,
 }
 
-/// So many are no trouble, even if nobody has them.
+/// Below this number of keys, no sweep is needed.
 const LEAST_ROOM: usize = 1024;
 
 static KINDS: Mutex<Option<Kinds>> = Mutex::new(None);
 
-/// The same kind, in the memory of all that are equal to it.
+/// Returns the shared `Arc` of an equal key.
 pub(super) fn shared(kind: Arc<SubscriptionKind>) -> Arc<SubscriptionKind> {
     let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
     let Kinds { known, room } = kinds.get_or_insert_default();

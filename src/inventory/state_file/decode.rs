@@ -1,5 +1,5 @@
-//! From rows to what is known. What contradicts itself is refused; a target or a failure of a kind that this version does not
-//! know is left out, and polled anew.
+//! Decoder: converts rows to the store. Contradictory content is refused. A target or failure reason that this version
+//! does not know is skipped and polled again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::domain::{
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, kinds};
 
-/// Takes rows one by one.
+/// Consumes rows one at a time.
 #[derive(Default)]
 pub(super) struct Decoder {
     partners: Vec<KnownPartner>,
-    /// Of the last partner, in order; a map that is made at once has full nodes.
+    /// Customers of the last partner, sorted; a map that is built in one step has full nodes.
     customers: Vec<Arc<Customer>>,
     names: HashSet<Arc<str>>,
-    /// Texts of the service lists, which are few and repeat: each is kept once.
+    /// Strings of the service lists. There are few distinct ones, so each is stored once.
     texts: HashSet<Arc<str>>,
 }
 
@@ -90,7 +90,7 @@ impl Decoder {
             }
             customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
         }
-        // With room for these and no more.
+        // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {
             customer.targets.extend(target(row)?);
@@ -144,7 +144,7 @@ impl Decoder {
     }
 }
 
-/// `None` if this version does not know what was asked, or how it failed.
+/// Returns `None` if this version does not know the query or the failure reason.
 fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> {
     let tenant_type = || u32::try_from(row.number).ok().map(TenantType::from_number);
     let question = match &*row.collector {
