@@ -1,7 +1,8 @@
-//! Rows of the service list, made ready for the inventory: outside of its lock, and off the threads that serve.
+//! Prepares rows of the service list for the inventory, outside of its lock and outside of the threads that serve
+//! scrapes.
 //!
-//! Everything here is linear in the rows. What a row says depends on what was known before the listing and on earlier rows
-//! of the same customer in it: [`Prepared`] is made in the order of the rows.
+//! All work is linear in the rows. The result for a row depends on the state before the listing and on earlier rows of
+//! the same customer, so [`Prepared`] must be built in the order of the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,47 +12,47 @@ use crate::config::CollectorSettings;
 use crate::domain::{CustomerId, ListedCustomer, Question};
 use crate::inventory::{KnownSubscription, prepare_subscriptions};
 
-/// What the inventory takes of a customer's rows.
+/// The update of one customer.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) id: CustomerId,
     pub(super) name: Option<Arc<str>>,
-    /// `None` where the row has no readable list.
+    /// `None` if the row has no readable list.
     pub(super) subscriptions: Option<Arc<[KnownSubscription]>>,
-    /// What is asked about the customer from now on.
+    /// The queries about the customer from now on.
     pub(super) questions: Vec<Question>,
 }
 
-/// What the inventory knew of a customer when a row of it came.
+/// The state of a customer in the inventory when the row arrived.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     pub(super) name: Arc<str>,
     pub(super) subscriptions: Arc<[KnownSubscription]>,
 }
 
-/// A customer whom this listing has named.
+/// A customer in this listing.
 #[derive(Debug)]
 pub(super) struct Named {
     /// Whether it passes the filter.
     pub(super) matches: bool,
     pub(super) rows: u32,
-    /// What was known before the listing.
+    /// The subscriptions before this listing.
     before: Arc<[KnownSubscription]>,
-    /// What its rows have said so far.
+    /// The merged rows of this listing so far.
     subscriptions: Option<Arc<[KnownSubscription]>>,
     name: Option<Arc<str>>,
 }
 
-/// Customers with several rows, by how many they had in the last listing: what is known of them is not replaced before as
-/// many have come, so that nothing vanishes between two of its rows.
+/// Customers with several rows, and how many rows each had in the last listing. The known subscriptions are not
+/// replaced until as many rows have arrived, so that nothing disappears between two rows.
 pub(super) type SplitCustomers = HashMap<CustomerId, u32>;
 
-/// Everybody whom a listing has named, polled or not.
+/// All customers of a listing, whether they are polled or not.
 #[derive(Debug, Default)]
 pub(super) struct NamedCustomers(HashMap<CustomerId, Named>);
 
 impl NamedCustomers {
-    /// Adds rows, and returns those of customers that pass the filter.
+    /// Adds rows, and returns the updates of customers that pass the filter.
     pub(super) fn add(
         &mut self,
         rows: Vec<(ListedCustomer, Before)>,
@@ -71,7 +72,7 @@ impl NamedCustomers {
         split: &SplitCustomers,
     ) -> Option<Prepared> {
         let ListedCustomer { id, name, subscriptions } = row;
-        // A row without a name is judged by the name that is known: a gap in an answer makes nobody leave.
+        // A row without a name is filtered by the known name, so that a missing name does not remove a customer.
         let known_as = name.as_deref().or(Some(&*before.name)).filter(|name| !name.is_empty());
         let matches = filter.matches(&id, known_as);
         let named = self.0.entry(id.clone()).or_insert_with(|| Named {
@@ -94,7 +95,7 @@ impl NamedCustomers {
         (named.rows >= split.get(&id).copied().unwrap_or(1)).then(|| named.prepared(id, collectors))
     }
 
-    /// Those who had fewer rows than in the last listing, and were held back for them.
+    /// The updates of customers that had fewer rows than in the last listing and were held back.
     pub(super) fn held_back(&self, collectors: &CollectorSettings, split: &SplitCustomers) -> Vec<Prepared> {
         let of = |(id, &rows): (&CustomerId, &u32)| {
             let named = self.0.get(id).filter(|named| named.matches && named.rows < rows)?;
@@ -103,7 +104,7 @@ impl NamedCustomers {
         split.iter().filter_map(of).collect()
     }
 
-    /// Whether a row has named the customer.
+    /// Whether the listing contains the customer.
     pub(super) fn contains(&self, id: &CustomerId) -> bool {
         self.0.contains_key(id)
     }
@@ -117,7 +118,7 @@ impl NamedCustomers {
         self.0.iter().filter(|(_, named)| named.rows > 1).map(|(id, named)| (id.clone(), named.rows)).collect()
     }
 
-    /// Those who pass the filter.
+    /// Customers that pass the filter.
     pub(super) fn matching(self) -> impl Iterator<Item = CustomerId> {
         self.0.into_iter().filter(|(_, named)| named.matches).map(|(id, _)| id)
     }
