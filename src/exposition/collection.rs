@@ -1,4 +1,4 @@
-//! How fresh what is known is: collectors, their targets, the listing of customers.
+//! Freshness families: the state of collectors, targets and the customer listing.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,20 +9,20 @@ use crate::catalog;
 use crate::domain::Collector;
 use crate::inventory::{Condition, Customer, Inventory, expiry};
 
-/// What the families of a partner are made from.
+/// The inputs for the families of a partner.
 pub(super) struct Summary<'a> {
-    /// Who the customers are is not read from it.
+    /// The customers in it are not used.
     pub(super) inventory: &'a Inventory,
     pub(super) customers: usize,
     pub(super) targets: Targets,
 }
 
-/// Targets by collector and condition, in the order of their declaration.
+/// The number of targets by collector and condition, in the order of their declaration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
 
 impl Targets {
-    /// Counts the targets of a customer.
+    /// Adds the targets of a customer.
     pub(super) fn count(&mut self, context: &Context<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
             let collector = question.collector();
@@ -48,14 +48,15 @@ impl Targets {
     }
 }
 
-/// The families of a partner, of all partners.
+/// The families of all partners.
 pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<Lines> {
     let mut families: Vec<_> = collectors(partners, now).into();
     families.extend(listings(partners, correction));
     families
 }
 
-/// When the listing becomes stale, if it is not; the one condition that changes by time alone and not with a value.
+/// When the listing becomes stale, if it is not stale; the only condition that changes by time alone and not with a
+/// value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
     let Inventory { collectors, listing, .. } = partner.inventory;
     let services = collectors.services;
@@ -63,7 +64,7 @@ pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Ti
     (listing.wanted && services.enabled && expiry > now).then_some(expiry)
 }
 
-/// It outlives the values: stale is visible, then gone.
+/// It is served longer than the values, so that staleness is visible before they disappear.
 pub(super) fn last_success(subjects: &[Subject<'_>]) -> Lines {
     let mut last_success = Lines::new(&catalog::COLLECTOR_LAST_SUCCESS);
     for subject in subjects {

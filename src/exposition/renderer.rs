@@ -1,4 +1,4 @@
-//! Renders what changed: what a generation has in common with the one before is the same memory.
+//! Incremental renderer: unchanged content is shared in memory between consecutive generations.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -17,7 +17,7 @@ use super::{Format, syntax};
 use crate::catalog::{self, Family};
 use crate::inventory::{Inventory, Shared};
 
-/// The families whose series belong to a customer, in the order in which a run renders them, then those of a partner.
+/// The families whose series belong to a customer, in render order, then those of a partner.
 pub(super) const FAMILIES: [&Family; 27] = [
     &catalog::CUSTOMER_INFO,
     &catalog::CUSTOMER_SEATS_ASSIGNED,
@@ -48,23 +48,23 @@ pub(super) const FAMILIES: [&Family; 27] = [
     &catalog::CUSTOMERS,
 ];
 
-/// Threads that render everything anew, on machines with many cores that have other things to do.
+/// Maximum threads for a full rendering, because machines with many cores have other work.
 const MOST_THREADS: usize = 4;
 
-/// Keeps what was rendered, so that an update renders and compresses no more than what changed.
+/// Keeps the rendered content, so that an update renders and compresses only what changed.
 #[derive(Debug)]
 pub struct Renderer {
     partners: Vec<Partner>,
-    /// By family, metadata in both formats and the last generation's lines.
+    /// By family: metadata in both formats, and the lines of the last generation.
     families: Vec<Arc<Ready>>,
-    /// Whether customers came or left since the last update.
+    /// Whether customers joined or left since the last update.
     moved: bool,
-    /// What the lines depend on beside the inventories, as of the last update.
+    /// The render settings of the last update.
     last: Option<(bool, SignedDuration, Timestamp)>,
     deflater: Deflater,
 }
 
-/// What is known of a partner, and its customers' lines.
+/// The state of a partner, and its customers' lines.
 #[derive(Debug)]
 struct Partner {
     /// Without the customers, which are in the spans.
@@ -80,7 +80,7 @@ impl Default for Renderer {
 }
 
 impl Renderer {
-    /// Nothing is rendered yet.
+    /// A renderer without content.
     #[must_use]
     pub fn new() -> Self {
         let mut deflater = Deflater::new();
@@ -95,11 +95,12 @@ impl Renderer {
         Self { partners: Vec::new(), families: families.collect(), moved: false, last: None, deflater }
     }
 
-    /// The next generation: what is current at `now`, of inventories of distinct partners, in their order.
+    /// Returns the next generation: the values that are current at `now`, of inventories of distinct partners, in their
+    /// order.
     ///
-    /// With `customer_name_label`, every series of a customer carries its name. `correction` is added to the exported
-    /// times at which something was seen. A changed customer is one at another address, so an inventory must have been
-    /// cloned or changed since the last update, not made anew, for an update to be cheap.
+    /// With `customer_name_label`, every series of a customer has its name as a label. `correction` is added to the
+    /// exported observation times. Changed customers are detected by their address, so an update is cheap only if the
+    /// inventory was cloned or changed since the last update, and not built anew.
     pub fn update(
         &mut self,
         inventories: &[Inventory],
@@ -116,10 +117,10 @@ impl Renderer {
         last
     }
 
-    /// The same of inventories that are shared.
+    /// The same for shared inventories.
     ///
-    /// Every generation is published, and there may be several: each has some more of what changed, the last one all
-    /// of it. Were it published once, what was and what is would both be in memory.
+    /// Publishes several generations, each with more of the changes; only the last one has all of them. With a single
+    /// generation, the old and the new content would both be in memory at the end.
     pub fn update_shared<'a>(
         &mut self,
         inventories: impl IntoIterator<Item = &'a Shared>,
@@ -132,8 +133,8 @@ impl Renderer {
         self.render(customer_name_label, now, correction, publish);
     }
 
-    /// Takes over what changed, for the next update to render, and lets go of what was. Each inventory is held up for a
-    /// comparison of a pointer a customer.
+    /// Takes the changes for the next update, and releases the old values. Each inventory is locked while one pointer
+    /// per customer is compared.
     pub fn look_at<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
         let mut partners = 0;
         for (place, shared) in inventories.into_iter().enumerate() {
@@ -143,7 +144,7 @@ impl Renderer {
         self.partners.truncate(partners);
     }
 
-    /// Takes over what changed of the partner in this place.
+    /// Takes the changes of the partner at this index.
     fn look(&mut self, place: usize, inventory: &Inventory) {
         let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
         let partner = match known {
@@ -180,7 +181,8 @@ impl Renderer {
             if all {
                 render_at_once(outdated.collect());
             } else if moved {
-                // A customer may have come from one span to another, and would be in a generation between twice.
+                // A customer may have moved from one span to another; an intermediate generation would contain it
+                // twice.
                 outdated.for_each(|(span, context)| span.render(context, &mut self.deflater));
             } else if let Some((span, context)) = outdated.next() {
                 span.render(context, &mut self.deflater);
@@ -193,7 +195,7 @@ impl Renderer {
         }
     }
 
-    /// The generation of what is rendered.
+    /// Builds the generation from the rendered content.
     fn assemble(&mut self, now: Timestamp, correction: SignedDuration) -> Exposition {
         let mut series = 0;
         let mut next_expiry: Option<Timestamp> = None;
@@ -240,7 +242,7 @@ impl Renderer {
     }
 }
 
-/// Renders spans, which have nothing to do with one another, on several threads.
+/// Renders independent spans on several threads.
 fn render_at_once(spans: Vec<(&mut Span, Context<'_>)>) {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let waiting = Mutex::new(spans.into_iter());
@@ -268,7 +270,7 @@ impl Partner {
         }
     }
 
-    /// Takes over what changed. True if the customers are others than before.
+    /// Takes the changes. Returns true if the set of customers has changed.
     fn look(&mut self, inventory: &Inventory) -> bool {
         self.inventory.listing.clone_from(&inventory.listing);
         if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)

@@ -1,4 +1,4 @@
-//! Customers, and the seats of their tenants and products.
+//! Families of customers, and of the seats of their tenants and products.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::subject::Subject;
 use crate::catalog;
 use crate::domain::{Answer, Quantity, Question};
 
-/// The families from `customer_info` to the products' seats.
+/// The families from `customer_info` to the product seats.
 pub(super) fn render(subjects: &[Subject<'_>]) -> Vec<Lines> {
     let mut families = vec![customers(subjects)];
     families.extend(customer_seats(subjects));
@@ -44,7 +44,7 @@ fn tenants(subjects: &[Subject<'_>]) -> [Lines; 3] {
     for (subject, question, answer) in answers(subjects) {
         if let (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) = (question, answer) {
             let tenant_type = tenant_type.label();
-            // By what identifies their series: no two rows can give the same.
+            // Deduplicated by the identifying labels, so that no two rows give the same series.
             let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
             for (labels, row) in rows.collect::<BTreeMap<_, _>>() {
                 let name = info.labels(&[&row.name]);

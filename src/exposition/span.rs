@@ -1,8 +1,8 @@
-//! Customers in the order of their ids, and their lines.
+//! Groups customers, sorted by id, into runs and spans, and renders their lines.
 //!
-//! A run is some tens of customers that are rendered, compared and deflated together; a span is about a thousand in a row,
-//! with one segment for each family that a customer can be in. Where a run or a span begins is decided by the id of its
-//! first customer alone, so a customer that joins or leaves moves no border but its own.
+//! A run is a group of some tens of customers that are rendered, compared and deflated together. A span is about a
+//! thousand consecutive customers, with one segment per customer family. The id of the first customer alone decides
+//! where a run or a span begins, so a customer that joins or leaves changes no other boundary.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -20,43 +20,43 @@ use super::{seats, subscriptions};
 use crate::domain::CustomerId;
 use crate::inventory::Customer;
 
-/// Customers in a run, on average: fewer make a change cheaper, more compress better.
+/// Customers per run, on average: fewer make a change cheaper, more compress better.
 const RUN: u64 = if cfg!(test) { 4 } else { 64 };
-/// Customers in a span, on average: fewer make a change cheaper, more make fewer pieces to send compressed.
+/// Customers per span, on average: fewer make a change cheaper, more give fewer compressed pieces.
 const SPAN: u64 = if cfg!(test) { 16 } else { 1024 };
 
-/// The segments of a span, one for each family.
+/// The segments of a span, one per family.
 type Segments = Arc<[Arc<Segment>]>;
 
-/// Customers in a row and their segments.
+/// A span: consecutive customers and their segments.
 #[derive(Debug, Default)]
 pub(super) struct Span {
     runs: Vec<Run>,
     pub(super) segments: Segments,
 }
 
-/// Customers in a row.
+/// A run: consecutive customers.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     pub(super) customers: Vec<Arc<Customer>>,
-    /// Where its lines are: the segments of a span and the number of its part there.
+    /// The position of its lines: the segments of a span and the part index in them.
     written: Option<(Segments, usize)>,
-    /// What of it was rendered.
+    /// What was rendered for it.
     rendered: Option<Rendered>,
-    /// To be rendered, whatever was.
+    /// Whether it must be rendered again in any case.
     is_outdated: bool,
 }
 
-/// What is known of a run when it was rendered.
+/// The state of a run when it was rendered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rendered {
     pub(super) series: u64,
     pub(super) targets: Targets,
-    /// When the next of its values stops being current.
+    /// When its next value reaches its `max_age`.
     pub(super) next_expiry: Option<Timestamp>,
 }
 
-/// Sorts customers into spans. What is as it was in `before` keeps its lines.
+/// Assigns customers to spans. Unchanged runs of `before` keep their lines.
 pub(super) fn arrange(customers: &BTreeMap<CustomerId, Arc<Customer>>, before: Vec<Span>) -> Vec<Span> {
     let before = before.into_iter().flat_map(|span| span.runs);
     let mut before: HashMap<_, _> = before.filter_map(|run| Some((run.customers.first()?.id.clone(), run))).collect();
@@ -89,7 +89,7 @@ pub(super) fn arrange(customers: &BTreeMap<CustomerId, Arc<Customer>>, before: V
     spans
 }
 
-/// FNV-1a, mixed once more so that its lower bits depend on all of the id.
+/// FNV-1a with one more mixing step, so that the lower bits depend on the whole id.
 fn hash(id: &CustomerId) -> u64 {
     let bytes = id.as_str().bytes();
     let hash = bytes
@@ -102,19 +102,19 @@ impl Span {
         self.runs.iter_mut()
     }
 
-    /// Has all of it rendered again.
+    /// Marks everything to be rendered again.
     pub(super) fn expire(&mut self) {
         for run in &mut self.runs {
             run.is_outdated = true;
         }
     }
 
-    /// What is known of its runs.
+    /// The states of its runs.
     pub(super) fn rendered(&self) -> impl Iterator<Item = &Rendered> {
         self.runs.iter().filter_map(|run| run.rendered.as_ref())
     }
 
-    /// Whether its segments are what rendering it would give.
+    /// Whether its segments are up to date.
     pub(super) fn is_current(&self, now: Timestamp) -> bool {
         let in_place = |(number, run): (usize, &Run)| {
             run.written.as_ref().is_some_and(|(segments, at)| Arc::ptr_eq(segments, &self.segments) && *at == number)
@@ -123,7 +123,7 @@ impl Span {
         complete && self.runs.iter().all(|run| run.is_current(now)) && self.runs.iter().enumerate().all(in_place)
     }
 
-    /// Renders the runs that need it; segments whose bytes stay the same stay.
+    /// Renders the runs that changed; segments whose bytes do not change are kept.
     pub(super) fn render(&mut self, context: Context<'_>, deflater: &mut Deflater) {
         let mut scratch = Scratch::new();
         let changes: Vec<_> = self.runs.iter_mut().map(|run| run.render(context, &mut scratch)).collect();
@@ -148,14 +148,14 @@ impl Span {
     }
 }
 
-/// Whether the parts are those of the segment, in order.
+/// Whether the parts are exactly those of the segment, in order.
 fn is_made_of(segment: &Segment, parts: &[Part<'_>]) -> bool {
     let same = |(number, part): (usize, &Part<'_>)| matches!(part, Part::Kept(of, at) if std::ptr::eq(*of, segment) && *at == number);
     segment.len() == parts.len() && parts.iter().enumerate().all(same)
 }
 
 impl Run {
-    /// Takes over the next customers of the inventory. False once they are others than before.
+    /// Takes the next customers of the inventory. Returns false if the set of customers has changed.
     pub(super) fn look<'a>(&mut self, next: &mut impl Iterator<Item = &'a Arc<Customer>>) -> bool {
         for (known, customer) in self.customers.iter_mut().zip(next) {
             if !Arc::ptr_eq(known, customer) {
@@ -174,7 +174,7 @@ impl Run {
         !self.is_outdated && self.rendered.is_some_and(is_current)
     }
 
-    /// Where the text is of every family that is not as it was written; nothing if it need not be rendered.
+    /// Renders the text of every changed family; nothing if the run is up to date.
     fn render(&mut self, context: Context<'_>, scratch: &mut Scratch) -> Vec<Option<Range<usize>>> {
         if self.is_current(context.now) {
             return Vec::new();
@@ -196,7 +196,7 @@ impl Run {
         lines.iter().enumerate().map(changed).collect()
     }
 
-    /// What is written of a family, and which part of it is the run's.
+    /// The text written for a family, and the part that belongs to the run.
     fn written(&self, family: usize) -> Option<(&Segment, usize)> {
         let (segments, at) = self.written.as_ref()?;
         Some((segments.get(family)?, *at))
@@ -206,7 +206,7 @@ impl Run {
         self.written(family).map(|(segment, at)| segment.part(at))
     }
 
-    /// Its part of a family: what is written, unless it has changed.
+    /// The run's part of a family: the written text, or the unchanged part.
     fn part<'a>(&'a self, family: usize, changes: &[Option<Range<usize>>], scratch: &'a Scratch) -> Part<'a> {
         match (changes.get(family), self.written(family)) {
             (Some(Some(place)), _) => Part::New(scratch.get(place.clone())),

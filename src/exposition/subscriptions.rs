@@ -1,4 +1,4 @@
-//! The subscriptions: one info and a gauge for every number and date of a row.
+//! Families of the subscriptions: one info family, and one gauge for each number and date of a row.
 
 use super::lines::Lines;
 use super::subject::Subject;
@@ -6,7 +6,7 @@ use super::syntax::unix_time;
 use crate::catalog::{self, Family};
 use crate::domain::{Quantity, Subscription, SubscriptionKind};
 
-/// What a gauge is read from.
+/// The field that a gauge is read from.
 type Value = fn(&Subscription) -> Option<f64>;
 
 /// The gauges, in the order of the catalogue. All have the same labels.
@@ -25,7 +25,7 @@ const GAUGES: [(&Family, Value); 12] = [
     (&catalog::SUBSCRIPTION_CONTRACT_END, |row| row.contract_ends.map(|at| unix_time(at.get()))),
 ];
 
-/// The families of the subscriptions.
+/// The subscription families.
 pub(super) fn render(subjects: &[Subject<'_>]) -> Vec<Lines> {
     let mut info = Lines::new(&catalog::SUBSCRIPTION_INFO);
     let mut gauges = GAUGES.map(|(family, value)| (Lines::new(family), value));
