@@ -46,7 +46,7 @@ fn write_number(out: &mut String, value: f64) {
     };
 }
 
-/// Writes a whole number as an integer, which is faster; negative zero is written as `-0`.
+/// The value as an integer, which is faster to write; `None` for fractions, large numbers and negative zero.
 fn whole(value: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "a fraction is found by the comparison")]
