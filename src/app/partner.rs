@@ -156,8 +156,9 @@ impl Partner {
     }
 }
 
-/// How long no request of a partner may end though one is due: the deadline of a query with its repetitions, that of a
-/// token request, and the wait for a place in the rate limit at a tenth of the configured rate, the lowest after 429s.
+/// The longest time in which no request of a partner may end although one is due: the deadline of a query with its
+/// retries, that of a token request, and the wait for the rate limiter at a tenth of the configured rate, the lowest
+/// after 429s.
 fn stall_limit(settings: &PartnerSettings) -> Duration {
     let timeout = settings.budget.timeout;
     let query = timeout.saturating_mul(4).min(Duration::from_mins(2)).max(timeout);
