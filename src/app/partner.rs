@@ -159,6 +159,7 @@ impl Partner {
 /// The longest time in which no request of a partner may end although one is due: the deadline of a query with its
 /// retries, that of a token request, and the wait for the rate limiter at a tenth of the configured rate, the lowest
 /// after 429s.
+/// after 429s.
 fn stall_limit(settings: &PartnerSettings) -> Duration {
     let timeout = settings.budget.timeout;
     let query = timeout.saturating_mul(4).min(Duration::from_mins(2)).max(timeout);

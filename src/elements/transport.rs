@@ -2,8 +2,8 @@
 //!
 //! - No redirect is followed, so a token is never sent to another host; nothing is retried without the rate limiter.
 //! - All connections are replaced together, by a new HTTP client, which also resolves the name again: after
-//! [`MAX_AGE`], after every request without a complete response, and after several 5xx responses in a row.
-//! Requests in flight on the old connections finish there.
+//!   [`MAX_AGE`], after every request without a complete response, and after several 5xx responses in a row. Requests
+//!   in flight on the old connections finish there.
 //! - A frozen HTTP/2 connection is detected by PINGs.
 //! - Header lines that violate the grammar are tolerated; the size of a body is limited before and after decompression.
 
@@ -30,7 +30,7 @@ use super::response::Response;
 use crate::config::{PartnerSettings, read_file};
 use crate::domain::FailureReason;
 
-/// The connect timeout (together with three quarters of the request timeout).
+/// The connect timeout, or three quarters of the request timeout if that is less.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

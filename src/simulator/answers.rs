@@ -1,4 +1,4 @@
-//! The bodies of the five endpoints, in the dialect that is asked for.
+//! Response bodies of the five endpoints, in the selected API revision.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -19,14 +19,14 @@ use crate::domain::{Collector, ProductType, TenantType};
 /// A status and a message, or a body.
 pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;
 
-/// A registration's world with its customers by id.
+/// A registration's data set with its customers by id.
 #[derive(Debug)]
 pub(super) struct Indexed {
     pub(super) world: World,
     by_id: HashMap<String, usize>,
 }
 
-/// What all answers of a simulator have in common.
+/// Options of all responses of a simulator.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manners {
     pub(super) dialect: Dialect,
@@ -34,14 +34,14 @@ pub(super) struct Manners {
     pub(super) absent_tenants: AbsentTenants,
 }
 
-/// One request to the API whose token was good.
+/// One request to the API with a valid token.
 pub(super) struct Asked<'a> {
     pub(super) route: &'a Route,
     pub(super) query: &'a str,
     pub(super) body: &'a [u8],
-    /// Minutes that seats have moved for.
+    /// The number of minutes for which seats have moved.
     pub(super) minutes: u64,
-    /// Those that befall a listing are looked for here.
+    /// Faults of a listing are looked up here.
     pub(super) faults: &'a [Fault],
 }
 
@@ -54,7 +54,7 @@ impl Indexed {
         indexed
     }
 
-    /// To be called after every change of the world.
+    /// Call it after every change of the data set.
     pub(super) fn renew(&mut self) {
         let ids = self.world.customers.iter().enumerate();
         self.by_id = ids.map(|(place, customer)| (customer.id.clone(), place)).collect();
@@ -69,7 +69,7 @@ impl Indexed {
         Ok(customer.ok_or((StatusCode::NOT_FOUND, "There is no such customer."))?.at(asked.minutes))
     }
 
-    /// Answers an endpoint.
+    /// The response of an endpoint.
     pub(super) fn answer(&self, collector: Collector, asked: &Asked<'_>, manners: Manners) -> Answered {
         let kind = |message| asked.route.kind.parse::<u64>().map_err(|_| (StatusCode::BAD_REQUEST, message));
         let tenant_type = || {
@@ -259,7 +259,7 @@ fn capitalized(key: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
-/// The ids that a body asks for; `None` if it does not filter. `single` is an older name for just one.
+/// The ids in a request body; `None` if it does not filter. `single` is an older name for a single id.
 fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<String>>, (StatusCode, &'static str)> {
     let bad = |message| (StatusCode::BAD_REQUEST, message);
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
@@ -270,7 +270,7 @@ fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<St
         (None, Some(Value::String(id))) => Ok(Some([id.clone()].into())),
         (Some(Value::Array(ids)), None) => {
             let ids: Option<BTreeSet<_>> = ids.iter().map(|id| id.as_str().map(ToOwned::to_owned)).collect();
-            // No ids is no filter.
+            // An empty list does not filter.
             Ok(Some(ids.ok_or_else(|| bad("Ids must be strings."))?).filter(|ids| !ids.is_empty()))
         }
         _ => Err(bad("The filter must be a list of ids.")),
@@ -281,7 +281,7 @@ fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<St
 struct Page {
     index: usize,
     size: usize,
-    /// Which page is shown, whatever was asked for.
+    /// Which page is returned, whatever was requested.
     shown: usize,
 }
 
@@ -299,7 +299,7 @@ impl Page {
         Ok(Self { index, size, shown })
     }
 
-    /// Which of so many rows are on the page.
+    /// The range of rows on the page.
     fn range(&self, rows: usize) -> Range<usize> {
         let from = (self.shown - 1).saturating_mul(self.size).min(rows);
         from..from.saturating_add(self.size).min(rows)

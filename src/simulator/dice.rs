@@ -1,11 +1,11 @@
-//! Numbers that look random and follow from a seed: splitmix64, without any state of its own between uses.
+//! Seeded random number generator: splitmix64. Equal seeds give equal numbers.
 
-/// A stream of numbers; the same parts give the same stream.
+/// A stream of numbers; equal parts give equal streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dice(u64);
 
 impl Dice {
-    /// A stream of its own for every list of parts.
+    /// Creates a stream from a list of parts.
     pub(super) fn of(parts: &[u64]) -> Self {
         let mut dice = Self(0x5EED);
         for &part in parts {
@@ -24,25 +24,25 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// One of `low..=high`.
+    /// A number in `low..=high`.
     pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
         let width = u64::from(high.saturating_sub(low)) + 1;
         low.saturating_add(u32::try_from(self.roll() % width).unwrap_or(0))
     }
 
-    /// Yes in `share` of all cases, 0 to 1.
+    /// Returns true with the probability `share`, 0 to 1.
     pub(super) fn chance(&mut self, share: f64) -> bool {
-        // 53 bits are what an f64 holds exactly.
+        // An f64 holds 53 bits exactly.
         ((self.roll() >> 11) as f64) < share * (1_u64 << 53) as f64
     }
 
-    /// One of a list; the default of an empty one.
+    /// One element of a list; the default for an empty one.
     pub(super) fn pick<T: Copy + Default>(&mut self, from: &[T]) -> T {
         let last = u32::try_from(from.len()).unwrap_or(u32::MAX).saturating_sub(1);
         from.get(self.between(0, last) as usize).copied().unwrap_or_default()
     }
 
-    /// What looks like a GUID.
+    /// A text with the form of a GUID.
     pub(super) fn guid(&mut self) -> String {
         let (a, b) = (self.roll(), self.roll());
         format!(

@@ -1,4 +1,4 @@
-//! What was asked, counted as it arrived.
+//! Request log: counts the requests as they arrive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,33 +6,33 @@ use std::time::Duration;
 
 use super::path::Operation;
 
-/// So many arrivals of each registration, and so many unknown paths, are remembered; counting goes on beyond.
+/// The maximum number of stored arrivals per registration, and of unknown paths; the counters continue beyond it.
 const REMEMBERED: usize = 1 << 20;
 
-/// What was asked since the start or the last reset.
+/// The requests since the start or the last reset.
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
-    /// Requests by what they were for.
+    /// Requests by operation.
     pub by_operation: BTreeMap<Operation, u64>,
-    /// Answers by operation and status; a request that hangs or is reset has none.
+    /// Responses by operation and status; a request that hangs or is reset has none.
     pub by_answer: BTreeMap<(Operation, u16), u64>,
     /// By client id, in the order of arrival, at most a million each. A request with a token that was never issued
-    /// belongs to the empty client id.
+    /// counts for the empty client id.
     pub arrivals: BTreeMap<String, Vec<Arrival>>,
-    /// The most requests under way at the same time, by client id.
+    /// The maximum number of requests in flight, by client id.
     pub max_concurrent: BTreeMap<String, usize>,
-    /// Paths that nobody serves, each as often as it was asked for.
+    /// Unknown paths, and how often each was requested.
     pub unknown_paths: Vec<String>,
     under_way: BTreeMap<String, usize>,
     answers: u64,
 }
 
-/// When a request came.
+/// The arrival of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Since the start of the simulator.
+    /// Time since the start of the simulator.
     pub at: Duration,
-    /// What it was for.
+    /// Its operation.
     pub operation: Operation,
 }
 
@@ -43,25 +43,25 @@ impl Requests {
         self.by_operation.get(&operation).copied().unwrap_or(0)
     }
 
-    /// Answers with one status, whatever was asked.
+    /// Responses with one status, of any operation.
     #[must_use]
     pub fn with_status(&self, status: u16) -> u64 {
         self.by_answer.iter().filter(|((_, answered), _)| *answered == status).map(|(_, count)| count).sum()
     }
 
-    /// Answers to one operation with one status.
+    /// Responses to one operation with one status.
     #[must_use]
     pub fn answered(&self, operation: Operation, status: u16) -> u64 {
         self.by_answer.get(&(operation, status)).copied().unwrap_or(0)
     }
 
-    /// All requests, the unknown ones and those for tokens included.
+    /// All requests, including unknown paths and token requests.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.by_operation.values().sum()
     }
 
-    /// The most arrivals of a registration within any span of this length.
+    /// The maximum number of arrivals of a registration within any window of this length.
     #[must_use]
     pub fn busiest(&self, client_id: &str, span: Duration) -> usize {
         let arrivals = self.arrivals.get(client_id).map_or(&[][..], Vec::as_slice);
@@ -72,12 +72,12 @@ impl Requests {
     }
 }
 
-/// The one who counts; clones count together.
+/// The counter; clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counting(Arc<Mutex<Requests>>);
 
 impl Counting {
-    /// A request came; it is under way until what is returned is dropped.
+    /// Records a request; it is in flight until the returned value is dropped.
     pub(super) fn arrive(&self, operation: Operation, path: &str, client_id: &str, at: Duration) -> UnderWay {
         let mut requests = self.lock();
         *requests.by_operation.entry(operation).or_default() += 1;
@@ -96,19 +96,19 @@ impl Counting {
         UnderWay { counting: self.clone(), operation, client_id: client_id.to_owned() }
     }
 
-    /// What was counted so far.
+    /// The current counts.
     pub(super) fn so_far(&self) -> Requests {
         self.lock().clone()
     }
 
-    /// A number for every answer, beginning with 1.
+    /// The next response number, from 1.
     pub(super) fn next_answer(&self) -> u64 {
         let mut requests = self.lock();
         requests.answers += 1;
         requests.answers
     }
 
-    /// Counts from zero; what is under way stays so.
+    /// Resets the counts; requests in flight stay in flight.
     pub(super) fn reset(&self) {
         let mut requests = self.lock();
         *requests = Requests {
@@ -123,7 +123,7 @@ impl Counting {
     }
 }
 
-/// A request that has come and is not finished.
+/// A request in flight.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     counting: Counting,
@@ -132,7 +132,7 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    /// It was answered.
+    /// Records its response.
     pub(super) fn answer(&self, status: u16) {
         *self.counting.lock().by_answer.entry((self.operation, status)).or_default() += 1;
     }

@@ -1,4 +1,4 @@
-//! The running simulator: every request through counting, faults, the token, and to its answer.
+//! The simulator server: counts every request, applies faults, checks the token, and responds.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -57,15 +57,15 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// A registration whose world can change.
+/// A registration with a data set that can change.
 struct Hosted {
     registration: Registration,
-    /// Takes the place of the registration's own world.
+    /// Replaces the registration's own world.
     indexed: RwLock<Indexed>,
 }
 
 impl Simulator {
-    /// Serves on a listener; to be called within a tokio runtime. Fails only if the listener has no address.
+    /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
     pub fn start(settings: Settings, listener: TcpListener) -> io::Result<Self> {
         let mut address = listener.local_addr()?;
         if address.ip().is_unspecified() {
@@ -120,24 +120,24 @@ impl Simulator {
         format!("{}{TOKEN_PATH}", self.shared.origin)
     }
 
-    /// What goes wrong; to be changed at any time.
+    /// The faults; they can be changed at any time.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.shared.counting.so_far()
     }
 
-    /// Counts requests from zero.
+    /// Resets the request counts.
     pub fn reset_requests(&self) {
         self.shared.counting.reset();
     }
 
-    /// Reads or changes the world of a registration while nobody else does; `None` without such a registration.
+    /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
     pub fn with_world<R>(&self, client_id: &str, work: impl FnOnce(&mut World) -> R) -> Option<R> {
         let hosted = self.shared.registrations.iter().find(|hosted| hosted.registration.client_id == client_id)?;
         let mut indexed = hosted.indexed.write().unwrap_or_else(PoisonError::into_inner);
@@ -146,18 +146,18 @@ impl Simulator {
         Some(result)
     }
 
-    /// Revokes every token that a registration has now.
+    /// Revokes all current tokens of a registration.
     pub fn revoke_tokens(&self, client_id: &str) {
         self.shared.identity.revoke(Some(client_id));
     }
 
-    /// Minutes that seats have moved for, to compare an answer with [`super::SimCustomer::at`].
+    /// The number of minutes for which seats have moved, to compare a response with [`super::SimCustomer::at`].
     #[must_use]
     pub fn minutes(&self) -> u64 {
         self.shared.minutes()
     }
 
-    /// Ends it, its connections included; its port is free when this returns.
+    /// Stops the server and its connections; its port is free when this returns.
     pub async fn stop(mut self) {
         self.serving.abort();
         let _ = (&mut self.serving).await;
@@ -210,7 +210,7 @@ impl Shared {
         Ok(response)
     }
 
-    /// The right answer.
+    /// The right response.
     fn reply(&self, route: &Route, head: &hyper::http::request::Parts, body: &[u8], faults: &[Fault]) -> Reply {
         let method = route.operation.method();
         if route.operation != Operation::Unknown && head.method != method {
@@ -269,7 +269,7 @@ impl Shared {
         Reply::new(status, body.to_string()).with(header::CACHE_CONTROL, "no-store")
     }
 
-    /// Whose world may be read.
+    /// The client whose data may be read.
     fn authorized(&self, headers: &HeaderMap, faults: &[Fault]) -> Result<&Hosted, (StatusCode, &'static str)> {
         let refusal = |message| (StatusCode::UNAUTHORIZED, message);
         let token = bearer(headers).ok_or_else(|| refusal("A bearer token is required."))?;
@@ -302,7 +302,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// Whether the content is of this type, whatever its parameters.
+/// Whether the content type is this one, with any parameters.
 fn has_content_type(headers: &HeaderMap, expected: &str) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     given.and_then(|given| given.split(';').next()).is_some_and(|given| given.trim().eq_ignore_ascii_case(expected))

@@ -1,4 +1,4 @@
-//! The special cases: each of them is what one of the first customers of a seed is about.
+//! Special cases: each of the first customers of a seed demonstrates one of them.
 
 use jiff::civil::Date;
 
@@ -9,12 +9,12 @@ use crate::simulator::dice::Dice;
 use crate::simulator::shown::{DateForm, Shown};
 use crate::simulator::world::{Motion, SimRow};
 
-/// What a customer is about.
+/// The special case of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
-    /// Nothing to worry about.
+    /// A healthy customer.
     Healthy,
-    /// A tenant with seats assigned and none available.
+    /// A tenant with assigned seats and no available ones.
     Exhausted,
     /// A tenant with more than 90 % of its seats assigned, and growing.
     Low90,
@@ -28,29 +28,29 @@ pub enum Case {
     ExpiresIn10,
     /// A subscription that expires in 25 days.
     ExpiresIn25,
-    /// The only row of a service expired 5 days ago.
+    /// The only row of a service, expired 5 days ago.
     Expired5,
-    /// A row expired 5 days ago, another row of the same service runs.
+    /// A row that expired 5 days ago; another row of the same service is valid.
     Renewed,
     /// A row expired 90 days ago.
     Expired90,
     /// A contract that ends in 40 days, with less than half of the seats assigned.
     ContractEnds,
-    /// A capacity used to 95 %.
+    /// A capacity that is 95 % used.
     Capacity95,
-    /// A capacity used beyond what was purchased.
+    /// A capacity that is used beyond what was purchased.
     CapacityOver,
-    /// Plans without a limit, one of which still shows seats.
+    /// Plans without a limit, one of which still has a seat number.
     Unlimited,
     /// Pooled subscriptions with a change, one of them negative.
     Pooled,
     /// No rows, no tenants.
     NoProducts,
-    /// Rows that are equal, some of them in everything: 242, 242 and 5 seats, of which 167 are assigned in all.
+    /// Rows with equal identifying fields, some of them equal in all fields.
     EqualRows,
-    /// A row in which nothing but the service applies, and a tenant of 0 seats.
+    /// A row in which only the service is applicable, and a tenant of 0 seats.
     NotApplicable,
-    /// A service and a product that nobody has heard of.
+    /// An unknown service and an unknown product.
     Unknown,
     /// Google only.
     Google,
@@ -63,7 +63,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// Every case; the customer at a place is about the case at this place.
+    /// Every case; the customer at an index has the case at this index.
     pub const ALL: [Self; 24] = [
         Self::Healthy,
         Self::Exhausted,
@@ -91,7 +91,7 @@ impl Case {
         Self::Iaas,
     ];
 
-    /// The ones that somebody should see to; they befall a few of the customers without a case of their own.
+    /// The cases that need attention; a few of the other customers have one of them.
     pub(super) const TROUBLE: [Self; 13] = [
         Self::Exhausted,
         Self::Low90,
@@ -108,15 +108,15 @@ impl Case {
         Self::CapacityOver,
     ];
 
-    /// The place of the customer that is about this case, in a world with special cases.
+    /// The index of the customer with this case, in a data set with special cases.
     #[must_use]
     pub fn index(self) -> usize {
         Self::ALL.iter().position(|&case| case == self).unwrap_or(0)
     }
 
-    /// Makes a customer that has nothing yet into this case.
+    /// Applies the case to an empty customer.
     pub(super) fn build(self, draft: &mut Draft, today: Date, dice: &mut Dice) {
-        // Enough of them that 98 % leave at least one.
+        // Enough seats that 98 % leave at least one available.
         let seats = dice.between(50, 320);
         let seats = if self == Self::EqualRows { 242 } else { seats };
         match self {
@@ -141,7 +141,7 @@ impl Case {
         }
     }
 
-    /// How many of the seats are assigned.
+    /// The number of assigned seats.
     fn assigned(self, seats: u32, dice: &mut Dice) -> u32 {
         let percent = match self {
             Self::Exhausted => 100,
@@ -155,7 +155,7 @@ impl Case {
         (seats * percent).div_ceil(100)
     }
 
-    /// What sets this case apart from a healthy customer with a Microsoft 365 tenant and a backup of it.
+    /// What distinguishes this case from a healthy customer with a Microsoft 365 tenant and a backup of it.
     fn mark(self, draft: &mut Draft, seats: u32, today: Date, dice: &mut Dice) {
         let extra = |place: usize| EXTRAS.get(place).copied().unwrap_or(BACKUP);
         let days = match self {
@@ -219,7 +219,7 @@ impl Case {
 }
 
 impl Draft {
-    /// Buys an offer together with a tenant of `seats`, so many of which are assigned.
+    /// Adds an offer together with a tenant of `seats` seats and this many assigned.
     pub(super) fn buy_with_tenant(
         &mut self,
         offer: Offer,

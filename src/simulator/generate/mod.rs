@@ -1,7 +1,8 @@
-//! Worlds made from a seed: a pure function of (settings, index), so that any customer is cheap and always the same.
+//! Generates data sets from a seed: a pure function of (settings, index), so any customer is cheap to compute and
+//! always the same.
 //!
-//! The first customers of a seed are the special cases, one each ([`Case::ALL`]); the others are healthy, a few in
-//! trouble. What a customer's rows say agrees with its tenants and the products it holds.
+//! The first customers of a seed are the special cases, one each ([`Case::ALL`]); most of the others are healthy. The
+//! rows of a customer are consistent with its tenants and products.
 
 mod cases;
 mod names;
@@ -15,42 +16,42 @@ use super::dice::Dice;
 use super::world::{Motion, SimCustomer, SimTenant, World};
 use crate::domain::{ProductType, TenantType};
 
-/// What to generate.
+/// The generator settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Generator {
-    /// Decides everything that the other fields leave open.
+    /// The seed for everything that the other fields do not determine.
     pub seed: u64,
-    /// How many customers.
+    /// The number of customers.
     pub customers: u32,
-    /// The day that expiration dates are counted from.
+    /// The day from which expiration dates are counted.
     pub today: Date,
-    /// What they hold.
+    /// The kind of data.
     pub mix: Mix,
-    /// Whether two of the first four customers have names that attack: one HTML, one with a line break.
+    /// Whether two of the first four customers have hostile names: one with HTML, one with a line break.
     pub hostile_names: bool,
 }
 
-/// What the customers of a world hold.
+/// What the customers of a data set have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
-    /// As a partner's customers do; the first ones are [`Case::ALL`].
+    /// Realistic customers; the first ones are [`Case::ALL`].
     Believable,
-    /// As a partner's customers do, without special cases in front.
+    /// Realistic customers, without the special cases first.
     Ordinary,
-    /// Healthy customers whose numbers add up exactly, one row a product, one tenant a tenant type. The service names
-    /// imply exactly these products and tenant types. Each is a sum over all customers, spread evenly; there must be
-    /// at least one tenant type a customer, no customer can have more than 4, and each needs a product of its own.
+    /// Healthy customers with exact totals: one row per product, one tenant per tenant type. The service names imply
+    /// exactly these products and tenant types. Each total is spread evenly over all customers; there must be at least
+    /// one tenant type per customer, no customer can have more than 4, and each tenant type needs its own product.
     Exact {
-        /// Tenant types, summed over the customers.
+        /// The total number of tenant types.
         tenant_types: u32,
-        /// Products held, summed over the customers.
+        /// The total number of products.
         products: u32,
-        /// Customers that hold product 2048.
+        /// The number of customers that have product 2048.
         cloud_backup_m365: u32,
     },
 }
 
-/// A customer in the making.
+/// Builder of a customer.
 #[derive(Debug)]
 struct Draft {
     customer: SimCustomer,
@@ -59,13 +60,13 @@ struct Draft {
 }
 
 impl Generator {
-    /// A world of so many customers, special cases in front.
+    /// A data set with this many customers, special cases first.
     #[must_use]
     pub const fn new(seed: u64, customers: u32, today: Date) -> Self {
         Self { seed, customers, today, mix: Mix::Believable, hostile_names: false }
     }
 
-    /// All of its customers; one more is out of scope.
+    /// All customers; one additional customer is out of scope.
     #[must_use]
     pub fn world(&self) -> World {
         World {
@@ -101,7 +102,7 @@ impl Generator {
         draft.finish()
     }
 
-    /// The part of a sum that falls to one customer, when it is spread evenly.
+    /// One customer's share of a total that is spread evenly.
     fn share(&self, sum: u32, index: u32) -> u32 {
         let up_to = |index: u64| index * u64::from(sum) / u64::from(self.customers.max(1));
         u32::try_from(up_to(u64::from(index) + 1) - up_to(index.into())).unwrap_or(0)
@@ -109,7 +110,7 @@ impl Generator {
 }
 
 impl Draft {
-    /// A healthy customer as they come.
+    /// A realistic healthy customer.
     fn fill(&mut self, dice: &mut Dice) {
         let (low, high) = dice.pick(&[(5, 15), (10, 40), (20, 90), (60, 250), (250, 1500)]);
         let seats = dice.between(low, high);
@@ -155,7 +156,7 @@ impl Draft {
         }
     }
 
-    /// Exactly so many tenant types and products, those included that a tenant type needs.
+    /// Exactly this many tenant types and products, including those that a tenant type needs.
     fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool, dice: &mut Dice) {
         let others =
             [(SALESFORCE, TenantType::Salesforce), (GOOGLE, TenantType::Google), (DYNAMICS, TenantType::Dynamics365)];
@@ -185,7 +186,7 @@ impl Draft {
         self.holdings.push(offer.holding(count, self.today, dice));
     }
 
-    /// Some extras, each of them once.
+    /// Some distinct extra offers.
     fn buy_extras(&mut self, number: u32, seats: u32, dice: &mut Dice) {
         let first = dice.between(0, u32::try_from(EXTRAS.len()).unwrap_or(1) - 1) as usize;
         let number = (number as usize).min(EXTRAS.len());
@@ -195,7 +196,7 @@ impl Draft {
         }
     }
 
-    /// The customer with what its rows say it holds.
+    /// The customer with the products that its rows imply.
     fn finish(self) -> SimCustomer {
         let mut customer = self.customer;
         for holding in self.holdings {

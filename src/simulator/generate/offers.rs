@@ -1,4 +1,4 @@
-//! What AvePoint sells, and the row of the service list that a customer who bought it has.
+//! AvePoint's offers, and the service list row of a customer that bought one.
 
 use jiff::civil::Date;
 
@@ -7,7 +7,7 @@ use crate::simulator::dice::Dice;
 use crate::simulator::shown::{DateForm, Shown, Text};
 use crate::simulator::world::SimRow;
 
-/// A product as it is sold.
+/// A product on offer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offer {
     pub(super) product: ProductType,
@@ -27,16 +27,16 @@ const fn offer(product: u64, service: &'static str, sold_by: SoldBy) -> Offer {
     Offer { product: ProductType(product), service, sold_by }
 }
 
-/// Cloud Backup for Microsoft 365, what most customers have.
+/// Cloud Backup for Microsoft 365, which most customers have.
 pub(super) const BACKUP: Offer = offer(2048, "Cloud Backup for Microsoft 365 - Microsoft 365 services", SoldBy::Seat);
 pub(super) const SALESFORCE: Offer = offer(32, "Cloud Backup for Salesforce", SoldBy::Seat);
 pub(super) const GOOGLE: Offer = offer(33_554_432, "Cloud Backup for Google Workspace", SoldBy::Seat);
 pub(super) const DYNAMICS: Offer = offer(131_072, "Cloud Backup for Dynamics 365", SoldBy::Seat);
 pub(super) const IAAS: Offer = offer(1_073_741_824, "Cloud Backup for IaaS + PaaS - Unit", SoldBy::Capacity);
-/// By no name that is documented.
+/// With an undocumented name.
 pub(super) const UNKNOWN: Offer = offer(536_870_912, "Quantum Vault for Microsoft 365", SoldBy::Seat);
 
-/// What a customer with a Microsoft 365 tenant adds; one offer a product.
+/// Extra offers for a customer with a Microsoft 365 tenant; one offer per product.
 pub(super) const EXTRAS: &[Offer] = &[
     offer(4, "Cloud Governance", SoldBy::Seat),
     offer(65536, "Opus - Information Lifecycle for Microsoft 365", SoldBy::Seat),
@@ -57,19 +57,19 @@ pub(super) const EXTRAS: &[Offer] = &[
     offer(1, "DocAve Online", SoldBy::Seat),
 ];
 
-/// A row with the product and the number that stand behind it.
+/// A row with its product and the underlying number.
 #[derive(Clone, Debug)]
 pub(super) struct Holding {
     pub(super) row: SimRow,
     pub(super) product: ProductType,
-    /// Seats or units, as endpoint 4 counts them while the row runs.
+    /// Seats or units, as endpoint 4 counts them while the subscription is valid.
     pub(super) count: u32,
-    /// The row's date is past.
+    /// Whether the expiration date has passed.
     pub(super) expired: bool,
 }
 
 impl Offer {
-    /// The row of a customer who bought `count` of it, with nothing to worry about.
+    /// The row of a healthy customer that bought this `count`.
     pub(super) fn holding(self, count: u32, today: Date, dice: &mut Dice) -> Holding {
         let mut row = SimRow::new(self.service);
         match self.sold_by {
@@ -94,7 +94,7 @@ impl Offer {
         holding
     }
 
-    /// What only some products have.
+    /// Fields that only some products have.
     fn dress(self, row: &mut SimRow, count: u32, dice: &mut Dice) {
         let text = |text: &'static str| Some(Text::Borrowed(text));
         row.follows = Some(TenantType::Microsoft365);
@@ -133,21 +133,21 @@ impl Offer {
 }
 
 impl Holding {
-    /// Lets the row expire some days after today; before it, if negative.
+    /// Sets the expiration to this many days after today; before today if negative.
     pub(super) fn expire(&mut self, today: Date, days: i64, form: DateForm) {
         self.row.expiration_date = Shown::date(later(today, days), form);
         self.expired = days < 0;
     }
 }
 
-/// A row sold by capacity, hundredths of a GB.
+/// A row sold by capacity, in hundredths of a GB.
 pub(super) fn set_capacity(row: &mut SimRow, used: u32, purchased: u32) {
     row.purchased_capacity = Shown::used_of(used, purchased);
     row.protected_capacity = Shown::size(used);
     row.storage = Some("Bring your own storage".into());
 }
 
-/// Mostly the form of the live answers.
+/// Mostly in the format of live responses.
 pub(super) fn form(dice: &mut Dice) -> DateForm {
     if dice.chance(0.8) {
         return DateForm::Live;
@@ -155,7 +155,7 @@ pub(super) fn form(dice: &mut Dice) -> DateForm {
     dice.pick(&[DateForm::Iso, DateForm::IsoDate, DateForm::Slashes, DateForm::MonthFirst])
 }
 
-/// Some days after today; before it, if negative.
+/// This many days after today; before today if negative.
 pub(super) fn later(today: Date, days: i64) -> Date {
     today.saturating_add(jiff::SignedDuration::from_hours(days.saturating_mul(24)))
 }
