@@ -1,4 +1,4 @@
-//! The direction of dependencies: a room uses only the rooms that ARCHITECTURE.md's table allows it.
+//! Module layers: a module depends only on the modules that the table in ARCHITECTURE.md allows.
 
 #![cfg(test)]
 
@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Room, and what it may use. `app`, `commands`, `cli`, `logging` and the binary are the wiring and may use everything.
+/// Modules and their allowed dependencies. `app`, `commands`, `cli`, `logging` and the binary wire everything and may
+/// use all modules.
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("catalog", &[]),
@@ -41,7 +42,7 @@ fn every_arrow_between_rooms_is_one_of_the_table() {
             continue;
         };
         let text = fs::read_to_string(&file).unwrap();
-        // Unit tests may borrow from anywhere; they are no part of the room.
+        // Unit tests may use any module; they are not part of it.
         let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
         if relative.ends_with("tests.rs") || relative.components().any(|part| part.as_os_str() == "tests") {
             continue;
@@ -58,7 +59,7 @@ fn every_arrow_between_rooms_is_one_of_the_table() {
     }
 }
 
-/// The `x` of every `crate::x`, grouped imports (`crate::{x, y::z}`) included.
+/// The `x` of every `crate::x`, including grouped imports (`crate::{x, y::z}`).
 fn used_rooms(text: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for line in text.split("crate::").skip(1) {
