@@ -1,9 +1,9 @@
 //! Parses dates in all observed formats.
 //!
 //! - `03-14-2026T12:00:00Z`, `08/23/2027`, `08/23/2027 12:00:00 AM`: month first. The time in this format comes from a
-//! 12-hour clock without AM or PM, so the date is read as 00:00:00Z.
+//!   12-hour clock without AM or PM, so the date is read as 00:00:00Z.
 //! - `2025-09-26T00:00:00Z`, `2025-04-05`, `2025/09/30`: year first, with or without time, fraction and offset (after
-//! spaces, as .NET prints it: `2027-06-30T00:00:00 +00:00`); UTC if there is no offset.
+//!   spaces, as .NET prints it: `2027-06-30T00:00:00 +00:00`); UTC if there is no offset.
 //!
 //! Years up to 1970 (programs write 0001-01-01 and 1970-01-01 for "no date") and 9999 ("never") mean not applicable. A
 //! date that is only valid with the day first (`23/08/2027`) is unreadable, like any invalid date.
