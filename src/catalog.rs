@@ -74,7 +74,7 @@ families! {
     PRODUCT_SEATS_AVAILABLE = Gauge "avepoint_product_seats_available" ["partner", "customer_id", "product_type", "product"]
         "Seats of the product that the API calls available: availableUserSeat of endpoint products_available, as last polled. Not comparable with assigned seats.";
     SUBSCRIPTION_INFO = Info "avepoint_subscription_info" ["partner", "customer_id", "subscription_id", "service_name", "subscription_model", "storage", "retention", "source", "payment_type", "subscription_name", "package"]
-        "A row of the customer's service list (endpoint services, as last polled); what does not apply is empty. Always 1.";
+        "A row of the customer's service list (endpoint services, as last polled); labels that do not apply are empty. Always 1.";
     SUBSCRIPTION_SEATS_PURCHASED = Gauge "avepoint_subscription_seats_purchased" ["partner", "customer_id", "subscription_id", "service_name"]
         "Seats purchased: purchasedUserSeats of endpoint services, as last polled; +Inf if unlimited.";
     SUBSCRIPTION_UNITS_PURCHASED = Gauge "avepoint_subscription_units_purchased" ["partner", "customer_id", "subscription_id", "service_name"]
@@ -90,7 +90,7 @@ families! {
     SUBSCRIPTION_CAPACITY_PROTECTED = Gauge "avepoint_subscription_capacity_protected_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
         "Capacity protected: protectedCapacity of endpoint services, as last polled.";
     SUBSCRIPTION_CAPACITY_PER_SEAT = Gauge "avepoint_subscription_capacity_per_seat_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
-        "Capacity that each seat may fill: N GB of a subscriptionModel of endpoint services that reads N GB/User/Year, 1 GB read as 2^30 bytes, as last polled.";
+        "Storage capacity per seat: N GB of a subscriptionModel of endpoint services that reads N GB/User/Year, 1 GB read as 2^30 bytes, as last polled.";
     SUBSCRIPTION_STORAGE_CONSUMED = Gauge "avepoint_subscription_storage_consumed_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
         "Storage consumed: consumedStorage of endpoint services, as last polled.";
     SUBSCRIPTION_SEATS_CHANGE = Gauge "avepoint_subscription_seats_change" ["partner", "customer_id", "subscription_id", "service_name"]
@@ -108,7 +108,7 @@ families! {
     COLLECTOR_MAX_AGE = Gauge "avepoint_collector_max_age_seconds" ["partner", "collector"]
         "The configured age at which a value that could not be renewed is no longer served.";
     COLLECTOR_TARGETS = Gauge "avepoint_collector_targets" ["partner", "collector", "state"]
-        "Targets by state: pending (never polled), absent (the customer has no such thing), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
+        "Targets by state: pending (never polled), absent (the customer does not have it), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
     COLLECTOR_POLLS = Counter "avepoint_collector_polls_total" ["partner", "collector"]
         "Finished polls of targets, failed ones included.";
     COLLECTOR_POLL_FAILURES = Counter "avepoint_collector_poll_failures_total" ["partner", "collector", "reason"]
@@ -126,7 +126,7 @@ families! {
     API_REQUEST_FAILURES = Counter "avepoint_api_request_failures_total" ["partner", "operation", "reason"]
         "HTTP requests that failed, retried ones included; 404 that means absence is not a failure.";
     API_REQUEST_DURATION = Histogram "avepoint_api_request_duration_seconds" ["partner", "operation"]
-        "Time from sending a request to its complete answer or its failure.";
+        "Time from sending a request to its complete response or its failure.";
     API_RETRIES = Counter "avepoint_api_retries_total" ["partner", "operation"]
         "Requests that repeated a failed one.";
     API_THROTTLED = Gauge "avepoint_api_throttled" ["partner"]
@@ -134,9 +134,9 @@ families! {
     API_THROTTLED_SECONDS = Counter "avepoint_api_throttled_seconds_total" ["partner"]
         "Time that requests of the app registration were paused after a 429.";
     API_RATE_LIMIT = Gauge "avepoint_api_rate_limit_requests_per_second" ["partner"]
-        "The rate that all requests of the app registration are held to now; lower than configured after a 429, and growing back.";
+        "The current rate limit of all requests of the app registration; lower than configured after a 429, then rising again.";
     COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
-        "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
+        "The minimum request rate that the intervals of the current targets need; compare with avepoint_api_rate_limit_requests_per_second.";
     AUTH_TOKEN_EXPIRATION = Gauge "avepoint_auth_token_expiration_timestamp_seconds" ["partner", "scope"]
         "When the last access token of the app registration expires or expired, Unix time; absent before the first.";
     AUTH_TOKEN_REQUESTS = Counter "avepoint_auth_token_requests_total" ["partner", "scope"]
@@ -146,7 +146,7 @@ families! {
     AUTH_CREDENTIAL_EXPIRATION = Gauge "avepoint_auth_credential_expiration_timestamp_seconds" ["partner", "credential"]
         "When the partner's own credential expires, Unix time: notAfter of the certificate, or the configured date of the client secret.";
     UNREADABLE_VALUES = Counter "avepoint_unreadable_values_total" ["partner", "field"]
-        "Values of the API that could not be read and were left out, by field.";
+        "Values of the API that could not be read and were omitted, by field.";
     BUILD_INFO = Info "avepoint_exporter_build_info" ["version", "revision", "rustc"]
         "The build that is running. Always 1.";
     CONFIG_RELOAD_SUCCESSFUL = Gauge "avepoint_exporter_config_last_reload_successful" []
@@ -158,17 +158,17 @@ families! {
     STATE_SAVE_FAILURES = Counter "avepoint_exporter_state_save_failures_total" []
         "Attempts to write the state file that failed; absent without one.";
     STATE_RESTORE_SUCCESSFUL = Gauge "avepoint_exporter_state_restore_successful" []
-        "0 if the state file could not be used at the start (set aside, or not readable), else 1; absent without one.";
+        "0 if the state file could not be used at the start (quarantined, or not readable), else 1; absent without one.";
     PANICS = Counter "avepoint_exporter_panics_total" ["task"]
         "Panics, each of them a bug: poll, render, state (restoring or saving), connection (serving a peer) or other. Each has a log line.";
     LEADING = Gauge "avepoint_exporter_leading" []
         "1 while this exporter polls; one without replicas always does.";
     TASKS = Gauge "avepoint_exporter_tasks" []
-        "Tasks of the asynchronous runtime that have not ended: those of its own, polls under way, and about one for each connection.";
+        "Running tasks of the asynchronous runtime: its own, polls in flight, and about one per connection.";
     SERIES = Gauge "avepoint_exporter_series" []
         "Series rendered from the inventory; the exporter's own are not counted.";
     SCRAPES = Counter "avepoint_exporter_scrapes_total" []
-        "Answers sent on the telemetry path.";
+        "Responses sent on the telemetry path.";
 }
 
 /// Label names that a customer's configured labels must not use: the labels of the families that carry them, and the

@@ -207,7 +207,7 @@ fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
             .count()
     };
     exporter.wait_for("everybody else", |samples| listed(samples) == ids.len());
-    exporter.wait_for_logged("the service list does not have this customer");
+    exporter.wait_for_logged("the service list does not contain this customer");
     let refusals = || simulator.requests().answered(services, 403);
     let (asked, refused) = (listings(&simulator), refusals());
     exporter.wait_for("ten more requests", |_| listings(&simulator) >= asked + 10);

@@ -164,7 +164,7 @@ fn exit_codes_tell_usage_and_configuration_from_failure() {
             .output()
             .unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(printed.contains("there is no folder none: make it"), warned, "{printed}");
+        assert_eq!(printed.contains("the folder none does not exist: create it"), warned, "{printed}");
         assert_eq!(printed.contains("state.file"), warned, "{printed}");
     }
     std::fs::write(&file, config(&simulator, "", "")).unwrap();
@@ -227,7 +227,7 @@ fn commands_answer_on_standard_output() {
     std::fs::write(&file, slow).unwrap();
     let (code, printed, said) = run(&["check", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(printed.contains("cannot keep the intervals"), "{printed}");
+    assert!(printed.contains("is too small for the intervals"), "{printed}");
 }
 
 /// Names from the API with terminal control characters or bidirectional controls, on a terminal, by every command and
@@ -332,9 +332,11 @@ fn sockets_of_systemd_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("exporter");
     std::os::unix::fs::symlink(binary, &link).unwrap();
-    for (kind, words) in
-        [("unix", "only TCP sockets"), ("connected", "nobody can connect to it"), ("bound", "nobody can connect to it")]
-    {
+    for (kind, words) in [
+        ("unix", "only TCP sockets"),
+        ("connected", "it cannot accept connections"),
+        ("bound", "it cannot accept connections"),
+    ] {
         let output = Command::new("python3")
             .args(["-c", HAND_OVER, kind, link.to_str().unwrap(), "demo", "--web.systemd-socket"])
             .output()

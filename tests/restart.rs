@@ -247,10 +247,10 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
     for (content, what) in [
         (&good[..good.len() - 1], "it ends too early"),
         (&[], "it ends too early"),
-        (&[&good[..], b"x"].concat(), "it goes on after its end"),
+        (&[&good[..], b"x"].concat(), "it has data after its end"),
         (b"partners: []\n", "it is not a state file of this exporter"),
         (&newer, "its format 200 is newer than the 2 that this version reads"),
-        (&corrupt, "its checksum does not fit its content"),
+        (&corrupt, "its checksum does not match its content"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
@@ -287,7 +287,7 @@ fn a_folder_that_is_gone_is_a_warning_and_the_state_is_saved_once_it_is_back() {
     assert_eq!(value(&samples, SAVED), Some(0.0), "never saved");
     assert_eq!(value(&samples, RESTORED), Some(1.0), "there was nothing to restore");
     assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
-    assert!(exporter.log().contains("its folder is not there"), "{}", exporter.log());
+    assert!(exporter.log().contains("its folder does not exist"), "{}", exporter.log());
 
     fs::create_dir(folder.path().join("kept")).unwrap();
     exporter.wait_for_line("the state is saved again");
@@ -329,7 +329,7 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     limit("unlimited:");
     exporter.wait_for_line("the state is saved again");
     assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
-    assert!(exporter.log().contains("a limit on file sizes is in the way"), "{}", exporter.log());
+    assert!(exporter.log().contains("it exceeds the limit on file sizes"), "{}", exporter.log());
     assert_eq!(exporter.terminate().0, Some(0));
 }
 

@@ -49,7 +49,7 @@ impl Health {
         for (name, time) in polling.chain(others) {
             let since = self.clock.wall_now().saturating_sub(SignedDuration::try_from(time).unwrap_or_default());
             let since = since.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ");
-            let _ = writeln!(stalled, "{name} has stood still since {since}: no attempt has ended since then");
+            let _ = writeln!(stalled, "{name} has been stalled since {since}: no attempt has ended since then");
         }
         if stalled.is_empty() { Ok(()) } else { Err(stalled) }
     }

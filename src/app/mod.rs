@@ -97,7 +97,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
         started = Daemon::start(setup) => started?,
         // Blocked storage does not delay the shutdown; nothing was polled, so nothing is lost.
         () = &mut shutdown => {
-            info!("shutting down before everything was started");
+            info!("shutting down before the start was complete");
             return Ok(());
         }
     };
@@ -248,7 +248,7 @@ impl Daemon {
         let (partners, writer, servers, pollers) = (&mut self.partners, self.writer, &mut self.servers, self.pollers);
         let save = async {
             if timeout(POLLS_END_WITHIN, partners.stop()).await.is_err() {
-                warn!("polls did not end in time; saving what is known so far");
+                warn!("polls did not end in time; saving the state without them");
             }
             if let Some(writer) = writer {
                 writer.end(deadline).await;
@@ -270,7 +270,7 @@ impl Daemon {
 
     /// Reads the configuration again and applies the changes. Returns the problems if it is invalid.
     async fn reload(&mut self) -> Result<(), String> {
-        let file = self.config_file.clone().ok_or("there is no configuration file: this is a demonstration")?;
+        let file = self.config_file.clone().ok_or("there is no configuration file to reload: this is a demo")?;
         let (reread, clock) = (self.access.clone(), self.clock);
         let load = move || match (Config::load(&file), reread.reread()) {
             (Ok(config), Ok(rules)) => {
@@ -282,7 +282,7 @@ impl Daemon {
         };
         let (config, rules, warnings) = blocking(load).await.map_err(|error| error.to_string())??;
         if config.state != self.state_settings {
-            warn!("state: what was changed there applies from the next start on");
+            warn!("state: the change takes effect at the next start");
         }
         self.partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
         self.access.apply(rules);

@@ -165,7 +165,7 @@ impl Partners {
             });
         }
         for gone in polling.into_iter().flatten() {
-            info!(partner = %gone.partner.settings.name, "this partner is not in the configuration any more");
+            info!(partner = %gone.partner.settings.name, "this partner was removed from the configuration");
             gone.stop().await;
         }
         for next in next {

@@ -148,11 +148,11 @@ impl Publisher {
         self.panics = self.panics.saturating_add(1);
         self.next_expiry = self.published.get().next_expiry();
         if self.next_expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
-            error!("rendering panics again and again, and values are too old: no customer's series are served");
+            error!("rendering keeps panicking, and values have reached max_age: no customer's series are served");
             self.published.publish(Exposition::default());
             self.next_expiry = None;
         } else {
-            error!("rendering panicked; the last exposition is served until it can be repeated");
+            error!("rendering panicked; serving the last exposition until a retry succeeds");
         }
     }
 

@@ -67,7 +67,7 @@ fn exit_after_the_deadline(started: &mpsc::Receiver<()>) {
         return;
     }
     std::thread::sleep(EXIT_AFTER);
-    let say = || error!("the shutdown took longer than {EXIT_AFTER:?}; exiting without having finished it");
+    let say = || error!("the shutdown took longer than {EXIT_AFTER:?}; exiting without completing it");
     if std::thread::Builder::new().spawn(say).is_ok() {
         std::thread::sleep(LAST_WORDS);
     }

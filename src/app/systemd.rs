@@ -24,19 +24,18 @@ pub fn listeners() -> io::Result<Vec<TcpListener>> {
     let for_us = std::env::var("LISTEN_PID").is_ok();
     let mut handed = if for_us { ListenFd::from_env() } else { ListenFd::empty() };
     if handed.len() == 0 {
-        return Err(invalid("systemd handed over no socket (LISTEN_FDS); start the .socket unit instead".to_owned()));
+        return Err(invalid("systemd passed no socket (LISTEN_FDS); start the .socket unit instead".to_owned()));
     }
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
         let name = names.next().filter(|name| !name.is_empty()).unwrap_or("without a name");
-        let refused =
-            |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
+        let refused = |error| invalid(format!("socket {index} ({name}): only TCP sockets are supported ({error})"));
         if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
             // A connected socket (Accept=yes), or one that is only bound: it cannot accept connections.
             if !is_listening(&listener)? {
-                let what = "nobody can connect to it; write ListenStream=, and not Accept=yes";
+                let what = "it cannot accept connections; use ListenStream= and not Accept=yes";
                 return Err(invalid(format!("socket {index} ({name}): {what}")));
             }
             listener.set_nonblocking(true)?;

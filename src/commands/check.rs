@@ -28,7 +28,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         && let folder = folder_of(file)
         && !folder.is_dir()
     {
-        let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
+        let _ = writeln!(report, "warning: state.file: the folder {} does not exist: create it", folder.display());
     }
     output::print(&report);
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
@@ -71,7 +71,7 @@ fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
         if total > budget {
             let _ = writeln!(
                 text,
-                "warning: that budget cannot keep the intervals of all of them. Raise partners[].budget.requests_per_second \
+                "warning: that budget is too small for the intervals of these partners. Raise partners[].budget.requests_per_second \
                  to {:.2} or more at each, or lengthen collectors.*.interval.",
                 (total / 36.0).ceil() / 100.0
             );
@@ -93,9 +93,9 @@ impl Cost {
     /// The estimate before the first poll: the listed customers, each with the holdings of a typical customer.
     fn typical(settings: &PartnerSettings, config: &Config) -> Self {
         let customers = settings.customers.list.len();
-        let whom = if settings.customers.discover { "; discovered ones come on top" } else { "" };
+        let whom = if settings.customers.discover { "; discovered customers are added" } else { "" };
         Self {
-            basis: format!("{customers} listed customers, each taken as {}{whom}", plan::TYPICAL),
+            basis: format!("{customers} listed customers, each counted as {}{whom}", plan::TYPICAL),
             per_collector: plan::typical_requests_per_hour(customers, &config.collectors),
             customers,
         }
@@ -122,8 +122,8 @@ impl Cost {
         if total > budget {
             let _ = writeln!(
                 text,
-                "warning: the budget cannot keep the intervals: {total:.1} of {budget:.1} requests per hour; values will come \
-                 {:.1} times as seldom as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
+                "warning: the budget is too small for the intervals: {total:.1} of {budget:.1} requests per hour; values will be \
+                 {:.1} times as old as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
                  lengthen collectors.*.interval.",
                 total / budget,
                 // Rounded up, so that it is sufficient.
@@ -137,13 +137,13 @@ impl Cost {
         if affordable < 1.0 {
             let _ = writeln!(
                 text,
-                "warning: the budget cannot keep the intervals of a single customer. Raise \
+                "warning: the budget is too small for the intervals of a single customer. Raise \
                  partners[].budget.requests_per_second or lengthen collectors.*.interval."
             );
         } else {
             let _ = writeln!(
                 text,
-                "  the budget keeps the intervals for about {affordable} customers ({}: {:.1} requests per hour each)",
+                "  the budget is sufficient for about {affordable} customers ({}: {:.1} requests per hour each)",
                 plan::TYPICAL,
                 hundred / 100.0
             );
@@ -185,7 +185,7 @@ async fn planned(settings: &PartnerSettings, registration: Registration, config:
         .collect();
     if !never_seen.is_empty() {
         output::print(&format!(
-            "warning: partner {}: the service list does not have these customers of customers.list: {}\n",
+            "warning: partner {}: the service list does not contain these customers of customers.list: {}\n",
             settings.name,
             never_seen.join(", ")
         ));

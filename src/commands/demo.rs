@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: 
             web.telemetry_path
         );
     }
-    text += "Ctrl-C ends it.\n";
+    text += "Press Ctrl-C to stop.\n";
     output::print(&text);
     serve(config, None, listeners, web, flags, shutdown).await
 }

@@ -130,11 +130,9 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
     let mut phrases = Vec::new();
     for inventory in inventories {
         let listed = inventory.customers.values().filter(|_| inventory.listing.completed.is_some());
-        phrases.extend(
-            listed.filter(|customer| customer.services.is_none()).map(|customer| {
-                format!("{}: the service list does not have customer {}", inventory.partner, customer.id)
-            }),
-        );
+        phrases.extend(listed.filter(|customer| customer.services.is_none()).map(|customer| {
+            format!("{}: the service list does not contain customer {}", inventory.partner, customer.id)
+        }));
         for collector in Collector::ALL {
             for (condition, count) in inventory.targets(collector, clock.now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {

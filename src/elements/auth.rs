@@ -194,12 +194,12 @@ impl Auth {
                     self.state(scope).reset(before.id());
                 }
                 self.0.rotated.notify_waiters();
-                info!(%partner, "the credential was replaced: the next token is asked for with the new one");
+                info!(%partner, "the credential was replaced: the next token request uses the new one");
             }
             Err(mistake) => {
                 let mistake = mistake.to_string();
                 if unreadable.as_ref() != Some(&mistake) {
-                    warn!(%partner, "the credential cannot be read again, the one from before stays: {mistake}");
+                    warn!(%partner, "the credential cannot be read again; keeping the previous one: {mistake}");
                     *unreadable = Some(mistake);
                 }
             }

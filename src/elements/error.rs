@@ -117,11 +117,11 @@ impl Failure {
         } else if error.is_connect() {
             (FailureReason::Connect, "no connection to")
         } else if error.is_timeout() {
-            (FailureReason::Timeout, "no answer in time from")
+            (FailureReason::Timeout, "no response in time from")
         } else if error.is_builder() {
             (FailureReason::BadRequest, "no request could be made for")
         } else if causes(error).any(is_unparsable) {
-            (FailureReason::Malformed, "no HTTP came from")
+            (FailureReason::Malformed, "no valid HTTP response from")
         } else {
             (FailureReason::Connect, "connection lost to")
         };
@@ -140,7 +140,7 @@ impl Failure {
         } else {
             FailureReason::Malformed
         };
-        Self::new(reason, format!("the answer of {who} broke off: {}", root_cause(error)))
+        Self::new(reason, format!("the response of {who} ended early: {}", root_cause(error)))
     }
 }
 

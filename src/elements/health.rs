@@ -55,7 +55,7 @@ impl Health {
     pub(super) fn failed(&self, partner: &PartnerName, operation: Operation, failure: &Failure) {
         if self.note(failure, Instant::now()) {
             let (operation, request_id) = (operation.as_str(), failure.request_id.as_deref());
-            warn!(%partner, operation, reason = %failure.reason, request_id, %failure, "requests fail, trying again");
+            warn!(%partner, operation, reason = %failure.reason, request_id, %failure, "request failed, retrying");
         }
     }
 

@@ -170,7 +170,7 @@ impl Listing {
                 self.batches.clear();
             }
             if too_long && self.unread.is_none() {
-                return Err(malformed("more rows came than were asked for"));
+                return Err(malformed("the response has more rows than requested"));
             }
             if !customers.is_empty() {
                 return Ok(Some(customers));

@@ -149,9 +149,9 @@ impl Counters {
             // Only a missing id has no text; a text that may contain an address is not logged.
             let text = if text.contains('@') { "<address>".to_owned() } else { secrets.redact(text) };
             if first {
-                warn!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
+                warn!(%partner, collector, %field, text, count, "a value of the API cannot be read and is omitted");
             } else {
-                debug!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
+                debug!(%partner, collector, %field, text, count, "a value of the API cannot be read and is omitted");
             }
         }
     }

@@ -116,7 +116,7 @@ impl Cursor {
             self.ended = true;
         }
         if !self.ended && !is_new && granted.is_none() && !goes_on {
-            return Err(format!("page {index} repeats what came before instead of going on"));
+            return Err(format!("page {index} repeats earlier rows"));
         }
         Ok(rows)
     }
@@ -178,7 +178,7 @@ impl Cursor {
     pub(super) fn finish(&self) -> Result<(), String> {
         match self.total {
             Some(total) if self.received < total => {
-                Err(format!("{} of {total} came, the list is not complete", self.received))
+                Err(format!("{} of {total} rows received, the list is incomplete", self.received))
             }
             _ if self.seen.is_empty() && self.received > 0 => Err(format!("none of {} rows has an id", self.received)),
             _ => Ok(()),

@@ -144,7 +144,7 @@ impl Client {
                 return Err(CallError::Failed(failure));
             };
             let (operation, request_id) = (call.collector.as_str(), failure.request_id.as_deref());
-            debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "asking again");
+            debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "retrying");
             // Requests are paused for all callers until then.
             if !(sent && failure.reason == FailureReason::Throttled) {
                 tokio::time::sleep(pause).await;
@@ -167,7 +167,10 @@ impl Client {
         let left = give_up.map_or(effort, |until| until.saturating_duration_since(Instant::now()));
         let paused = |least| self.0.rate_limiter.state().paused_for.filter(|&wait| wait > least);
         let throttled = |wait: Duration| {
-            Failure::new(FailureReason::Throttled, format!("{WHO} answered 429, no request for another {wait:.0?}"))
+            Failure::new(
+                FailureReason::Throttled,
+                format!("{WHO} answered 429, requests are paused for another {wait:.0?}"),
+            )
         };
         if let Some(wait) = paused(left) {
             return Err(throttled(wait));
@@ -177,7 +180,9 @@ impl Client {
             Err(match (paused(Duration::ZERO), last_failure) {
                 (Some(wait), _) => throttled(wait),
                 (None, Some(failure)) => failure.clone(),
-                (None, None) => Failure::new(FailureReason::Timeout, "there was no room in the budget to ask in time"),
+                (None, None) => {
+                    Failure::new(FailureReason::Timeout, "the rate limiter did not allow a request in time")
+                }
             })
         })
     }

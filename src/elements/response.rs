@@ -64,7 +64,7 @@ impl Response {
         };
         let success = response.status.is_success();
         let limit = if success { limit } else { ERROR_BODY };
-        let late = || Err(Failure::new(FailureReason::Timeout, format!("no complete answer in time from {who}")));
+        let late = || Err(Failure::new(FailureReason::Timeout, format!("no complete response in time from {who}")));
         let read = timeout_at(deadline, collect(who, &mut answer, limit, &mut response.body)).await;
         let read = read.unwrap_or_else(|_| late());
         // The body of an error is cut at the limit; the connection can still be reused.
@@ -114,7 +114,7 @@ async fn collect(who: &str, answer: &mut reqwest::Response, limit: usize, body: 
 }
 
 fn too_large(who: &str, limit: usize) -> Failure {
-    Failure::new(FailureReason::TooLarge, format!("the answer of {who} is larger than {} MiB", limit >> 20))
+    Failure::new(FailureReason::TooLarge, format!("the response of {who} is larger than {} MiB", limit >> 20))
 }
 
 fn is_gzip(headers: &HeaderMap) -> bool {
@@ -126,7 +126,7 @@ fn is_gzip(headers: &HeaderMap) -> bool {
 /// in `gzip`.
 fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
     let malformed = |problem: &dyn std::fmt::Display| {
-        Failure::new(FailureReason::Malformed, format!("the answer of {who} cannot be decompressed: {problem}"))
+        Failure::new(FailureReason::Malformed, format!("the response of {who} cannot be decompressed: {problem}"))
     };
     let mut body = Vec::new();
     let mut members = 0;
@@ -266,7 +266,7 @@ mod tests {
         let many = gzip(b"").repeat(MAX_MEMBERS);
         assert_eq!(decompress("it", &many, 7).unwrap(), b"");
         let failure = decompress("it", &[many, gzip(b"")].concat(), 7).unwrap_err();
-        assert_eq!(failure.message, "the answer of it cannot be decompressed: it has more than 10000 gzip members");
+        assert_eq!(failure.message, "the response of it cannot be decompressed: it has more than 10000 gzip members");
     }
 
     proptest! {

@@ -120,7 +120,7 @@ impl Transport {
         let (client, generation) = self.client();
         let who = self.0.who;
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let late = || Failure::new(FailureReason::Timeout, format!("no complete answer in time from {who}"));
+        let late = || Failure::new(FailureReason::Timeout, format!("no complete response in time from {who}"));
         let proxy = self.0.options.proxy_name.as_deref();
         let answer = match timeout_at(deadline, client.execute(request)).await {
             Err(_) => Err(late()),

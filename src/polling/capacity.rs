@@ -107,7 +107,7 @@ impl Capacity {
                      lengthen collectors.*.interval"
                 );
             }
-            Some(Transition::Ends) => info!(partner, "the budget keeps the intervals again"),
+            Some(Transition::Ends) => info!(partner, "the budget is sufficient again"),
             None => {}
         }
     }

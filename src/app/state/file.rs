@@ -127,7 +127,7 @@ impl StateFile {
         self.lock = Some(match file.try_lock() {
             Ok(()) => Lock::Held { _until_dropped: file },
             Err(TryLockError::WouldBlock) => {
-                let why = "another exporter that is running saves to this file; give each a file of its own";
+                let why = "another exporter that is running saves to this file; give each exporter its own file";
                 return Err(io::Error::new(ErrorKind::WouldBlock, why));
             }
             Err(TryLockError::Error(_)) => Lock::Unsupported,

@@ -165,7 +165,7 @@ impl StateWriter {
             return;
         }
         if timeout_at(deadline, self.save(&known)).await.is_err() {
-            warn!("the state was not saved at the end: writing it takes too long");
+            warn!("the state was not saved at shutdown: writing it takes too long");
         }
     }
 
@@ -190,13 +190,13 @@ fn restore(file: &mut StateFile, metrics: &StateMetrics, clock: Clock) -> Option
     metrics.restored(true);
     let failed = |what: String| {
         metrics.restored(false);
-        warn!("{what}; starting without it, everything is polled anew");
+        warn!("{what}; starting without it; everything will be polled again");
         None
     };
     let path = file.path().display().to_string();
     let decoded = match file.read(State::read) {
         Ok(decoded) => decoded?,
-        Err(error) => return failed(format!("the state file {path} cannot be read and is left as it is: {error}")),
+        Err(error) => return failed(format!("the state file {path} cannot be read and is left unchanged: {error}")),
     };
     match decoded {
         Ok(mut state) => {
@@ -246,7 +246,7 @@ impl Saver {
         self.metrics.save_failed();
         if !std::mem::replace(&mut self.failing, true) {
             let path = self.file.path();
-            warn!(file = %path.display(), "the state cannot be saved, trying again: {error}{}", advice(error, path));
+            warn!(file = %path.display(), "the state cannot be saved, retrying: {error}{}", advice(error, path));
         }
     }
 }
@@ -254,11 +254,11 @@ impl Saver {
 /// Advice that the system's message does not contain.
 fn advice(error: &io::Error, path: &Path) -> &'static str {
     match error.kind() {
-        ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder is not there: make it",
+        ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder does not exist: create it",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "; its folder must be writable, since the file is replaced as a whole"
+            "; its folder must be writable, because the file is replaced as a whole"
         }
-        ErrorKind::FileTooLarge => "; a limit on file sizes is in the way: raise it (ulimit -f, LimitFSIZE=)",
+        ErrorKind::FileTooLarge => "; it exceeds the limit on file sizes: raise it (ulimit -f, LimitFSIZE=)",
         _ => "",
     }
 }

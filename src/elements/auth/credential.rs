@@ -16,11 +16,11 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 /// Why a credential cannot be used: the token request cannot be built.
 #[derive(Clone, Copy, Debug, Error)]
 pub(super) enum CredentialError {
-    #[error("the certificate's key is no usable RSA key")]
+    #[error("the certificate's key is not a usable RSA key")]
     NotRsa,
     #[error("the certificate's key cannot sign")]
     CannotSign,
-    #[error("the system has no random numbers")]
+    #[error("the system provides no random numbers")]
     NoRandom,
 }
 

@@ -180,7 +180,7 @@ fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> 
     };
     let has_result = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
     if contradicts || has_result && known.polled.is_none() {
-        return Err(DecodeError::Invalid("an answer and an absence that contradict each other"));
+        return Err(DecodeError::Invalid("a result and an absence that contradict each other"));
     }
     Ok(Some((question, known)))
 }
@@ -191,7 +191,7 @@ fn answer(
     tenants: Option<Vec<super::rows::TenantRow<'_>>>,
     quantity: Option<Amount>,
 ) -> Result<Answer, DecodeError> {
-    let missing = DecodeError::Invalid("an answer of another kind than the question");
+    let missing = DecodeError::Invalid("a result that does not match its query");
     let quantity: Option<Quantity> = quantity.map(|amount| amount.0);
     match question {
         Question::CustomerSeats(_) => customer.map(|row| Answer::CustomerSeats(seats(row))).ok_or(missing),

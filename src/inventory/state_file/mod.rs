@@ -75,10 +75,10 @@ pub enum DecodeError {
     #[error("it ends too early")]
     Truncated,
     /// There are bytes after the end.
-    #[error("it goes on after its end")]
+    #[error("it has data after its end")]
     TrailingBytes,
     /// The checksum does not match the decompressed content.
-    #[error("its checksum does not fit its content")]
+    #[error("its checksum does not match its content")]
     Checksum,
     /// A row is not valid JSON of the expected form; lines count from 1.
     #[error("line {line} cannot be read (column {column})")]
@@ -89,7 +89,7 @@ pub enum DecodeError {
         column: usize,
     },
     /// Every row can be parsed, but the content is invalid; the text says what is wrong.
-    #[error("its content is not possible: {0}")]
+    #[error("its content is invalid: {0}")]
     Invalid(&'static str),
 }
 

@@ -301,15 +301,15 @@ fn what_contradicts_itself_is_refused() {
     type Change = fn(&mut Customer);
     let changes: [(Change, &str); 8] = [
         (|customer| customer.targets.swap(0, 1), "targets out of order"),
-        (|customer| customer.targets[1].0 = customer.targets[0].0, "an answer of another kind than the question"),
-        (|customer| customer.targets[3].1.polled = None, "an answer and an absence that contradict each other"),
+        (|customer| customer.targets[1].0 = customer.targets[0].0, "a result that does not match its query"),
+        (|customer| customer.targets[3].1.polled = None, "a result and an absence that contradict each other"),
         (
             |customer| customer.targets[3].1.absence = Absence::Suspected,
-            "an answer and an absence that contradict each other",
+            "a result and an absence that contradict each other",
         ),
         (
             |customer| customer.targets[0].1.absence = Absence::Confirmed,
-            "an answer and an absence that contradict each other",
+            "a result and an absence that contradict each other",
         ),
         (
             |customer| {

@@ -78,7 +78,7 @@ impl Poller {
             warn!(
                 partner,
                 customers = denied,
-                "customers that had products have none now: what is known stays until the next list, an interval later, says \
+                "customers that had products have none now: the known products stay until the next list, an interval later, says \
                  the same"
             );
         }
@@ -112,11 +112,11 @@ impl Poller {
             if self.missing_configured.insert(id.clone()) {
                 // Ids are opaque: two spellings of a GUID are two ids.
                 let alike = seen.iter().find(|other| other.as_str().eq_ignore_ascii_case(id.as_str()));
-                let advice = alike.map_or("is the id right, and in the app's scope?".to_owned(), |other| {
-                    format!("it has {other}, write it so")
+                let advice = alike.map_or("check that the id is right and in the app's scope".to_owned(), |other| {
+                    format!("it contains {other}; use that spelling")
                 });
                 let partner = &self.partner;
-                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: {advice}");
+                warn!(partner, customer_id = %id, "the service list does not contain this customer of customers.list: {advice}");
             }
         }
         self.missing_configured.retain(|id| !seen.contains(id));
@@ -156,7 +156,7 @@ impl Poller {
                     info!(
                         partner = self.partner,
                         collector = question.collector().as_str(),
-                        "the API answers 404 to everybody: it does not have this endpoint; trying again in a day"
+                        "the API answers 404 to every query: it does not have this endpoint; retrying in a day"
                     );
                 }
                 self.missed(target, customer, question);
