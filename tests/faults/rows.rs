@@ -80,15 +80,15 @@ pub enum Ends {
     Never,
 }
 
-/// What is expected of requests while the fault lasts.
+/// The expected requests during the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requests {
     Free,
-    /// None once the fault was met.
+    /// None after the fault took effect.
     Silent,
     /// Hardly any.
     Few,
-    /// Every answer is read as if nothing were wrong.
+    /// Every response is read as if there were no fault.
     Succeed,
 }
 
