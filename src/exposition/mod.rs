@@ -1,7 +1,7 @@
 //! Renders the inventories for Prometheus: text format 0.0.4 and OpenMetrics 1.0.0.
 //!
 //! A [`Renderer`] is kept from one generation to the next. It detects changed customers by their addresses, renders the
-//! runs that contain them, and reuses all other text and deflated bytes. A generation ([`Exposition`]) is immutable;
+//! blocks that contain them, and reuses all other text and deflated bytes. A generation ([`Exposition`]) is immutable;
 //! [`Published`] replaces it by the next. The response to a scrape consists of the generation's lines, which are shared
 //! by all scrapes, the exporter's own metrics ([`Own`]), which several scrapes may share, and a few lines of this
 //! scrape only. The two formats differ only in the metadata. A compressed response is one gzip member.
@@ -13,10 +13,11 @@
 //! No I/O and no clock. The first update, and an update with other settings, render everything. That takes about a
 //! second for a million series, so do not run it on a thread of the async runtime.
 
-mod collection;
+mod customer_view;
+mod family_writer;
+mod freshness;
 mod generation;
 mod gzip;
-mod lines;
 mod memory;
 mod negotiate;
 mod own;
@@ -24,8 +25,7 @@ mod published;
 mod renderer;
 mod seats;
 mod segment;
-mod span;
-mod subject;
+mod shard;
 mod subscriptions;
 mod syntax;
 

@@ -7,12 +7,12 @@ use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::collection::{self, Summary, Targets};
+use super::customer_view::RenderContext;
+use super::freshness::{self, Summary, Targets};
 use super::generation::{Exposition, Ready};
 use super::gzip::Deflater;
 use super::segment::Segment;
-use super::span::{self, Span};
-use super::subject::Context;
+use super::shard::{self, Shard};
 use super::{Format, syntax};
 use crate::catalog::{self, Family};
 use crate::inventory::{Inventory, Shared};
@@ -67,10 +67,10 @@ pub struct Renderer {
 /// The state of a partner, and its customers' lines.
 #[derive(Debug)]
 struct Partner {
-    /// Without the customers, which are in the spans.
+    /// Without the customers, which are in the shards.
     inventory: Inventory,
     customers: usize,
-    spans: Vec<Span>,
+    shards: Vec<Shard>,
 }
 
 impl Default for Renderer {
@@ -170,22 +170,22 @@ impl Renderer {
         self.last = Some((with_name, correction, now));
         let moved = std::mem::take(&mut self.moved);
         if all {
-            self.partners.iter_mut().flat_map(|partner| &mut partner.spans).for_each(Span::expire);
+            self.partners.iter_mut().flat_map(|partner| &mut partner.shards).for_each(Shard::expire);
         }
         loop {
             let mut outdated = self.partners.iter_mut().flat_map(|partner| {
-                let context = Context { inventory: &partner.inventory, with_name, now, correction };
-                let spans = partner.spans.iter_mut().filter(move |span| !span.is_current(now));
-                spans.map(move |span| (span, context))
+                let context = RenderContext { inventory: &partner.inventory, with_name, now, correction };
+                let shards = partner.shards.iter_mut().filter(move |shard| !shard.is_current(now));
+                shards.map(move |shard| (shard, context))
             });
             if all {
                 render_at_once(outdated.collect());
             } else if moved {
-                // A customer may have moved from one span to another; an intermediate generation would contain it
+                // A customer may have moved from one shard to another; an intermediate generation would contain it
                 // twice.
-                outdated.for_each(|(span, context)| span.render(context, &mut self.deflater));
-            } else if let Some((span, context)) = outdated.next() {
-                span.render(context, &mut self.deflater);
+                outdated.for_each(|(shard, context)| shard.render(context, &mut self.deflater));
+            } else if let Some((shard, context)) = outdated.next() {
+                shard.render(context, &mut self.deflater);
                 if outdated.next().is_some() {
                     publish(self.assemble(now, correction));
                     continue;
@@ -203,16 +203,16 @@ impl Renderer {
         let mut summaries = Vec::with_capacity(self.partners.len());
         for partner in &self.partners {
             let mut targets = Targets::default();
-            for rendered in partner.spans.iter().flat_map(Span::rendered) {
+            for rendered in partner.shards.iter().flat_map(Shard::rendered) {
                 series += rendered.series;
                 targets.add_all(&rendered.targets);
                 expires(rendered.next_expiry);
             }
             let summary = Summary { inventory: &partner.inventory, customers: partner.customers, targets };
-            expires(collection::listing_expiry(&summary, now));
+            expires(freshness::listing_expiry(&summary, now));
             summaries.push(summary);
         }
-        let of_partners = collection::render(&summaries, now, correction);
+        let of_partners = freshness::render(&summaries, now, correction);
         let of_customers = FAMILIES.len() - of_partners.len();
         for (number, ready) in self.families.iter_mut().enumerate() {
             let segments: Vec<_> = if let Some(lines) =
@@ -225,9 +225,9 @@ impl Renderer {
                     .into_iter()
                     .collect()
             } else {
-                let spans = self.partners.iter().flat_map(|partner| &partner.spans);
-                spans
-                    .filter_map(|span| span.segments.get(number))
+                let shards = self.partners.iter().flat_map(|partner| &partner.shards);
+                shards
+                    .filter_map(|shard| shard.segments.get(number))
                     .filter(|segment| !segment.is_empty())
                     .cloned()
                     .collect()
@@ -242,17 +242,17 @@ impl Renderer {
     }
 }
 
-/// Renders independent spans on several threads.
-fn render_at_once(spans: Vec<(&mut Span, Context<'_>)>) {
+/// Renders independent shards on several threads.
+fn render_at_once(shards: Vec<(&mut Shard, RenderContext<'_>)>) {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let waiting = Mutex::new(spans.into_iter());
+    let waiting = Mutex::new(shards.into_iter());
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut deflater = Deflater::new();
                 let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some((span, context)) = next() {
-                    span.render(context, &mut deflater);
+                while let Some((shard, context)) = next() {
+                    shard.render(context, &mut deflater);
                 }
             });
         }
@@ -266,7 +266,7 @@ impl Partner {
         Self {
             inventory: Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() },
             customers: 0,
-            spans: Vec::new(),
+            shards: Vec::new(),
         }
     }
 
@@ -276,15 +276,15 @@ impl Partner {
         if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
             && self.inventory.collectors != inventory.collectors
         {
-            self.spans.iter_mut().for_each(Span::expire);
+            self.shards.iter_mut().for_each(Shard::expire);
         }
         self.inventory.collectors.clone_from(&inventory.collectors);
         let same_customers = self.customers == inventory.customers.len() && {
             let mut customers = inventory.customers.values();
-            self.spans.iter_mut().flat_map(Span::runs_mut).all(|run| run.look(&mut customers))
+            self.shards.iter_mut().flat_map(Shard::blocks_mut).all(|block| block.look(&mut customers))
         };
         if !same_customers {
-            self.spans = span::arrange(&inventory.customers, std::mem::take(&mut self.spans));
+            self.shards = shard::arrange(&inventory.customers, std::mem::take(&mut self.shards));
             self.customers = inventory.customers.len();
         }
         !same_customers

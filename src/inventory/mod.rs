@@ -8,7 +8,7 @@
 //! of one call and never across an await.
 
 mod customer;
-mod kinds;
+mod interner;
 mod past;
 mod shared;
 pub mod state_file;

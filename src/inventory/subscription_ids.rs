@@ -11,7 +11,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::kinds;
+use super::interner;
 use crate::domain::{MAX_ROWS, Subscription, SubscriptionKind};
 
 /// The label `subscription_id`, as [`fmt::Display`] writes it. Ids sort in the order of these strings.
@@ -86,7 +86,7 @@ pub fn prepare(
         return Arc::clone(known);
     }
     for row in &mut assigned {
-        row.subscription.kind = kinds::shared(std::mem::take(&mut row.subscription.kind));
+        row.subscription.kind = interner::intern(std::mem::take(&mut row.subscription.kind));
     }
     assigned.into()
 }

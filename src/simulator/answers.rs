@@ -28,14 +28,14 @@ pub(super) struct Indexed {
 
 /// Options of all responses of a simulator.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manners {
+pub(super) struct ResponseOptions {
     pub(super) dialect: Dialect,
     pub(super) legacy_endpoints: bool,
     pub(super) absent_tenants: AbsentTenants,
 }
 
 /// One request to the API with a valid token.
-pub(super) struct Asked<'a> {
+pub(super) struct ApiRequest<'a> {
     pub(super) route: &'a Route,
     pub(super) query: &'a str,
     pub(super) body: &'a [u8],
@@ -60,7 +60,7 @@ impl Indexed {
         self.by_id = ids.map(|(place, customer)| (customer.id.clone(), place)).collect();
     }
 
-    fn customer(&self, asked: &Asked<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
+    fn customer(&self, asked: &ApiRequest<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
         let id = &asked.route.customer;
         if self.world.out_of_scope.contains(id) {
             return Err((StatusCode::FORBIDDEN, "The customer is out of the scope of the app."));
@@ -70,7 +70,7 @@ impl Indexed {
     }
 
     /// The response of an endpoint.
-    pub(super) fn answer(&self, collector: Collector, asked: &Asked<'_>, manners: Manners) -> Answered {
+    pub(super) fn answer(&self, collector: Collector, asked: &ApiRequest<'_>, options: ResponseOptions) -> Answered {
         let kind = |message| asked.route.kind.parse::<u64>().map_err(|_| (StatusCode::BAD_REQUEST, message));
         let tenant_type = || {
             let message = "The tenant type must be a number.";
@@ -78,16 +78,16 @@ impl Indexed {
             Ok(TenantType::from_number(number))
         };
         let product = || kind("The product type must be a number.").map(ProductType);
-        let older = manners.dialect == Dialect::Older;
+        let older = options.dialect == Dialect::Older;
         let number = |number: u32| if older { Value::from(grouped(number)) } else { Value::from(number) };
         let legacy = matches!(collector, Collector::CustomerSeats | Collector::ProductsAvailable);
-        if legacy && !manners.legacy_endpoints {
+        if legacy && !options.legacy_endpoints {
             return Err(NO_SUCH);
         }
         let body = match collector {
-            Collector::Services => return self.services(asked, manners.dialect),
+            Collector::Services => return self.services(asked, options.dialect),
             Collector::TenantSeats => {
-                return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, manners);
+                return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, options);
             }
             Collector::CustomerSeats => {
                 let tenant_type = tenant_type()?;
@@ -101,7 +101,7 @@ impl Indexed {
             Collector::ProductsPurchased => {
                 let product = product()?;
                 let seats = number(self.customer(asked)?.purchased.get(&product).copied().unwrap_or(0));
-                match manners.dialect {
+                match options.dialect {
                     Dialect::Live => json!({"productType": product.0, "purchasedUserSeat": seats}),
                     Dialect::Documented => {
                         json!({"productType": product.0.to_string(), "purchasedUserSeat": seats})
@@ -119,7 +119,7 @@ impl Indexed {
         Ok(body.to_string().into_bytes())
     }
 
-    fn services(&self, asked: &Asked<'_>, dialect: Dialect) -> Answered {
+    fn services(&self, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
         let is_known = |id: &String| self.world.customers.iter().any(|customer| customer.id == *id);
         let refused = wanted.as_ref().is_some_and(|ids| {
@@ -179,16 +179,21 @@ fn split(customer: &SimCustomer) -> [SimCustomer; 2] {
 }
 
 /// Endpoint 3.
-fn tenants(customer: &SimCustomer, tenant_type: TenantType, asked: &Asked<'_>, manners: Manners) -> Answered {
+fn tenants(
+    customer: &SimCustomer,
+    tenant_type: TenantType,
+    asked: &ApiRequest<'_>,
+    options: ResponseOptions,
+) -> Answered {
     let wanted = filter(asked.body, "tenantIds", "")?;
     let page = Page::of(asked)?;
     let of_type: Vec<_> = customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).collect();
-    if of_type.is_empty() && manners.absent_tenants == AbsentTenants::NotFound {
+    if of_type.is_empty() && options.absent_tenants == AbsentTenants::NotFound {
         return Err(NO_SUCH);
     }
     let listed: Vec<_> =
         of_type.into_iter().filter(|tenant| wanted.as_ref().is_none_or(|ids| ids.contains(&tenant.id))).collect();
-    let older = manners.dialect == Dialect::Older;
+    let older = options.dialect == Dialect::Older;
     let rows: Vec<_> = listed
         .get(page.range(listed.len()))
         .unwrap_or_default()
@@ -286,7 +291,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(asked: &Asked<'_>) -> Result<Self, (StatusCode, &'static str)> {
+    fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
         let number = |name: &str, default: usize| {
             let given = form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name);
             given.map_or(Some(default), |(_, value)| value.parse().ok()).filter(|&number| number >= 1)

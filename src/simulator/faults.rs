@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::dice::Dice;
 use super::edits::Edit;
 use super::path::Operation;
+use super::rng::SeededRng;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,12 +228,12 @@ struct Active {
     since: Instant,
     /// The number of matching requests so far, and the number of affected ones.
     seen: u64,
-    struck: u64,
+    matched: u64,
 }
 
 /// The faults of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Struck {
+pub(super) struct Matched {
     /// The delay of the response.
     pub(super) late: Duration,
     /// The other faults, in the order of the rules.
@@ -266,11 +266,11 @@ impl Faults {
     /// The number of affected requests of each current rule, in order.
     #[must_use]
     pub fn strikes(&self) -> Vec<u64> {
-        self.lock().rules.iter().map(|active| active.struck).collect()
+        self.lock().rules.iter().map(|active| active.matched).collect()
     }
 
-    pub(super) fn strike(&self, operation: Operation, customer: &str) -> Struck {
-        let mut struck = Struck::default();
+    pub(super) fn apply(&self, operation: Operation, customer: &str) -> Matched {
+        let mut matched = Matched::default();
         let mut rules = self.lock();
         let seed = rules.seed;
         for (place, active) in rules.rules.iter_mut().enumerate() {
@@ -279,20 +279,20 @@ impl Faults {
             }
             let number = active.seen;
             active.seen += 1;
-            let mut dice = Dice::of(&[seed, 0x4641, place as u64, number]);
-            if !active.rule.when.holds(number, active.since.elapsed()) || !dice.chance(active.rule.share) {
+            let mut rng = SeededRng::of(&[seed, 0x4641, place as u64, number]);
+            if !active.rule.when.holds(number, active.since.elapsed()) || !rng.chance(active.rule.share) {
                 continue;
             }
-            active.struck += 1;
+            active.matched += 1;
             match &active.rule.fault {
                 Fault::Latency { fixed, jitter } => {
-                    let jitter = jitter.saturating_mul(dice.between(0, 1000)) / 1000;
-                    struck.late = struck.late.saturating_add(*fixed).saturating_add(jitter);
+                    let jitter = jitter.saturating_mul(rng.between(0, 1000)) / 1000;
+                    matched.late = matched.late.saturating_add(*fixed).saturating_add(jitter);
                 }
-                fault => struck.faults.push(fault.clone()),
+                fault => matched.faults.push(fault.clone()),
             }
         }
-        struck
+        matched
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Rules> {
@@ -302,7 +302,7 @@ impl Faults {
 
 impl From<Rule> for Active {
     fn from(rule: Rule) -> Self {
-        Self { rule, since: Instant::now(), seen: 0, struck: 0 }
+        Self { rule, since: Instant::now(), seen: 0, matched: 0 }
     }
 }
 
@@ -329,30 +329,30 @@ mod tests {
     const TENANTS: Operation = Operation::Api(Collector::TenantSeats);
 
     fn strikes(faults: &Faults, times: usize) -> Vec<bool> {
-        (0..times).map(|_| !faults.strike(SERVICES, "").faults.is_empty()).collect()
+        (0..times).map(|_| !faults.apply(SERVICES, "").faults.is_empty()).collect()
     }
 
     #[tokio::test]
     async fn a_share_follows_from_the_seed() {
         let rule = || vec![Rule::new(Fault::Reset).share(0.25)];
-        let struck = strikes(&Faults::new(1, rule()), 1000);
-        assert_eq!(struck, strikes(&Faults::new(1, rule()), 1000));
-        assert_ne!(struck, strikes(&Faults::new(2, rule()), 1000));
-        let count = struck.iter().filter(|&&struck| struck).count();
+        let matched = strikes(&Faults::new(1, rule()), 1000);
+        assert_eq!(matched, strikes(&Faults::new(1, rule()), 1000));
+        assert_ne!(matched, strikes(&Faults::new(2, rule()), 1000));
+        let count = matched.iter().filter(|&&matched| matched).count();
         assert!((200..300).contains(&count), "{count}");
     }
 
     #[tokio::test]
     async fn rules_are_about_operations_and_customers() {
         let faults = Faults::new(1, vec![Rule::new(Fault::Status(500))]);
-        assert_eq!(faults.strike(Operation::Token, ""), Struck::default());
-        assert_eq!(faults.strike(TENANTS, "a").faults, [Fault::Status(500)]);
+        assert_eq!(faults.apply(Operation::Token, ""), Matched::default());
+        assert_eq!(faults.apply(TENANTS, "a").faults, [Fault::Status(500)]);
         faults.set(vec![Rule::new(Fault::Hang).on(Operation::Token).on(TENANTS).of_customer("a")]);
-        assert_eq!(faults.strike(TENANTS, "a").faults, [Fault::Hang]);
-        assert_eq!(faults.strike(TENANTS, "b"), Struck::default());
-        assert_eq!(faults.strike(SERVICES, "a"), Struck::default());
+        assert_eq!(faults.apply(TENANTS, "a").faults, [Fault::Hang]);
+        assert_eq!(faults.apply(TENANTS, "b"), Matched::default());
+        assert_eq!(faults.apply(SERVICES, "a"), Matched::default());
         faults.clear();
-        assert_eq!(faults.strike(TENANTS, "a"), Struck::default());
+        assert_eq!(faults.apply(TENANTS, "a"), Matched::default());
     }
 
     #[tokio::test]
@@ -380,7 +380,7 @@ mod tests {
         let slow = || Rule::new(Fault::Latency { fixed: second, jitter: second });
         let faults = Faults::new(1, vec![slow(), slow()]);
         for _ in 0..100 {
-            assert!((second * 2..=second * 4).contains(&faults.strike(SERVICES, "").late));
+            assert!((second * 2..=second * 4).contains(&faults.apply(SERVICES, "").late));
         }
     }
 }

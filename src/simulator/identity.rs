@@ -15,7 +15,7 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::assertion;
-use super::dice::Dice;
+use super::rng::SeededRng;
 use super::settings::SimCredential;
 
 /// The scope of the five endpoints.
@@ -158,8 +158,8 @@ impl Identity {
     fn issue(&self, client_id: &str, scopes: Vec<String>, issued: Duration) -> String {
         let mut state = self.lock();
         state.issued += 1;
-        let mut dice = Dice::of(&[self.seed, 0x544B, state.issued]);
-        let bytes: Vec<u8> = (0..6).flat_map(|_| dice.roll().to_le_bytes()).collect();
+        let mut rng = SeededRng::of(&[self.seed, 0x544B, state.issued]);
+        let bytes: Vec<u8> = (0..6).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
         let text = BASE64URL.encode(bytes);
         if state.tokens.len() >= TOKENS {
             state.tokens.retain(|_, token| self.is_fresh(token, issued));

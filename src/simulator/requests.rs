@@ -74,9 +74,9 @@ impl Requests {
 
 /// The counter; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counting(Arc<Mutex<Requests>>);
+pub(super) struct RequestLog(Arc<Mutex<Requests>>);
 
-impl Counting {
+impl RequestLog {
     /// Records a request; it is in flight until the returned value is dropped.
     pub(super) fn arrive(&self, operation: Operation, path: &str, client_id: &str, at: Duration) -> UnderWay {
         let mut requests = self.lock();
@@ -93,7 +93,7 @@ impl Counting {
         let under_way = *under_way;
         let most = requests.max_concurrent.entry(client_id.to_owned()).or_default();
         *most = under_way.max(*most);
-        UnderWay { counting: self.clone(), operation, client_id: client_id.to_owned() }
+        UnderWay { request_log: self.clone(), operation, client_id: client_id.to_owned() }
     }
 
     /// The current counts.
@@ -126,7 +126,7 @@ impl Counting {
 /// A request in flight.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    counting: Counting,
+    request_log: RequestLog,
     operation: Operation,
     client_id: String,
 }
@@ -134,13 +134,13 @@ pub(super) struct UnderWay {
 impl UnderWay {
     /// Records its response.
     pub(super) fn answer(&self, status: u16) {
-        *self.counting.lock().by_answer.entry((self.operation, status)).or_default() += 1;
+        *self.request_log.lock().by_answer.entry((self.operation, status)).or_default() += 1;
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(under_way) = self.counting.lock().under_way.get_mut(&self.client_id) {
+        if let Some(under_way) = self.request_log.lock().under_way.get_mut(&self.client_id) {
             *under_way = under_way.saturating_sub(1);
         }
     }
@@ -153,16 +153,16 @@ mod tests {
 
     #[test]
     fn requests_are_counted_while_they_are_under_way_and_after() {
-        let counting = Counting::default();
+        let request_log = RequestLog::default();
         let services = Operation::Api(Collector::Services);
-        let first = counting.arrive(services, "/", "a", Duration::from_millis(0));
-        let second = counting.arrive(services, "/", "a", Duration::from_millis(900));
-        let other = counting.arrive(Operation::Unknown, "/x", "b", Duration::from_millis(900));
+        let first = request_log.arrive(services, "/", "a", Duration::from_millis(0));
+        let second = request_log.arrive(services, "/", "a", Duration::from_millis(900));
+        let other = request_log.arrive(Operation::Unknown, "/x", "b", Duration::from_millis(900));
         first.answer(200);
         other.answer(404);
         drop((first, second));
-        let third = counting.arrive(services, "/", "a", Duration::from_secs(1));
-        let requests = counting.so_far();
+        let third = request_log.arrive(services, "/", "a", Duration::from_secs(1));
+        let requests = request_log.so_far();
         assert_eq!((requests.total(), requests.of(services)), (4, 3));
         assert_eq!((requests.with_status(200), requests.answered(services, 404)), (1, 0));
         assert_eq!((requests.max_concurrent["a"], requests.max_concurrent["b"]), (2, 1));
@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(requests.busiest("a", Duration::from_secs(1)), 2);
         assert_eq!(requests.busiest("a", Duration::from_secs(2)), 3);
         assert_eq!(requests.busiest("nobody", Duration::from_secs(2)), 0);
-        counting.reset();
-        assert_eq!(counting.so_far().total(), 0);
+        request_log.reset();
+        assert_eq!(request_log.so_far().total(), 0);
         drop(third);
     }
 }

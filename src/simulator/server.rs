@@ -14,14 +14,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::answers::{Asked, Indexed, Manners};
+use super::answers::{ApiRequest, Indexed, ResponseOptions};
 use super::connection::{Broken, ResetConnection, serve};
-use super::dice::Dice;
 use super::faults::{Fault, Faults};
 use super::identity::{Circumstances, Client, Identity, LICENSE_SCOPE, Refusal, client_id};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
-use super::requests::{Counting, Requests};
+use super::requests::{RequestLog, Requests};
+use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
 use super::world::World;
 use crate::clock::Clock;
@@ -42,11 +42,11 @@ struct Shared {
     seed: u64,
     time_scale: u32,
     gzip: bool,
-    manners: Manners,
-    registrations: Vec<Hosted>,
+    options: ResponseOptions,
+    registrations: Vec<App>,
     identity: Identity,
     faults: Faults,
-    counting: Counting,
+    request_log: RequestLog,
     clock: Clock,
     started: Instant,
 }
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Shared {
 }
 
 /// A registration with a data set that can change.
-struct Hosted {
+struct App {
     registration: Registration,
     /// Replaces the registration's own world.
     indexed: RwLock<Indexed>,
@@ -74,14 +74,14 @@ impl Simulator {
         }
         let registrations = settings.registrations.into_iter().map(|mut registration| {
             let indexed = RwLock::new(Indexed::new(std::mem::take(&mut registration.world)));
-            Hosted { registration, indexed }
+            App { registration, indexed }
         });
         let shared = Arc::new(Shared {
             origin: format!("http://{address}"),
             seed: settings.seed,
             time_scale: settings.time_scale,
             gzip: settings.gzip,
-            manners: Manners {
+            options: ResponseOptions {
                 dialect: settings.dialect,
                 legacy_endpoints: settings.legacy_endpoints,
                 absent_tenants: settings.absent_tenants,
@@ -89,7 +89,7 @@ impl Simulator {
             registrations: registrations.collect(),
             identity: Identity::new(settings.seed, settings.token_lifetime),
             faults: Faults::new(settings.seed, settings.faults),
-            counting: Counting::default(),
+            request_log: RequestLog::default(),
             clock: Clock::start(),
             started: Instant::now(),
         });
@@ -129,12 +129,12 @@ impl Simulator {
     /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        self.shared.counting.so_far()
+        self.shared.request_log.so_far()
     }
 
     /// Resets the request counts.
     pub fn reset_requests(&self) {
-        self.shared.counting.reset();
+        self.shared.request_log.reset();
     }
 
     /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
@@ -182,13 +182,13 @@ impl Shared {
                 .and_then(|token| self.identity.token(token))
                 .map_or_else(String::new, |t| t.client_id),
         };
-        let under_way = self.counting.arrive(route.operation, head.uri.path(), &client, since_start);
-        let struck = self.faults.strike(route.operation, &route.customer);
-        if !struck.late.is_zero() {
-            tokio::time::sleep(struck.late).await;
+        let under_way = self.request_log.arrive(route.operation, head.uri.path(), &client, since_start);
+        let matched = self.faults.apply(route.operation, &route.customer);
+        if !matched.late.is_zero() {
+            tokio::time::sleep(matched.late).await;
         }
         let mut replaced = None;
-        for fault in &struck.faults {
+        for fault in &matched.faults {
             match fault {
                 Fault::Hang => std::future::pending().await,
                 Fault::Reset => return Err(Broken::Reset(ResetConnection)),
@@ -199,12 +199,12 @@ impl Shared {
         let reply = match (replaced, body) {
             (Some(reply), _) => reply,
             (None, Err(_)) => Reply::message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
-            (None, Ok(body)) => self.reply(&route, &head, &body, &struck.faults),
+            (None, Ok(body)) => self.reply(&route, &head, &body, &matched.faults),
         };
         under_way.answer(reply.status.as_u16());
-        let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &struck.faults);
-        let number = self.counting.next_answer();
-        if let Ok(id) = HeaderValue::from_str(&Dice::of(&[self.seed, 0x5251, number]).guid()) {
+        let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &matched.faults);
+        let number = self.request_log.next_answer();
+        if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.seed, 0x5251, number]).guid()) {
             response.headers_mut().insert("x-request-id", id);
         }
         Ok(response)
@@ -234,9 +234,9 @@ impl Shared {
                     return Reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
                 }
                 let query = head.uri.query().unwrap_or_default();
-                let asked = Asked { route, query, body, minutes: self.minutes(), faults };
+                let asked = ApiRequest { route, query, body, minutes: self.minutes(), faults };
                 let indexed = hosted.indexed.read().unwrap_or_else(PoisonError::into_inner);
-                match indexed.answer(collector, &asked, self.manners) {
+                match indexed.answer(collector, &asked, self.options) {
                     Ok(body) => Reply::new(StatusCode::OK, body),
                     Err((status, message)) => Reply::message(status, message),
                 }
@@ -251,7 +251,7 @@ impl Shared {
             audiences.extend(host.map(|host| format!("http://{host}{TOKEN_PATH}")));
             let circumstances =
                 Circumstances { audiences: &audiences, now: self.clock.now(), since_start: self.started.elapsed() };
-            let clients = self.registrations.iter().map(|Hosted { registration, .. }| Client {
+            let clients = self.registrations.iter().map(|App { registration, .. }| Client {
                 id: &registration.client_id,
                 credential: &registration.credential,
                 scopes: &registration.scopes,
@@ -270,7 +270,7 @@ impl Shared {
     }
 
     /// The client whose data may be read.
-    fn authorized(&self, headers: &HeaderMap, faults: &[Fault]) -> Result<&Hosted, (StatusCode, &'static str)> {
+    fn authorized(&self, headers: &HeaderMap, faults: &[Fault]) -> Result<&App, (StatusCode, &'static str)> {
         let refusal = |message| (StatusCode::UNAUTHORIZED, message);
         let token = bearer(headers).ok_or_else(|| refusal("A bearer token is required."))?;
         let token = self.identity.token(token).ok_or_else(|| refusal("The token is unknown."))?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::dice::Dice;
+use super::rng::SeededRng;
 use super::shown::{Capacity, Shown, Text};
 use crate::domain::{ProductType, Quantity, TenantType};
 
@@ -164,12 +164,12 @@ impl SimCustomer {
         for tenant in &mut moved.tenants {
             (tenant.assigned, tenant.available) = tenant.seats_at(minutes);
         }
-        moved.follow();
+        moved.sync_license_fields();
         Cow::Owned(moved)
     }
 
     /// Recomputes the licence fields of the rows derived from tenants; call it after changing a tenant by hand.
-    pub fn follow(&mut self) {
+    pub fn sync_license_fields(&mut self) {
         let mut rows = std::mem::take(&mut self.rows);
         for row in &mut rows {
             if let Some((assigned, available)) = row.follows.and_then(|tenant_type| self.seats(tenant_type)) {
@@ -215,7 +215,7 @@ fn walk(seed: u64, swing: u32, minutes: u64) -> i64 {
     const KNOTS: u64 = 360;
     let knot = |index: u64| match index {
         0 => 0,
-        _ => i64::from(Dice::of(&[seed, index]).between(0, swing * 2)) - i64::from(swing),
+        _ => i64::from(SeededRng::of(&[seed, index]).between(0, swing * 2)) - i64::from(swing),
     };
     let (from, to) = (knot(minutes / KNOTS), knot(minutes / KNOTS + 1));
     from + (to - from) * i64::try_from(minutes % KNOTS).unwrap_or(0) / i64::try_from(KNOTS).unwrap_or(1)

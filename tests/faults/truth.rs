@@ -202,5 +202,5 @@ fn move_customer(customer: &mut SimCustomer) {
         // A change does not distinguish equal rows, so each keeps the values of the others.
         row.change = Shown::change(row.change.value.unwrap_or(0) + 1);
     }
-    customer.follow();
+    customer.sync_license_fields();
 }

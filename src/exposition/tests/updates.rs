@@ -214,7 +214,7 @@ fn lines_of_customers(exposition: &Exposition) -> Vec<String> {
     text.lines().filter(|line| line.contains("customer_id=")).map(str::to_owned).collect()
 }
 
-/// Enough customers for many runs and spans.
+/// Enough customers for many blocks and shards.
 fn many() -> World {
     let mut world = World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
     world.join("main");

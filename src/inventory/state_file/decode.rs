@@ -11,7 +11,7 @@ use crate::domain::{
     TenantType,
 };
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
-use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, kinds};
+use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, interner};
 
 /// Consumes rows one at a time.
 #[derive(Default)]
@@ -117,7 +117,7 @@ impl Decoder {
         Ok(KnownSubscription {
             id: SubscriptionId::of(&kind, number),
             subscription: Subscription {
-                kind: kinds::shared(kind.into()),
+                kind: interner::intern(kind.into()),
                 retention: self.text(&row.retention),
                 seats_purchased: quantity(row.seats_purchased),
                 units_purchased: quantity(row.units_purchased),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::simulator::dice::Dice;
+use crate::simulator::rng::SeededRng;
 use crate::simulator::shown::Text;
 
 /// Towns and family names, some with non-ASCII letters.
@@ -192,7 +192,7 @@ pub(super) fn company(seed: u64, index: u32, awkward: bool, hostile: bool) -> Te
     let (firsts, trades) = (FIRST.len() as u64, TRADE.len() as u64);
     let pairs = firsts * trades;
     // 7919 is a prime that does not divide the number of pairs: every pair is used once before any is used twice.
-    let start = Dice::of(&[seed, 0x4E41_4D45]).roll() % pairs;
+    let start = SeededRng::of(&[seed, 0x4E41_4D45]).next_u64() % pairs;
     let pair = (start + u64::from(index) * 7919) % pairs;
     let entry = |list: &[&'static str], place: u64| usize::try_from(place).ok().and_then(|at| list.get(at).copied());
     let (first, trade) = (entry(FIRST, pair / trades), entry(TRADE, pair % trades));

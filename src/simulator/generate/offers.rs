@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::domain::{ProductType, TenantType};
-use crate::simulator::dice::Dice;
+use crate::simulator::rng::SeededRng;
 use crate::simulator::shown::{DateForm, Shown, Text};
 use crate::simulator::world::SimRow;
 
@@ -70,46 +70,46 @@ pub(super) struct Holding {
 
 impl Offer {
     /// The row of a healthy customer that bought this `count`.
-    pub(super) fn holding(self, count: u32, today: Date, dice: &mut Dice) -> Holding {
+    pub(super) fn holding(self, count: u32, today: Date, rng: &mut SeededRng) -> Holding {
         let mut row = SimRow::new(self.service);
         match self.sold_by {
             SoldBy::Seat => {
-                let grouped = count > 999 && dice.chance(0.5);
+                let grouped = count > 999 && rng.chance(0.5);
                 row.purchased_user_seats = if grouped { Shown::grouped(count) } else { Shown::count(count) };
             }
             SoldBy::Unit => row.purchased_units = Shown::count(count),
             SoldBy::Capacity => {
-                let purchased = dice.pick(&[51_200, 102_400, 204_800, 307_200]);
-                set_capacity(&mut row, purchased / 100 * dice.between(20, 80), purchased);
+                let purchased = rng.pick(&[51_200, 102_400, 204_800, 307_200]);
+                set_capacity(&mut row, purchased / 100 * rng.between(20, 80), purchased);
             }
         }
         row.payment_type = Some("Prepaid".into());
-        row.source = Some(dice.pick(&["AvePoint subscription", "AvePoint pooled subscription"]).into());
-        self.dress(&mut row, count, dice);
-        if dice.chance(0.03) {
+        row.source = Some(rng.pick(&["AvePoint subscription", "AvePoint pooled subscription"]).into());
+        self.add_product_fields(&mut row, count, rng);
+        if rng.chance(0.03) {
             (row.subscription_name, row.package) = (None, None);
         }
         let mut holding = Holding { row, product: self.product, count, expired: false };
-        holding.expire(today, i64::from(dice.between(60, 700)), form(dice));
+        holding.expire(today, i64::from(rng.between(60, 700)), form(rng));
         holding
     }
 
     /// Fields that only some products have.
-    fn dress(self, row: &mut SimRow, count: u32, dice: &mut Dice) {
+    fn add_product_fields(self, row: &mut SimRow, count: u32, rng: &mut SeededRng) {
         let text = |text: &'static str| Some(Text::Borrowed(text));
         row.follows = Some(TenantType::Microsoft365);
         match self.product.0 {
             2048 => {
-                row.subscription_model = text(dice.pick(&["Standard", "Enterprise"]));
-                row.storage = text(dice.pick(&[
+                row.subscription_model = text(rng.pick(&["Standard", "Enterprise"]));
+                row.storage = text(rng.pick(&[
                     "AvePoint storage (Microsoft Azure Blob)",
                     "AvePoint storage",
                     "Bring your own storage",
                 ]));
                 row.retention =
-                    text(dice.pick(&["Unlimited retention", "Retain data for 1 month", "Retain data for 1 years"]));
-                row.consumed_storage = Shown::size(count.saturating_mul(dice.between(80, 900)));
-                row.package = text(dice.pick(&["Standard", "Core", "Flex"]));
+                    text(rng.pick(&["Unlimited retention", "Retain data for 1 month", "Retain data for 1 years"]));
+                row.consumed_storage = Shown::size(count.saturating_mul(rng.between(80, 900)));
+                row.package = text(rng.pick(&["Standard", "Core", "Flex"]));
             }
             65536 => {
                 row.subscription_model = text("Action and store");
@@ -148,11 +148,11 @@ pub(super) fn set_capacity(row: &mut SimRow, used: u32, purchased: u32) {
 }
 
 /// Mostly in the format of live responses.
-pub(super) fn form(dice: &mut Dice) -> DateForm {
-    if dice.chance(0.8) {
+pub(super) fn form(rng: &mut SeededRng) -> DateForm {
+    if rng.chance(0.8) {
         return DateForm::Live;
     }
-    dice.pick(&[DateForm::Iso, DateForm::IsoDate, DateForm::Slashes, DateForm::MonthFirst])
+    rng.pick(&[DateForm::Iso, DateForm::IsoDate, DateForm::Slashes, DateForm::MonthFirst])
 }
 
 /// This many days after today; before today if negative.

@@ -2,21 +2,21 @@
 
 /// A stream of numbers; equal parts give equal streams.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     /// Creates a stream from a list of parts.
     pub(super) fn of(parts: &[u64]) -> Self {
-        let mut dice = Self(0x5EED);
+        let mut rng = Self(0x5EED);
         for &part in parts {
-            dice.0 ^= part;
-            dice.0 = dice.roll();
+            rng.0 ^= part;
+            rng.0 = rng.next_u64();
         }
-        dice
+        rng
     }
 
     /// The next number.
-    pub(super) const fn roll(&mut self) -> u64 {
+    pub(super) const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,13 +27,13 @@ impl Dice {
     /// A number in `low..=high`.
     pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
         let width = u64::from(high.saturating_sub(low)) + 1;
-        low.saturating_add(u32::try_from(self.roll() % width).unwrap_or(0))
+        low.saturating_add(u32::try_from(self.next_u64() % width).unwrap_or(0))
     }
 
     /// Returns true with the probability `share`, 0 to 1.
     pub(super) fn chance(&mut self, share: f64) -> bool {
         // An f64 holds 53 bits exactly.
-        ((self.roll() >> 11) as f64) < share * (1_u64 << 53) as f64
+        ((self.next_u64() >> 11) as f64) < share * (1_u64 << 53) as f64
     }
 
     /// One element of a list; the default for an empty one.
@@ -44,7 +44,7 @@ impl Dice {
 
     /// A text with the form of a GUID.
     pub(super) fn guid(&mut self) -> String {
-        let (a, b) = (self.roll(), self.roll());
+        let (a, b) = (self.next_u64(), self.next_u64());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
             a >> 32,
@@ -62,18 +62,18 @@ mod tests {
 
     #[test]
     fn the_same_parts_give_the_same_numbers() {
-        assert_eq!(Dice::of(&[1, 2]).roll(), Dice::of(&[1, 2]).roll());
-        assert_ne!(Dice::of(&[1, 2]).roll(), Dice::of(&[2, 1]).roll());
-        assert_eq!(Dice::of(&[7]).guid().len(), 36);
+        assert_eq!(SeededRng::of(&[1, 2]).next_u64(), SeededRng::of(&[1, 2]).next_u64());
+        assert_ne!(SeededRng::of(&[1, 2]).next_u64(), SeededRng::of(&[2, 1]).next_u64());
+        assert_eq!(SeededRng::of(&[7]).guid().len(), 36);
     }
 
     #[test]
     fn bounds_and_shares_hold() {
-        let mut dice = Dice::of(&[3]);
-        assert!((0..1000).all(|_| (5..=7).contains(&dice.between(5, 7))));
-        assert!((0..1000).all(|_| !dice.chance(0.0) && dice.chance(1.0)));
-        let hits = (0..10_000).filter(|_| dice.chance(0.1)).count();
+        let mut rng = SeededRng::of(&[3]);
+        assert!((0..1000).all(|_| (5..=7).contains(&rng.between(5, 7))));
+        assert!((0..1000).all(|_| !rng.chance(0.0) && rng.chance(1.0)));
+        let hits = (0..10_000).filter(|_| rng.chance(0.1)).count();
         assert!((800..1200).contains(&hits), "{hits}");
-        assert_eq!(dice.pick::<u8>(&[]), 0);
+        assert_eq!(rng.pick::<u8>(&[]), 0);
     }
 }

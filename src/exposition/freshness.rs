@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lines::Lines;
-use super::subject::{Context, Subject};
+use super::customer_view::{CustomerView, RenderContext};
+use super::family_writer::FamilyWriter;
 use super::syntax::unix_time;
 use crate::catalog;
 use crate::domain::Collector;
@@ -23,7 +23,7 @@ pub(super) struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
 
 impl Targets {
     /// Adds the targets of a customer.
-    pub(super) fn count(&mut self, context: &Context<'_>, customer: &Customer) {
+    pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
             let collector = question.collector();
             let max_age = context.inventory.max_age(collector);
@@ -49,7 +49,7 @@ impl Targets {
 }
 
 /// The families of all partners.
-pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<Lines> {
+pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<FamilyWriter> {
     let mut families: Vec<_> = collectors(partners, now).into();
     families.extend(listings(partners, correction));
     families
@@ -65,14 +65,14 @@ pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Ti
 }
 
 /// It is served longer than the values, so that staleness is visible before they disappear.
-pub(super) fn last_success(subjects: &[Subject<'_>]) -> Lines {
-    let mut last_success = Lines::new(&catalog::COLLECTOR_LAST_SUCCESS);
-    for subject in subjects {
-        let Context { inventory, correction, .. } = subject.context;
+pub(super) fn last_success(views: &[CustomerView<'_>]) -> FamilyWriter {
+    let mut last_success = FamilyWriter::new(&catalog::COLLECTOR_LAST_SUCCESS);
+    for view in views {
+        let RenderContext { inventory, correction, .. } = view.context;
         for collector in inventory.collectors.enabled() {
             let labels = last_success.labels(&[collector.as_str()]);
-            let value = subject.customer.last_success(collector).map(|seen| corrected(seen, correction));
-            last_success.push_of(subject, &labels, value);
+            let value = view.customer.last_success(collector).map(|seen| corrected(seen, correction));
+            last_success.push_of(view, &labels, value);
         }
     }
     last_success
@@ -82,10 +82,10 @@ fn corrected(seen: Timestamp, correction: SignedDuration) -> f64 {
     unix_time(seen.saturating_add(correction).unwrap_or(seen))
 }
 
-fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [Lines; 3] {
-    let mut interval = Lines::new(&catalog::COLLECTOR_INTERVAL);
-    let mut max_age = Lines::new(&catalog::COLLECTOR_MAX_AGE);
-    let mut targets = Lines::new(&catalog::COLLECTOR_TARGETS);
+fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
+    let mut interval = FamilyWriter::new(&catalog::COLLECTOR_INTERVAL);
+    let mut max_age = FamilyWriter::new(&catalog::COLLECTOR_MAX_AGE);
+    let mut targets = FamilyWriter::new(&catalog::COLLECTOR_TARGETS);
     for Summary { inventory: Inventory { partner, collectors, listing, .. }, targets: of_customers, .. } in partners {
         for collector in collectors.enabled() {
             let schedule = collectors.schedule(collector);
@@ -106,9 +106,9 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [Lines; 3] {
     [interval, max_age, targets]
 }
 
-fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [Lines; 2] {
-    let mut last_success = Lines::new(&catalog::DISCOVERY_LAST_SUCCESS);
-    let mut customers = Lines::new(&catalog::CUSTOMERS);
+fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [FamilyWriter; 2] {
+    let mut last_success = FamilyWriter::new(&catalog::DISCOVERY_LAST_SUCCESS);
+    let mut customers = FamilyWriter::new(&catalog::CUSTOMERS);
     for partner in partners {
         let Inventory { partner: name, listing, .. } = partner.inventory;
         let labels = customers.labels(&[name.as_str()]);

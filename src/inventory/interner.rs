@@ -7,27 +7,27 @@ use crate::domain::SubscriptionKind;
 
 /// Every key that was in use at the last sweep.
 #[derive(Default)]
-struct Kinds {
+struct Interner {
     known: HashSet<Arc<SubscriptionKind>>,
     /// The number of keys at which unused ones are dropped.
-    room: usize,
+    sweep_threshold: usize,
 }
 
 /// Below this number of keys, no sweep is needed.
-const LEAST_ROOM: usize = 1024;
+const MIN_SWEEP_THRESHOLD: usize = 1024;
 
-static KINDS: Mutex<Option<Kinds>> = Mutex::new(None);
+static INTERNER: Mutex<Option<Interner>> = Mutex::new(None);
 
 /// Returns the shared `Arc` of an equal key.
-pub(super) fn shared(kind: Arc<SubscriptionKind>) -> Arc<SubscriptionKind> {
-    let mut kinds = KINDS.lock().unwrap_or_else(PoisonError::into_inner);
-    let Kinds { known, room } = kinds.get_or_insert_default();
+pub(super) fn intern(kind: Arc<SubscriptionKind>) -> Arc<SubscriptionKind> {
+    let mut interner = INTERNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let Interner { known, sweep_threshold } = interner.get_or_insert_default();
     if let Some(known) = known.get(&kind) {
         return known.clone();
     }
-    if known.len() >= *room {
+    if known.len() >= *sweep_threshold {
         known.retain(|kind| Arc::strong_count(kind) > 1);
-        *room = LEAST_ROOM.max(2 * known.len());
+        *sweep_threshold = MIN_SWEEP_THRESHOLD.max(2 * known.len());
     }
     known.insert(kind.clone());
     kind
@@ -41,12 +41,12 @@ mod tests {
     fn equal_kinds_are_one_and_what_nobody_has_is_dropped() {
         let kind =
             |service: &str| Arc::new(SubscriptionKind { service: service.into(), ..SubscriptionKind::default() });
-        let first = shared(kind("kept"));
-        for number in 0..10 * LEAST_ROOM {
-            shared(kind(&number.to_string()));
+        let first = intern(kind("kept"));
+        for number in 0..10 * MIN_SWEEP_THRESHOLD {
+            intern(kind(&number.to_string()));
         }
-        assert!(Arc::ptr_eq(&first, &shared(kind("kept"))));
-        let kept = KINDS.lock().unwrap().as_ref().unwrap().known.len();
-        assert!(kept < 5 * LEAST_ROOM, "{kept}");
+        assert!(Arc::ptr_eq(&first, &intern(kind("kept"))));
+        let kept = INTERNER.lock().unwrap().as_ref().unwrap().known.len();
+        assert!(kept < 5 * MIN_SWEEP_THRESHOLD, "{kept}");
     }
 }

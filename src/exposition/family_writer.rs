@@ -1,19 +1,19 @@
 //! Writer for the lines of one family.
 
-use super::subject::Subject;
+use super::customer_view::CustomerView;
 use super::syntax;
 use crate::catalog::Family;
 
 /// A family and its lines so far.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct FamilyWriter {
     pub(super) family: &'static Family,
     pub(super) text: String,
     /// The number of lines.
     pub(super) count: u64,
 }
 
-impl Lines {
+impl FamilyWriter {
     /// A family without series.
     pub(super) fn new(family: &'static Family) -> Self {
         Self { family, text: String::new(), count: 0 }
@@ -35,9 +35,9 @@ impl Lines {
     }
 
     /// Adds a series of a customer, if it has a value. `labels` contains the labels after the customer's id.
-    pub(super) fn push_of(&mut self, subject: &Subject<'_>, labels: &str, value: Option<f64>) {
+    pub(super) fn push_of(&mut self, view: &CustomerView<'_>, labels: &str, value: Option<f64>) {
         let comma = if labels.is_empty() { "" } else { "," };
-        self.write([&subject.identity, comma, labels, subject.extra_labels(self.family)], value);
+        self.write([&view.identity, comma, labels, view.extra_labels(self.family)], value);
     }
 
     fn write<const N: usize>(&mut self, labels: [&str; N], value: Option<f64>) {

@@ -11,7 +11,7 @@ use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
 /// The render context: everything that a customer's lines depend on besides the customer.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct RenderContext<'a> {
     /// The partner's inventory; the customers in it are not used.
     pub(super) inventory: &'a Inventory,
     /// Whether every series of a customer has its name as a label.
@@ -22,8 +22,8 @@ pub(super) struct Context<'a> {
 }
 
 /// One customer of one partner.
-pub(super) struct Subject<'a> {
-    pub(super) context: Context<'a>,
+pub(super) struct CustomerView<'a> {
+    pub(super) context: RenderContext<'a>,
     pub(super) customer: &'a Customer,
     /// The labels `partner` and `customer_id`, which come first on every series of the customer.
     pub(super) identity: String,
@@ -39,9 +39,9 @@ pub(super) struct Subject<'a> {
     pub(super) next_expiry: Option<Timestamp>,
 }
 
-impl<'a> Subject<'a> {
-    pub(super) fn new(context: Context<'a>, customer: &'a Customer) -> Self {
-        let Context { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
+impl<'a> CustomerView<'a> {
+    pub(super) fn new(context: RenderContext<'a>, customer: &'a Customer) -> Self {
+        let RenderContext { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
         let mut identity = String::new();
         syntax::write_label(&mut identity, "partner", partner.as_str());
         syntax::write_label(&mut identity, "customer_id", customer.id.as_str());
