@@ -1,6 +1,6 @@
 //! The state file format: encodes and decodes the known values of every partner. docs/state.md describes it.
 //!
-//! A file is one gzip member of JSON lines: a head ([`rows::Head`]), then for each partner a row and the rows of its
+//! A file is one gzip member of JSON lines: a head (`rows::Head`), then for each partner a row and the rows of its
 //! customers. Decoding returns the whole state or an error ([`DecodeError`]). It does not panic on any input, and it
 //! holds one row at a time besides the result. All customers are decoded as discovered ones: which customers are
 //! configured depends on the current configuration.
