@@ -1,4 +1,4 @@
-//! Rendering, one change, and the assembly of a scrape, at 10,000, 100,000 and 1,000,000 series.
+//! Benchmarks: full rendering, one change, and the assembly of a scrape, at 10,000, 100,000 and 1,000,000 series.
 //!
 //! `cargo bench --bench exposition`
 
@@ -17,7 +17,7 @@ fn main() {
     divan::main();
 }
 
-/// All of it, from nothing.
+/// A full rendering.
 #[divan::bench(args = SERIES, sample_count = 5, sample_size = 1)]
 fn render(bencher: Bencher<'_, '_>, series: u32) {
     let inventories = [inventory(customers_for(series))];
@@ -42,31 +42,31 @@ fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
     });
 }
 
-/// One customer's new numbers.
+/// Changed values of one customer.
 #[divan::bench(args = SERIES, sample_count = 200, sample_size = 1)]
 fn one_change(bencher: Bencher<'_, '_>, series: u32) {
     update(bencher, series, 1, true);
 }
 
-/// A poll that found the same numbers: only the time of the last success moves.
+/// A poll with unchanged values: only the time of the last success changes.
 #[divan::bench(args = SERIES, sample_count = 200, sample_size = 1)]
 fn one_poll_without_change(bencher: Bencher<'_, '_>, series: u32) {
     update(bencher, series, 1, false);
 }
 
-/// Nothing was polled.
+/// No poll.
 #[divan::bench(args = SERIES, sample_count = 200, sample_size = 1)]
 fn no_poll(bencher: Bencher<'_, '_>, series: u32) {
     update(bencher, series, 0, false);
 }
 
-/// A tenth of a second at 100 answers a second.
+/// A tenth of a second at 100 responses per second.
 #[divan::bench(args = SERIES, sample_count = 100, sample_size = 1)]
 fn ten_changes(bencher: Bencher<'_, '_>, series: u32) {
     update(bencher, series, 10, true);
 }
 
-/// What a scrape does before its bytes are sent, without the exporter's own families.
+/// The work of a scrape before its bytes are sent, without the exporter's own families.
 #[divan::bench(args = SERIES)]
 fn scrape(bencher: Bencher<'_, '_>, series: u32) {
     let exposition = Exposition::render(&[inventory(customers_for(series))], false, noon());

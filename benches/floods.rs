@@ -1,8 +1,8 @@
-//! How fast scrapes are while the API floods the exporter, against the same flood sent to another process.
+//! Measures scrape latency while the API floods the exporter, compared with the same flood to another process.
 //!
-//! `cargo bench --bench floods [-- SECONDS]`. The attackers are processes at `nice 19`. In the column "dummy" a process
-//! that reads and forgets is flooded while the exporter is scraped; in "exporter" it is the same exporter, whose four
-//! partners beside the honest one had nobody to ask before a reload.
+//! `cargo bench --bench floods [-- SECONDS]`. The attackers are processes at `nice 19`. In the column "dummy", a
+//! process that reads and discards is flooded while the exporter is scraped; in "exporter" it is the same exporter,
+//! whose four partners besides the normal one had no server to connect to before a reload.
 
 #![allow(
     clippy::disallowed_methods,
@@ -33,9 +33,9 @@ use floods::Flood;
 use support::{Exporter, Simulated, config, of, today};
 
 const PARTNERS: usize = 4;
-/// Between two scrapes.
+/// The time between two scrapes.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Of each flooded request.
+/// The timeout of each flooded request.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() {
@@ -82,7 +82,7 @@ fn main() {
     }
 }
 
-/// This program in another role, killed when it is dropped.
+/// This program in another role, killed on drop.
 struct Role(Child);
 
 fn role(arguments: &[&str], nice: bool) -> Role {
@@ -101,7 +101,7 @@ impl Drop for Role {
     }
 }
 
-/// Says where it floods, and does until it is killed.
+/// Prints its address and floods until it is killed.
 fn attack(flood: Flood) {
     println!("{}", floods::serve(flood));
     std::io::stdout().flush().unwrap();
@@ -110,7 +110,7 @@ fn attack(flood: Flood) {
     }
 }
 
-/// Asks as often as the flooded partners do, reads until the same deadline and forgets.
+/// Sends requests as often as the flooded partners do, reads until the same deadline and discards the data.
 fn read_and_forget(address: SocketAddr) {
     std::thread::scope(|scope| {
         for _ in 0..PARTNERS {
@@ -178,7 +178,7 @@ impl Times {
     }
 }
 
-/// Scrapes on a new connection each time, as the plainest scraper does.
+/// Scrapes on a new connection each time.
 fn scrape(exporter: &Exporter, seconds: u64) -> Times {
     let address: SocketAddr = exporter.url["http://".len()..].parse().unwrap();
     let (end, mut times) = (Instant::now() + Duration::from_secs(seconds), Times { sorted: vec![], failed: 0 });

@@ -1,7 +1,7 @@
-//! Resident memory of all that is known of a partner, its queue and its exposition: at rest, and while polls go on.
+//! Measures the resident memory of a partner's values, its poll queue and its exposition: at rest, and during polling.
 //!
-//! `cargo bench --bench memory [SERIES [SECONDS]]`, 1,000,000 series and a minute of polls by default. Every poll gives
-//! other numbers; ten are published together.
+//! `cargo bench --bench memory [SERIES [SECONDS]]`, by default 1,000,000 series and a minute of polls. Every poll
+//! returns other numbers; ten polls are published together.
 
 #![allow(
     clippy::disallowed_methods,
@@ -22,7 +22,7 @@ use jiff::SignedDuration;
 use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
 use tokio::sync::watch;
 
-/// As in the binary.
+/// The same allocator as in the binary.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
@@ -70,7 +70,7 @@ fn main() {
     let (mut second, mut polls, mut updates, mut spent) = (0, 0, 0, Duration::ZERO);
     let began = Instant::now();
     let mut told = 0;
-    // Not in the order of the ids, as in life.
+    // Not in the order of the ids, as in practice.
     let mut next = ids.iter().step_by(7).chain(ids.iter().step_by(11)).cycle();
     while told < seconds {
         second += 1;

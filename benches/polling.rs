@@ -1,4 +1,4 @@
-//! Reading a page of the service list, and the queue with a million targets.
+//! Benchmarks: decoding a page of the service list, and the poll queue with a million targets.
 //!
 //! `cargo bench --bench polling`
 
@@ -20,7 +20,7 @@ fn main() {
     divan::main();
 }
 
-/// 100 customers with 8 subscriptions each, as live answers have them.
+/// 100 customers with 8 subscriptions each, in the format of live responses.
 fn page() -> String {
     let services = ["Cloud Backup for Microsoft 365", "Cloud Governance", "Opus", "Fly"];
     let product = |index: usize| {
@@ -59,7 +59,7 @@ fn target(index: i64) -> Target {
     Target::Customer(CustomerId::from(format!("{index:036}").as_str()), Question::TenantSeats(TenantType::Microsoft365))
 }
 
-/// The target that is due longest is taken, and put back an interval and some chance later, as the backoff has it.
+/// Takes the longest overdue target, and reschedules it one interval plus jitter later, as the backoff does.
 #[divan::bench(args = TARGETS, sample_count = 100, sample_size = 1000)]
 fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
     let mut queue = PollQueue::default();
@@ -74,7 +74,7 @@ fn take_and_put_back(bencher: Bencher<'_, '_>, targets: i64) {
     });
 }
 
-/// From nothing: what a restart does.
+/// Builds the queue from nothing, as a restart does.
 #[divan::bench(args = TARGETS, sample_count = 3, sample_size = 1)]
 fn fill(bencher: Bencher<'_, '_>, targets: i64) {
     let all: Vec<_> = (0..targets).map(target).collect();

@@ -1,7 +1,8 @@
-//! `/metrics` of a simulated partner for a comparison of scrapes: nothing is polled, the bytes are the daemon's own.
+//! Serves `/metrics` of a simulated partner for a comparison of scrapes. It does not poll; the bytes are those of the
+//! daemon.
 //!
-//! `cargo bench --bench serve -- PORT SERIES [CHANGES_PER_SECOND] [FOLDER]` serves until it is killed. It says what
-//! memory it takes, and leaves in the folder what a scrape holds, as text and as gzip, for another server to send.
+//! `cargo bench --bench serve -- PORT SERIES [CHANGES_PER_SECOND] [FOLDER]` serves until it is killed. It prints its
+//! memory usage, and writes the response of a scrape to the folder, as text and as gzip, for another server to send.
 
 #![allow(
     clippy::disallowed_methods,
@@ -26,7 +27,7 @@ use prometheus::process_collector::ProcessCollector;
 use support::{cpu_time, customers_for, inventory, noon, poll, resident, some_ids};
 use tokio::sync::watch;
 
-/// As in the binary.
+/// The same allocator as in the binary.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 

@@ -1,7 +1,7 @@
-//! What holds whatever comes from outside: a function for each fuzz target, each of which panics where it does not.
+//! Properties for any external input: one function per fuzz target, which panics if a property is violated.
 //!
-//! This file stands once and is built twice: by `fuzz_targets/*.rs` for the fuzzer, by `tests/corpus.rs` for a plain
-//! `cargo test`, which replays `corpus/`.
+//! This file is compiled twice: by `fuzz_targets/*.rs` for the fuzzer, and by `tests/corpus.rs` for a plain `cargo
+//! test`, which replays `corpus/`.
 
 #![allow(dead_code, reason = "each fuzz target uses one function")]
 #![allow(clippy::float_cmp, reason = "what is read again is the same number")]
@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use self::notation::{customer_json, quantity, tenant_json};
 use self::served::{answered, customer_with_labels_is_served, inventory, label, served, values};
 
-/// A secret that seeds and dictionaries hold.
+/// A secret that is in the seeds and dictionaries.
 const CANARY: &str = "canary-0123456789";
 
 // Endpoints.
@@ -127,7 +127,7 @@ fn product(
     );
 }
 
-/// The identity service's answer, and what error bodies say.
+/// Token responses and error bodies.
 pub(crate) fn token(body: &[u8]) {
     match decode::token(body) {
         Ok(token) => {
@@ -137,7 +137,7 @@ pub(crate) fn token(body: &[u8]) {
             assert!(text.len() < 16 || !format!("{token:?}").contains(text), "{token:?}");
         }
         Err(malformed) => {
-            // As many words as there are in the program: nothing of the body.
+            // Only words of the program: nothing of the body.
             let message = malformed.to_string();
             assert!(message.starts_with("expected ") && message.len() < 80 && message.is_ascii(), "{message}");
             assert!(!message.contains(CANARY), "{message}");
@@ -166,7 +166,7 @@ pub(crate) fn token(body: &[u8]) {
     }
 }
 
-/// A state file; and the same bytes as its rows, which a checksum would stop.
+/// A state file; and the same bytes as its decompressed rows, which a checksum would otherwise reject.
 pub(crate) fn state_file(file: &[u8]) {
     let rows = State::read_rows(&mut &*file).expect("memory can be read");
     for state in [State::decode(file), rows].into_iter().flatten() {
@@ -185,7 +185,7 @@ pub(crate) fn state_file(file: &[u8]) {
 /// A whole file.
 pub(crate) fn config(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
-    // Devices may never end; nothing else outside of the text is looked at, whatever files it names.
+    // Devices may never end. No other file that it names matters.
     if ["/dev", "/proc", "/sys"].iter().any(|folder| text.contains(folder)) {
         return;
     }
@@ -195,7 +195,7 @@ pub(crate) fn config(text: &[u8]) {
             let again = Config::parse(&shown, Path::new("")).unwrap_or_else(|errors| panic!("{errors}\n{shown}"));
             assert_eq!(again.to_redacted_yaml(), shown);
             assert_eq!(again.collectors, config.collectors);
-            // Where the canary stands nowhere but as a secret, it is shown nowhere.
+            // If the canary occurs only as a secret, no output contains it.
             let secrets = config.partners.iter().filter(|partner| match &partner.credential {
                 Credential::ClientSecret { source: SecretSource::Value(secret), .. } => {
                     secret.expose_secret() == CANARY
@@ -224,7 +224,7 @@ pub(crate) fn config(text: &[u8]) {
     }
 }
 
-/// Durations, globs, URLs and secrets, one in each line, in a configuration that is well-formed but for them.
+/// Durations, globs, URLs and secrets, one per line, in an otherwise valid configuration.
 pub(crate) fn scalars(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     let mut lines = text.split('\n');
@@ -267,14 +267,14 @@ pub(crate) fn scalars(text: &[u8]) {
                 "{url}"
             );
         }
-        // It may hold a password.
+        // It may contain a password.
         Err(errors) => assert!(!errors.to_string().contains(CANARY), "{errors}"),
     }
 }
 
-// The web.
+// Web requests and the web configuration.
 
-/// The file of `--web.config.file`. Devices are left alone: reading one is not what is looked at.
+/// The file of `--web.config.file`. Devices are excluded: reading one is not part of this property.
 pub(crate) fn web_config(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
     if ["/dev", "/proc", "/sys"].iter().any(|folder| text.contains(folder)) {
@@ -311,7 +311,7 @@ pub(crate) fn accept_encoding(header: &[u8]) {
     assert!(!accepts_gzip(Some(&format!("gzip;q=0,{header}"))), "{header:?}");
 }
 
-/// The headers `Retry-After` and `Date`, each on a line.
+/// The headers `Retry-After` and `Date`, one per line.
 pub(crate) fn retry_after(headers: &[u8]) {
     let Ok(headers) = std::str::from_utf8(headers) else { return };
     let (value, date) = headers.split_once('\n').map_or((headers, None), |(value, date)| (value, Some(date)));
@@ -344,7 +344,7 @@ pub(crate) fn query(query: &[u8]) {
     }
 }
 
-/// The value, with what was left out looked at.
+/// Returns the value, after reading the omitted values too.
 fn decoded<T>(result: Result<decode::Decoded<T>, decode::Malformed>) -> Option<T> {
     match result {
         Ok(decoded) => {

@@ -1,18 +1,18 @@
-//! Every metric of this exporter in one table: whoever counts or renders takes name, help and labels from here.
+//! The metric catalogue: name, type, HELP text and labels of every metric of this exporter.
 //!
-//! Ids are on every series; names stand once, in the `_info` series. A gauge's help says which field of which endpoint
-//! it comes from, and that it is polled, not read at scrape time.
+//! Every series has ids as labels; names appear once, in the `_info` series. The help of a gauge names the field and
+//! the endpoint that it comes from, and says that it is polled and not read at scrape time.
 
-/// What a family holds.
+/// The metric type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Goes up and down.
+    /// A gauge.
     Gauge,
-    /// Only goes up; the name ends in `_total`.
+    /// A counter; the name ends in `_total`.
     Counter,
-    /// Buckets, sum and count.
+    /// A histogram: buckets, sum and count.
     Histogram,
-    /// Always 1, its labels are the content; the name ends in `_info`.
+    /// Always 1, with the content in its labels; the name ends in `_info`.
     Info,
 }
 
@@ -21,22 +21,22 @@ pub enum Kind {
 pub struct Family {
     /// The full name, `_total` and `_info` included.
     pub name: &'static str,
-    /// One sentence or two; no line breaks.
+    /// One or two sentences without line breaks.
     pub help: &'static str,
-    /// Its type.
+    /// The metric type.
     pub kind: Kind,
-    /// The labels that every series of it has, in order; a customer's configured labels come after them.
+    /// The labels of every series, in order; the configured labels of a customer follow them.
     pub labels: &'static [&'static str],
 }
 
-/// The unit that a family's name ends in, if it is one that OpenMetrics knows.
+/// The unit suffix of a family's name, if OpenMetrics defines that unit.
 #[must_use]
 pub fn unit_of(name: &str) -> Option<&'static str> {
     let base = name.strip_suffix("_total").unwrap_or(name);
     ["seconds", "bytes"].into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
 }
 
-/// For the counters and gauges that rooms keep on the `prometheus` crate.
+/// For the counters and gauges that other modules register with the `prometheus` crate.
 impl From<&Family> for prometheus::Opts {
     fn from(family: &Family) -> Self {
         Self::new(family.name, family.help)
@@ -56,7 +56,7 @@ macro_rules! families {
 }
 
 families! {
-    // From the API.
+    // Values from the API.
     CUSTOMER_INFO = Info "avepoint_customer_info" ["partner", "customer_id", "customer_name"]
         "A known customer; its name is organization of the service list (endpoint services) or comes from the configuration. Always 1.";
     CUSTOMER_SEATS_ASSIGNED = Gauge "avepoint_customer_seats_assigned" ["partner", "customer_id", "tenant_type"]
@@ -74,7 +74,7 @@ families! {
     PRODUCT_SEATS_AVAILABLE = Gauge "avepoint_product_seats_available" ["partner", "customer_id", "product_type", "product"]
         "Seats of the product that the API calls available: availableUserSeat of endpoint products_available, as last polled. Not comparable with assigned seats.";
     SUBSCRIPTION_INFO = Info "avepoint_subscription_info" ["partner", "customer_id", "subscription_id", "service_name", "subscription_model", "storage", "retention", "source", "payment_type", "subscription_name", "package"]
-        "A row of the customer's service list (endpoint services, as last polled); what does not apply is empty. Always 1.";
+        "A row of the customer's service list (endpoint services, as last polled); labels that do not apply are empty. Always 1.";
     SUBSCRIPTION_SEATS_PURCHASED = Gauge "avepoint_subscription_seats_purchased" ["partner", "customer_id", "subscription_id", "service_name"]
         "Seats purchased: purchasedUserSeats of endpoint services, as last polled; +Inf if unlimited.";
     SUBSCRIPTION_UNITS_PURCHASED = Gauge "avepoint_subscription_units_purchased" ["partner", "customer_id", "subscription_id", "service_name"]
@@ -90,7 +90,7 @@ families! {
     SUBSCRIPTION_CAPACITY_PROTECTED = Gauge "avepoint_subscription_capacity_protected_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
         "Capacity protected: protectedCapacity of endpoint services, as last polled.";
     SUBSCRIPTION_CAPACITY_PER_SEAT = Gauge "avepoint_subscription_capacity_per_seat_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
-        "Capacity that each seat may fill: N GB of a subscriptionModel of endpoint services that reads N GB/User/Year, 1 GB read as 2^30 bytes, as last polled.";
+        "Storage capacity per seat: N GB of a subscriptionModel of endpoint services that reads N GB/User/Year, 1 GB read as 2^30 bytes, as last polled.";
     SUBSCRIPTION_STORAGE_CONSUMED = Gauge "avepoint_subscription_storage_consumed_bytes" ["partner", "customer_id", "subscription_id", "service_name"]
         "Storage consumed: consumedStorage of endpoint services, as last polled.";
     SUBSCRIPTION_SEATS_CHANGE = Gauge "avepoint_subscription_seats_change" ["partner", "customer_id", "subscription_id", "service_name"]
@@ -100,7 +100,7 @@ families! {
     SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds" ["partner", "customer_id", "subscription_id", "service_name"]
         "When the contract ends, Unix time: contractEndDate of endpoint services, as last polled.";
 
-    // Freshness and health of collection.
+    // Freshness and health of the collection.
     COLLECTOR_LAST_SUCCESS = Gauge "avepoint_collector_last_success_timestamp_seconds" ["partner", "customer_id", "collector"]
         "When the customer's data of this collector was last read, Unix time: the oldest last success among its targets that are not absent.";
     COLLECTOR_INTERVAL = Gauge "avepoint_collector_interval_seconds" ["partner", "collector"]
@@ -108,7 +108,7 @@ families! {
     COLLECTOR_MAX_AGE = Gauge "avepoint_collector_max_age_seconds" ["partner", "collector"]
         "The configured age at which a value that could not be renewed is no longer served.";
     COLLECTOR_TARGETS = Gauge "avepoint_collector_targets" ["partner", "collector", "state"]
-        "Targets by state: pending (never polled), absent (the customer has no such thing), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
+        "Targets by state: pending (never polled), absent (the customer does not have it), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
     COLLECTOR_POLLS = Counter "avepoint_collector_polls_total" ["partner", "collector"]
         "Finished polls of targets, failed ones included.";
     COLLECTOR_POLL_FAILURES = Counter "avepoint_collector_poll_failures_total" ["partner", "collector", "reason"]
@@ -126,7 +126,7 @@ families! {
     API_REQUEST_FAILURES = Counter "avepoint_api_request_failures_total" ["partner", "operation", "reason"]
         "HTTP requests that failed, retried ones included; 404 that means absence is not a failure.";
     API_REQUEST_DURATION = Histogram "avepoint_api_request_duration_seconds" ["partner", "operation"]
-        "Time from sending a request to its complete answer or its failure.";
+        "Time from sending a request to its complete response or its failure.";
     API_RETRIES = Counter "avepoint_api_retries_total" ["partner", "operation"]
         "Requests that repeated a failed one.";
     API_THROTTLED = Gauge "avepoint_api_throttled" ["partner"]
@@ -134,9 +134,9 @@ families! {
     API_THROTTLED_SECONDS = Counter "avepoint_api_throttled_seconds_total" ["partner"]
         "Time that requests of the app registration were paused after a 429.";
     API_RATE_LIMIT = Gauge "avepoint_api_rate_limit_requests_per_second" ["partner"]
-        "The rate that all requests of the app registration are held to now; lower than configured after a 429, and growing back.";
+        "The current rate limit of all requests of the app registration; lower than configured after a 429, then rising again.";
     COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
-        "Requests that keep the intervals of the present targets: the least; compare with avepoint_api_rate_limit_requests_per_second.";
+        "The minimum request rate that the intervals of the current targets need; compare with avepoint_api_rate_limit_requests_per_second.";
     AUTH_TOKEN_EXPIRATION = Gauge "avepoint_auth_token_expiration_timestamp_seconds" ["partner", "scope"]
         "When the last access token of the app registration expires or expired, Unix time; absent before the first.";
     AUTH_TOKEN_REQUESTS = Counter "avepoint_auth_token_requests_total" ["partner", "scope"]
@@ -146,7 +146,7 @@ families! {
     AUTH_CREDENTIAL_EXPIRATION = Gauge "avepoint_auth_credential_expiration_timestamp_seconds" ["partner", "credential"]
         "When the partner's own credential expires, Unix time: notAfter of the certificate, or the configured date of the client secret.";
     UNREADABLE_VALUES = Counter "avepoint_unreadable_values_total" ["partner", "field"]
-        "Values of the API that could not be read and were left out, by field.";
+        "Values of the API that could not be read and were omitted, by field.";
     BUILD_INFO = Info "avepoint_exporter_build_info" ["version", "revision", "rustc"]
         "The build that is running. Always 1.";
     CONFIG_RELOAD_SUCCESSFUL = Gauge "avepoint_exporter_config_last_reload_successful" []
@@ -158,21 +158,21 @@ families! {
     STATE_SAVE_FAILURES = Counter "avepoint_exporter_state_save_failures_total" []
         "Attempts to write the state file that failed; absent without one.";
     STATE_RESTORE_SUCCESSFUL = Gauge "avepoint_exporter_state_restore_successful" []
-        "0 if the state file could not be used at the start (set aside, or not readable), else 1; absent without one.";
+        "0 if the state file could not be used at the start (quarantined, or not readable), else 1; absent without one.";
     PANICS = Counter "avepoint_exporter_panics_total" ["task"]
         "Panics, each of them a bug: poll, render, state (restoring or saving), connection (serving a peer) or other. Each has a log line.";
     LEADING = Gauge "avepoint_exporter_leading" []
         "1 while this exporter polls; one without replicas always does.";
     TASKS = Gauge "avepoint_exporter_tasks" []
-        "Tasks of the asynchronous runtime that have not ended: those of its own, polls under way, and about one for each connection.";
+        "Running tasks of the asynchronous runtime: its own, polls in flight, and about one per connection.";
     SERIES = Gauge "avepoint_exporter_series" []
         "Series rendered from the inventory; the exporter's own are not counted.";
     SCRAPES = Counter "avepoint_exporter_scrapes_total" []
-        "Answers sent on the telemetry path.";
+        "Responses sent on the telemetry path.";
 }
 
-/// Label names that a customer's configured labels may not take: those of the families that carry them, and those that
-/// Prometheus sets on targets or uses inside.
+/// Label names that a customer's configured labels must not use: the labels of the families that carry them, and the
+/// labels that Prometheus sets on targets or uses internally.
 #[must_use]
 pub fn is_taken(label: &str) -> bool {
     const PROMETHEUS: [&str; 5] = ["job", "instance", "le", "quantile", "exported_job"];

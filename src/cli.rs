@@ -27,23 +27,23 @@ pub struct Cli {
 pub enum Command {
     /// Run the daemon against a simulated partner: no configuration, no credentials, no network
     Demo(World),
-    /// Poll everything once, print it and exit; exit code 0 only if all was read
+    /// Poll everything once, print it and exit; the exit code is 0 only if everything was read
     Once {
-        /// How to print it
+        /// Output format
         #[arg(long, value_enum, default_value_t = OnceFormat::Prometheus)]
         format: OnceFormat,
     },
-    /// Validate the configuration and print what polling costs against the budget
+    /// Validate the configuration and compare the requests that it needs with the budget
     Check {
-        /// Also get a token and list the customers of every partner
+        /// Also get a token, and list the customers of every partner
         #[arg(long)]
         online: bool,
     },
-    /// List the customers that the app registrations see, as YAML to paste under customers.list
+    /// List the customers that the app registrations can see, as YAML for customers.list
     Discover,
     /// Run only the simulated Elements API, on --web.listen-address
     Simulate(World),
-    /// Print the completion script of a shell
+    /// Print a shell completion script
     Completion {
         /// The shell
         shell: Shell,
@@ -51,7 +51,7 @@ pub enum Command {
     /// Write the man pages, for packages
     #[command(hide = true)]
     Man {
-        /// Where to; the folder must exist
+        /// The output folder, which must exist
         #[arg(value_name = "DIRECTORY")]
         directory: PathBuf,
     },
@@ -60,16 +60,16 @@ pub enum Command {
 /// The simulated world of `demo` and `simulate`.
 #[derive(Clone, Debug, Args)]
 pub struct World {
-    /// Customers of the simulated partner, two of them with names that attack; without it, a small believable one
+    /// Number of simulated customers, two of them with hostile names; by default a small realistic partner
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub customers: Option<u32>,
-    /// The same seed makes the same customers
+    /// Seed of the simulated data; the same seed gives the same customers
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// What goes wrong
+    /// Fault profile
     #[arg(long, value_name = "PROFILE", default_value = "none", value_parser = PossibleValuesParser::new(PROFILES))]
     pub faults: String,
-    /// How much faster than the clock seats move; 0 holds them still
+    /// Speed of seat changes relative to real time; 0 stops them
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub time_scale: u32,
 }
@@ -83,41 +83,41 @@ pub enum OnceFormat {
     Openmetrics,
     /// One JSON document
     Json,
-    /// For people
+    /// Human-readable tables
     Table,
 }
 
 /// Flags that every command takes.
 #[derive(Debug, Args)]
 pub struct Flags {
-    /// The configuration
+    /// Path of the configuration file
     #[arg(long = "config.file", global = true, value_name = "PATH", default_value = "config.yaml")]
     pub config_file: PathBuf,
-    /// Where to listen, as host:port or :port for every address; repeatable
+    /// Address to listen on, as host:port, or :port for all addresses; repeatable
     #[arg(long = "web.listen-address", global = true, value_name = "ADDRESS", default_value = ":10120")]
     pub listen_addresses: Vec<String>,
-    /// The path of the metrics
+    /// Path of the metrics endpoint
     #[arg(long = "web.telemetry-path", global = true, value_name = "PATH", default_value = "/metrics")]
     pub telemetry_path: String,
-    /// TLS, basic auth, headers and a rate limit, in the format of Prometheus' exporter-toolkit
+    /// Path of the web configuration (TLS, basic auth, headers, rate limit), in the format of Prometheus' exporter-toolkit
     #[arg(long = "web.config.file", global = true, value_name = "PATH", default_value = "")]
     pub web_config_file: OsString,
-    /// The URL by which others reach this exporter, if a proxy gives it a path
+    /// The external URL of this exporter, for example behind a reverse proxy
     #[arg(long = "web.external-url", global = true, value_name = "URL", default_value = "")]
     pub external_url: String,
-    /// The path under which everything is; without it, the path of --web.external-url
+    /// Prefix of all paths; by default the path of --web.external-url
     #[arg(long = "web.route-prefix", global = true, value_name = "PATH", default_value = "")]
     pub route_prefix: String,
-    /// Take the listening sockets from systemd instead of --web.listen-address
+    /// Use the listening sockets of systemd instead of --web.listen-address
     #[arg(long = "web.systemd-socket", global = true)]
     pub systemd_socket: bool,
-    /// Answer POST /-/reload, which reads the configuration again as SIGHUP does
+    /// Enable POST /-/reload, which reloads the configuration like SIGHUP
     #[arg(long = "web.enable-lifecycle", global = true)]
     pub enable_lifecycle: bool,
-    /// Log lines of this level and above
+    /// Log messages of this level and above
     #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
     pub log_level: LogLevel,
-    /// How log lines are written, to standard error
+    /// Format of the log on standard error
     #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
     pub log_format: LogFormat,
 }
@@ -133,15 +133,15 @@ impl Flags {
 /// The least severe level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
-    /// Only what makes the exporter useless
+    /// Failures that make the exporter useless
     Error,
-    /// And what somebody should look at
+    /// Also problems that need attention
     Warn,
-    /// And what changed
+    /// Also changes of state
     Info,
-    /// And what happens all the time
+    /// Also every request and poll
     Debug,
-    /// And the libraries' own
+    /// Also messages of libraries
     Trace,
 }
 
@@ -162,7 +162,7 @@ impl From<LogLevel> for LevelFilter {
 pub enum LogFormat {
     /// key=value
     Logfmt,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 

@@ -1,8 +1,9 @@
-//! The one clock of the daemon: the wall clock at start, carried on by a clock that counts suspend (`CLOCK_BOOTTIME`).
+//! The clock of the daemon: the wall clock at start, advanced by a clock that includes suspend (`CLOCK_BOOTTIME`).
 //!
-//! Ages and due times are differences of its readings: setting the wall clock neither ages a value nor moves a poll, and
-//! a machine that was suspended finds its values as old as they are. A time becomes wall time, by [`Clock::wall`] or
-//! [`Clock::correction`], only when it is rendered or saved. Under tokio's paused time it stands still with everything else.
+//! Ages and due times are differences of its readings. Setting the wall clock therefore neither ages a value nor moves
+//! a poll, and after a suspend the values are as old as they really are. A time is converted to wall-clock time, by
+//! [`Clock::wall`] or [`Clock::correction`], only when it is rendered or saved. Under tokio's paused time it stands
+//! still like all timers.
 
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
-/// A wall clock that is off by less was not set: it is being disciplined.
+/// Smaller differences are ignored: the wall clock is being adjusted by NTP and was not set.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
-/// Timers of the runtime do not count suspend, so none sleeps longer at a time.
+/// Timers of the runtime do not count suspend, so no timer sleeps longer than this at a time.
 pub const MAX_SLEEP: Duration = Duration::from_secs(30);
 
 /// Cheap to copy; every copy reads the same time.
@@ -26,56 +27,57 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that reads the wall clock's time now.
+    /// A clock that starts at the wall clock's current time.
     #[must_use]
     pub fn start() -> Self {
         Self::following(Timestamp::now, suspended)
     }
 
-    /// A clock over these sources: the wall clock, and how long the machine has been suspended since it was booted.
+    /// A clock with these sources: the wall clock, and how long the machine has been suspended since boot.
     #[must_use]
     pub fn following(wall: fn() -> Timestamp, suspended: fn() -> Duration) -> Self {
         let (anchor, started, suspended_before) = (wall(), Instant::now(), suspended());
         Self { anchor, started, suspended, suspended_before, wall: Some(wall) }
     }
 
-    /// A clock that reads `anchor` now and that no wall clock corrects.
+    /// A clock that starts at `anchor` and is never corrected by a wall clock.
     #[must_use]
     pub fn starting_at(anchor: Timestamp) -> Self {
         Self { anchor, wall: None, ..Self::start() }
     }
 
-    /// Now.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let elapsed = self.started.elapsed() + (self.suspended)().saturating_sub(self.suspended_before);
         self.anchor.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 
-    /// What the wall clock was set forward by (negative: back) since the start, in whole seconds; zero if it was not.
+    /// How far the wall clock was set forward (negative: back) since the start, in whole seconds; zero if it was not
+    /// set.
     #[must_use]
     pub fn correction(&self) -> SignedDuration {
         let Some(wall) = self.wall else { return SignedDuration::ZERO };
         let ahead = wall().duration_since(self.now());
-        // Rounded, so that a clock that was set by whole seconds does not waver between two of them.
+        // Rounded, so that a clock that was set by whole seconds does not alternate between two values.
         let half = SignedDuration::from_millis(500 * i64::from(ahead.signum()));
         if ahead.abs() < TOLERANCE { SignedDuration::ZERO } else { SignedDuration::from_secs((ahead + half).as_secs()) }
     }
 
-    /// A time of this clock as the wall clock has it.
+    /// Converts a time of this clock to wall-clock time.
     #[must_use]
     pub fn wall(&self, at: Timestamp) -> Timestamp {
         at.saturating_add(self.correction()).unwrap_or(at)
     }
 
-    /// Now, as the wall clock has it.
+    /// The current wall-clock time.
     #[must_use]
     pub fn wall_now(&self) -> Timestamp {
         self.wall(self.now())
     }
 
-    /// Resolves at a time of this clock, at most [`MAX_SLEEP`] late where the machine was suspended meanwhile; a past time
-    /// is now.
+    /// Resolves at a time of this clock, at most [`MAX_SLEEP`] late if the machine was suspended meanwhile. A past time
+    /// resolves at once.
     pub async fn sleep_until(&self, at: Timestamp) {
         while let Ok(left) = Duration::try_from(at.duration_since(self.now()))
             && !left.is_zero()
@@ -84,7 +86,7 @@ impl Clock {
         }
     }
 
-    /// The runtime's instant of a time of this clock; a past time is now.
+    /// The runtime's instant of a time of this clock; a past time becomes the current instant.
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> Instant {
         let ahead = at.duration_since(self.now());
@@ -92,7 +94,7 @@ impl Clock {
     }
 }
 
-/// How long the machine has been suspended since it was booted, in whole seconds: what the monotonic clock does not count.
+/// How long the machine has been suspended since boot, in whole seconds. The monotonic clock does not count it.
 #[must_use]
 pub fn suspended() -> Duration {
     let read = |id| Duration::try_from(clock_gettime(id)).unwrap_or_default();

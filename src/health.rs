@@ -1,10 +1,10 @@
-//! Whether work that must go on goes on: what `/-/healthy` and the watchdog of the service manager report.
+//! Liveness: detects work that is stalled, for `/-/healthy` and the systemd watchdog.
 //!
-//! Work stands still when an attempt has been due or in flight, and none has *ended*, in success or in failure, for
-//! longer than all deadlines of one attempt together. A failed request, a failed save, a long first pass are progress;
-//! a pause that was asked for (HTTP 429) does not count.
+//! Work is stalled when an attempt has been due or in flight, and none has *ended*, in success or failure, for longer
+//! than all deadlines of one attempt together. A failed request, a failed save and a long first pass count as progress;
+//! a pause after HTTP 429 does not count as a stall.
 //!
-//! Times here are of the monotonic clock: a machine that was suspended did not stand still.
+//! Times here are of the monotonic clock, so a suspended machine does not count as stalled.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What the work itself reports. Cheap to clone; every clone is the same.
+/// The progress that the work reports. Cheap to clone; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Inner>);
 
@@ -23,38 +23,37 @@ struct Inner {
 }
 
 impl Progress {
-    /// When the next attempt is due: now while one is in flight, `None` while there is nothing to do.
+    /// When the next attempt is due: now while one is in flight, `None` if there is nothing to do.
     pub fn due(&self, at: Option<Instant>) {
         *lock(&self.0.due) = at;
     }
 
-    /// An attempt ended, in success or in failure.
+    /// Records that an attempt ended, in success or failure.
     pub fn ended(&self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Watches over one piece of work. [`Monitor::stalled`] must be called every few seconds: it sees what has changed since
-/// the last call.
+/// Monitors one kind of work. Call [`Monitor::stalled`] every few seconds: it detects changes since the last call.
 #[derive(Debug)]
 pub struct Monitor {
-    /// What the work is called in answers and logs.
+    /// The name in responses and logs.
     pub name: String,
     progress: Progress,
     limit: Duration,
-    /// The attempts that had ended when progress was last seen, and when that was.
+    /// The number of ended attempts at the last progress, and the time of it.
     last: Mutex<(u64, Instant)>,
 }
 
 impl Monitor {
-    /// `limit`: all deadlines of one attempt together.
+    /// `limit`: the sum of all deadlines of one attempt.
     #[must_use]
     pub fn new(name: impl Into<String>, progress: Progress, limit: Duration) -> Self {
         Self { name: name.into(), progress, limit, last: Mutex::new((0, Instant::now())) }
     }
 
-    /// How long the work has stood still, if that is longer than it may. `more` are attempts that are counted elsewhere;
-    /// `paused`: nothing may be attempted at the moment.
+    /// How long the work has been stalled, if that is longer than the limit. `more`: attempts that are counted
+    /// elsewhere; `paused`: no attempt is allowed at the moment.
     pub fn stalled(&self, more: u64, paused: bool) -> Option<Duration> {
         let now = Instant::now();
         let is_due = lock(&self.progress.0.due).is_some_and(|due| due <= now);
@@ -81,7 +80,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(100);
     const STEP: Duration = Duration::from_secs(5);
 
-    /// As it is checked in the daemon, every few seconds; what the last check said.
+    /// Checks every few seconds like the daemon; returns the last result.
     async fn wait(monitor: &Monitor, time: Duration, mut attempt: impl FnMut() -> (u64, bool)) -> Option<Duration> {
         let end = Instant::now() + time;
         loop {

@@ -1,7 +1,8 @@
 //! A Prometheus exporter for seats and subscriptions in AvePoint Elements.
 //!
-//! A number travels one way: `elements` asks the API, `polling` decides when, `inventory` keeps what is known and how
-//! fresh it is, `exposition` turns that into text, `web` serves it. `app` wires them; ARCHITECTURE.md is the map.
+//! Data flows in one direction: `elements` queries the API, `polling` decides when, `inventory` stores the values and
+//! their age, `exposition` renders them as text, and `web` serves it. `app` wires these modules; ARCHITECTURE.md gives
+//! the overview.
 
 pub mod app;
 pub mod catalog;
@@ -25,10 +26,10 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
-/// The version of this build, as in Cargo.toml.
+/// The version of this build, from Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What `--version` prints after the name: version, revision, when and by which compiler it was built.
+/// The output of `--version` after the name: version, revision, build time and compiler.
 pub static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     // build.rs writes a number.
     let built = env!("AVEPOINT_EXPORTER_BUILD_TIME").parse().ok().and_then(|time| Timestamp::from_second(time).ok());

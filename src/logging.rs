@@ -1,4 +1,4 @@
-//! Log set-up: one line per event on standard error, as logfmt or JSON; panics are events, too.
+//! Logging: one line per event on standard error, as logfmt or JSON; panics are events too.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -13,10 +13,10 @@ use crate::terminal::LogWriter;
 
 mod format;
 
-/// Starts logging for the rest of the process.
+/// Sets up logging for the rest of the process.
 pub fn start(level: LogLevel, format: LogFormat) {
     let ours = LevelFilter::from(level);
-    // Libraries speak up only at trace; what they log below that is theirs, not an operator's.
+    // Messages of libraries are shown only at trace level; they are not meant for operators.
     let theirs = if level == LogLevel::Trace { LevelFilter::TRACE } else { LevelFilter::ERROR.min(ours) };
     let filter = Targets::new().with_target("avepoint_exporter", ours).with_default(theirs);
     let layer = tracing_subscriber::fmt::layer()

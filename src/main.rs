@@ -7,8 +7,8 @@ use avepoint_exporter::cli::Cli;
 use avepoint_exporter::{commands, logging};
 use clap::Parser;
 
-/// Threads of the system's allocator have heaps of their own, and what is known wanders between threads as it changes:
-/// each heap would keep the gaps that it left.
+/// Threads of the system's allocator have separate heaps, and values move between threads as they change: each heap
+/// would keep the gaps that they leave.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 

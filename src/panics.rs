@@ -1,7 +1,7 @@
-//! Panics: written to the structured log and counted, whoever catches them.
+//! Panic hook: logs and counts every panic, also those that are caught.
 //!
-//! A panic unwinds and ends one task, never the process. [`install_hook`] sees every panic at the place where it happens.
-//! The counter's label is the innermost [`scope`] or [`sync_scope`] around that place, [`Task::Other`] without one.
+//! A panic unwinds and ends one task, never the process. [`install_hook`] sees every panic where it happens. The label
+//! of the counter is the innermost [`scope`] or [`sync_scope`], or [`Task::Other`] without one.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::futures::TaskLocalFuture;
 use tracing::error;
 
-/// Bytes of a panic's message that are logged.
+/// The maximum bytes of a panic message in the log.
 const MAX_MESSAGE: usize = 2000;
 
 /// The label `task` of `avepoint_exporter_panics_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Polling a target, or the loop that does.
+    /// Polling a target, or the poll loop.
     Poll,
     /// Rendering the exposition.
     Render,
@@ -47,30 +47,30 @@ impl Task {
     }
 }
 
-/// Of the process, in the order of [`Task::ALL`].
+/// Panics of this process, in the order of [`Task::ALL`].
 static COUNTS: [AtomicU64; Task::ALL.len()] = [const { AtomicU64::new(0) }; Task::ALL.len()];
 
 tokio::task_local! {
     static CURRENT: Task;
 }
 
-/// Panics so far.
+/// The number of panics so far.
 #[must_use]
 pub fn count(task: Task) -> u64 {
     COUNTS.get(task as usize).map_or(0, |count| count.load(Ordering::Relaxed))
 }
 
-/// Counts panics of this future as those of `task`.
+/// Counts panics of this future for `task`.
 pub fn scope<F: Future>(task: Task, future: F) -> TaskLocalFuture<Task, F> {
     CURRENT.scope(task, future)
 }
 
-/// Counts panics of this function as those of `task`.
+/// Counts panics of this function for `task`.
 pub fn sync_scope<T>(task: Task, function: impl FnOnce() -> T) -> T {
     CURRENT.sync_scope(task, function)
 }
 
-/// From now on panics are counted and logged. Where nothing takes log lines, the hook from before prints them.
+/// Installs the hook that counts and logs panics. If logging is not set up, the previous hook prints them.
 pub fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -96,7 +96,7 @@ fn log(task: Task, info: &PanicHookInfo<'_>) {
     error!(task = task.as_str(), location, thread, backtrace, "panic, please report it: {message}");
 }
 
-/// The text that a panic was given.
+/// The message of a panic.
 #[must_use]
 pub fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
@@ -153,7 +153,7 @@ mod tests {
         assert!(panicked.await.unwrap().unwrap_err().is_panic());
         let polling = tokio::spawn(scope(Task::Poll, async { panic!("a test of panics") }));
         assert_eq!(message(polling.await.unwrap_err().into_panic().as_ref()), "a test of panics");
-        // Other tests of this process panic, too, but not while they render.
+        // Other tests of this process panic too, but not in a render.
         assert_eq!(count(Task::Render) - before[Task::Render as usize], 1);
         assert!(count(Task::Poll) > before[Task::Poll as usize]);
     }

@@ -1,7 +1,7 @@
-//! Text from outside on a terminal: names from the API must neither steer it nor change the order in which others read.
+//! Escapes text from the API for a terminal: names must neither send control sequences nor change the text direction.
 //!
-//! What is escaped: control characters (of ASCII and of Latin-1), characters that set the direction of text, and
-//! separators and marks that cannot be seen.
+//! Escaped are control characters (ASCII and Latin-1), characters that set the direction of text, and invisible
+//! separators and marks.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -18,19 +18,19 @@ pub fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// With `\u{1b}` for an escape character and so on; line breaks, too.
+/// Writes an escape character as `\u{1b}` and so on; line breaks are escaped too.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     replace(text, is_unsafe, |out, c| write!(out, "{}", c.escape_unicode()))
 }
 
-/// The same with line breaks as they are.
+/// The same, but line breaks stay.
 #[must_use]
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     replace(text, |c| c != '\n' && is_unsafe(c), |out, c| write!(out, "{}", c.escape_unicode()))
 }
 
-/// JSON with `\u001b` for an escape character and so on, which reads the same: such characters stand in texts only.
+/// Escapes JSON with `\u001b` and so on, which parses to the same value: such characters occur only in strings.
 #[must_use]
 pub fn escape_json(json: &str) -> Cow<'_, str> {
     replace(json, |c| c != '\n' && is_unsafe(c), |out, c| write!(out, "\\u{:04x}", u32::from(c)))
@@ -56,7 +56,7 @@ fn replace(
     Cow::Owned(out)
 }
 
-/// Standard error for log lines, escaped in a way that their format has.
+/// Standard error for log lines, escaped in the syntax of the log format.
 #[derive(Clone, Copy, Debug)]
 pub struct LogWriter(pub LogFormat);
 

@@ -1,4 +1,4 @@
-//! Who may ask, and how: the binary with `--web.config.file` and the flags around it, met by curl and by Prometheus.
+//! Access control: the binary with `--web.config.file` and related flags, tested with curl and Prometheus.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -18,7 +18,7 @@ use pki::Pki;
 use prometheus::Prometheus;
 use support::{Exporter, PATIENCE, run};
 
-/// The demonstration on a free port with a web configuration that stands in the folder.
+/// The demo on a free port with the web configuration in the folder.
 fn start(pki: &Pki, yaml: &str) -> Exporter {
     pki.write("web.yml", yaml);
     Exporter::start(&["demo", &format!("--web.config.file={}", pki.path("web.yml"))])
@@ -28,7 +28,7 @@ fn port(exporter: &Exporter) -> &str {
     exporter.url.rsplit(':').next().unwrap()
 }
 
-/// What curl got: its exit code, the status, and head and body together.
+/// The result of curl: its exit code, the status, and head and body together.
 #[derive(Debug)]
 struct Got {
     code: i32,
@@ -57,7 +57,7 @@ fn https(exporter: &Exporter, path: &str) -> String {
     format!("https://127.0.0.1:{}{path}", port(exporter))
 }
 
-/// Asks again until the answer is as wanted.
+/// Repeats the request until the response is as expected.
 fn wait(what: &str, mut wanted: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !wanted() {
@@ -84,7 +84,7 @@ fn tls_is_served_and_what_is_none_is_told_so() {
     let got = curl(&pki, &exporter.url, &[]);
     assert_eq!(got.status, 400);
     assert!(got.text.ends_with("Client sent an HTTP request to an HTTPS server.\n"), "{got:?}");
-    // One that says nothing holds up nobody.
+    // A silent connection blocks nothing.
     let _silent = std::net::TcpStream::connect(("127.0.0.1", port(&exporter).parse().unwrap())).unwrap();
     assert_eq!(curl(&pki, &https(&exporter, "/-/healthy"), CA).status, 200);
 }
@@ -127,7 +127,7 @@ fn a_certificate_is_replaced_without_a_restart() {
     let mut exporter = start(&pki, &format!("tls_server_config: {{ {PAIR} }}"));
     let url = https(&exporter, "/-/healthy");
     assert_eq!(curl(&pki, &url, CA).status, 200);
-    // A pair that does not fit changes nothing.
+    // A certificate and key that do not match change nothing.
     pki.write("server.key", "nonsense");
     wait("the warning", || {
         assert_eq!(curl(&pki, &url, CA).status, 200);
@@ -146,8 +146,8 @@ fn a_certificate_is_replaced_without_a_restart() {
 #[test]
 fn clients_certificates_are_judged_as_each_type_says() {
     let pki = Pki::new();
-    // Who has none, one of our CA, one of a CA that we do not know, a self-signed one that is listed, an expired one, and
-    // one of a CA that has expired.
+    // No certificate, one of our CA, one of an unknown CA, a self-signed one that is listed, an expired one, and one of
+    // an expired CA.
     let clients = ["", "client", "foreign", "listed", "expired", "outlived"];
     let (all, old) = ("client_ca_file: cas.pem", "client_ca_file: old-cas.pem");
     for (settings, let_in) in [
@@ -178,7 +178,7 @@ fn who_is_no_longer_trusted_is_out() {
     };
     let exporter = start(&pki, &tls("192.0.2.7"));
     let url = https(&exporter, "/-/healthy");
-    // One connection for all requests: a change between them ends it, and the client is refused when it comes again.
+    // One connection for all requests: a change between them closes it, and the client is refused when it reconnects.
     let mut client = Command::new("curl")
         .args(["--silent", "--noproxy", "*", "--cacert", "ca.pem", "--cert", "client.crt", "--key", "client.key"])
         .args(["--rate", "60/m", "--max-time", "60", "--fail-early", &format!("{url}?[1-60]")])
@@ -193,7 +193,7 @@ fn who_is_no_longer_trusted_is_out() {
     assert_ne!(client.wait().unwrap().code(), Some(0));
 }
 
-/// Whoever keeps a connection is told with the last answer on it, so that no request meets its end.
+/// The last response on a kept connection announces its end, so that no request fails.
 #[test]
 fn who_has_to_come_again_is_told_so() {
     let pki = Pki::new();
@@ -212,7 +212,7 @@ fn who_has_to_come_again_is_told_so() {
     for name in ["server.crt", "server.key"] {
         pki.write(name, &renewed.read(name));
     }
-    // It comes again at once, and does not trust the new certificate.
+    // It reconnects at once, and does not trust the new certificate.
     assert!(answers.any(|line| line == "connection: close"), "it is not told");
     client.kill().unwrap();
     client.wait().unwrap();
@@ -235,7 +235,7 @@ fn names_of_clients_are_checked_against_the_list() {
         assert_eq!(comes_in(&pki, &exporter, "client", "1.3"), let_in, "{sans}");
         assert!(!comes_in(&pki, &exporter, "", "1.3"), "{sans}");
     }
-    // Without a certificate there is no name, as in exporter-toolkit.
+    // Without a certificate there is no user name, as in exporter-toolkit.
     let policy = "client_auth_type: VerifyClientCertIfGiven, client_ca_file: cas.pem, client_allowed_sans";
     let exporter = start(&pki, &format!("tls_server_config: {{ {PAIR}, {policy}: [192.0.2.7] }}"));
     assert!(comes_in(&pki, &exporter, "client", "1.2") && !comes_in(&pki, &exporter, "", "1.2"));
@@ -252,7 +252,7 @@ fn comes_in(pki: &Pki, exporter: &Exporter, client: &str, tls: &str) -> bool {
     got.code == 0
 }
 
-/// `one` and `two`, at the least cost.
+/// `one` and `two`, with the lowest bcrypt cost.
 fn users() -> [String; 2] {
     ["one", "two"].map(|password| bcrypt::hash(password, 4).unwrap())
 }
@@ -277,11 +277,11 @@ fn only_users_with_their_passwords_get_answers() {
     assert_eq!(status("/metrics", "alice:one"), 200);
     assert_eq!(status("/none", "alice:one"), 404);
 
-    // Users come and go without a restart.
+    // Users are added and removed without a restart.
     pki.write("web.yml", &format!("basic_auth_users:\n  bob: {two}\n"));
     wait("bob", || status("/-/healthy", "bob:two") == 200);
     assert_eq!(status("/-/healthy", "alice:one"), 401);
-    // What is broken, or would let everybody in, changes nothing and is said once.
+    // A file that is invalid, or would disable authentication, changes nothing and is logged once.
     for (text, words) in [("basic_auth_users: { bob: two }", "is refused"), ("", "would take away basic_auth_users")] {
         pki.write("web.yml", text);
         wait("the warning", || {
@@ -351,7 +351,7 @@ fn has_default_headers(got: &Got) {
     assert!(head.contains("\r\ncache-control: "), "{got:?}");
 }
 
-/// DNS rebinding: a page in a browser of this machine asks for its own name, which leads to loopback.
+/// DNS rebinding: a page in a browser on this machine sends requests to its own name, which resolves to loopback.
 #[test]
 fn an_exporter_on_loopback_answers_to_no_foreign_name() {
     let pki = Pki::new();
@@ -376,7 +376,7 @@ fn an_exporter_on_loopback_answers_to_no_foreign_name() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
 
-/// Probes ask by address, scrapers by names that only they know.
+/// Probes use an address, scrapers use names that only they know.
 #[test]
 fn an_exporter_on_other_addresses_answers_to_every_name() {
     let pki = Pki::new();
@@ -391,7 +391,7 @@ fn an_exporter_on_other_addresses_answers_to_every_name() {
         }
     }
     assert_eq!(curl(&pki, &format!("{url}/metrics"), &["--header", "Host:"]).status, 400);
-    // What Prometheus does with a name as target.
+    // Prometheus uses a target's name as the Host.
     pki.write(
         "prometheus.yml",
         &format!(
@@ -407,7 +407,7 @@ fn an_exporter_on_other_addresses_answers_to_every_name() {
 #[test]
 fn a_page_of_another_site_may_not_reload() {
     let pki = Pki::new();
-    // Nobody answers there, and a reload does not need it.
+    // Nothing answers there, and a reload does not need it.
     let partner = "{ api_url: 'http://127.0.0.1:1', token_url: 'http://127.0.0.1:1', auth: { client_id: \
                    00000000-0000-0000-0000-000000000000, client_secret: x } }";
     pki.write("config.yaml", &format!("partners: [{partner}]\n"));
@@ -456,7 +456,7 @@ fn what_is_wrong_ends_it_before_it_starts() {
         assert_eq!(code, Some(2), "{flag}: {said}");
         assert!(said.contains(flag), "{said}");
     }
-    // Both files of the configuration are looked at.
+    // Both configuration files are checked.
     let none = pki.path("config.yaml");
     let (code, _, said) = run(&["check", "--config.file", &none, &flag]);
     assert_eq!(code, Some(2), "{said}");

@@ -1,4 +1,4 @@
-//! What a full pass costs, how fast it is, and what an hour costs afterwards, counted by the simulator.
+//! Request counts: of a full pass (and its speed) and of the hours after it, counted by the simulator.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -35,17 +35,17 @@ fn a_full_pass_asks_only_what_exists() {
     assert_eq!(requests.of(Operation::Token), 1);
 }
 
-/// One test at a time: what another one costs the machine must not be counted here.
+/// One test at a time: the load of another test must not affect the result.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The time from the first to the last request as a multiple of what the rate needs for those beyond the burst; and the
-/// worst excess of any span over `rate * span`.
+/// The time from the first to the last request as a multiple of the time that the rate needs beyond the burst; and the
+/// largest excess of any window over `rate * window`.
 fn pace(simulator: &Simulated, rate: f64, burst: usize) -> (f64, f64) {
     let requests = simulator.requests();
     let mut at: Vec<f64> = requests.arrivals[Settings::CLIENT.0].iter().map(|one| one.at.as_secs_f64()).collect();
     at.sort_by(f64::total_cmp);
     let lasted = at[at.len() - 1] - at[0];
-    // The largest k - rate * at[k] so far is where the worst span begins.
+    // The worst window starts at the largest k - rate * at[k] so far.
     let (mut lowest, mut excess) = (f64::MAX, 0.0_f64);
     for (count, &at) in at.iter().enumerate() {
         lowest = lowest.min(count as f64 - rate * at);
@@ -56,7 +56,7 @@ fn pace(simulator: &Simulated, rate: f64, burst: usize) -> (f64, f64) {
 
 #[test]
 fn a_full_pass_is_as_fast_as_the_budget_and_no_faster() {
-    // `CALLS_RATE=50 CALLS_CUSTOMERS=20000` for the whole of it, which takes more than half an hour.
+    // `CALLS_RATE=50 CALLS_CUSTOMERS=20000` for the full size, which takes more than half an hour.
     const BURST: usize = 20;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let number = |name: &str, default: u32| std::env::var(name).map_or(default, |text| text.parse().unwrap());
@@ -77,12 +77,12 @@ fn a_full_pass_is_as_fast_as_the_budget_and_no_faster() {
         simulator.requests().total()
     );
     assert!(ratio <= 1.02, "{ratio} of requests / rate");
-    // A request that was under way a little longer than the one after it arrives a little closer to it.
+    // A request with a longer transfer time arrives closer to the next one.
     assert!(excess <= BURST as f64 + f64::from(rate) * 0.1, "{excess} requests above the rate");
 }
 
-/// Twelve intervals of two seconds each, with a configuration that leaves no other collector a longer one: what the
-/// simulator counts is what the metric says.
+/// Twelve intervals of two seconds each, with no longer interval of another collector: the simulator's count must equal
+/// the metric.
 #[test]
 fn calls_are_those_of_the_plan() {
     const INTERVAL: Duration = Duration::from_secs(2);
@@ -114,7 +114,7 @@ fn calls_are_those_of_the_plan() {
     }
 }
 
-/// Three lives of the process, a state file, and everything that the simulator counted in them.
+/// Three runs of the process with one state file, and all requests that the simulator counted.
 #[test]
 fn restarts_cost_no_calls() {
     const INTERVAL: Duration = Duration::from_secs(4);

@@ -1,4 +1,4 @@
-//! What comes, what goes, and what only seems to.
+//! Customers that join, that leave, and that only seem to leave.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -10,7 +10,7 @@ use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule, Settings, SimCu
 use support::{Exporter, Samples, Simulated, config, of, today, value};
 
 const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";
-/// The list and the tenants every second, the rest once.
+/// The list and the tenants every second, the other collectors once.
 const COLLECTORS: &str =
     "collectors:\n  services: { interval: 1s, max_age: 5m }\n  tenant_seats: { interval: 1s, max_age: 5m }\n";
 
@@ -44,7 +44,7 @@ fn endpoints_that_an_environment_does_not_have_are_found_out_once() {
         let asked = simulator.requests().of(Operation::Api(collector));
         let absent = targets(&samples, collector.as_str(), "absent");
         println!("{}: {absent} absent after {asked} requests", collector.as_str());
-        // Fifty are enough, and as many more may be under way as the budget lets.
+        // Fifty are enough; the budget allows as many more in flight.
         assert!((50..=54).contains(&asked), "{asked} requests");
         assert!(absent > 50.0);
         assert!(
@@ -88,7 +88,7 @@ fn customers_and_tenants_come_change_and_go() {
     assert!(is_known(&samples, &first));
 }
 
-/// 30 customers, of whom 20 are taken.
+/// 30 customers, of which 20 are polled.
 #[test]
 fn beyond_the_bound_nobody_is_added_and_nobody_removed() {
     let simulator = Simulated::start(Settings::of_size(30, 1, today()));
@@ -114,7 +114,7 @@ fn beyond_the_bound_nobody_is_added_and_nobody_removed() {
     left_out(10);
     assert!(exporter.get("/").1.contains("10 customers are left out"));
 
-    // A listing later, the one that left is still there, and nobody has taken a place.
+    // One listing later, the customer that left is still there, and no other has taken its place.
     let known = |id: &String| is_known(&samples, id);
     let leaver = simulator.with_world(Settings::CLIENT.0, |world| {
         let leaver = world.customers.iter().map(|customer| customer.id.clone()).find(known).unwrap();
@@ -127,7 +127,7 @@ fn beyond_the_bound_nobody_is_added_and_nobody_removed() {
     assert_eq!((customers(&samples), is_known(&samples, &leaver)), (Some(20.0), true));
     left_out(10);
 
-    // With room for everybody, it leaves.
+    // With room for all customers, it is removed.
     let wide = config(&simulator, &format!("{BUDGET}\ncustomers: {{ max: 40 }}"), COLLECTORS);
     std::fs::write(folder.path().join("config.yaml"), wide).unwrap();
     let hup = std::process::Command::new("kill").args(["-HUP", &exporter.child.id().to_string()]).status();
@@ -148,7 +148,7 @@ fn who_slips_between_two_pages_stays() {
         let end = listings(&simulator) + 12;
         while listings(&simulator) < end {
             let count = value(&exporter.samples(), customers).unwrap();
-            // The one that joins is nobody whom the service knows by its id.
+            // The service does not know the new customer by its id.
             assert!((250.0..=251.0).contains(&count), "{fault:?}: {count} customers");
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
@@ -207,14 +207,14 @@ fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
             .count()
     };
     exporter.wait_for("everybody else", |samples| listed(samples) == ids.len());
-    exporter.wait_for_logged("the service list does not have this customer");
+    exporter.wait_for_logged("the service list does not contain this customer");
     let refusals = || simulator.requests().answered(services, 403);
     let (asked, refused) = (listings(&simulator), refusals());
     exporter.wait_for("ten more requests", |_| listings(&simulator) >= asked + 10);
     let (refused, asked) = (refusals() - refused, listings(&simulator) - asked);
     assert!(refused * 2 <= asked + 2, "{refused} refusals in {asked} requests: who is refused is asked for apart");
 
-    // Where everybody is refused, it is not one of them.
+    // If all are refused, the cause is not one of them.
     simulator.faults().set(vec![Rule::new(Fault::RefuseIds)]);
     exporter.wait_for("the listing fails", |samples| targets(samples, "services", "failing") > 0.0);
     assert_eq!(listed(&exporter.samples()), ids.len(), "what is known stays");

@@ -1,4 +1,4 @@
-//! What is sent compressed is one gzip member, for every client: those who stop after a member lose nothing.
+//! A compressed response is one gzip member, so that clients that stop after one member lose nothing.
 
 #![cfg(test)]
 
@@ -9,7 +9,7 @@ use std::process::Command;
 use avepoint_exporter::simulator::Settings;
 use support::{Exporter, Simulated, config, today};
 
-/// Reads a gzip member with zlib from standard input, whole; whatever comes after it is an error.
+/// Reads a whole gzip member with zlib from standard input; data after it is an error.
 const ZLIB: &str = "
 import sys, zlib, gzip
 body = sys.stdin.buffer.read()
@@ -20,7 +20,7 @@ assert gzip.decompress(body) == text
 sys.stdout.buffer.write(text)
 ";
 
-/// The lines that hold what is known of customers: they are the same in every scrape once nothing is polled.
+/// The lines with the customers' values: they are equal in every scrape when polling has stopped.
 fn of_customers(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8(text.to_vec()).unwrap();
     text.lines()

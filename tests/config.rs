@@ -1,6 +1,6 @@
-//! The configuration, walked through `tests/config/`: `bad/` holds one small file for each mistake, which begins with
-//! the messages expected of it (`# expect: ...`, all of them, in order); `good/` holds what must be accepted, with the
-//! running configuration that must come of it beside it (`.redacted.yaml`).
+//! Configuration files in `tests/config/`: `bad/` has one small file per error, which starts with all its expected
+//! messages in order (`# expect: ...`); `good/` has valid files, each with the expected running configuration
+//! (`.redacted.yaml`).
 
 #![cfg(test)]
 
@@ -24,7 +24,7 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Messages, one a line, in which the folder of the secrets is `{dir}`.
+/// Messages, one per line, with `{dir}` for the folder of the secrets.
 fn portable(text: &str, folder: &Path) -> String {
     text.replace(&folder.display().to_string(), "{dir}")
 }
@@ -78,16 +78,16 @@ fn the_running_configuration_is_a_configuration() {
     for file in yaml_files("good") {
         let config = Config::parse(&fs::read_to_string(&file).unwrap(), folder.path()).unwrap();
         let redacted = config.to_redacted_yaml();
-        // A password that is `<secret>` opens no file.
+        // A password that is `<secret>` does not open a file.
         if !redacted.contains("pfx_password: <secret>") {
             let again = Config::parse(&redacted, Path::new("/nowhere")).unwrap();
-            // A URL keeps `<secret>` percent-encoded, and it is hidden again.
+            // A URL keeps `<secret>` percent-encoded, and it is redacted again.
             assert_eq!(again.to_redacted_yaml(), redacted, "{}", file.display());
         }
     }
 }
 
-/// Turns `#key: value` into `key: value`, and leaves `# Prose.` alone.
+/// Turns `#key: value` into `key: value`, and does not change `# Prose.`.
 fn uncommented(example: &str) -> String {
     let lines = example.lines().map(|line| match line.split_once('#') {
         Some((indent, rest)) if indent.trim().is_empty() && !rest.starts_with([' ', '#']) => {

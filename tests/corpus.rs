@@ -1,4 +1,4 @@
-//! The corpus of the fuzz targets, replayed: what holds for them holds for every file that was worth keeping.
+//! Replays the corpus of the fuzz targets: their properties must hold for every stored file.
 
 #![cfg(test)]
 

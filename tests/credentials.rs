@@ -1,4 +1,4 @@
-//! Secrets and certificates as files: what is read from them, again after a rotation, and what is warned of.
+//! Secrets and certificates in files: reading, reading again after a rotation, and warnings.
 
 #![cfg(test)]
 
@@ -126,7 +126,7 @@ fn what_is_valid_and_unwise_is_warned_of() {
     assert_eq!(certificate.warnings(Timestamp::now()).len(), 2);
 }
 
-/// A configuration that itself holds a secret is such a file too.
+/// A configuration that contains a secret is such a file too.
 #[test]
 fn a_configuration_with_a_secret_in_it_is_warned_of() {
     let folder = files::make();

@@ -1,4 +1,4 @@
-//! What a stranger does first: `demo`, and a look at `/metrics` with everything that reads it.
+//! The first steps of a new user: `demo`, and `/metrics` read by common tools.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -14,7 +14,7 @@ use support::{Exporter, PATIENCE, feed, get};
 
 const OPENMETRICS: &str = "Accept: application/openmetrics-text; version=1.0.0";
 
-/// The demo after everything was polled once.
+/// The demo after one complete pass.
 fn demo() -> Exporter {
     let exporter = Exporter::start(&["demo"]);
     exporter.wait_for("nothing pending", |samples| {
@@ -65,7 +65,7 @@ fn a_real_prometheus_scrapes_every_line() {
         exporter.url.strip_prefix("http://").unwrap()
     );
     std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
-    // Prometheus does not say which port it got if it is asked for port 0.
+    // Prometheus does not report its port if it uses port 0.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut prometheus = Command::new("prometheus")
         .arg(format!("--config.file={}", folder.path().join("prometheus.yml").display()))

@@ -1,7 +1,7 @@
-//! Everything that can go wrong on the other side, as a table: the daemon against the simulator under each fault, and
-//! under several at once. `docs/faults.md` is what this test writes; it says what is checked.
+//! The fault table: the daemon against the simulator under each fault, and under several at once. This test writes
+//! `docs/faults.md`, which says what is checked.
 //!
-//! `FAULTS=429` plays only the rows whose names hold that; `WRITE_FAULTS=1` rewrites the document.
+//! `FAULTS=429` runs only the rows whose names contain that; `WRITE_FAULTS=1` rewrites the document.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -34,7 +34,7 @@ use faults::rows::Row;
 use faults::scene::{Account, LATE, play};
 use faults::table::all_rows;
 
-/// Rows at the same time, for each core: they mostly wait.
+/// Concurrent rows per core: most of them wait.
 const AT_ONCE: usize = 4;
 
 #[test]
@@ -51,7 +51,7 @@ fn every_fault_is_held() {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let start = Instant::now();
     let mut played = play_all(&rows, cores * AT_ONCE, runtime.handle());
-    // What came too late among many is to come in time among few.
+    // A row that was late among many is repeated among few.
     let is_late = |(_, verdict): &(&Row, Verdict)| verdict.as_ref().is_err_and(|problem| problem.starts_with(LATE));
     let late: Vec<_> = played.extract_if(.., |played| is_late(played)).map(|(row, _)| row).collect();
     played.extend(play_all(&late, cores.div_ceil(2), runtime.handle()));
@@ -79,7 +79,7 @@ fn every_fault_is_held() {
 
 type Verdict = Result<Account, String>;
 
-/// Plays rows, so many at the same time.
+/// Runs rows, this many at the same time.
 fn play_all<'a>(rows: &[&'a Row], at_once: usize, runtime: &tokio::runtime::Handle) -> Vec<(&'a Row, Verdict)> {
     let (next, played) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {

@@ -1,6 +1,6 @@
-//! The API does its worst with four partners, and whoever scrapes is answered: every scrape and every `/-/healthy`.
+//! Flooding: four partners send endless responses, and every scrape and every `/-/healthy` is still answered.
 //!
-//! `benches/floods.rs` says how fast.
+//! `benches/floods.rs` measures the latency.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -16,9 +16,9 @@ use avepoint_exporter::simulator::Settings;
 use floods::Flood;
 use support::{Exporter, Simulated, config, of, today};
 
-/// Partners whose API floods; each lists its customers at the same time.
+/// Partners with a flooding API; each lists its customers at the same time.
 const PARTNERS: u32 = 4;
-/// How long each flood lasts at least, and how many scrapes it must meet.
+/// The minimum duration of each flood, and of scrapes during it.
 const LASTS: Duration = Duration::from_secs(4);
 const SCRAPES: usize = 10;
 /// Prometheus' default `scrape_timeout`.
@@ -51,7 +51,7 @@ fn scrapes_are_answered_while_the_api_floods() {
             }
             scrapes += 1;
         }
-        // The flood was one, and the honest partner's values came in.
+        // The flood took place, and the normal partner's values arrived.
         let samples = exporter
             .wait_for("the other partner's tenants", |samples| of(samples, "avepoint_tenant_info").count() > 20);
         let requests: u32 = of(&samples, "avepoint_api_requests_total")

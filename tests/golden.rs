@@ -1,4 +1,4 @@
-//! A scrape against a simulated world whose content is known: every value of all five endpoints, and nothing else.
+//! Golden test: a scrape against a known simulated data set has every value of all five endpoints, and nothing else.
 
 #![cfg(test)]
 
@@ -82,7 +82,7 @@ fn every_value_of_older_revisions_is_served() {
     check("older", settings);
 }
 
-/// The document of `once --format json` as the series that it stands for.
+/// Converts the document of `once --format json` to the equivalent series.
 fn series_of(document: &Value) -> BTreeMap<String, Vec<f64>> {
     let mut series: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for customer in document["partners"][0]["customers"].as_array().unwrap() {

@@ -1,11 +1,12 @@
-//! Hostile peers, one kind after another, and a scraper that must be served all the while.
+//! Hostile clients, one kind after another, while a scraper must be served.
 //!
-//! While an attack runs, two well-behaved scrapers ask from the same address: one on a new connection each time, and one
-//! that keeps its connection and, as Prometheus does, asks once more on a new one if the kept one was closed meanwhile.
-//! Every scrape must be answered, whole, within the time that Prometheus gives one by default; memory and open files have
-//! bounds; and after the attack, everything is as it was. What was measured is printed.
+//! During an attack, two normal scrapers run from the same address: one opens a new connection each time, and one keeps
+//! its connection and, like Prometheus, retries once on a new one if the kept one was closed. Every scrape must be
+//! answered completely within the default timeout of Prometheus; memory and open files have limits; and after the
+//! attack everything is as before. The measurements are printed.
 //!
-//! `HOSTILE_SECONDS=30` for longer attacks, `HOSTILE_ONLY='silent|pings'` for some; with `--release` for figures.
+//! `HOSTILE_SECONDS=30` for longer attacks, `HOSTILE_ONLY='silent
+//! pings'` for a selection; use `--release` for measurements.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -29,18 +30,18 @@ use support::{Exporter, Simulated, config, today};
 
 /// Prometheus' default `scrape_timeout`.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two scrapes of one scraper.
+/// The time between two scrapes of one scraper.
 const PAUSE: Duration = Duration::from_millis(50);
-/// What all attacks may cost at most, in KiB over the quiet peak. 128 KiB for each of the 512 connections: a head of 16 KiB,
-/// as much to be written, the exporter's own metrics of a scrape, timers; about half of it by its limits, and as much again
-/// for how an allocator keeps it. And 1.5 MiB for each of the 64 pages that are made or wait to be sent: 300 customers are
-/// 0.8 MB as JSON, in a buffer that doubles. Scrapes are no part of it: they share what is sent, and generations what they
-/// have in common.
+/// The memory that all attacks may cost at most, in KiB above the peak without an attack. 128 KiB for each of the 512
+/// connections: a head of 16 KiB, as much output, the exporter's own metrics of a scrape, timers; the limits allow
+/// about half of it, and the allocator may use as much again. In addition 1.5 MiB for each of the 64 pages that are
+/// being built or sent: 300 customers are 0.8 MB as JSON, in a buffer that doubles. Scrapes are not included: they
+/// share their content, and generations share what they have in common.
 const MEMORY: u64 = 512 * 128 + 64 * 1536;
-/// The server's limit on connections, and a few for those that are being closed and for asking the API.
+/// The server's limit on connections, and a few for those that are being closed and for requests to the API.
 const FILES: usize = 512 + 64;
 
-/// Everybody several times a minute, so that the exposition is new every second.
+/// All customers several times a minute, so that the exposition changes every second.
 const COLLECTORS: &str = "collectors:\n  services: { interval: 10s, max_age: 10m }\n  tenant_seats: { interval: 10s, max_age: 10m }\n  customer_seats: { interval: 10s, max_age: 10m }\n  products_purchased: { interval: 10s, max_age: 10m }\n  products_available: { interval: 10s, max_age: 10m }\n";
 const BUDGET: &str = "budget: { requests_per_second: 60, burst: 60, concurrency: 8 }";
 
@@ -84,8 +85,8 @@ fn hostile_peers_do_no_harm() {
     assert_eq!(exporter.get("/-/healthy").0, 200);
 }
 
-/// An exporter that may open 64 files, and 100 peers that say nothing: a scraper is answered all the while, and the limit
-/// is never reached.
+/// An exporter with a limit of 64 open files, and 100 silent clients: a scraper is always answered, and the limit is
+/// never reached.
 #[test]
 fn silent_peers_keep_no_scraper_out_of_an_exporter_with_few_open_files() {
     let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
@@ -108,7 +109,7 @@ fn silent_peers_keep_no_scraper_out_of_an_exporter_with_few_open_files() {
     assert!(!exporter.log().contains("cannot accept connections"), "{}", exporter.log());
 }
 
-/// As many open files as this process is allowed, now asked for; what other things need is taken off.
+/// Raises the limit on open files of this process; what other things need is subtracted.
 fn open_files_limit() -> usize {
     let limits = || std::fs::read_to_string("/proc/self/limits").unwrap();
     let numbers = |text: &str| {
@@ -121,13 +122,13 @@ fn open_files_limit() -> usize {
     numbers(&limits())[0].saturating_sub(200).min(10_000)
 }
 
-/// The exporter, seen from outside.
+/// The exporter, observed from outside.
 struct Watched {
     pid: u32,
     address: SocketAddr,
 }
 
-/// What the scrapers met, and what the exporter used.
+/// The results of the scrapers, and the resources that the exporter used.
 struct Measured {
     times: Vec<Duration>,
     failures: Vec<String>,
@@ -138,7 +139,7 @@ struct Measured {
 }
 
 impl Watched {
-    /// Scrapes for so long.
+    /// Scrapes for this long.
     fn during(&self, length: Duration) -> Measured {
         let done = Arc::new(AtomicBool::new(false));
         let scrapers = [false, true].map(|keeps| scraper(self.address, keeps, Arc::clone(&done)));
@@ -174,7 +175,7 @@ impl Watched {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("the exporter has ended").count()
     }
 
-    /// Whether the open files are what they were, give or take those for asking the API.
+    /// Whether the open files are as before, except those for requests to the API.
     fn is_quiet_again(&self, name: &str, files: usize) -> Option<String> {
         let end = Instant::now() + support::PATIENCE;
         while self.files() > files + 8 {
@@ -228,8 +229,8 @@ impl Measured {
     }
 }
 
-/// A thread of its own, so that an attack does not hold it up within this process. It scrapes until it is done, at least
-/// once, in text and compressed by turns.
+/// Its own thread, so that an attack within this process does not delay it. It scrapes until it is stopped, at least
+/// once, alternating between text and compressed.
 fn scraper(address: SocketAddr, keeps: bool, done: Arc<AtomicBool>) -> JoinHandle<Vec<Result<Duration, String>>> {
     std::thread::spawn(move || {
         let (mut scrapes, mut kept) = (Vec::new(), None);
@@ -260,7 +261,7 @@ fn scrape(address: SocketAddr, keeps: bool, gzip: bool, kept: &mut Option<TcpStr
     check(&answer, gzip)
 }
 
-/// An answer with its head; none if the connection was closed before the first byte.
+/// A response with its head; `None` if the connection was closed before the first byte.
 fn ask(stream: &mut TcpStream, keeps: bool, gzip: bool, end: Instant) -> Result<Option<Vec<u8>>, String> {
     let connection = if keeps { "keep-alive" } else { "close" };
     let encoding = if gzip { "gzip" } else { "identity" };
@@ -290,7 +291,7 @@ fn ask(stream: &mut TcpStream, keeps: bool, gzip: bool, end: Instant) -> Result<
     }
 }
 
-/// The head and the body of an answer, once the head is there.
+/// The head and the body of a response, once the head is complete.
 fn parts(answer: &[u8]) -> Option<(&str, &[u8])> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     Some((std::str::from_utf8(&answer[..end]).ok()?, &answer[end + 4..]))
@@ -317,7 +318,7 @@ fn check(answer: &[u8], gzip: bool) -> Result<(), String> {
     };
     read.map_err(|error| format!("the body: {error}"))?;
     let customers = text.lines().filter(|line| line.starts_with("avepoint_customer_info{")).count();
-    // The whole is parsed once in a while; it takes longer than the scrape.
+    // Parse the whole scrape only sometimes, because that takes longer than the scrape.
     if fastrand::u8(..8) == 0 {
         support::samples(&text);
     }

@@ -1,6 +1,6 @@
-//! kill -9 at any moment: what is served after the next start is what was saved last, whole.
+//! kill -9 at any time: the next start serves exactly what was saved last.
 //!
-//! 100 kills; `KILLS` says otherwise.
+//! 100 kills; `KILLS` sets another number.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -22,7 +22,7 @@ use support::{Exporter, Samples, Simulated, config, today, value};
 const SAVED: &str = "avepoint_exporter_state_last_save_timestamp_seconds";
 const CLIENT: &str = Settings::CLIENT.0;
 
-/// Everybody several times a second, so that every save holds something new.
+/// All customers several times a second, so that every save contains something new.
 fn settings(simulator: &Simulated) -> String {
     let collectors: String = ["services", "tenant_seats", "customer_seats", "products_purchased", "products_available"]
         .map(|collector| format!("  {collector}: {{ interval: 50ms, max_age: 1h }}\n"))
@@ -31,14 +31,14 @@ fn settings(simulator: &Simulated) -> String {
     config(simulator, budget, &format!("collectors:\n{collectors}state: {{ file: state, interval: 10ms }}"))
 }
 
-/// The next number in every tenant, twice: an answer that is half of one moment and half of another shows.
+/// Sets the next number in every tenant, twice: a response that mixes two times is detected.
 fn turn(world: &mut World, number: u32) {
     for tenant in world.customers.iter_mut().flat_map(|customer| &mut customer.tenants) {
         (tenant.assigned, tenant.available) = (number, number);
     }
 }
 
-/// What the tenants of a state have, in their order.
+/// The tenants of a state, in order.
 fn numbers(state: &State) -> Vec<f64> {
     let customers = state.partners.iter().flat_map(|known| known.past.customers.values());
     let answers = customers.flat_map(|customer| customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()));
@@ -53,8 +53,8 @@ fn numbers(state: &State) -> Vec<f64> {
     numbers
 }
 
-/// The daemon, started while the simulator's world is held: it asks, and is answered only when the world is let go of.
-/// So what it serves is what it restored.
+/// The daemon, started while the simulator's data set is locked: its requests wait for the lock. So it serves only the
+/// restored values.
 fn start_and_look(simulator: &Simulated, file: &Path) -> (Exporter, Samples) {
     let start = |_: &mut World| {
         let exporter = Exporter::start(&["--config.file", file.to_str().unwrap()]);
@@ -64,7 +64,7 @@ fn start_and_look(simulator: &Simulated, file: &Path) -> (Exporter, Samples) {
     simulator.with_world(CLIENT, start).unwrap()
 }
 
-/// Tells the thread that turns the world to end, also when the test ends early.
+/// Stops the thread that changes the data set, also when the test ends early.
 struct End<'a>(&'a AtomicBool);
 impl Drop for End<'_> {
     fn drop(&mut self) {
@@ -119,7 +119,7 @@ fn what_is_served_after_a_kill_is_what_was_saved_last() {
             }
             drop(exporter);
 
-            // It is dead, and so is its hold on the file.
+            // The process is dead, and its lock on the file is released.
             in_a_save += u32::from(folder.path().join("state.tmp").exists());
             let Ok(content) = fs::read(&path) else {
                 assert!(reported <= 0.0, "what was reported as saved is gone");
@@ -132,7 +132,7 @@ fn what_is_served_after_a_kill_is_what_was_saved_last() {
             if let Some(before) = &before {
                 assert!(saved.saved >= before.saved);
                 let (earlier, later) = (numbers(before), numbers(&saved));
-                // A tenant is never less than it was.
+                // A tenant's number never decreases.
                 let never_less = earlier.iter().zip(&later).all(|(earlier, later)| later >= earlier);
                 assert!(earlier.is_empty() || earlier.len() <= later.len() && never_less);
                 files += u32::from(later != earlier);

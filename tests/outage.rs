@@ -1,4 +1,4 @@
-//! An API that is not there, from the start or from some time on.
+//! An API that is unavailable, from the start or later.
 
 #![cfg(test)]
 
@@ -7,7 +7,7 @@ mod support;
 use avepoint_exporter::simulator::Settings;
 use support::{Exporter, Simulated, config, of, today, value};
 
-/// Seconds matter here.
+/// Short intervals, because the test waits for them.
 const COLLECTORS: &str = "collectors:\n  services: { interval: 2s, max_age: 8s }\n  tenant_seats: { interval: 2s, max_age: 8s }\n  customer_seats: { interval: 2s, max_age: 8s }\n  products_purchased: { interval: 2s, max_age: 8s }\n  products_available: { interval: 2s, max_age: 8s }\n";
 
 #[test]

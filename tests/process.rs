@@ -1,4 +1,4 @@
-//! The binary as a process: exit codes, signals, what it prints, and how it gets on with a service manager.
+//! The binary as a process: exit codes, signals, output, and the service manager.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -27,7 +27,7 @@ fn sigterm_during_a_poll_ends_it_within_five_seconds() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
-/// From the first instruction on: whatever it is doing, also before it listens.
+/// From the first instruction on, also before it listens.
 #[test]
 fn sigterm_during_the_start_ends_it() {
     let simulator = Simulated::start(Settings::of_size(50, 1, today()));
@@ -40,7 +40,7 @@ fn sigterm_during_the_start_ends_it() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // The moment is the point here, not what has happened by then.
+        // A fixed time on purpose: the signal comes at any stage of the start.
         std::thread::sleep(Duration::from_millis(delay));
         let (status, took) = end(&mut child);
         // Before its first instruction, the system ends it.
@@ -49,7 +49,7 @@ fn sigterm_during_the_start_ends_it() {
     }
 }
 
-/// Whoever reads the log stopped doing so: every thread that logs hangs, the one that shuts down among them.
+/// Nobody reads the log any more: every thread that logs blocks, including the one that shuts down.
 #[test]
 fn sigterm_ends_it_though_nobody_reads_its_log() {
     let simulator = Simulated::start(Settings::of_size(50, 1, today()));
@@ -76,7 +76,7 @@ fn sigterm_ends_it_though_nobody_reads_its_log() {
     assert!(took < Duration::from_secs(10), "{status}: {took:?}");
 }
 
-/// Sends SIGTERM and waits for the end.
+/// Sends SIGTERM and waits for the exit.
 fn end(child: &mut Child) -> (ExitStatus, Duration) {
     let start = Instant::now();
     Command::new("kill").arg(child.id().to_string()).status().unwrap();
@@ -116,7 +116,7 @@ fn only_auth_is_needed() {
     let folder = tempfile::tempdir().unwrap();
     let (client_id, secret) = Settings::CLIENT;
     std::fs::write(folder.path().join("secret"), format!("{secret}\n")).unwrap();
-    // The URLs are the simulator's; nobody can reach the real ones.
+    // The URLs are those of the simulator; the real ones are not reachable.
     let yaml = format!(
         "partners:\n  - auth: {{ client_id: {client_id}, client_secret_file: secret }}\n    api_url: {}\n    token_url: {}\n",
         simulator.api_url(),
@@ -164,7 +164,7 @@ fn exit_codes_tell_usage_and_configuration_from_failure() {
             .output()
             .unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(printed.contains("there is no folder none: make it"), warned, "{printed}");
+        assert_eq!(printed.contains("the folder none does not exist: create it"), warned, "{printed}");
         assert_eq!(printed.contains("state.file"), warned, "{printed}");
     }
     std::fs::write(&file, config(&simulator, "", "")).unwrap();
@@ -227,10 +227,11 @@ fn commands_answer_on_standard_output() {
     std::fs::write(&file, slow).unwrap();
     let (code, printed, said) = run(&["check", "--config.file", path]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(printed.contains("cannot keep the intervals"), "{printed}");
+    assert!(printed.contains("is too small for the intervals"), "{printed}");
 }
 
-/// Names of the API that steer a terminal or turn the direction of text, on a terminal, by every command and format.
+/// Names from the API with terminal control characters or bidirectional controls, on a terminal, by every command and
+/// format.
 #[test]
 fn nothing_of_the_api_steers_a_terminal() {
     const ATTACK: &str = "a\u{1b}]0;owned\u{7}b\u{9b}31mc\u{202e}d\u{2066}e\u{7f}f\rg";
@@ -260,7 +261,7 @@ fn nothing_of_the_api_steers_a_terminal() {
             .collect();
         assert!(raw.is_empty(), "{command}: {raw:?} in {printed:?}");
     }
-    // Who reads it by a program gets the name as it is, in each format's own way.
+    // Programs get the name unchanged, in each format's own escaping.
     let (_, printed, _) = run(&["once", "--format=json", "--config.file", file.to_str().unwrap()]);
     let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let customers = document["partners"][0]["customers"].as_array().unwrap();
@@ -298,7 +299,7 @@ fn a_certificate_logs_in_as_a_pair_of_files_and_as_pfx() {
     }
 }
 
-/// Listens, and becomes the exporter with the socket as systemd hands it over.
+/// Listens, and becomes the exporter, with the socket passed as systemd does it.
 const HAND_OVER: &str = "import os, socket, sys
 kind = sys.argv[1]
 listener = socket.socket(socket.AF_UNIX if kind == 'unix' else socket.AF_INET)
@@ -331,9 +332,11 @@ fn sockets_of_systemd_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("exporter");
     std::os::unix::fs::symlink(binary, &link).unwrap();
-    for (kind, words) in
-        [("unix", "only TCP sockets"), ("connected", "nobody can connect to it"), ("bound", "nobody can connect to it")]
-    {
+    for (kind, words) in [
+        ("unix", "only TCP sockets"),
+        ("connected", "it cannot accept connections"),
+        ("bound", "it cannot accept connections"),
+    ] {
         let output = Command::new("python3")
             .args(["-c", HAND_OVER, kind, link.to_str().unwrap(), "demo", "--web.systemd-socket"])
             .output()

@@ -1,4 +1,4 @@
-//! A configuration that is read again: all of it or nothing, and only what changed is touched.
+//! Reloads: all or nothing, and only what changed is touched.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -15,7 +15,7 @@ use support::{Exporter, Samples, Simulated, of, today, value};
 
 const RELOADED: &str = "avepoint_exporter_config_last_reload_successful";
 
-/// A file of two partners, each of its own registration.
+/// A file of two partners, each with its own registration.
 struct File {
     path: PathBuf,
     urls: String,
@@ -52,7 +52,7 @@ fn signal(exporter: &Exporter, name: &str) {
     assert!(Command::new("kill").args([name, &exporter.child.id().to_string()]).status().unwrap().success());
 }
 
-/// What is known of a partner's customers.
+/// The values of a partner's customers.
 fn known(samples: &Samples, partner: &str) -> Samples {
     let label = format!("partner=\"{partner}\"");
     let theirs = samples.iter().filter(|(series, _)| series.contains(&label) && series.contains("customer_id="));
@@ -84,7 +84,7 @@ fn only_what_changed_is_touched() {
     assert_eq!(value(&before, RELOADED), Some(1.0));
     let asked = simulator.requests();
 
-    // A file that is no configuration changes nothing and says why.
+    // An invalid configuration changes nothing, and the response says why.
     std::fs::write(&file.path, "partners:\n  - { name: one, auht: {} }\n").unwrap();
     let (status, said) = reload(&exporter);
     assert_eq!(status, 400);
@@ -96,13 +96,13 @@ fn only_what_changed_is_touched() {
     let reloaded = value(&before, "avepoint_exporter_config_last_reload_success_timestamp_seconds");
     assert_eq!(value(&samples, "avepoint_exporter_config_last_reload_success_timestamp_seconds"), reloaded);
     assert!(exporter.get("/config").1.contains("name: two"), "the running configuration is shown");
-    // One that is valid but cannot be used, neither.
+    // A valid one that cannot be used changes nothing either.
     file.write(&[one("ca_file: /nowhere/ca.pem"), two("")]);
     let (status, said) = reload(&exporter);
     assert!(status == 400 && said.contains("/nowhere/ca.pem"), "{status} {said}");
     assert_eq!(known(&exporter.samples(), "two"), known(&before, "two"));
 
-    // A customer gets a label: its partner keeps token, values and due times, the other one is not touched at all.
+    // A customer gets a label: its partner keeps token, values and due times; the other partner is not touched.
     let id = before.keys().find(|s| s.starts_with("avepoint_customer_info{partner=\"two\"")).unwrap();
     let id = id.split("customer_id=\"").nth(1).unwrap().split('"').next().unwrap();
     file.write(&[one(""), two(&format!("customers: {{ list: [{{ id: {id}, labels: {{ tier: gold }} }}] }}"))]);
@@ -117,9 +117,9 @@ fn only_what_changed_is_touched() {
     assert_eq!(simulator.requests().total(), asked.total(), "nothing was due");
     assert_eq!(simulator.requests().of(Operation::Token), 2);
 
-    // A customer that is not wanted any more, and a partner that is not: both are gone at once. By signal, this time.
+    // A customer and a partner are removed: both disappear at once. This time by signal.
     file.write(&[two(&format!("customers: {{ exclude: [\"{id}\"] }}"))]);
-    // What was logged of the reloads before is read.
+    // Read the log of the earlier reloads.
     exporter.log();
     signal(&exporter, "-HUP");
     exporter.wait_for_line("the configuration was reloaded");
@@ -129,7 +129,7 @@ fn only_what_changed_is_touched() {
     assert!(!known(&samples, "two").is_empty());
     assert_eq!(simulator.requests().total(), asked.total());
 
-    // A partner comes back: it is read from the start.
+    // A partner comes back: it is polled from the start.
     file.write(&[one(""), two("")]);
     assert_eq!(reload(&exporter).0, 200);
     exporter.wait_for("everything was read again", |samples| all(samples) && known(samples, "one").len() > 10);
@@ -187,7 +187,7 @@ fn who_is_wanted_now_is_looked_for_at_once_and_what_is_known_follows_the_registr
     assert_eq!(simulator.requests().total(), asked, "nothing was due");
 }
 
-/// Two partners that each ask for half of what one registration sees.
+/// Two partners that each poll half of the customers of one registration.
 #[test]
 fn partners_of_one_registration_share_its_budget_and_its_token_whatever_their_names() {
     let simulator = Simulated::start(Settings { time_scale: 0, ..Settings::of_size(12, 1, today()) });
@@ -243,7 +243,7 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
     file.write(&[file.partner("main", (Settings::CLIENT.0, "client_secret_file: secret"), "")]);
     let mut exporter = Exporter::start(&["--config.file", file.path.to_str().unwrap()]);
     exporter.wait_for_logged("invalid_client");
-    // As careful people replace a file.
+    // An atomic replacement of the file.
     let new = folder.path().join("secret.new");
     std::fs::write(&new, Settings::CLIENT.1).unwrap();
     std::fs::rename(&new, &secret).unwrap();
@@ -251,7 +251,8 @@ fn a_secret_that_is_replaced_is_picked_up_without_a_reload() {
     exporter.wait_for("customers", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(3.0));
 }
 
-/// Opening a FIFO waits for its other end: it holds up neither the start, nor a reload, nor the end.
+/// Opening a FIFO blocks until its other end is open: this must delay neither the start, nor a reload, nor the
+/// shutdown.
 #[test]
 fn a_fifo_in_place_of_a_file_is_refused_and_holds_up_nothing() {
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));

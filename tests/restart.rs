@@ -1,6 +1,6 @@
-//! A restart loses nothing and asks nothing before its time, whatever became of the state file meanwhile.
+//! A restart loses nothing and sends no request early, whatever happened to the state file meanwhile.
 //!
-//! The state of the large partner has 2,000 customers by default; `RESTART_CUSTOMERS=20000` for the whole of it.
+//! The large partner has 2,000 customers by default; `RESTART_CUSTOMERS=20000` for the full size.
 
 #![cfg(test)]
 #![allow(
@@ -79,7 +79,7 @@ fn a_restart_serves_the_same_at_once_and_asks_nothing_before_its_time() {
     let first = simulator.requests();
     simulator.reset_requests();
 
-    // The same again, but tenants are asked every few seconds: the sign that nothing else will come.
+    // The same again, but tenants are polled every few seconds: this shows that no other request will come.
     let interval = Duration::from_secs(8);
     let tenants = "collectors:\n  tenant_seats: { interval: 8s, max_age: 1h }\n";
     let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &state(tenants)));
@@ -107,7 +107,7 @@ fn a_restart_serves_the_same_at_once_and_asks_nothing_before_its_time() {
     });
     let second = simulator.requests();
     for (before, after) in earlier.iter().zip(arrivals(&second, Collector::TenantSeats)).take(due) {
-        // Nobody was asked before its interval: the nth question of the second round is at least as late as the nth
+        // No target was polled before its interval: the nth request of the second round is at least as late as the nth
         // of the first allows.
         assert!(after >= *before + interval.mul_f64(0.95), "{before:?}, then {after:?}");
     }
@@ -116,7 +116,7 @@ fn a_restart_serves_the_same_at_once_and_asks_nothing_before_its_time() {
     }
     println!("{} requests before the restart, {} within the interval after it", asked(&first), asked(&second));
 
-    // What is saved at the end is what was served last, to the bit.
+    // The saved values at the end are exactly those served last.
     let last = exporter.samples();
     exporter.terminate();
     let yaml = fs::read_to_string(folder.path().join("config.yaml")).unwrap();
@@ -165,7 +165,7 @@ fn another_configuration_takes_over_what_it_still_wants() {
     assert_eq!(exporter.get("/-/ready").0, 503);
 }
 
-/// What is resident, and the most that ever was, in bytes.
+/// The resident memory and its peak, in bytes.
 fn memory(exporter: &Exporter) -> [f64; 2] {
     let status = fs::read_to_string(format!("/proc/{}/status", exporter.child.id())).unwrap();
     ["VmRSS:", "VmHWM:"].map(|field| {
@@ -202,7 +202,7 @@ fn a_restart_with_many_customers_is_quick_and_quiet() {
         assert!(output.status.success());
         output.stdout
     };
-    // As Prometheus asks.
+    // Like a request of Prometheus.
     let compressed = scrape("gzip");
     let first = start.elapsed();
     let [resident, most] = memory(&exporter);
@@ -247,10 +247,10 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
     for (content, what) in [
         (&good[..good.len() - 1], "it ends too early"),
         (&[], "it ends too early"),
-        (&[&good[..], b"x"].concat(), "it goes on after its end"),
+        (&[&good[..], b"x"].concat(), "it has data after its end"),
         (b"partners: []\n", "it is not a state file of this exporter"),
         (&newer, "its format 200 is newer than the 2 that this version reads"),
-        (&corrupt, "its checksum does not fit its content"),
+        (&corrupt, "its checksum does not match its content"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
@@ -264,7 +264,7 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
         let aside = names(folder.path()).into_iter().find(|name| name.starts_with("state.bad-")).unwrap();
         assert_eq!(fs::read(folder.path().join(aside)).unwrap(), content);
         exporter.terminate();
-        // The next finds what this one saved.
+        // The next process finds what this one saved.
         let exporter = Exporter::with_config(folder.path(), &yaml);
         let samples = exporter.samples();
         assert_eq!(value(&samples, RESTORED), Some(1.0));
@@ -287,7 +287,7 @@ fn a_folder_that_is_gone_is_a_warning_and_the_state_is_saved_once_it_is_back() {
     assert_eq!(value(&samples, SAVED), Some(0.0), "never saved");
     assert_eq!(value(&samples, RESTORED), Some(1.0), "there was nothing to restore");
     assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
-    assert!(exporter.log().contains("its folder is not there"), "{}", exporter.log());
+    assert!(exporter.log().contains("its folder does not exist"), "{}", exporter.log());
 
     fs::create_dir(folder.path().join("kept")).unwrap();
     exporter.wait_for_line("the state is saved again");
@@ -296,7 +296,7 @@ fn a_folder_that_is_gone_is_a_warning_and_the_state_is_saved_once_it_is_back() {
     assert_eq!(exporter.terminate().0, Some(0));
 }
 
-/// A limit on the size of files is what a full disk is to the one who writes: some of it goes in, the rest does not.
+/// A limit on file size behaves like a full disk: a write is partly done and then fails.
 #[test]
 fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     let simulator = Simulated::start(Settings::of_size(5, 1, today()));
@@ -304,7 +304,7 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     let collectors = "collectors:\n  services: { interval: 1s, max_age: 5m }\n";
     fs::write(folder.path().join("config.yaml"), config(&simulator, BUDGET, &state(collectors))).unwrap();
     let file = folder.path().join("config.yaml");
-    // The signal that comes with it (SIGXFSZ) would end the process.
+    // The signal that comes with it (SIGXFSZ) would end the process by default.
     let mut exporter = Exporter::start(&["--config.file", file.to_str().unwrap()]);
     wait_for_all(&exporter, &simulator);
     let limit = |bytes: &str| {
@@ -329,11 +329,11 @@ fn a_full_disk_is_a_warning_and_takes_nothing_away() {
     limit("unlimited:");
     exporter.wait_for_line("the state is saved again");
     assert_eq!(warnings(exporter.log()), 1, "said once: {}", exporter.log());
-    assert!(exporter.log().contains("a limit on file sizes is in the way"), "{}", exporter.log());
+    assert!(exporter.log().contains("it exceeds the limit on file sizes"), "{}", exporter.log());
     assert_eq!(exporter.terminate().0, Some(0));
 }
 
-/// A file that says it is long costs neither memory nor time.
+/// A file that claims to be long costs neither memory nor time.
 #[test]
 fn a_sparse_file_is_set_aside_unread() {
     let simulator = Simulated::start(Settings::of_size(5, 1, today()));
@@ -355,7 +355,7 @@ fn a_sparse_file_is_set_aside_unread() {
     }
 }
 
-/// `tests/state/format-1.state` was written by version 0.1, and `format-1.prom` is what that version served of it.
+/// `tests/state/format-1.state` was written by version 0.1, and `format-1.prom` is what that version served from it.
 #[test]
 fn the_format_before_is_read_and_loses_nothing() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state");

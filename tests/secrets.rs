@@ -1,5 +1,5 @@
-//! No secret is in anything that a person or a program can read: canaries go in by every way, and every text that comes
-//! out is searched for them, as they are, percent-encoded, in base64 and in hexadecimal digits.
+//! No secret is in any output: canaries are entered in every possible way, and every output is searched for them, in
+//! plain text, percent-encoded, in base64 and in hexadecimal digits.
 
 #![cfg(test)]
 #![allow(clippy::format_push_string, reason = "what is slow does not matter here")]
@@ -24,12 +24,12 @@ use base64::prelude::BASE64_STANDARD;
 use echo::{Answer, Echo};
 use support::{Exporter, run};
 
-/// What the identity service gives out: longer than a message may be, so that what a message has of it is cut.
+/// The token of the identity service: longer than a message may be, so that it is cut in messages.
 const TOKEN: &str = concat!(
     "eyJhbGciOiJSUzI1NiJ9.c4n4ryOfAnAccessToken.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB",
 );
-/// A piece of the token's start, of its middle and of its end: one of them shows, whichever part came out.
+/// A piece of the token's start, of its middle and of its end: one of them is found, whichever part leaked.
 const TOKEN_PARTS: [&str; 3] = ["c4n4ryOfAnAccessToken", "AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"];
 const SECRET: &str = "c4n4ry0fAClientSecret+/=&%~";
 /// One without special characters, so that it can be the host of a URL.
@@ -40,7 +40,7 @@ const SECRET_VARIABLE: &str = "SECRET_OF_A_TEST";
 const PASSWORD_VARIABLE: &str = "PFX_PASSWORD_OF_A_TEST";
 const PFX_PASSWORD: &str = "c4n4ry0fAPfxPassword";
 
-/// Panics if a text holds one of the secrets in whatever form.
+/// Panics if a text contains one of the secrets in any encoding.
 fn is_clean(what: &str, text: &str, secrets: &[&str]) {
     let lower = text.to_ascii_lowercase();
     for secret in secrets {
@@ -51,11 +51,11 @@ fn is_clean(what: &str, text: &str, secrets: &[&str]) {
         let escaped = [secret.replace('&', "&amp;"), secret.replace('&', r"\u0026").replace('+', r"\u002B")];
         let mut forms = vec![(*secret).to_owned(), form.replace('+', "%20"), form, hex, list];
         forms.extend(escaped);
-        // Wherever it stands in a longer text in base64: without the ends, which depend on its neighbours.
+        // At any offset in a longer base64 text: without the ends, which depend on the neighbours.
         for before in 0..3 {
             let encoded = BASE64_STANDARD.encode(format!("{}{secret}", "x".repeat(before)));
             let whole = encoded.trim_end_matches('=');
-            // Of a short one, too little is left to tell it from other texts.
+            // A short one leaves too little to distinguish it from other texts.
             forms.extend(whole.get(4..whole.len() - 4).filter(|part| part.len() >= 8).map(str::to_owned));
         }
         for form in forms {
@@ -68,7 +68,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// A certificate in a folder: `app.crt`, `app.key`, `app.pfx` and the `password` of that. Returns the key, as PEM.
+/// A certificate in a folder: `app.crt`, `app.key`, `app.pfx` and its `password`. Returns the key as PEM.
 fn certificate(folder: &Path) -> String {
     let openssl = |arguments: &str| {
         let run = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
@@ -80,7 +80,7 @@ fn certificate(folder: &Path) -> String {
     fs::read_to_string(folder.join("app.key")).unwrap()
 }
 
-/// What a part of a key looks like, from this line on: base64, a list of bytes, hexadecimal digits.
+/// The forms in which a part of a key may appear, from this line on: base64, a list of bytes, hexadecimal digits.
 fn key_forms(pem: &str, line: usize) -> [String; 3] {
     // Whole groups of three bytes: its lines are 64 characters long.
     let line = pem.lines().nth(line).unwrap();
@@ -90,7 +90,7 @@ fn key_forms(pem: &str, line: usize) -> [String; 3] {
     [line[line.len() - 16..].to_owned(), list, hex(part)]
 }
 
-/// Panics if a text holds one of the forms of a key.
+/// Panics if a text contains one of the forms of a key.
 fn holds_no_key(what: &str, text: &str, forms: &[String]) {
     for form in forms {
         assert!(!text.contains(form), "{what} holds the key as {form}:\n{text}");
@@ -108,13 +108,13 @@ fn all_secrets() -> Vec<&'static str> {
     [&TOKEN_PARTS[..], &[SECRET, PLAIN_SECRET, PROXY_USER, PROXY_PASSWORD, PFX_PASSWORD]].concat()
 }
 
-/// Where the signatures of the assertions begin that an identity service heard.
+/// The starts of the signatures of the assertions that an identity service received.
 fn signatures(heard: &str) -> Vec<&str> {
     let assertions = heard.split("client_assertion=").skip(1);
     assertions.filter_map(|rest| rest.split('&').next()?.split('.').nth(2)?.get(..24)).collect()
 }
 
-/// A configuration of one partner for an echo; all of it goes through itself as a proxy.
+/// A configuration of one partner for an echo server, which is also its proxy.
 fn config(echo: &Echo, auth: &str) -> String {
     let address = &echo.address;
     format!(
@@ -172,7 +172,7 @@ fn the_daemon_shows_no_secret_whatever_it_is_answered() {
             }
         };
         look(&exporter, "all is well");
-        // The token is refused with everything that was heard; so is the request for another one.
+        // The token is refused with an echo of the whole request; so is the request for another one.
         echo.answers(Answer::Status(401), Answer::Status(401));
         let failures =
             "avepoint_api_request_failures_total{operation=\"token\",partner=\"main\",reason=\"unauthorized\"}";
@@ -187,7 +187,7 @@ fn the_daemon_shows_no_secret_whatever_it_is_answered() {
         for secret in [TOKEN, &BASE64_STANDARD.encode(format!("{PROXY_USER}:{PROXY_PASSWORD}"))] {
             assert!(heard.contains(secret), "the test sees what it looks for: {heard}");
         }
-        // What stands for a certificate is as good as a secret, for a while.
+        // An assertion is as sensitive as a secret while it is valid.
         let signatures = signatures(&heard);
         assert_eq!(signatures.is_empty(), !auth.starts_with("certificate"), "{heard}");
         let log = exporter.log().to_owned();
@@ -228,7 +228,7 @@ fn no_command_shows_a_secret_whatever_it_is_answered() {
     for (number, failure) in failures.into_iter().enumerate() {
         let format = ["--log.format=logfmt", "--log.format=json"][number % 2];
         for (identity, api) in [(failure, Answer::Right), (Answer::Right, failure)] {
-            // Not a failure: a token may have any shape.
+            // Not a failure: a token may have any form.
             if (identity, api) == (Answer::Shape, Answer::Right) {
                 continue;
             }
@@ -288,7 +288,7 @@ fn a_secret_under_a_wrong_key_is_not_repeated() {
     }
 }
 
-/// A panic prints what has `Debug`, types that hold a secret included.
+/// A panic prints values with `Debug`, including types that contain a secret.
 #[test]
 fn no_type_that_holds_a_secret_shows_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -315,7 +315,7 @@ fn no_type_that_holds_a_secret_shows_it() {
     is_clean("a token", &format!("{:?}", avepoint_exporter::elements::decode::token(body.as_bytes())), &TOKEN_PARTS);
 }
 
-/// Common words and single letters are poor secrets; they make no sentence unreadable.
+/// Common words and single letters are poor secrets; they must not make messages unreadable.
 #[test]
 fn a_short_or_common_secret_leaves_messages_readable() {
     let folder = tempfile::tempdir().unwrap();

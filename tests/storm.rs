@@ -1,6 +1,6 @@
-//! Polling through throttling, errors and revoked tokens: nothing lost, nothing wrong, never above the rate.
+//! Polling under throttling, errors and revoked tokens: no value is lost or wrong, and the rate is never exceeded.
 //!
-//! One minute by default; `STORM_MINUTES=5` for the whole of it.
+//! One minute by default; `STORM_MINUTES=5` for the full length.
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -22,7 +22,7 @@ fn nothing_is_lost_in_a_storm() {
     let minutes: u32 = std::env::var("STORM_MINUTES").map_or(1, |minutes| minutes.parse().unwrap());
     let simulator = Simulated::start(Settings::of_size(200, 5, today()));
     let folder = tempfile::tempdir().unwrap();
-    // Everybody several times a minute, so that every kind of fault meets every kind of question.
+    // All customers several times a minute, so that every kind of fault affects every kind of query.
     let collectors = "collectors:\n  services: { interval: 20s, max_age: 10m }\n  tenant_seats: { interval: 20s, max_age: 10m }\n  customer_seats: { interval: 20s, max_age: 10m }\n  products_purchased: { interval: 20s, max_age: 10m }\n  products_available: { interval: 20s, max_age: 10m }\n";
     let budget = format!("budget: {{ requests_per_second: {RATE}, burst: {BURST}, concurrency: 8, timeout: 5s }}");
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, &budget, collectors));
@@ -61,7 +61,7 @@ fn nothing_is_lost_in_a_storm() {
     assert!(throttled < 40 * u64::from(minutes), "{throttled} requests were sent into closed doors");
     for seconds in [1, 5, 20] {
         let busiest = requests.busiest(Settings::CLIENT.0, Duration::from_secs(seconds)) as f64;
-        // A request that is under way a little longer than the one after it arrives a little closer to it.
+        // A request with a longer transfer time arrives closer to the next one.
         let bound = RATE * (seconds as f64 + 0.2) + BURST;
         println!("busiest {seconds} s: {busiest} requests, at most {bound}");
         assert!(busiest <= bound, "{busiest} requests in {seconds} s");

@@ -1,4 +1,4 @@
-//! An inventory as it is after a full pass over a simulated partner, without asking anybody.
+//! Builds the inventory after a full pass over a simulated partner, without sending requests.
 
 #![allow(dead_code, unreachable_pub, reason = "each benchmark is a crate of its own and uses a part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may panic")]
@@ -14,12 +14,12 @@ use avepoint_exporter::polling::plan;
 use avepoint_exporter::simulator::{Generator, Mix};
 use jiff::Timestamp;
 
-/// When everything was seen.
+/// The observation time of all values.
 pub fn noon() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-/// As many customers as have about so many series.
+/// The number of customers that give about this many series.
 pub const fn customers_for(series: u32) -> u32 {
     series / 35
 }
@@ -39,7 +39,7 @@ fn collectors() -> CollectorSettings {
     }
 }
 
-/// A partner with so many customers, everything about them answered at [`noon`].
+/// A partner with this many customers and all their values, received at [`noon`].
 pub fn inventory(customers: u32) -> Inventory {
     let today = "2027-01-15".parse().unwrap();
     let generator = Generator {
@@ -119,7 +119,7 @@ pub fn some_ids(inventory: &Inventory, count: usize) -> Vec<CustomerId> {
     inventory.customers.keys().step_by(step).cloned().collect()
 }
 
-/// Polls the seats of a customer's first tenant type again, with another number if it `changed`.
+/// Polls the seats of a customer's first tenant type again, with another number if `changed`.
 pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: bool) {
     let customer = &inventory.customers[id];
     let known = customer.targets.iter().find_map(|(question, known)| match (question, &known.answer) {
@@ -141,7 +141,7 @@ pub fn resident() -> u64 {
     status("VmRSS:")
 }
 
-/// The most that it ever was.
+/// The peak of the resident memory in bytes.
 pub fn peak() -> u64 {
     status("VmHWM:")
 }
@@ -152,7 +152,7 @@ fn status(field: &str) -> u64 {
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
 }
 
-/// CPU time that this thread has taken.
+/// The CPU time that this thread has used.
 pub fn cpu_time() -> Duration {
     Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime)).unwrap()
 }

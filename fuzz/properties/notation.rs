@@ -1,4 +1,4 @@
-//! The API's own notation, for what was read from it.
+//! The API's own notation of values, to write back what was read.
 
 use avepoint_exporter::domain::{ListedCustomer, Quantity, Subscription, TenantSeats};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ pub(super) fn quantity(quantity: Option<Quantity>) -> Value {
         Some(unlimited) if unlimited.is_unlimited() => "Unlimited".into(),
         Some(number) => {
             let text = number.get().to_string();
-            // Three digits after the point might be thousands.
+            // Three digits after the point could be a thousands group.
             if text.contains('.') { (text + "0000").into() } else { text.into() }
         }
     }

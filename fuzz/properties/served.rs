@@ -1,4 +1,4 @@
-//! What is served of what was read.
+//! The exposition of decoded values.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) fn inventory() -> Inventory {
     Inventory::new("main".into(), Arc::new(settings.collectors), true, &[])
 }
 
-/// The samples of a family for one customer that gave one answer.
+/// The samples of a family for one customer with one result.
 pub(super) fn answered(question: Question, answer: Answer, family: &str) -> Vec<Sample> {
     let mut inventory = inventory();
     let id = CustomerId::from("a customer");
@@ -28,7 +28,7 @@ pub(super) fn answered(question: Question, answer: Answer, family: &str) -> Vec<
     served(inventory, family)
 }
 
-/// The samples of a family; everything that is served is well-formed, and says the same in both formats.
+/// The samples of a family; the whole exposition is well-formed, and equal in both formats.
 pub(super) fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
     let exposition = Exposition::render(&[inventory], true, now());
     let read = |format: Format| -> Vec<Sample> {

@@ -1,4 +1,4 @@
-//! The health of the daemon: whether polling, rendering and saving go on. See [`crate::health`].
+//! The health of the daemon: whether polling, rendering and saving make progress. See [`crate::health`].
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::state::StateWriterHandle;
 use crate::clock::Clock;
 use crate::health::Monitor;
 
-/// How often it is checked, whether or not somebody asks.
+/// The interval of the checks, which does not depend on requests.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// A render has no deadline of its own; of a million series it takes seconds.
+/// A render has no deadline of its own; a million series take seconds.
 const RENDER_LIMIT: Duration = Duration::from_mins(2);
-/// A save has no deadline of its own; of a million series it takes seconds, and slow disks are slow.
+/// A save has no deadline of its own; a million series take seconds, longer on slow disks.
 const SAVE_LIMIT: Duration = Duration::from_mins(5);
 
 /// Cheap to clone; every clone is the same.
@@ -40,7 +40,7 @@ impl Health {
         Self { running, others: std::iter::once(rendering).chain(saving).collect(), clock }
     }
 
-    /// A line for each piece of work that stands still, and since when, if there is one.
+    /// A line for each kind of work that is stalled, with the time since when, if it has a name.
     pub(super) fn check(&self) -> Result<(), String> {
         let running = Arc::clone(&self.running.borrow());
         let polling = running.partners.iter().filter_map(super::Partner::stalled);
@@ -49,7 +49,7 @@ impl Health {
         for (name, time) in polling.chain(others) {
             let since = self.clock.wall_now().saturating_sub(SignedDuration::try_from(time).unwrap_or_default());
             let since = since.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ");
-            let _ = writeln!(stalled, "{name} has stood still since {since}: no attempt has ended since then");
+            let _ = writeln!(stalled, "{name} has been stalled since {since}: no attempt has ended since then");
         }
         if stalled.is_empty() { Ok(()) } else { Err(stalled) }
     }

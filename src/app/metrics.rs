@@ -1,4 +1,4 @@
-//! Metrics of the process: its configuration, its resources, its panics.
+//! Metrics of the process: configuration, resources, panics.
 
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
@@ -9,7 +9,7 @@ use crate::catalog;
 use crate::clock::Clock;
 use crate::panics::{self, Task};
 
-/// In a registry of its own. Clones share it.
+/// In its own registry. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct AppMetrics {
     registry: Registry,
@@ -21,7 +21,7 @@ pub(super) struct AppMetrics {
 }
 
 impl AppMetrics {
-    /// The configuration that the process started with was loaded just now.
+    /// Records that the initial configuration was loaded now.
     pub(super) fn new(clock: Clock) -> prometheus::Result<Self> {
         let counters = Self {
             registry: Registry::new(),
@@ -43,7 +43,7 @@ impl AppMetrics {
         Ok(counters)
     }
 
-    /// The configuration was loaded, or could not be.
+    /// Records whether a reload succeeded.
     pub(super) fn reloaded(&self, successfully: bool) {
         self.reload_successful.set(successfully.into());
         if successfully {
@@ -51,12 +51,12 @@ impl AppMetrics {
         }
     }
 
-    /// For what else the process says of itself.
+    /// For further metrics of the process.
     pub(super) fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// As they are now, on a thread of the runtime.
+    /// Gathers the current values. May be called on a thread of the async runtime.
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         if let Ok(runtime) = Handle::try_current() {
             self.tasks.set(i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));

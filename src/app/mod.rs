@@ -1,8 +1,9 @@
-//! The daemon, wired: partners that poll, a publisher that renders, a state writer that saves, a web server that answers,
-//! a configuration that can be reloaded.
+//! Wires the daemon: pollers, a publisher that renders, a state writer that saves, a web server, and a configuration
+//! that can be reloaded.
 //!
-//! [`run`] takes its listeners, its clock and the future that ends it, so that a test runs it as `main` does. Nothing in
-//! it reads a file on a thread of the runtime, and whatever hangs, it returns within [`GRACE`] of the shutdown.
+//! [`run`] takes its listeners, its clock and the shutdown future as arguments, so that tests run it in the same way as
+//! `main`. No file is read on a thread of the async runtime. It returns within [`GRACE`] of the shutdown, even if
+//! something hangs.
 
 mod credential_watcher;
 mod health;
@@ -46,12 +47,12 @@ use metrics::AppMetrics;
 use runtime::PollerRuntime;
 use state::{StateWriter, StateWriterHandle};
 
-/// How long a start or a reload waits until what it changed is rendered.
+/// How long a start or a reload waits for its changes to be rendered.
 const FIRST_RENDER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Of [`GRACE`], for polls to end before what is known is saved without waiting for them.
+/// The part of [`GRACE`] for polls to end; after it the state is saved without waiting for them.
 const POLLS_END_WITHIN: Duration = Duration::from_secs(2);
 
-/// Why the daemon could not start or had to end.
+/// Why the daemon could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A partner's client could not be built.
@@ -60,31 +61,31 @@ pub enum Error {
     /// A metric could not be registered: a bug.
     #[error("registering the exporter's own metrics: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// The pages could not be laid out.
+    /// The web pages could not be set up.
     #[error(transparent)]
     Site(web::Error),
     /// A server ended.
     #[error("serving: {0}")]
     Server(#[source] io::Error),
-    /// A task panicked, which its log line describes: a bug.
+    /// A task panicked (a bug); the panic was logged.
     #[error("a task ended abnormally: {0}")]
     Task(#[source] JoinError),
 }
 
-/// What the daemon is started with.
+/// The arguments of the daemon.
 #[derive(Debug)]
 pub struct Setup {
-    /// The configuration to start with.
+    /// The initial configuration.
     pub config: Config,
-    /// Where it came from, to be read again; without it, there is nothing to reload.
+    /// The file to reload it from; without it there is no reload.
     pub config_file: Option<PathBuf>,
     /// Where to answer.
     pub listeners: Vec<TcpListener>,
-    /// Where the pages are, and who may ask for them.
+    /// The routes of the pages, and the access rules.
     pub web: WebOptions,
-    /// Whether `POST /-/reload` is answered.
+    /// Whether `POST /-/reload` is enabled.
     pub lifecycle: bool,
-    /// What times are reckoned by.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -94,16 +95,16 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let mut shutdown = std::pin::pin!(shutdown);
     let started = tokio::select! {
         started = Daemon::start(setup) => started?,
-        // Storage that hangs does not hold up the end; nothing was polled, so nothing is lost.
+        // Blocked storage does not delay the shutdown; nothing was polled, so nothing is lost.
         () = &mut shutdown => {
-            info!("shutting down before everything was started");
+            info!("shutting down before the start was complete");
             return Ok(());
         }
     };
     started.run(shutdown).await
 }
 
-/// Everything that runs.
+/// The running daemon.
 struct Daemon {
     config_file: Option<PathBuf>,
     state_settings: Option<StateSettings>,
@@ -111,13 +112,13 @@ struct Daemon {
     clock: Clock,
     metrics: AppMetrics,
     partners: Partners,
-    /// Where the partners are polled.
+    /// The runtime of the pollers.
     pollers: PollerRuntime,
     writer: Option<StateWriterHandle>,
     rendered: watch::Receiver<Arc<Running>>,
     reloads: mpsc::Receiver<tokio::sync::oneshot::Sender<Result<(), String>>>,
     hangups: tokio::signal::unix::Signal,
-    /// Tells the servers and the publisher to end.
+    /// Signals the shutdown to the servers and the publisher.
     stop: watch::Sender<bool>,
     servers: JoinSet<io::Result<()>>,
     tasks: JoinSet<()>,
@@ -146,7 +147,7 @@ impl Daemon {
         let pollers = PollerRuntime::start().map_err(Error::Server)?;
         let mut partners = Partners::none(clock, pollers.handle());
         let restored = restored_state_for(restored, &config);
-        // From before the first poll, so that what it brings is saved.
+        // Created before the first poll, so that its results are saved.
         let changed = partners.changed();
         partners.apply(config, restored).await?;
         let running = partners.running();
@@ -163,7 +164,7 @@ impl Daemon {
         let health = Health::new(running.clone(), &publisher, writer.as_ref(), clock);
         tasks.spawn(publisher.run(shutdown_signalled(stopped.clone())));
 
-        // The first answer holds what was restored. Whatever delays it does not keep us from answering.
+        // The first response contains the restored state. If rendering is delayed, the server starts anyway.
         let first = rendered.wait_for(|rendered| Arc::ptr_eq(rendered, &running.borrow()));
         let _ = timeout(FIRST_RENDER_TIMEOUT, first).await;
 
@@ -201,7 +202,7 @@ impl Daemon {
         })
     }
 
-    /// Serves, and reloads when it is asked to; then ends everything.
+    /// Serves, reloads on request, then shuts down.
     async fn run(mut self, mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
         let outcome = loop {
             let reply = tokio::select! {
@@ -219,7 +220,7 @@ impl Daemon {
             systemd::reloading();
             let reloaded = tokio::select! {
                 reloaded = self.reload() => reloaded,
-                // Files on storage that hangs do not hold up the end.
+                // Files on blocked storage do not delay the shutdown.
                 () = &mut shutdown => {
                     info!("shutting down");
                     break Ok(());
@@ -232,7 +233,7 @@ impl Daemon {
                 Err(problems) => error!("reload failed; keeping the previous configuration:\n{problems}"),
             }
             if let Some(reply) = reply {
-                // Whoever asked may have left.
+                // The requester may have disconnected.
                 let _: Result<(), _> = reply.send(reloaded);
             }
         };
@@ -247,7 +248,7 @@ impl Daemon {
         let (partners, writer, servers, pollers) = (&mut self.partners, self.writer, &mut self.servers, self.pollers);
         let save = async {
             if timeout(POLLS_END_WITHIN, partners.stop()).await.is_err() {
-                warn!("polls did not end in time; saving what is known so far");
+                warn!("polls did not end in time; saving the state without them");
             }
             if let Some(writer) = writer {
                 writer.end(deadline).await;
@@ -261,15 +262,15 @@ impl Daemon {
             outcome
         };
         let ((), outcome) = tokio::join!(save, async { timeout_at(deadline, serve).await.unwrap_or(Ok(())) });
-        // A task that does not let go of its thread is left behind.
+        // A task that blocks its thread is abandoned.
         let _ = timeout_at(deadline, self.tasks.shutdown()).await;
         drop(pollers);
         outcome
     }
 
-    /// Reads the configuration again and applies what changed; the problems, if it cannot be.
+    /// Reads the configuration again and applies the changes. Returns the problems if it is invalid.
     async fn reload(&mut self) -> Result<(), String> {
-        let file = self.config_file.clone().ok_or("there is no configuration file: this is a demonstration")?;
+        let file = self.config_file.clone().ok_or("there is no configuration file to reload: this is a demo")?;
         let (reread, clock) = (self.access.clone(), self.clock);
         let load = move || match (Config::load(&file), reread.reread()) {
             (Ok(config), Ok(rules)) => {
@@ -281,28 +282,29 @@ impl Daemon {
         };
         let (config, rules, warnings) = blocking(load).await.map_err(|error| error.to_string())??;
         if config.state != self.state_settings {
-            warn!("state: what was changed there applies from the next start on");
+            warn!("state: the change takes effect at the next start");
         }
         self.partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
         self.access.apply(rules);
         log_warnings(warnings.into_iter().chain(self.access.warnings()));
         let running = Arc::clone(&self.partners.running().borrow());
         let rereading = Arc::clone(&running);
-        // A panic is logged by its hook; the configuration is applied nevertheless.
+        // A panic is logged by its hook; the configuration is applied anyway.
         let _ = blocking(move || rereading.partners.iter().for_each(Partner::reread_credential)).await;
-        // So that whoever asked for the reload and scrapes sees what it changed. Whatever delays it is not the reload's.
+        // A requester that scrapes after the reload sees its changes. A delay in rendering does not fail the reload.
         let rendered = self.rendered.wait_for(|rendered| Arc::ptr_eq(rendered, &running));
         let _ = timeout(FIRST_RENDER_TIMEOUT, rendered).await;
         Ok(())
     }
 }
 
-/// Runs what may wait for storage off the threads of the runtime.
+/// Runs work that may block on storage outside of the runtime's threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(Error::Task)
 }
 
-/// The restored state of a partner. One that shares its app registration with no other takes the customers without a copy.
+/// The restored state of a partner. If no other partner shares its app registration, the customers are moved and not
+/// copied.
 fn restored_state_for(
     restored: Option<State>,
     config: &Config,
@@ -322,7 +324,7 @@ fn log_warnings(warnings: impl Iterator<Item = String>) {
     }
 }
 
-/// What the web server shows, and how it asks for a reload.
+/// The data and the reload handle for the web server.
 #[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
 fn app_state(
     exposition: Published,
@@ -359,7 +361,7 @@ fn server_ended(ended: Result<io::Result<()>, JoinError>) -> Result<(), Error> {
     ended.map_err(io::Error::other).flatten().map_err(Error::Server)
 }
 
-/// Resolves when a task panicked: a bug. Never otherwise, since others may have finished their work.
+/// Resolves when a task has panicked (a bug). Otherwise it never resolves, because other tasks may finish normally.
 async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
     loop {
         match tasks.join_next().await {
@@ -372,6 +374,6 @@ async fn first_panic(tasks: &mut JoinSet<()>) -> JoinError {
 
 /// Resolves when shutdown has been signalled.
 async fn shutdown_signalled(mut stopped: watch::Receiver<bool>) {
-    // A sender that is gone means the same.
+    // A dropped sender means the same.
     let _ = stopped.wait_for(|&stopped| stopped).await;
 }

@@ -1,4 +1,4 @@
-//! One partner's rooms, wired: its client, its inventory, its counters and its poller.
+//! Wires the parts of one partner: its client, its inventory, its metrics and its poller.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::inventory::{Inventory, Past, Shared, is_older};
 use crate::polling::{CustomerFilter, PollCounters, Poller};
 use crate::web::readiness::PartnerReadiness;
 
-/// Beyond the shortest interval, for a success to be recent.
+/// Added to the shortest interval: the maximum age of a recent success.
 const UP_TOLERANCE: Duration = Duration::from_mins(2);
 
-/// A partner as a configuration wants it, with all that could fail behind it. Nothing is asked yet.
+/// A partner prepared for a new configuration; all fallible steps are done. No request is sent yet.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
     client: Client,
-    /// What `ca_file` held when the client was made.
+    /// The content of `ca_file` when the client was made.
     roots: Option<Vec<u8>>,
     counters: PollCounters,
 }
 
 impl Draft {
-    /// With the client and the counters of `before` where they fit. Blocks for as long as `ca_file` takes to read.
+    /// Reuses the client and the metrics of `before` where they fit. Blocks while `ca_file` is read.
     pub(super) fn new(
         settings: PartnerSettings,
         collectors: Arc<CollectorSettings>,
@@ -50,7 +50,7 @@ impl Draft {
         Ok(Self { settings: Arc::new(settings), collectors, client, roots, counters })
     }
 
-    /// Whether `before`, left alone, does all that is wanted.
+    /// Whether `before` can continue unchanged.
     pub(super) fn changes_nothing(&self, before: &Partner) -> bool {
         self.settings.asks_as(&before.settings)
             && self.roots == before.roots
@@ -59,10 +59,10 @@ impl Draft {
     }
 }
 
-/// What the rest of the daemon needs of a partner. Cheap to clone.
+/// The parts of a partner that the rest of the daemon uses. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Partner {
-    /// What is known.
+    /// The values of the partner.
     pub inventory: Shared,
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
@@ -74,8 +74,8 @@ pub struct Partner {
 }
 
 impl Partner {
-    /// Wires a partner. Nothing is asked until the poller runs. `past` is what is known of its app registration, under
-    /// whatever configuration it was polled.
+    /// Wires a partner. No request is sent until the poller runs. `past` is the known state of its app registration,
+    /// even if it was polled under another configuration.
     pub(super) fn new(draft: Draft, past: Option<Past>, changed: watch::Sender<()>, clock: Clock) -> (Self, Poller) {
         let Draft { settings, collectors, client, roots, counters } = draft;
         let lists = settings.customers.discover || collectors.services.enabled;
@@ -99,7 +99,7 @@ impl Partner {
         self.client.registration()
     }
 
-    /// What is known, with the wall clock's times, and what requests fail with at the moment.
+    /// The values with wall-clock times, and the current request failure.
     #[must_use]
     pub fn snapshot(&self) -> Inventory {
         let mut inventory = self.inventory.snapshot();
@@ -108,16 +108,16 @@ impl Partner {
         inventory
     }
 
-    /// What is known, as a start for these settings.
+    /// The values, as the initial state for these settings.
     pub(super) fn past_for(&self, settings: &PartnerSettings) -> Past {
         let mut past = Past::from(self.inventory.snapshot());
-        // Another address may be another environment, with other customers.
+        // Another address may be another environment with other customers.
         past.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
             || settings.api_url != self.settings.api_url;
         past
     }
 
-    /// What is known, to be kept for the next process; its times are the clock's, not the wall clock's.
+    /// The values to be saved for the next process; times are those of the daemon's clock, not wall-clock times.
     pub(super) fn known(&self) -> KnownPartner {
         KnownPartner::of(&self.settings.client_id, self.inventory.snapshot())
     }
@@ -128,24 +128,24 @@ impl Partner {
         self.inventory.read(|inventory| PartnerReadiness::of(inventory, trouble, self.clock.now()))
     }
 
-    /// What polling is called, and how long it has stood still, if it does. Takes no lock that polls hold.
+    /// The name of this polling loop, and how long it has been stalled, if it is. Takes no lock that polls hold.
     pub(super) fn stalled(&self) -> Option<(&str, Duration)> {
         let stalled = self.monitor.stalled(self.client.requests_ended(), self.client.is_paused())?;
         Some((&self.monitor.name, stalled))
     }
 
-    /// Whether the credential is refused, so that nothing will be read until somebody sees to it.
+    /// Whether the credential is refused, so that nothing can be read until an operator fixes it.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.client.status().refused
     }
 
-    /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
+    /// Reads the credential again from its source, because it may have been rotated. Blocks while files are read.
     pub(super) fn reread_credential(&self) {
         self.client.reread_credential();
     }
 
-    /// The partner's own families as they are now.
+    /// The partner's own metric families.
     #[must_use]
     pub fn gather(&self) -> Vec<Vec<MetricFamily>> {
         let now = self.clock.now();
@@ -156,8 +156,10 @@ impl Partner {
     }
 }
 
-/// How long no request of a partner may end though one is due: the deadline of a query with its repetitions, that of a
-/// token request, and the wait for a place in the rate limit at a tenth of the configured rate, the lowest after 429s.
+/// The longest time in which no request of a partner may end although one is due: the deadline of a query with its
+/// retries, that of a token request, and the wait for the rate limiter at a tenth of the configured rate, the lowest
+/// after 429s.
+/// after 429s.
 fn stall_limit(settings: &PartnerSettings) -> Duration {
     let timeout = settings.budget.timeout;
     let query = timeout.saturating_mul(4).min(Duration::from_mins(2)).max(timeout);

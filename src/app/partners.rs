@@ -1,9 +1,10 @@
-//! The partners that are being polled, and how a changed configuration replaces those that it changes.
+//! The running partners, and how a reload replaces those that changed.
 //!
-//! A partner whose settings did not change is not touched: its polls under way, its token, its budget and its due times
-//! stay. One that asks in the same way, but for something else, keeps its client. Tokens and budget belong to the app
-//! registration: all its partners share them, and they stay when partners are renamed or changed. What is known of an app registration's customers is kept by who has it now, whatever its name was. All clients of a new
-//! configuration are made before anything is changed, so that one that cannot be made changes nothing.
+//! A partner whose settings did not change is not touched: its polls in flight, its token, its budget and its due times
+//! stay. A partner that connects in the same way but polls something else keeps its client. Tokens and budget belong to
+//! the app registration: all its partners share them, and they survive when partners are renamed or changed. The stored
+//! customers belong to the app registration too, so a renamed partner keeps them. All clients of a new configuration
+//! are built before anything is changed, so that a client that cannot be built changes nothing.
 
 use std::sync::Arc;
 
@@ -20,21 +21,21 @@ use crate::inventory::{Inventory, Past};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
 
-/// What everybody but the pollers needs of the running configuration; replaced whole.
+/// The parts of the running configuration that everything except the pollers uses; replaced as a whole.
 #[derive(Debug, Default)]
 pub struct Running {
     /// In the order of the configuration.
     pub partners: Vec<Partner>,
-    /// How many there were before.
+    /// The number of configurations before this one.
     pub number: u64,
-    /// Whether every series of a customer carries its name.
+    /// Whether every series of a customer has its name as a label.
     pub customer_name_label: bool,
-    /// The configuration as `/config` shows it.
+    /// The configuration as shown at `/config`.
     pub config_yaml: String,
 }
 
 impl Running {
-    /// What is known of every partner, with the wall clock's times.
+    /// The values of every partner, with wall-clock times.
     #[must_use]
     pub fn snapshots(&self) -> Vec<Inventory> {
         self.partners.iter().map(Partner::snapshot).collect()
@@ -48,18 +49,18 @@ pub struct Partners {
     polling: Vec<Polling>,
     changed: watch::Sender<()>,
     tasks: JoinSet<()>,
-    /// Where pollers run.
+    /// The runtime of the pollers.
     runtime: Handle,
     clock: Clock,
 }
 
-/// What comes of a partner of a new configuration.
+/// What a reload does with a partner of the new configuration.
 enum Next {
     GoesOn(Polling),
     Begins(Draft),
 }
 
-/// A partner that is being polled.
+/// A running partner.
 #[derive(Debug)]
 struct Polling {
     partner: Partner,
@@ -73,7 +74,7 @@ impl Polling {
         let (end, ended) = oneshot::channel();
         let polling = async move {
             let told = async move {
-                // A sender that is gone means the same.
+                // A dropped sender means the same.
                 let _ = stopped.wait_for(|&stopped| stopped).await;
             };
             panics::scope(Task::Poll, poller.run(told)).await;
@@ -83,16 +84,16 @@ impl Polling {
         Self { partner, stop, ended }
     }
 
-    /// Ends the polls under way. Once this returns, nobody changes the inventory any more.
+    /// Ends the polls in flight. After it returns, nothing changes the inventory any more.
     async fn stop(self) {
         self.stop.send_replace(true);
-        // It ended, or it panicked, which is told elsewhere.
+        // It ended, or it panicked, which is reported elsewhere.
         let _ = self.ended.await;
     }
 }
 
 impl Partners {
-    /// Nobody, so far. Pollers will run on `runtime`.
+    /// Starts without partners. Pollers will run on `runtime`.
     #[must_use]
     pub fn none(clock: Clock, runtime: Handle) -> Self {
         Self {
@@ -105,19 +106,19 @@ impl Partners {
         }
     }
 
-    /// Follows what is running.
+    /// Subscribes to the running configuration.
     #[must_use]
     pub fn running(&self) -> watch::Receiver<Arc<Running>> {
         self.running.subscribe()
     }
 
-    /// Told at every change of what is known, and of the partners.
+    /// Signalled at every change of the values and of the partners.
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Makes this the running configuration. `past` says what an earlier process knew of a partner that is new.
+    /// Makes this the running configuration. `past` returns the state of a new partner from an earlier process.
     pub async fn apply(
         &mut self,
         config: Config,
@@ -136,7 +137,7 @@ impl Partners {
             let draft = {
                 let (before, collectors, clock) = (before.cloned(), collectors.clone(), self.clock);
                 let registration = registrations.get(&settings);
-                // Off the threads of the runtime, since it reads `ca_file`.
+                // Not on the runtime's threads, because it reads `ca_file`.
                 tokio::task::spawn_blocking(move || {
                     Draft::new(settings, collectors, registration, before.as_ref(), clock)
                 })
@@ -149,7 +150,7 @@ impl Partners {
 
         let mut polling: Vec<_> = std::mem::take(&mut self.polling).into_iter().map(Some).collect();
         let before: Vec<_> = polling.iter().flatten().map(|polling| polling.partner.clone()).collect();
-        // First everybody ends who does not go on, since what they know may be another's from now on.
+        // First stop all partners that do not continue, because another partner may take over their values.
         let mut next = Vec::new();
         for (draft, position, unchanged) in drafts {
             let predecessor = position.and_then(|position| polling.get_mut(position)?.take());
@@ -164,7 +165,7 @@ impl Partners {
             });
         }
         for gone in polling.into_iter().flatten() {
-            info!(partner = %gone.partner.settings.name, "this partner is not in the configuration any more");
+            info!(partner = %gone.partner.settings.name, "this partner was removed from the configuration");
             gone.stop().await;
         }
         for next in next {
@@ -190,7 +191,7 @@ impl Partners {
         Ok(())
     }
 
-    /// Ready when a poller ended that should not have: a bug. Never otherwise.
+    /// Resolves when a poller ended unexpectedly (a bug). Otherwise it never resolves.
     pub async fn failed(&mut self) -> tokio::task::JoinError {
         super::first_panic(&mut self.tasks).await
     }

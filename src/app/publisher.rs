@@ -1,7 +1,8 @@
-//! Renders the exposition when something changed, when a value is about to be too old, and when the wall clock was set.
+//! The publisher renders the exposition when a value changed, when a value is about to reach `max_age`, and when the
+//! wall clock was set.
 //!
-//! A render that panics is repeated, first after [`RETRY_AFTER`], with a new renderer. If that goes on until the served
-//! exposition holds a value that is too old, an empty one is served instead.
+//! A render that panics is repeated, first after [`RETRY_AFTER`], with a new renderer. If that continues until a served
+//! value reaches its `max_age`, an empty exposition is served instead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,24 +18,24 @@ use crate::exposition::{Exposition, Published, Renderer};
 use crate::health::Progress;
 use crate::panics::{self, Task};
 
-/// Between two renders at least: changes that come closer together are published together. Also between two looks at
-/// what changed while it waits longer, so that what was replaced meanwhile can be let go of.
+/// Minimum time between two renders, so that changes in quick succession are published together. Also the interval of
+/// taking over changes while a longer wait is in progress, so that replaced values can be freed.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Waits this many times the last render time, so rendering takes at most 10 % of a core.
 const DUTY_FACTOR: u32 = 9;
-/// But no longer than this: what takes so long is rare.
+/// The maximum of that wait; such long renders are rare.
 const MAX_DELAY: Duration = Duration::from_secs(5);
-/// Between two looks at the wall clock.
+/// Interval of the wall clock checks.
 const WALL_CLOCK_INTERVAL: Duration = Duration::from_secs(1);
-/// After a render that panicked; doubled with each further one, up to [`crate::clock::MAX_SLEEP`].
+/// Delay after a render that panicked; doubled with each further one, up to [`crate::clock::MAX_SLEEP`].
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Publishes what is known.
+/// Renders and publishes the exposition.
 #[derive(Debug)]
 pub(super) struct Publisher {
     running: watch::Receiver<Arc<Running>>,
     changed: watch::Receiver<()>,
-    /// The configuration that the last exposition was rendered under.
+    /// The generation of the configuration that was rendered last.
     rendered: watch::Sender<Arc<Running>>,
     published: Published,
     clock: Clock,
@@ -42,15 +43,15 @@ pub(super) struct Publisher {
     /// `None` after a panic.
     renderer: Option<Renderer>,
     correction: SignedDuration,
-    /// When the first value of the served exposition becomes too old.
+    /// When the first served value reaches its `max_age`.
     next_expiry: Option<Timestamp>,
-    /// In a row.
+    /// Panics in a row.
     panics: u32,
 }
 
 impl Publisher {
-    /// Publishes to `published` what `running` knows, after `changed` signals a change. Another configuration does not wait
-    /// for [`MIN_INTERVAL`].
+    /// Publishes the values of `running` to `published`, after `changed` signals a change. A changed configuration does
+    /// not wait for [`MIN_INTERVAL`].
     pub(super) fn new(
         running: watch::Receiver<Arc<Running>>,
         changed: watch::Receiver<()>,
@@ -72,7 +73,7 @@ impl Publisher {
         }
     }
 
-    /// Whether rendering goes on.
+    /// The health check of rendering.
     pub(super) fn progress(&self) -> Progress {
         self.progress.clone()
     }
@@ -142,20 +143,20 @@ impl Publisher {
         }
     }
 
-    /// What is served stays until a value in it is too old: then nothing is served rather than that.
+    /// The served exposition stays until one of its values reaches `max_age`; then an empty one replaces it.
     fn panicked(&mut self) {
         self.panics = self.panics.saturating_add(1);
         self.next_expiry = self.published.get().next_expiry();
         if self.next_expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
-            error!("rendering panics again and again, and values are too old: no customer's series are served");
+            error!("rendering keeps panicking, and values have reached max_age: no customer's series are served");
             self.published.publish(Exposition::default());
             self.next_expiry = None;
         } else {
-            error!("rendering panicked; the last exposition is served until it can be repeated");
+            error!("rendering panicked; serving the last exposition until a retry succeeds");
         }
     }
 
-    /// Takes over what changed, though it is not time to render it.
+    /// Takes over the changes without rendering them yet.
     async fn take_over_changes(&mut self) {
         let running = Arc::clone(&self.running.borrow());
         let mut renderer = self.renderer.take().unwrap_or_default();
@@ -174,15 +175,15 @@ async fn retry(panics: u32) {
     tokio::time::sleep(pause.min(crate::clock::MAX_SLEEP)).await;
 }
 
-/// The correction to render with: the last one unless it moved by more than the second that it is rounded to, so that
-/// a wall clock on the edge does not have everything rendered again and again.
+/// The correction to render with: the last one, unless it changed by more than a second (it is rounded to seconds). So
+/// a wall clock at the edge does not cause repeated full renders.
 fn steady(last: SignedDuration, now: SignedDuration) -> SignedDuration {
     let same = (now - last).abs() <= SignedDuration::from_secs(1) && last.is_zero() == now.is_zero();
     if same { last } else { now }
 }
 
-/// Resolves when the wall clock was set since an exposition with this correction: its times are no longer right, even
-/// where nothing else changes. Two readings of one correction differ by a second at most.
+/// Resolves when the wall clock was set since an exposition with this correction: then its times are wrong, even if
+/// nothing else changes. Two readings of the same correction differ by at most a second.
 async fn clock_is_set(clock: Clock, rendered: SignedDuration) {
     while (clock.correction() - rendered).abs() <= SignedDuration::from_secs(1) {
         tokio::time::sleep(WALL_CLOCK_INTERVAL).await;
@@ -210,7 +211,7 @@ mod tests {
         Timestamp::now() + SignedDuration::from_secs(SET_FORWARD.load(Ordering::Relaxed))
     }
 
-    /// What is rendered again and again without success is served until it is too old, and no longer.
+    /// After repeated failed renders, the old exposition is served until it is too old, and no longer.
     #[tokio::test]
     async fn what_cannot_be_rendered_any_more_is_not_served_for_ever() {
         let clock = Clock::starting_at(at(1));

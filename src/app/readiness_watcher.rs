@@ -1,5 +1,5 @@
-//! Latches readiness the first time every partner is ready, whether or not somebody asks: from then on the exporter is
-//! ready for good, whatever a reload or the age of a restored listing makes of it.
+//! Latches readiness the first time that every partner is ready, whether or not `/-/ready` is requested. From then on
+//! the exporter stays ready, also after a reload or when a restored listing becomes too old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::partners::Running;
 use crate::clock::Clock;
 use crate::web::readiness::{EverReady, are_ready, stage};
 
-/// Between two checks at least.
+/// Minimum time between two checks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Checks after every change until it is ready.
+/// Checks after every change until the exporter is ready.
 pub(super) async fn watch_readiness(
     running: watch::Receiver<Arc<Running>>,
     mut changed: watch::Receiver<()>,

@@ -1,16 +1,16 @@
-//! The runtime of the pollers: threads of its own, so that what the API sends never holds up who scrapes.
+//! The runtime of the pollers: its own threads, so that responses of the API never delay scrapes.
 
 use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// More than most machines have cores: a connection over which the other side sends without end holds its thread for
-/// some time, and the timers that end it need another one. Idle threads cost nothing.
+/// More threads than most machines have cores: a connection on which the peer sends without end occupies its thread for
+/// some time, and the timers that end it need another thread. Idle threads cost nothing.
 const THREADS: usize = 8;
-/// Scrapes go before polls where there are too few cores for both. Lowering a priority needs no privilege.
+/// Scrapes have priority over polls if there are too few cores for both. Lowering a priority needs no privilege.
 const NICE: i32 = 5;
 
-/// Ends its tasks when it is dropped, without waiting for work that blocks.
+/// Ends its tasks when it is dropped, without waiting for blocking work.
 #[derive(Debug)]
 pub(super) struct PollerRuntime(Option<Runtime>);
 
@@ -18,7 +18,8 @@ impl PollerRuntime {
     pub(super) fn start() -> io::Result<Self> {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(THREADS).thread_name("poller").enable_all().on_thread_start(|| {
-            // On Linux this is the thread's priority, elsewhere the process's. Where it cannot be had, all are equal.
+            // On Linux this sets the thread's priority, elsewhere the process's. If it fails, all threads have equal
+            // priority.
             if cfg!(target_os = "linux") {
                 let _ = rustix::process::setpriority_process(None, NICE);
             }
@@ -26,9 +27,9 @@ impl PollerRuntime {
         builder.build().map(|runtime| Self(Some(runtime)))
     }
 
-    /// Where pollers are spawned.
+    /// The handle on which pollers are spawned.
     pub(super) fn handle(&self) -> Handle {
-        // It is there until the drop.
+        // It is `Some` until the drop.
         self.0.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone())
     }
 }

@@ -1,7 +1,8 @@
-//! Signals. SIGTERM and SIGINT end the process within 10 seconds, from its first instruction on and whatever hangs.
+//! Shutdown signals. SIGTERM and SIGINT end the process within 10 seconds, from its first instruction on and even if
+//! something hangs.
 //!
-//! The daemon ends in good order within [`GRACE`]. What cannot be interrupted, such as storage that does not answer or a
-//! standard error that nobody reads, is left behind: [`EXIT_AFTER`] the signal the process exits.
+//! The daemon shuts down in order within [`GRACE`]. Anything that cannot be interrupted, such as unresponsive storage
+//! or a standard error that nobody reads, is abandoned: the process exits [`EXIT_AFTER`] the signal.
 
 use std::io;
 use std::sync::mpsc;
@@ -13,21 +14,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::error;
 
-/// For the whole shutdown of the daemon: polls, connections, the last save of the state.
+/// The time limit of the whole shutdown: polls, connections, the last save of the state.
 pub const GRACE: Duration = Duration::from_secs(7);
-/// After this the process ends, finished or not.
+/// After this the process exits in any case.
 const EXIT_AFTER: Duration = Duration::from_secs(9);
-/// For the log line that says so: standard error may be what hangs.
+/// The time limit for the log line about that, because standard error may be the part that hangs.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Whether the process is to end. Cheap to clone.
+/// Signals whether the process must end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<Option<i32>>);
 
 impl Shutdown {
-    /// Installs the handlers. To be called first of all: until then SIGTERM does not end a process that is PID 1.
+    /// Installs the handlers. Call it first: until then, SIGTERM does not end a process with PID 1.
     pub fn install() -> io::Result<Self> {
-        // Ignored: beyond a limit on file sizes, writes fail as they do on a full disk.
+        // Ignored, so that writes beyond a file size limit fail like writes to a full disk.
         signal_hook::flag::register(SIGXFSZ, std::sync::Arc::default())?;
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
         let (signalled, receiver) = watch::channel(None);
@@ -41,7 +42,7 @@ impl Shutdown {
             Box::new(move || {
                 for signal in signals.forever() {
                     signalled.send_replace(Some(signal));
-                    // From the second one on, the deadline runs already.
+                    // From the second signal on, the deadline is already running.
                     let _ = start_deadline.send(());
                 }
             }),
@@ -49,7 +50,7 @@ impl Shutdown {
         Ok(Self(receiver))
     }
 
-    /// Resolves with the signal once one has come.
+    /// Resolves with the signal when one has arrived.
     pub async fn signalled(mut self) -> i32 {
         let signal = self.0.wait_for(Option::is_some).await.map(|signal| signal.unwrap_or(SIGTERM));
         match signal {
@@ -66,14 +67,14 @@ fn exit_after_the_deadline(started: &mpsc::Receiver<()>) {
         return;
     }
     std::thread::sleep(EXIT_AFTER);
-    let say = || error!("the shutdown took longer than {EXIT_AFTER:?}; exiting without having finished it");
+    let say = || error!("the shutdown took longer than {EXIT_AFTER:?}; exiting without completing it");
     if std::thread::Builder::new().spawn(say).is_ok() {
         std::thread::sleep(LAST_WORDS);
     }
     signal_hook::low_level::exit(1);
 }
 
-/// Every SIGHUP: the configuration is to be read again.
+/// Every SIGHUP, which requests a reload.
 pub(super) fn hangup() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }

@@ -1,6 +1,7 @@
-//! The service manager: listening sockets that it hands over (`LISTEN_FDS`), and what it is notified of (`sd_notify`).
+//! systemd integration: inherited listening sockets (`LISTEN_FDS`) and notifications (`sd_notify`).
 //!
-//! Without `NOTIFY_SOCKET` nothing is sent. A message that cannot be sent is a debug line: the service works without.
+//! Without `NOTIFY_SOCKET` nothing is sent. A notification that cannot be sent is logged at debug level; the service
+//! works without it.
 
 use std::io;
 use std::net::TcpListener;
@@ -12,30 +13,29 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tracing::{debug, error};
 
-/// Messages that wait for a manager that does not read; further ones are dropped.
+/// The number of queued notifications if the manager does not read; further ones are dropped.
 const MAX_WAITING: usize = 16;
 
-/// The sockets that systemd listens on for us, at least one, all of them TCP. Takes them out of the environment, so it is
-/// called once, before there are other threads.
+/// Takes the inherited TCP listening sockets, at least one, and removes their variables from the environment. Call it
+/// once, before there are other threads.
 pub fn listeners() -> io::Result<Vec<TcpListener>> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
-    // Without it, the sockets are somebody else's.
+    // Without it, the sockets belong to another process.
     let for_us = std::env::var("LISTEN_PID").is_ok();
     let mut handed = if for_us { ListenFd::from_env() } else { ListenFd::empty() };
     if handed.len() == 0 {
-        return Err(invalid("systemd handed over no socket (LISTEN_FDS); start the .socket unit instead".to_owned()));
+        return Err(invalid("systemd passed no socket (LISTEN_FDS); start the .socket unit instead".to_owned()));
     }
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut listeners = Vec::new();
     for index in 0..handed.len() {
         let name = names.next().filter(|name| !name.is_empty()).unwrap_or("without a name");
-        let refused =
-            |error| invalid(format!("socket {index} ({name}): only TCP sockets can be listened on ({error})"));
+        let refused = |error| invalid(format!("socket {index} ({name}): only TCP sockets are supported ({error})"));
         if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
-            // A connection (Accept=yes), or one that is only bound: there is nobody to accept.
+            // A connected socket (Accept=yes), or one that is only bound: it cannot accept connections.
             if !is_listening(&listener)? {
-                let what = "nobody can connect to it; write ListenStream=, and not Accept=yes";
+                let what = "it cannot accept connections; use ListenStream= and not Accept=yes";
                 return Err(invalid(format!("socket {index} ({name}): {what}")));
             }
             listener.set_nonblocking(true)?;
@@ -50,32 +50,32 @@ fn is_listening(socket: &TcpListener) -> io::Result<bool> {
     socket2::SockRef::from(socket).is_listener()
 }
 
-/// Where there is systemd, it is known.
+/// systemd sets it.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "it is as on Linux, where it can fail")]
 fn is_listening(_: &TcpListener) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The listeners serve.
+/// Notifies that the listeners serve.
 pub fn ready(status: &str) {
     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// The end has begun.
+/// Notifies that the shutdown has begun.
 pub fn stopping() {
     notify(&[NotifyState::Stopping, NotifyState::Status("shutting down")]);
 }
 
-/// A reload has begun; [`ready`] ends it, whether it succeeded or not.
+/// Notifies that a reload has begun; [`ready`] ends it, successful or not.
 pub fn reloading() {
     if let Ok(now) = NotifyState::monotonic_usec_now() {
         notify(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]);
     }
 }
 
-/// Keeps the watchdog, if there is one, content for as long as `health` says that all work goes on. Checks every
-/// `interval` and twice in the watchdog's time, and does not end.
+/// Pings the watchdog, if there is one, while `health` reports that all work progresses. Checks every `interval` and
+/// twice per watchdog period. Does not return.
 pub async fn feed_watchdog(health: impl Fn() -> Result<(), String>, interval: Duration) {
     let limit = sd_notify::watchdog_enabled().filter(|limit| *limit >= Duration::from_millis(2));
     let mut every = tokio::time::interval(limit.map_or(interval, |limit| (limit / 2).min(interval)));
@@ -101,7 +101,7 @@ pub async fn feed_watchdog(health: impl Fn() -> Result<(), String>, interval: Du
     }
 }
 
-/// Hands a message to the thread that sends: a manager that reads nothing holds up nobody else.
+/// Hands a message to the sending thread, so that a manager that does not read blocks nothing else.
 fn notify(states: &[NotifyState<'_>]) {
     static SENDER: OnceLock<Option<SyncSender<String>>> = OnceLock::new();
     if std::env::var_os("NOTIFY_SOCKET").is_none() {

@@ -1,4 +1,4 @@
-//! `check`: is the configuration valid, and can the budget keep its intervals?
+//! `check`: validates the configuration and compares the cost of polling with the budget.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
 
-/// Customers that `--online` names.
+/// Maximum number of customers that `--online` prints.
 const SHOWN: usize = 20;
 
 pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
@@ -28,7 +28,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         && let folder = folder_of(file)
         && !folder.is_dir()
     {
-        let _ = writeln!(report, "warning: state.file: there is no folder {}: make it", folder.display());
+        let _ = writeln!(report, "warning: state.file: the folder {} does not exist: create it", folder.display());
     }
     output::print(&report);
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
@@ -51,7 +51,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     Failure::of_partners(&failures)
 }
 
-/// What the partners of one app registration cost together, in requests per hour, against the budget that they share.
+/// The total cost of the partners of one app registration in requests per hour, and their shared budget.
 fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
     let mut text = String::new();
     for (index, (first, _)) in costs.iter().enumerate() {
@@ -71,7 +71,7 @@ fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
         if total > budget {
             let _ = writeln!(
                 text,
-                "warning: that budget cannot keep the intervals of all of them. Raise partners[].budget.requests_per_second \
+                "warning: that budget is too small for the intervals of these partners. Raise partners[].budget.requests_per_second \
                  to {:.2} or more at each, or lengthen collectors.*.interval.",
                 (total / 36.0).ceil() / 100.0
             );
@@ -80,28 +80,28 @@ fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
     text
 }
 
-/// What a partner's polls cost.
+/// The polling cost of a partner.
 struct Cost {
-    /// Of what the figures speak.
+    /// What the figures are based on.
     basis: String,
-    /// Requests an hour.
+    /// Requests per hour.
     per_collector: Vec<(Collector, f64)>,
     customers: usize,
 }
 
 impl Cost {
-    /// Before anything was asked: customers that are listed, each with what a customer typically has.
+    /// The estimate before the first poll: the listed customers, each with the holdings of a typical customer.
     fn typical(settings: &PartnerSettings, config: &Config) -> Self {
         let customers = settings.customers.list.len();
-        let whom = if settings.customers.discover { "; discovered ones come on top" } else { "" };
+        let whom = if settings.customers.discover { "; discovered customers are added" } else { "" };
         Self {
-            basis: format!("{customers} listed customers, each taken as {}{whom}", plan::TYPICAL),
+            basis: format!("{customers} listed customers, each counted as {}{whom}", plan::TYPICAL),
             per_collector: plan::typical_requests_per_hour(customers, &config.collectors),
             customers,
         }
     }
 
-    /// Requests an hour.
+    /// Requests per hour.
     fn total(&self) -> f64 {
         self.per_collector.iter().map(|&(_, cost)| cost).sum()
     }
@@ -122,28 +122,28 @@ impl Cost {
         if total > budget {
             let _ = writeln!(
                 text,
-                "warning: the budget cannot keep the intervals: {total:.1} of {budget:.1} requests per hour; values will come \
-                 {:.1} times as seldom as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
+                "warning: the budget is too small for the intervals: {total:.1} of {budget:.1} requests per hour; values will be \
+                 {:.1} times as old as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
                  lengthen collectors.*.interval.",
                 total / budget,
-                // Rounded up, so that it is enough.
+                // Rounded up, so that it is sufficient.
                 (total / 36.0).ceil() / 100.0
             );
             return text;
         }
-        // A page of the listing is shared by a hundred customers.
+        // A page of the listing contains a hundred customers.
         let hundred: f64 = plan::typical_requests_per_hour(100, &config.collectors).iter().map(|&(_, cost)| cost).sum();
         let affordable = self.customers as f64 + ((budget - total) / hundred * 100.0).floor();
         if affordable < 1.0 {
             let _ = writeln!(
                 text,
-                "warning: the budget cannot keep the intervals of a single customer. Raise \
+                "warning: the budget is too small for the intervals of a single customer. Raise \
                  partners[].budget.requests_per_second or lengthen collectors.*.interval."
             );
         } else {
             let _ = writeln!(
                 text,
-                "  the budget keeps the intervals for about {affordable} customers ({}: {:.1} requests per hour each)",
+                "  the budget is sufficient for about {affordable} customers ({}: {:.1} requests per hour each)",
                 plan::TYPICAL,
                 hundred / 100.0
             );
@@ -152,7 +152,7 @@ impl Cost {
     }
 }
 
-/// The first customers who are polled; `discover` prints everybody.
+/// The first polled customers; `discover` prints all of them.
 fn named(partner: &PartnerName, inventory: &Inventory) -> String {
     let mut text = format!("\npartner {partner}: {} customers are polled\n", inventory.customers.len());
     for customer in inventory.customers.values().take(SHOWN) {
@@ -164,7 +164,7 @@ fn named(partner: &PartnerName, inventory: &Inventory) -> String {
     text
 }
 
-/// Gets a token, lists the customers, and plans them; else what failed, with the partner's name.
+/// Gets a token, lists the customers and plans their queries; or the failure with the partner's name.
 async fn planned(settings: &PartnerSettings, registration: Registration, config: &Config) -> Result<Cost, String> {
     let clock = Clock::start();
     let seen = discover::customers(settings, registration, clock).await?;
@@ -185,13 +185,13 @@ async fn planned(settings: &PartnerSettings, registration: Registration, config:
         .collect();
     if !never_seen.is_empty() {
         output::print(&format!(
-            "warning: partner {}: the service list does not have these customers of customers.list: {}\n",
+            "warning: partner {}: the service list does not contain these customers of customers.list: {}\n",
             settings.name,
             never_seen.join(", ")
         ));
     }
     let mut cost = plan::cost(inventory.customers.values().map(|customer| &**customer), &config.collectors);
-    // Those who are not listed are asked for once more, by their ids.
+    // The customers that are not listed are requested once more by id.
     cost.list(if filter.discovers() {
         listing_pages(Some(visible), never_seen.len())
     } else {

@@ -1,4 +1,4 @@
-//! `demo`: the daemon against a simulator in the same process.
+//! `demo`: the daemon and a simulator in one process.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::simulator::{Case, Simulator};
 use crate::web::WebOptions;
 
-/// Seats of the simulated partner move by the minute, so they are asked for by the minute.
+/// Seats of the simulated partner change every minute, so they are polled every minute.
 const COLLECTORS: &str = "collectors:
   services: { interval: 1m }
   tenant_seats: { interval: 1m }
@@ -44,7 +44,7 @@ pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: 
             web.telemetry_path
         );
     }
-    text += "Ctrl-C ends it.\n";
+    text += "Press Ctrl-C to stop.\n";
     output::print(&text);
     serve(config, None, listeners, web, flags, shutdown).await
 }

@@ -1,4 +1,4 @@
-//! `discover`: who is there, as YAML to paste under `customers.list`.
+//! `discover`: lists the customers as YAML for `customers.list`.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,7 +12,7 @@ use crate::domain::ListedCustomer;
 use crate::elements::{Client, Registration, Registrations};
 use crate::terminal::is_unsafe;
 
-/// Texts for us, truth values for who reads YAML 1.1.
+/// Words that YAML 1.1 parsers read as booleans, although YAML 1.2 does not.
 const OTHERWISE_READ: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
 
 #[derive(Serialize)]
@@ -23,8 +23,8 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// An item of a list in YAML, which is read again as it is. Where it holds what cannot be seen or steers a terminal, or
-    /// is read as something else, its texts are quoted and escaped.
+    /// Writes a YAML list item that parses to the same value. Texts are quoted and escaped if they contain invisible or
+    /// terminal control characters, or would be parsed as something else.
     fn to_yaml(&self) -> String {
         let plain = serde_yaml::to_string(&[self]).unwrap_or_default();
         let read: Option<Vec<BTreeMap<String, String>>> = serde_yaml::from_str(&plain).ok();
@@ -40,7 +40,7 @@ impl Entry<'_> {
     }
 }
 
-/// A text in double quotes, as YAML reads it.
+/// A text in double quotes, in YAML syntax.
 fn quoted(text: &str) -> String {
     use std::fmt::Write as _;
     let mut quoted = String::from("\"");
@@ -78,7 +78,7 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     Failure::of_partners(&failures)
 }
 
-/// Everybody whom the app registration of a partner sees; else what failed, with the partner's name.
+/// All customers that the app registration of a partner can see, or the failure with the partner's name.
 pub(super) async fn customers(
     settings: &PartnerSettings,
     registration: Registration,

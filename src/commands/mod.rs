@@ -1,6 +1,6 @@
-//! What the binary does: the daemon, and the commands beside it. Each is a short file over the same rooms.
+//! The commands of the binary: the daemon and the others. Each is a short file that uses the same modules.
 //!
-//! Exit codes: 0 done, 1 failed at run time, 2 bad usage or configuration.
+//! Exit codes: 0 success, 1 runtime failure, 2 wrong usage or configuration.
 
 mod check;
 mod demo;
@@ -25,16 +25,16 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigErrors};
 use crate::web::{self, Access, ExternalUrl, WebOptions};
 
-/// Why a command ended without having done its work.
+/// Why a command failed.
 #[derive(Debug)]
 enum Failure {
-    /// Bad configuration: every problem, a line each.
+    /// Invalid configuration; one line per problem.
     Config(ConfigErrors),
-    /// Bad usage.
+    /// Wrong usage.
     Usage(String),
-    /// Something failed at run time.
+    /// A runtime failure.
     Run(String),
-    /// A signal ended it before it was done.
+    /// A signal ended the command before it was done.
     Interrupted(i32),
 }
 
@@ -43,7 +43,7 @@ impl Failure {
         Self::Run(error.to_string())
     }
 
-    /// All of what failed, a text for each partner; nothing if there is none.
+    /// Joins the failures, one text per partner; `Ok` if there is none.
     fn of_partners(failures: &[String]) -> Result<(), Self> {
         if failures.is_empty() { Ok(()) } else { Err(Self::Run(failures.join("; "))) }
     }
@@ -55,8 +55,7 @@ impl From<ConfigErrors> for Failure {
     }
 }
 
-/// Runs what the command line asks for. SIGTERM and SIGINT end the daemon in good order, the commands that only print
-/// something at once.
+/// Runs the command. SIGTERM and SIGINT shut down the daemon in order; commands that only print end at once.
 #[must_use]
 pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
     let Cli { command, flags } = cli;
@@ -67,7 +66,7 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // Before the runtime has threads: what it takes out of the environment, others may be reading.
+    // Before the runtime starts threads, because it changes the environment, which other threads may be reading.
     let handed = flags.systemd_socket.then(systemd::listeners);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -97,12 +96,12 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         let ended = async { running.await.unwrap_or_else(|error| Err(Failure::run(error))) };
         tokio::select! {
             result = ended => result,
-            // A thread that is held by storage does not keep the process. One that serves ends by itself, and if it does
-            // not, `Shutdown` ends it.
+            // A thread that is blocked by storage does not keep the process running. A server ends by itself, or
+            // `Shutdown` ends it.
             signal = signalled, if !serves => Err(Failure::Interrupted(signal)),
         }
     });
-    // A name that is being resolved, or a render, does not hold up the end.
+    // Name resolution or a render in progress does not delay the exit.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,18 +117,18 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
             output::print_error(&errors.to_string());
             ExitCode::from(2)
         }
-        // As a shell reports a process that a signal ended.
+        // The exit code that a shell uses for a process ended by a signal.
         Err(Failure::Interrupted(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
     }
 }
 
-/// The sockets of systemd, if they were asked for.
+/// The sockets of systemd, if `--web.systemd-socket` is given.
 type Handed = Option<io::Result<Vec<std::net::TcpListener>>>;
 
 async fn daemon(flags: Flags, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
     let flags = Arc::new(flags);
     let starting = Arc::clone(&flags);
-    // Off the threads of the runtime: storage and name servers may hang.
+    // Not on the runtime's threads: storage and name servers may block.
     let started = tokio::task::spawn_blocking(move || {
         let (config, web) = load(&starting)?;
         Ok::<_, Failure>((config, web, listeners(&starting, handed)?))
@@ -141,7 +140,7 @@ async fn daemon(flags: Flags, handed: Handed, shutdown: Shutdown) -> Result<(), 
     serve(config, Some(flags.config_file.clone()), listeners, web, &flags, shutdown).await
 }
 
-/// Both files of the configuration; what is wrong with either is said at once.
+/// Loads both configuration files; problems of both are reported together.
 fn load(flags: &Flags) -> Result<(Config, WebOptions), Failure> {
     match (Config::load(&flags.config_file), web_options(flags)) {
         (Ok(config), Ok(web)) => Ok((config, web)),
@@ -151,7 +150,7 @@ fn load(flags: &Flags) -> Result<(Config, WebOptions), Failure> {
     }
 }
 
-/// What the flags say of the web.
+/// The web options from the flags.
 fn web_options(flags: &Flags) -> Result<WebOptions, Failure> {
     let external_url = ExternalUrl::new(&flags.external_url, &flags.route_prefix);
     let external_url = external_url.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -159,7 +158,7 @@ fn web_options(flags: &Flags) -> Result<WebOptions, Failure> {
     Ok(WebOptions { telemetry_path: flags.telemetry_path.clone(), external_url, access, simulated: false })
 }
 
-/// The daemon on listeners that stand already.
+/// Runs the daemon on existing listeners.
 async fn serve(
     config: Config,
     config_file: Option<PathBuf>,
@@ -180,7 +179,7 @@ async fn serve(
     })
 }
 
-/// Those of systemd, or those that the flags name.
+/// The listeners of systemd, or those of the flags.
 fn listeners(flags: &Flags, handed: Handed) -> Result<Vec<TcpListener>, Failure> {
     let Some(handed) = handed else { return listen(&flags.listen_addresses) };
     let handed = handed.map_err(|error| Failure::Usage(format!("--web.systemd-socket: {error}")))?;

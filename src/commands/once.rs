@@ -1,4 +1,4 @@
-//! `once`: every target polled one time, printed.
+//! `once`: polls every target once and prints the result.
 
 mod json;
 mod table;
@@ -20,7 +20,7 @@ use crate::exposition::{self, Exposition, Format};
 use crate::inventory::{Condition, Inventory};
 use crate::terminal::escape_json;
 
-/// How often the bar is drawn.
+/// Redraw interval of the progress bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure> {
@@ -45,9 +45,9 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
             break;
         }
         tokio::select! {
-            // Looking costs a walk over all targets, so changes are not looked at one by one.
+            // Checking iterates over all targets, so changes are not checked one by one.
             () = tokio::time::sleep(DRAW_EVERY) => {}
-            // What it had yet to poll would be waited for for ever.
+            // Otherwise it would wait forever for targets that were not polled yet.
             error = polls.failed() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
         }
     }
@@ -87,7 +87,7 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// Targets that were polled, and all that are known by now; the listing may add to them until it is done.
+/// The number of polled targets, and of all targets known so far; the listing may add targets until it ends.
 fn progress(partner: &Partner) -> (u64, u64) {
     partner.inventory.read(|inventory| {
         let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
@@ -117,24 +117,22 @@ fn text(
     scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
 }
 
-/// How many values of the API could not be read; the log has each.
+/// The number of values that could not be read; the log shows each of them.
 fn left_out(partner: &Partner) -> f64 {
     let families: Vec<_> = partner.gather().into_iter().flatten().collect();
     let of_values = families.iter().filter(|family| family.name() == catalog::UNREADABLE_VALUES.name);
     of_values.flat_map(MetricFamily::get_metric).map(|metric| metric.get_counter().get_value()).sum()
 }
 
-/// What is neither read nor known to be absent: a phrase for each collector, and one for each customer of the
-/// configuration whom the service list does not have.
+/// The targets that are neither read nor known to be absent: one phrase per collector, and one per customer of the
+/// configuration that is not in the service list.
 fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
     let mut phrases = Vec::new();
     for inventory in inventories {
         let listed = inventory.customers.values().filter(|_| inventory.listing.completed.is_some());
-        phrases.extend(
-            listed.filter(|customer| customer.services.is_none()).map(|customer| {
-                format!("{}: the service list does not have customer {}", inventory.partner, customer.id)
-            }),
-        );
+        phrases.extend(listed.filter(|customer| customer.services.is_none()).map(|customer| {
+            format!("{}: the service list does not contain customer {}", inventory.partner, customer.id)
+        }));
         for collector in Collector::ALL {
             for (condition, count) in inventory.targets(collector, clock.now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {

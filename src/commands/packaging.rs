@@ -1,4 +1,4 @@
-//! `completion` and `man`: what packages install beside the binary, made from the declared command line.
+//! `completion` and `man`: shell completions and man pages for packages, generated from the command line definition.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use super::{Failure, output};
 use crate::cli::Cli;
 
-/// What the page of the program itself says after its flags, in roff.
+/// The text after the flags on the main man page, in roff.
 const SECTIONS: &str = r".SH EXIT STATUS
 0: done. 1: failed at run time. 2: bad usage or configuration.
 .SH SIGNALS
@@ -30,22 +30,22 @@ Flags of the service.
 Rules for Prometheus, runbooks, and dashboards for Grafana.
 ";
 
-/// Prints the completion script of a shell.
+/// Prints the completion script for a shell.
 pub(super) fn completion(shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "avepoint_exporter", &mut script);
     output::print(&String::from_utf8_lossy(&script));
 }
 
-/// Writes `avepoint_exporter.1` and a page for each command into a folder.
+/// Writes `avepoint_exporter.1` and one page per command into a folder.
 pub(super) fn man_pages(directory: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::Run(format!("writing man pages to {}: {error}", directory.display()));
-    // No page for `help`, and none with the revision, which would make each build's pages differ.
+    // No page for `help`, and no revision, which would make the pages of each build differ.
     let command = Cli::command().disable_help_subcommand(true).long_version(Resettable::Reset);
     clap_mangen::generate_to(command, directory).map_err(failed)?;
     let page = directory.join("avepoint_exporter.1");
     let text = fs::read_to_string(&page).map_err(failed)?;
-    // The version comes last, and on the first page alone.
+    // The version comes last, and only on the first page.
     let (text, version) = text.split_once(".SH VERSION").unwrap_or((&text, ""));
     fs::write(&page, format!("{text}{SECTIONS}.SH VERSION{version}")).map_err(failed)
 }

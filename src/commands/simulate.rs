@@ -1,4 +1,4 @@
-//! `simulate`: only the simulator, to try a configuration or alert rules against.
+//! `simulate`: only the simulator, to test a configuration or alert rules.
 
 use std::fmt::Write;
 
@@ -26,9 +26,9 @@ pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Res
     Ok(())
 }
 
-/// The simulated world that the command line asks for.
+/// The simulated data set for the command line arguments.
 pub(super) fn settings(world: &World) -> Settings {
-    // The arguments are of these names only.
+    // The argument parser allows only these names.
     let faults = profile(&world.faults).unwrap_or_default();
     let today = today();
     let settings = match world.customers {
@@ -44,7 +44,8 @@ fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// A configuration that polls the simulator; one customer of the first registration may be muted. Its secrets are no secrets; they expire so that there is something to see.
+/// A configuration for the simulator; `muted` is a customer of the first registration. Its secrets are not real; they
+/// expire, so that the expiry metric has a value.
 pub(super) fn config(simulator: &Simulator, registrations: &[String], muted: Option<&str>, rest: &str) -> String {
     let mut yaml = "partners:\n".to_owned();
     let known = [(Settings::CLIENT, 200), (Settings::SECOND_CLIENT, 21)];

@@ -1,5 +1,5 @@
-//! Reads a certificate and its private key from PEM or PKCS #12 and holds them to what signing needs: an RSA key that
-//! `ring` signs with, and that belongs to the certificate. Whether it has expired is not asked here.
+//! Reads a certificate and its private key from PEM or PKCS #12, and checks what signing requires: an RSA key that
+//! `ring` can sign with and that matches the certificate. The expiry is not checked here.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use super::file::read_file;
 use super::problem::Mistake;
 
 impl CertificateSource {
-    /// Reads the certificate and its key: again, if they may have been rotated.
+    /// Reads the certificate and its key, also after a rotation.
     pub fn load(&self) -> Result<Certificate, Mistake> {
         match self {
             Self::Pem { cert_file, key_file } => from_pem(cert_file, key_file),
@@ -75,7 +75,7 @@ fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Mis
         let what = format!("{name} does not contain both a certificate and its private key");
         return Err(Mistake::new(what, "export both"));
     }
-    // Which certificate belongs to which key is seen from the keys; ids and names in the file are optional.
+    // The certificate is matched to the key by its public key; ids and names in the file are optional.
     for bag in &archive.keys {
         let key = PrivatePkcs8KeyDer::from(bag.key.as_der().to_vec());
         let key = Zeroizing::new(PrivateKeyDer::from(key));
@@ -92,9 +92,9 @@ fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Mis
     Err(Mistake::new(what, "export the certificate and the key that were made together"))
 }
 
-/// What is asked of a certificate.
+/// The parts of a certificate that are checked.
 struct Facts {
-    /// As the certificate encodes it; an RSA key in PKCS #1.
+    /// The public key as encoded in the certificate; an RSA key is PKCS #1.
     public_key: Vec<u8>,
     not_after: Timestamp,
 }
@@ -115,7 +115,7 @@ impl Facts {
     }
 }
 
-/// The key as the library that will sign with it sees it.
+/// The key, parsed by the library that will sign with it.
 fn key_pair(key: &PrivateKeyDer<'_>, file: &Path) -> Result<KeyPair, Mistake> {
     let parsed = match key {
         PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),

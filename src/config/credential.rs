@@ -1,4 +1,4 @@
-//! The credential of an app registration: where it comes from, and what was read there.
+//! The credential of an app registration: its source and its content.
 
 use std::path::{Path, PathBuf};
 
@@ -15,26 +15,26 @@ use super::problem::{Mistake, quoted};
 pub enum Credential {
     /// `client_secret`, `client_secret_file` or `client_secret_env`.
     ClientSecret {
-        /// Where it came from, to read it again when it was rotated.
+        /// The source, to read the secret again after a rotation.
         source: SecretSource,
-        /// What was read there: trimmed, not empty.
+        /// The secret: trimmed, not empty.
         secret: SecretString,
-        /// `client_secret_expires`: known only to the operator.
+        /// `client_secret_expires`; only the operator knows this date.
         expires: Option<Timestamp>,
     },
     /// `certificate`.
     Certificate {
-        /// Where it came from, to read it again when it was rotated.
+        /// The source, to read the certificate again after a rotation.
         source: CertificateSource,
-        /// What was read there.
+        /// The certificate and its key.
         certificate: Certificate,
     },
 }
 
-/// Where a secret text comes from.
+/// The source of a secret text.
 #[derive(Clone, Debug)]
 pub enum SecretSource {
-    /// The configuration itself.
+    /// The configuration file itself.
     Value(SecretString),
     /// A file; white space around the secret is trimmed.
     File(PathBuf),
@@ -43,8 +43,7 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// Reads the secret: again, if it may have been rotated. From a file or a variable it is trimmed, and an error if
-    /// nothing is left.
+    /// Reads the secret, also after a rotation. The content of a file or variable is trimmed; an empty one is an error.
     pub fn read(&self) -> Result<SecretString, Mistake> {
         let (text, origin) = match self {
             Self::Value(secret) => return Ok(secret.clone()),
@@ -58,19 +57,19 @@ impl SecretSource {
     }
 }
 
-/// The text of a file that belongs to the configuration. It may be a secret, or hold one: it is wiped when it is dropped.
+/// Reads the text of a configuration file. It may be or contain a secret, so it is zeroed on drop.
 pub(super) fn text_of_file(path: &Path) -> Result<Zeroizing<String>, Mistake> {
     let bytes = read_file(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         let what = format!("{} is not a text in UTF-8", path.display());
         Mistake::new(what, "save it as plain text")
     })?;
-    // Some editors begin a file with a byte order mark.
+    // Some editors put a byte order mark at the start of a file.
     Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
 }
 
 fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Mistake> {
-    // What is no name may be the secret itself, given by mistake: it is not quoted.
+    // An invalid name may be the secret itself, given by mistake: do not quote it.
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     if !first || !bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
@@ -87,28 +86,28 @@ fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Mistake> {
     })
 }
 
-/// Where a certificate and its private key come from.
+/// The source of a certificate and its private key.
 #[derive(Clone, Debug)]
 pub enum CertificateSource {
-    /// Two PEM files; the key in PKCS #8 or PKCS #1, not encrypted.
+    /// Two PEM files; the key is PKCS #8 or PKCS #1, not encrypted.
     Pem {
-        /// The certificate; the first one if there are several.
+        /// Path of the certificate; the first one in the file is used.
         cert_file: PathBuf,
-        /// Its private key.
+        /// Path of its private key.
         key_file: PathBuf,
     },
     /// A PKCS #12 file.
     Pfx {
-        /// The file.
+        /// Path of the file.
         pfx_file: PathBuf,
-        /// Its password, empty if there is none.
+        /// Its password; empty if it has none.
         password: SecretSource,
     },
 }
 
-/// An RSA certificate (2048 to 4096 bits) with the private key that belongs to it, which is wiped when it is dropped.
+/// An RSA certificate (2048 to 4096 bits) with its private key, which is zeroed on drop.
 pub struct Certificate {
-    /// The certificate.
+    /// The certificate, DER.
     pub certificate: CertificateDer<'static>,
     /// The private key, PKCS #8 or PKCS #1.
     pub key: PrivateKeyDer<'static>,
@@ -123,7 +122,7 @@ impl Drop for Certificate {
 }
 
 impl std::fmt::Debug for Certificate {
-    /// Neither the key nor a page of bytes.
+    /// Shows neither the key nor the raw bytes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Certificate").field("not_after", &self.not_after).finish_non_exhaustive()
     }

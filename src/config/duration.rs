@@ -1,12 +1,12 @@
-//! Durations as Prometheus writes them: `30s`, `15m`, `1h30m`, `1d`, `500ms`; units `y w d h m s ms`, in this order,
-//! each at most once. A year has 365 days, a day 24 hours.
+//! Durations in the syntax of Prometheus: `30s`, `15m`, `1h30m`, `1d`, `500ms`. The units are `y w d h m s ms`, in this
+//! order, each at most once. A year has 365 days, a day 24 hours.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::problem::{Mistake, quoted};
 
-/// The units and their milliseconds, in the only order that a duration may have them.
+/// The units and their length in milliseconds, in the only allowed order.
 const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 60 * 60 * 1000),
     ("w", 7 * 24 * 60 * 60 * 1000),
@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
-/// Reads a duration. `0` needs no unit, every other number does.
+/// Parses a duration. `0` needs no unit, every other number does.
 pub fn parse_duration(text: &str) -> Result<Duration, Mistake> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -33,7 +33,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Mistake> {
     Ok(Duration::from_millis(milliseconds))
 }
 
-/// `None` if it is not a duration, or one beyond counting.
+/// In milliseconds; `None` if it is not a duration or overflows.
 fn milliseconds(text: &str) -> Option<u64> {
     let mut units = UNITS.iter();
     let (first, mut rest) = part(text)?;
@@ -46,21 +46,21 @@ fn milliseconds(text: &str) -> Option<u64> {
     Some(total)
 }
 
-/// The number and the unit that the text starts with, and what comes after them.
+/// The leading number and unit of the text, and the rest.
 fn part(text: &str) -> Option<((&str, &str), &str)> {
     let (number, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let (unit, rest) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
     Some(((number, unit), rest))
 }
 
-/// Looking for the unit uses up those before it: none comes twice or out of order.
+/// The search consumes the earlier units, so that no unit comes twice or out of order.
 fn in_milliseconds((number, unit): (&str, &str), units: &mut std::slice::Iter<'_, (&str, u64)>) -> Option<u64> {
     let &(_, milliseconds) = units.find(|(name, _)| *name == unit)?;
     number.parse::<u64>().ok()?.checked_mul(milliseconds)
 }
 
-/// Writes a duration as [`parse_duration`] reads it, and as Prometheus does: years and weeks only if nothing remains.
-/// What is less than a millisecond is left out.
+/// Formats a duration so that [`parse_duration`] can read it, in the style of Prometheus: years and weeks only if there
+/// is no remainder. Fractions of a millisecond are dropped.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
     let mut rest = duration.as_millis();

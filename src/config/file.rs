@@ -1,6 +1,6 @@
-//! Reading the files that belong to the configuration: the YAML, secrets, certificates, CAs.
+//! Reads the files that belong to the configuration: the YAML, secrets, certificates, CAs.
 //!
-//! Only regular files are read. Opening a FIFO would wait for its writer, and a device may never end.
+//! Only regular files are read. Opening a FIFO would block until it has a writer, and a device may never end.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use super::problem::Mistake;
 
-/// Bytes. No configuration is larger; a log that is named by mistake is not read to its end.
+/// Maximum bytes. No configuration is larger, and a log file that is named by mistake is not read to its end.
 const MAX_FILE_SIZE: u64 = 16 << 20;
 
-/// Opens a regular file for reading, through symbolic links. Never waits for the other end of a FIFO.
+/// Opens a regular file for reading; follows symbolic links. Never blocks on a FIFO.
 pub fn open_regular_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -34,12 +34,12 @@ fn not_regular() -> io::Error {
     io::Error::other("it is not a regular file")
 }
 
-/// The bytes of a file that belongs to the configuration, wiped when they are dropped.
+/// The bytes of a configuration file, zeroed on drop.
 pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Mistake> {
     let mut bytes = Zeroizing::new(Vec::new());
     open_regular_file(path)
         .and_then(|file| {
-            // Allocated once: a buffer that grows leaves copies of the secret behind.
+            // Allocated once: a growing buffer would leave copies of the secret in memory.
             let length = file.metadata()?.len().min(MAX_FILE_SIZE);
             bytes.reserve_exact(usize::try_from(length).unwrap_or_default() + 1);
             file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)

@@ -1,8 +1,8 @@
-//! The configuration: what the YAML says, validated into settings that leave nothing undecided.
+//! The configuration: reads the YAML and validates it into complete settings.
 //!
-//! `yaml` reads the text into `raw`, `validate` turns that into [`Config`] or into [`ConfigErrors`] that name every
-//! problem at once. Secrets are read on the way, and can be read again from their sources when they were rotated. No
-//! secret is in any message, in `Debug` or in [`Config::to_redacted_yaml`].
+//! `yaml` parses the text into `raw`, and `validate` converts that to [`Config`], or to [`ConfigErrors`] with every
+//! problem at once. Secrets are read during validation, and can be read again from their sources after a rotation. No
+//! message, `Debug` output or [`Config::to_redacted_yaml`] contains a secret.
 
 mod certificate;
 mod credential;
@@ -32,13 +32,13 @@ pub use settings::{
 };
 pub use urls::redacted_url;
 
-// For the web configuration, which is another file of the same kind.
+// Used by the web configuration, which is a similar file.
 pub(crate) use problem::{At, quoted};
 pub(crate) use raw::RawLabels as Pairs;
 pub(crate) use yaml::read as read_yaml;
 
 impl Config {
-    /// Reads and validates a file, and the secrets that it names. Relative paths start at the file's folder.
+    /// Reads and validates a file and the secrets that it names. Relative paths are resolved against the file's folder.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         let text = text_of(path).map_err(|mistake| ConfigErrors::new(vec![Problem { place: Place::File, mistake }]));
         let base = path.parent().unwrap_or(Path::new(""));
@@ -46,7 +46,7 @@ impl Config {
         Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
-    /// Validates a text, and reads the secrets that it names. Relative paths start at `base`.
+    /// Validates a text and reads the secrets that it names. Relative paths are resolved against `base`.
     pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
         let raw = yaml::read(text).map_err(|problem| ConfigErrors::new(vec![problem]))?;
         validate::validate(raw, base)

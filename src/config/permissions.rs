@@ -1,10 +1,10 @@
-//! Files that hold a secret and that every user of the system can get at: a warning, not an error.
+//! Detects secret files that every user of the system can access. This is a warning, not an error.
 
 use std::path::Path;
 
-/// A sentence if users other than the owner and the group can read, write or run the file; `None` if not, or if that
-/// cannot be seen. A link counts as what it points to. A file of `root` with the group of the service is usual, so the
-/// group's rights are not looked at.
+/// Returns a warning if users other than the owner and the group can read, write or execute the file; `None` if not, or
+/// if the permissions cannot be read. A link is followed. A file of `root` with the service's group is usual, so group
+/// permissions are not checked.
 #[must_use]
 pub fn open_to_others(file: &Path) -> Option<String> {
     let may = rights_of_others(file)?;

@@ -1,10 +1,10 @@
-//! What can be wrong with a configuration, and where: every problem says what is wrong and what to do.
+//! Configuration errors: every error has a location, says what is wrong and what to do.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What is wrong and what to do; where it stands is known to whoever handles it. Holds no secret.
+/// A message and a help text. The caller adds the location. Contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// What is wrong.
@@ -27,7 +27,7 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// Writes what it is given on one line: keys and paths may have line breaks in them.
+/// Writes its input on one line: keys and paths may contain line breaks.
 struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for OneLine<'_, '_> {
@@ -38,28 +38,28 @@ impl fmt::Write for OneLine<'_, '_> {
     }
 }
 
-/// Where in the file a problem stands.
+/// The location of a problem in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nowhere in particular.
+    /// No particular location.
     File,
-    /// At a line and a column, both from 1.
+    /// A line and a column, both counted from 1.
     Line {
-        /// The line.
+        /// The line, from 1.
         line: usize,
-        /// The column.
+        /// The column, from 1.
         column: usize,
     },
-    /// At a key, such as `partners[0].auth`.
+    /// A key, such as `partners[0].auth`.
     Key(String),
 }
 
 /// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
+    /// Where it is.
     pub place: Place,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do.
     pub mistake: Mistake,
 }
 
@@ -87,7 +87,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration. Displayed, one line for each problem, in the order of the file.
+/// All problems of a configuration. `Display` writes one line per problem, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors {
     file: Option<PathBuf>,
@@ -99,7 +99,7 @@ impl ConfigErrors {
         Self { file: None, problems }
     }
 
-    /// The same of a file with a name.
+    /// Adds the path of the file.
     pub(crate) fn of_file(self, file: &Path) -> Self {
         Self { file: Some(file.to_owned()), ..self }
     }
@@ -125,7 +125,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// A place in the file that is being validated; what is wrong there is written down and validation goes on.
+/// The path of a key during validation; errors at this path are recorded and validation continues.
 #[derive(Clone)]
 pub(crate) struct At<'a> {
     path: String,
@@ -133,40 +133,40 @@ pub(crate) struct At<'a> {
 }
 
 impl<'a> At<'a> {
-    /// The top of the file.
+    /// The top level of the file.
     pub(crate) const fn top(problems: &'a RefCell<Vec<Problem>>) -> Self {
         Self { path: String::new(), problems }
     }
 
-    /// A key of the mapping here.
+    /// A key of the mapping at this path.
     pub(crate) fn key(&self, key: &str) -> Self {
         let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         Self { path, problems: self.problems }
     }
 
-    /// An item of the list here, from 0.
+    /// An item of the list at this path, from 0.
     pub(crate) fn item(&self, index: usize) -> Self {
         Self { path: format!("{}[{index}]", self.path), problems: self.problems }
     }
 
-    /// Writes down what is wrong here.
+    /// Records an error at this path.
     pub(crate) fn wrong(&self, what: impl Into<String>, remedy: impl Into<String>) {
         self.mistake(Mistake::new(what, remedy));
     }
 
-    /// Writes down a mistake that was made here.
+    /// Records an existing error at this path.
     pub(crate) fn mistake(&self, mistake: Mistake) {
         let place = if self.path.is_empty() { Place::File } else { Place::Key(self.path.clone()) };
         self.problems.borrow_mut().push(Problem { place, mistake });
     }
 
-    /// The value, or `None` after its mistake was written down.
+    /// Returns the value, or records the error and returns `None`.
     pub(crate) fn accept<T>(&self, result: Result<T, Mistake>) -> Option<T> {
         result.map_err(|mistake| self.mistake(mistake)).ok()
     }
 }
 
-/// A text of the configuration as messages quote it: on one line and not too long.
+/// Quotes a text of the configuration in a message: on one line and shortened.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();

@@ -1,15 +1,15 @@
-//! What the YAML says, word for word: nothing is decided here, and nothing is refused but unknown keys.
+//! The raw configuration, as written in the YAML: only unknown keys are rejected here.
 //!
-//! Scalars are read as the text that was written, whatever YAML would take them for (a number, a date, a boolean):
-//! validation reads them, so that all mistakes are reported together. The same structs, filled in completely, are
-//! written for `/config`. They hold secrets and therefore have no `Debug`.
+//! Scalars are kept as the text in the file, whatever type YAML would give them (number, date, boolean). Validation
+//! parses them, so that all errors are reported together. The same structs, completely filled in, are serialized for
+//! `/config`. They contain secrets and therefore have no `Debug`.
 
 use std::fmt;
 
 use serde::de::{MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Declares a mapping of which every key is optional and an unknown one is an error.
+/// Declares a mapping in which every key is optional and an unknown key is an error.
 macro_rules! mapping {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty,)* }) => {
         $(#[$doc])*
@@ -149,7 +149,7 @@ mapping!(
     }
 );
 
-/// A number, a boolean or a duration as it was written.
+/// A number, a boolean or a duration as written in the file.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Scalar(pub(super) String);
@@ -217,7 +217,7 @@ impl<'de> Deserialize<'de> for RawSelection {
     }
 }
 
-/// Names and values in the order of the file, a name that stands twice included.
+/// Names and values in the order of the file, including duplicate names.
 #[derive(Default)]
 pub(crate) struct RawLabels(pub(crate) Vec<(String, Option<String>)>);
 

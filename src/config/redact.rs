@@ -1,4 +1,4 @@
-//! The running configuration as YAML, for `/config`: every default spelled out, no secret in it.
+//! The running configuration as YAML, for `/config`: with all defaults and without secrets.
 
 use secrecy::ExposeSecret as _;
 
@@ -14,12 +14,12 @@ use super::settings::{
 use super::urls::{ENVIRONMENTS, redacted_url};
 use crate::domain::{ProductType, TenantType};
 
-/// What stands for a secret.
+/// The placeholder for a secret.
 const SECRET: &str = "<secret>";
 
 impl Config {
-    /// The configuration in the format of the file, every default spelled out. Secrets, and user info in URLs, are
-    /// `<secret>`; paths are as they are used.
+    /// The configuration in the format of the file, with all defaults. Secrets, and user info in URLs, are replaced by
+    /// `<secret>`; paths are the resolved ones.
     #[must_use]
     pub fn to_redacted_yaml(&self) -> String {
         let raw = RawConfig {

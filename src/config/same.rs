@@ -1,4 +1,4 @@
-//! What a changed configuration leaves as it was.
+//! Compares two configurations: decides what a reload keeps.
 
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -7,8 +7,8 @@ use super::credential::{CertificateSource, Credential, SecretSource};
 use super::settings::{CustomerSettings, PartnerSettings};
 
 impl PartnerSettings {
-    /// Whether requests are made in the same way, by the same registration, to the same places. Credentials are the
-    /// same if they come from the same place: what is read there changes without the configuration.
+    /// Whether both settings send requests in the same way, with the same registration, to the same hosts. Credentials
+    /// are equal if they have the same source: the content of the source may change without a reload.
     #[must_use]
     pub fn asks_as(&self, other: &Self) -> bool {
         self.name == other.name
@@ -20,14 +20,14 @@ impl PartnerSettings {
             && self.ca_file == other.ca_file
     }
 
-    /// What identifies the app registration: the client id, a GUID, which is the same in either letter case, and the token
-    /// URL. All partners with the same one share its budget and its tokens.
+    /// The identity of the app registration: the client id, a GUID that is compared without case, and the token URL.
+    /// All partners with the same identity share its budget and its tokens.
     #[must_use]
     pub fn registration_key(&self) -> (String, Url) {
         (self.client_id.to_ascii_lowercase(), self.token_url.clone())
     }
 
-    /// Whether both use one app registration.
+    /// Whether both use the same app registration.
     #[must_use]
     pub fn same_registration(&self, other: &Self) -> bool {
         self.registration_key() == other.registration_key()
@@ -35,8 +35,8 @@ impl PartnerSettings {
 }
 
 impl CustomerSettings {
-    /// Whether a listing may name customers who are wanted by these settings and were not by those before. Of `list`,
-    /// each is known by its id.
+    /// Whether a listing may contain customers that these settings include and the old ones excluded. Customers of
+    /// `list` do not count, because their ids are known.
     #[must_use]
     pub fn discover_more_than(&self, before: &Self) -> bool {
         let more = |now: &[String], before: &[String]| now.iter().any(|glob| !before.contains(glob));

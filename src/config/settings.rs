@@ -1,4 +1,4 @@
-//! What a validated configuration says: nothing optional is left undecided. The other rooms are constructed with these.
+//! The validated settings: every option has a value. The other modules are constructed from them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use crate::domain::{Collector, CustomerId, PartnerName, ProductType, TenantType}
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// The file that this was read from; `None` of a text.
+    /// The file that this was read from; `None` if it was read from a text.
     pub file: Option<PathBuf>,
     /// In the order of the file; names are distinct.
     pub partners: Vec<PartnerSettings>,
-    /// What to collect, how often.
+    /// Which endpoints are polled, and how often.
     pub collectors: CollectorSettings,
     /// `metrics.customer_name_label`: whether every series of a customer carries its name.
     pub customer_name_label: bool,
-    /// Where what is known is kept across restarts; nowhere without it.
+    /// Where the state is saved across restarts; `None` to not save it.
     pub state: Option<StateSettings>,
     /// Paths of keys in the file that no longer have an effect.
     pub ignored: Vec<String>,
@@ -32,11 +32,11 @@ pub struct Config {
 pub struct StateSettings {
     /// The state file, absolute or relative to the working directory.
     pub file: PathBuf,
-    /// Between two saves at least.
+    /// Minimum time between two saves.
     pub interval: Duration,
 }
 
-/// Where a file is, which a bare name does not say.
+/// The folder of a file, also if its path is a bare name.
 #[must_use]
 pub fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -54,18 +54,18 @@ pub struct PartnerSettings {
     pub client_id: String,
     /// The one credential, loaded.
     pub credential: Credential,
-    /// How much may be asked.
+    /// The request limits.
     pub budget: BudgetSettings,
-    /// Every request goes through this proxy; without it, the usual environment variables hold, loopback excepted.
+    /// All requests use this proxy. Without it, the usual environment variables apply, except for loopback addresses.
     pub proxy_url: Option<Url>,
-    /// Certificates (PEM) to trust in addition to the system's.
+    /// Certificates (PEM) to trust in addition to those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Whom to ask about.
+    /// Which customers are polled.
     pub customers: CustomerSettings,
 }
 
 impl fmt::Debug for PartnerSettings {
-    /// As derived, but for the user info of `proxy_url`.
+    /// Like the derived one, but without the user info of `proxy_url`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PartnerSettings")
             .field("name", &self.name)
@@ -81,31 +81,31 @@ impl fmt::Debug for PartnerSettings {
     }
 }
 
-/// How much one app registration may ask.
+/// The request limits of one app registration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BudgetSettings {
     /// Requests per second, above 0.
     pub requests_per_second: f64,
-    /// Requests that may go out at once after a pause, at least 1.
+    /// The number of requests that may be sent at once after a pause, at least 1.
     pub burst: u32,
-    /// Requests under way at the same time, at least 1.
+    /// The number of requests in flight at the same time, at least 1.
     pub concurrency: u32,
-    /// The deadline of one request, its body included.
+    /// The deadline of one request, including its body.
     pub timeout: Duration,
 }
 
 /// Which customers of a partner are polled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomerSettings {
-    /// Every customer that the app registration sees, narrowed by `include` and `exclude`.
+    /// Whether to poll every customer that the app registration can see, filtered by `include` and `exclude`.
     pub discover: bool,
-    /// Globs (`*`, `?`) on id or name, in any letter case; at least one must match a discovered customer.
+    /// Globs (`*`, `?`) on id or name, ignoring case; at least one must match a discovered customer.
     pub include: Vec<String>,
-    /// Globs on id or name; none may match a discovered customer.
+    /// Globs on id or name; a discovered customer must not match any.
     pub exclude: Vec<String>,
-    /// Polled whatever `discover`, `include` and `exclude` say; ids are distinct.
+    /// Always polled, whatever `discover`, `include` and `exclude` are; ids are distinct.
     pub list: Vec<ListedSettings>,
-    /// Customers of the partner that are known at most, those of `list` included, which are no more than this.
+    /// The maximum number of customers of the partner, including those of `list`; `list` is never longer.
     pub max: u32,
 }
 
@@ -115,11 +115,11 @@ pub const MAX_CUSTOMERS: u32 = 200_000;
 /// A customer of `customers.list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedSettings {
-    /// Its id.
+    /// The customer id.
     pub id: CustomerId,
-    /// Wins over the name that the API gives.
+    /// Overrides the name from the API.
     pub name: Option<String>,
-    /// Added to every series of the customer, ordered by name; valid, distinct, and not the catalogue's.
+    /// Added to every series of the customer, sorted by name; valid, distinct, and not used by the catalogue.
     pub labels: Vec<(String, String)>,
 }
 
@@ -128,13 +128,13 @@ pub struct ListedSettings {
 pub struct CollectorSettings {
     /// Endpoint 5.
     pub services: Schedule,
-    /// Endpoint 3 and the tenant types it is asked for.
+    /// Endpoint 3 and the tenant types to query.
     pub tenant_seats: (Schedule, Selection<TenantType>),
-    /// Endpoint 1 and the tenant types it is asked for.
+    /// Endpoint 1 and the tenant types to query.
     pub customer_seats: (Schedule, Selection<TenantType>),
-    /// Endpoint 4 and the product types it is asked for.
+    /// Endpoint 4 and the product types to query.
     pub products_purchased: (Schedule, Selection<ProductType>),
-    /// Endpoint 2 and the product types it is asked for.
+    /// Endpoint 2 and the product types to query.
     pub products_available: (Schedule, Selection<ProductType>),
 }
 
@@ -162,16 +162,16 @@ impl CollectorSettings {
 pub struct Schedule {
     /// Whether it is polled at all.
     pub enabled: bool,
-    /// Between two polls of one target.
+    /// The time between two polls of one target.
     pub interval: Duration,
-    /// At which a value that could not be renewed is no longer served; at least `interval`.
+    /// The age at which a value that could not be renewed is no longer served; at least `interval`.
     pub max_age: Duration,
 }
 
-/// Which types a customer is asked about.
+/// The types that are queried for a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection<T> {
-    /// Those that the customer's service list implies.
+    /// The types that the customer's service list implies.
     Auto,
     /// Exactly these, distinct, at least one.
     Only(Vec<T>),

@@ -1,10 +1,10 @@
-//! The environments and what a URL of the configuration may look like. No message quotes a URL: it may hold a password.
+//! The known environments, and validation of URLs. No message quotes a URL, because it may contain a password.
 
 use url::{Host, ParseError, Url};
 
 use super::problem::Mistake;
 
-/// Where an environment's API and its identity service are.
+/// The URLs of an environment's API and identity service.
 pub(super) struct Environment {
     pub(super) name: &'static str,
     pub(super) api_url: &'static str,
@@ -35,8 +35,8 @@ pub(super) const ENVIRONMENTS: [Environment; 4] = [
     },
 ];
 
-/// `api_url` and `token_url`: https, or http to a loopback address; neither user info nor query nor fragment; no slash
-/// at the end of the path.
+/// Validates `api_url` and `token_url`: https, or http to a loopback address; no user info, query or fragment. The
+/// result has no slash at the end of its path.
 pub(super) fn service_url(text: &str) -> Result<Url, Mistake> {
     let mut url = http_url(text, "https://graph.avepointonlineservices.com")?;
     if url.scheme() == "http" && !is_loopback(&url) {
@@ -54,7 +54,7 @@ pub(super) fn service_url(text: &str) -> Result<Url, Mistake> {
     Ok(url)
 }
 
-/// `proxy_url`: http or https, a host and a port; user info is allowed.
+/// Validates `proxy_url`: http or https, a host and a port; user info is allowed.
 pub(super) fn proxy_url(text: &str) -> Result<Url, Mistake> {
     let url = http_url(text, "http://proxy.example.com:3128")?;
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
@@ -86,7 +86,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The URL for logs and pages: user info as `<secret>`, no slash at the end.
+/// The URL for logs and pages: user info is replaced by `<secret>`, without a slash at the end.
 #[must_use]
 pub fn redacted_url(url: &Url) -> String {
     let mut bare = url.clone();

@@ -1,7 +1,7 @@
-//! From what the YAML says to settings: every default is filled in and every mistake is written down, all in one go.
+//! Validation: converts the raw YAML to settings. Fills in every default and collects all errors in one pass.
 //!
-//! A function that meets a mistake writes it down and goes on with the default, so that what comes after it is
-//! looked at too. The settings leave this module only if nothing was written down.
+//! A function that finds an error records it and continues with the default, so that later errors are found too. The
+//! settings are returned only if there is no error.
 
 mod auth;
 mod collectors;
@@ -21,7 +21,7 @@ use super::settings::{BudgetSettings, Config, PartnerSettings, StateSettings};
 use super::urls::{self, ENVIRONMENTS, Environment};
 use crate::domain::PartnerName;
 
-/// The settings; relative paths start at `base`.
+/// Returns the settings; relative paths are resolved against `base`.
 pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {
     let problems = RefCell::default();
     let at = At::top(&problems);
@@ -64,7 +64,7 @@ fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettin
     settings.into_iter().map(|(_, partner)| partner).collect()
 }
 
-/// Partners of one app registration share its budget, so it is the same at each of them.
+/// Partners with one app registration share its budget, so all of them must set the same budget.
 fn same_budget(at: &At<'_>, partner: &PartnerSettings, before: &[(usize, PartnerSettings)]) {
     let same = before.iter().find(|(_, other)| other.same_registration(partner));
     if let Some((first, _)) = same.filter(|(_, other)| other.budget != partner.budget) {
@@ -92,7 +92,7 @@ fn name(at: &At<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {
     }
 }
 
-/// `None` only if something was written down.
+/// Returns `None` only if an error was recorded.
 fn partner(at: &At<'_>, name: Option<PartnerName>, raw: RawPartner, base: &Path) -> Option<PartnerSettings> {
     let environment = environment(&at.key("environment"), raw.environment.as_deref());
     let service_url = |key: &str, raw: Option<String>, default: &str| -> Option<Url> {

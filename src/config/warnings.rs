@@ -1,4 +1,4 @@
-//! What an operator should know about a configuration that is valid.
+//! Warnings about a valid configuration.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use super::credential::{CertificateSource, Credential, SecretSource};
 use super::permissions::open_to_others;
 use super::settings::{Config, PartnerSettings};
 
-/// Before a credential expires, there is this much time to act.
+/// How long before the expiry of a credential the warning starts.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Config {
-    /// What is valid and yet unwise at this time, one sentence each: files with secrets that others can get at, the
-    /// configuration among them if it holds one; keys without an effect; credentials that have expired or expire within 30 days.
+    /// Warnings as of this time, one sentence each: files with secrets that every user can access (the configuration
+    /// file too, if it contains one); keys without effect; credentials that have expired or expire within 30 days.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -62,7 +62,7 @@ fn secret_file(source: &SecretSource) -> Option<&Path> {
     }
 }
 
-/// Whether a secret of this partner stands in the configuration itself.
+/// Whether the configuration itself contains a secret of this partner.
 fn holds_a_secret(partner: &PartnerSettings) -> bool {
     let inline = |source: &SecretSource| match source {
         SecretSource::Value(secret) => !secret.expose_secret().is_empty(),

@@ -1,13 +1,13 @@
-//! From text to a raw configuration. The first thing that is not YAML, or a key that nobody knows, ends the reading.
+//! Parses YAML text into the raw configuration. Stops at the first syntax error or unknown key.
 //!
-//! The library's messages quote what they found, which may be a secret: they are taken apart and said again without.
+//! The library's messages quote the input, which may be a secret: they are parsed and rewritten without it.
 
 use serde::de::DeserializeOwned;
 use serde_yaml::Error;
 
 use super::problem::{Mistake, Place, Problem};
 
-/// Reads the text.
+/// Parses the text.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     serde_yaml::from_str(text).map_err(|error| problem(&error, text))
 }
@@ -27,8 +27,8 @@ fn problem(error: &Error, text: &str) -> Problem {
     Problem { place, mistake: mistake(&message) }
 }
 
-/// Where a key stands for the second time in a mapping that begins at this line and column: the library tells only that.
-/// Between braces it is not looked for.
+/// The location of a duplicate key in the mapping that starts at this line and column, because the library reports only
+/// the start. Not found in flow mappings (`{}`).
 fn second(text: &str, key: &str, line: usize, column: usize) -> Option<Place> {
     let at_column = |text: &str| {
         let rest = text.get(column.checked_sub(1)?..)?.trim_start_matches(['"', '\'']).strip_prefix(key)?;
@@ -72,7 +72,7 @@ fn mistake(message: &str) -> Mistake {
     Mistake::new(format!("this is not YAML: {message}"), remedy)
 }
 
-/// What stands before (a path with its colon, or nothing) and after the words.
+/// The text before (a path with its colon, or nothing) and after the words.
 fn split<'a>(message: &'a str, words: &str) -> Option<(&'a str, &'a str)> {
     let (path, rest) = message.split_once(words)?;
     (path.is_empty() || path.ends_with(": ")).then_some((path, rest))
@@ -81,8 +81,8 @@ fn split<'a>(message: &'a str, words: &str) -> Option<(&'a str, &'a str)> {
 fn unknown_key(path: &str, rest: &str) -> Mistake {
     let (key, known) = rest.split_once("`, expected ").unwrap_or((rest, ""));
     let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
-    // `client_secret:abc`, without a space, is a key to YAML; `client_secret abc` may be one.
-    // One with a digit in it may be the secret without its key. Ours have none.
+    // `client_secret:abc`, without a space, is parsed as a key; so may be `client_secret abc`.
+    // A key with a digit may be the secret without its key. No valid key has digits.
     let plain = key.len() <= 40
         && !key.bytes().any(|b| b.is_ascii_digit())
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.<".contains(&b));

@@ -1,13 +1,13 @@
-//! Why something failed, as one small closed enumeration.
+//! Failure reasons: a small closed enumeration.
 
 use std::fmt;
 
-/// The same word is the log field, the metric label `reason` and the status page's text.
+/// The same string is the log field, the metric label `reason` and the text on the status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureReason {
-    /// No complete answer before the deadline.
+    /// No complete response before the deadline.
     Timeout,
-    /// No connection: refused, reset, no route, no such host.
+    /// No connection: refused, reset, no route, or the host name does not resolve.
     Connect,
     /// The TLS handshake failed: unknown CA, wrong name, no common version.
     Tls,
@@ -17,15 +17,15 @@ pub enum FailureReason {
     Unauthorized,
     /// 403: the app lacks the permission, or the customer is out of its scope.
     Forbidden,
-    /// 404 where it does not mean "the customer has no such thing".
+    /// 404, except where it means "the customer does not have this".
     NotFound,
     /// Any other 4xx.
     BadRequest,
     /// 5xx.
     ServerError,
-    /// A success whose body is not what the endpoint answers, or a listing that is not complete.
+    /// A 2xx response whose body does not match the endpoint, or an incomplete listing.
     Malformed,
-    /// A body beyond the size limit.
+    /// The body exceeds the size limit.
     TooLarge,
 }
 
@@ -45,7 +45,7 @@ impl FailureReason {
         Self::TooLarge,
     ];
 
-    /// The word for logs, labels and pages.
+    /// The string used in logs, labels and pages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

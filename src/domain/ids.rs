@@ -1,19 +1,19 @@
-//! Identifiers, opaque and cheap to keep.
+//! Opaque identifiers that are cheap to store.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Characters of an id of the API; a longer one is unreadable. Ids are GUIDs, of 36.
+/// Maximum characters of an id from the API; a longer id is rejected as unreadable. The API uses GUIDs (36 characters).
 pub const MAX_ID_CHARS: usize = 256;
-/// Characters that are kept of a text of the API, such as a name.
+/// Maximum characters kept of a text from the API, such as a name.
 pub const MAX_TEXT_CHARS: usize = 512;
 
-/// So long are GUIDs in braces.
+/// The length of a GUID in braces.
 const SHORT: usize = 38;
 
-/// A text that takes no memory of its own if it is as short as identifiers are.
+/// A string that is stored inline, without allocation, if it is as short as an identifier.
 #[derive(Clone)]
 enum Text {
     Short(u8, [u8; SHORT]),
@@ -30,7 +30,7 @@ impl Text {
 
     fn as_str(&self) -> &str {
         match self {
-            // It was a text.
+            // Always valid UTF-8: it was built from a string.
             Self::Short(..) => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
             Self::Long(text) => text,
         }
@@ -50,7 +50,7 @@ impl From<&str> for Text {
     }
 }
 
-// The bytes of texts order as the texts do.
+// UTF-8 bytes sort in the same order as the strings.
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
@@ -123,11 +123,12 @@ id!(
     PartnerName(Arc<Text>)
 );
 id!(
-    /// `customerId` of the API. It looks like a GUID and is treated as opaque. A pointer, since many things are a customer's.
+    /// `customerId` of the API. It looks like a GUID and is treated as opaque. Shared by pointer, because many values
+    /// refer to one customer.
     CustomerId(Arc<Text>)
 );
 id!(
-    /// `tenantId` of the API (endpoint 3), opaque. In place, since one thing is a tenant's.
+    /// `tenantId` of the API (endpoint 3), opaque. Stored inline, because only one value refers to a tenant.
     TenantId(Text)
 );
 

@@ -1,4 +1,4 @@
-//! The words of this project: plain types and their invariants.
+//! Domain types: plain data types and their invariants.
 //!
 //! Nothing here knows JSON, YAML, HTTP or an async runtime. Wire formats are converted at the edge (`elements::decode`),
 //! labels are rendered at the other (`exposition`).

@@ -1,19 +1,19 @@
-//! A point in time that many of are kept.
+//! Compact timestamp for values stored in bulk.
 
 use std::fmt;
 use std::num::NonZero;
 
 use jiff::Timestamp;
 
-/// A [`Timestamp`] down to the microsecond, in 8 bytes, with `Option` too, where a timestamp takes 24.
+/// A [`Timestamp`] with microsecond precision in 8 bytes. `Option` of it takes 8 bytes too; a `Timestamp` takes 24.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(NonZero<i64>);
 
-/// More than the microseconds of any timestamp, so that what is kept is positive.
+/// Larger than the microseconds of any timestamp, so that the stored number is always positive.
 const OFFSET: i64 = 1 << 60;
 
 impl Moment {
-    /// The time.
+    /// The full timestamp.
     #[must_use]
     pub fn get(self) -> Timestamp {
         Timestamp::from_microsecond(self.0.get() - OFFSET).unwrap_or(Timestamp::MAX)

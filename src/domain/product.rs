@@ -1,12 +1,12 @@
-//! AvePoint's products, and which of them a service name stands for.
+//! AvePoint's products, and the mapping from service names to products.
 
 use super::TenantType;
 
-/// `productType` of endpoints 2 and 4. New numbers appear with every release: an unknown one is data, not an error.
+/// `productType` of endpoints 2 and 4. New releases add numbers: an unknown number is valid data, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductType(pub u64);
 
-/// Number, name, and the other names that service lists use for it.
+/// Number, name, and the other names that service lists use for the product.
 const PRODUCTS: &[(u64, &str, &[&str])] = &[
     (1, "DocAve Online", &[]),
     (4, "Cloud Governance", &[]),
@@ -33,34 +33,34 @@ const PRODUCTS: &[(u64, &str, &[&str])] = &[
 ];
 
 impl ProductType {
-    /// Cloud Backup for Microsoft 365, the one product that endpoint 2's documentation knows.
+    /// Cloud Backup for Microsoft 365, the only product in the documentation of endpoint 2.
     pub const CLOUD_BACKUP_M365: Self = Self(2048);
 
-    /// Every product with a name.
+    /// Every product that has a name.
     pub fn named() -> impl Iterator<Item = Self> {
         PRODUCTS.iter().map(|&(number, ..)| Self(number))
     }
 
-    /// The label `product`: the name, `unknown` for a number that is new.
+    /// The label `product`: the name, or `unknown` for a new number.
     #[must_use]
     pub fn name(self) -> &'static str {
         PRODUCTS.iter().find(|&&(number, ..)| number == self.0).map_or("unknown", |&(_, name, _)| name)
     }
 }
 
-/// What the name of a service (`products[].service` of endpoint 5) says about what is worth asking.
+/// What the service name (`products[].service` of endpoint 5) implies about which queries are useful.
 ///
-/// Good enough to plan requests, never to join numbers on.
+/// Accurate enough to plan requests, but not to join values on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// The product whose name the service's starts with: the longest match, in any letter case, up to a word's end.
+    /// The product whose name is the longest prefix of the service name, ignoring case and ending at a word boundary.
     pub product: Option<ProductType>,
     /// The kind of tenant that the service protects.
     pub tenant_type: Option<TenantType>,
 }
 
 impl Service {
-    /// Reads a service name.
+    /// Parses a service name.
     #[must_use]
     pub fn from_name(service: &str) -> Self {
         let product = PRODUCTS
@@ -80,7 +80,7 @@ impl Service {
     }
 }
 
-/// Whether `text` starts with `words` in any ASCII letter case, and not in the middle of a longer word.
+/// Whether `text` starts with `words`, ignoring ASCII case, and the match ends at a word boundary.
 fn starts_with_words(text: &str, words: &str) -> bool {
     text.get(..words.len()).is_some_and(|start| start.eq_ignore_ascii_case(words))
         && !text[words.len()..].starts_with(char::is_alphanumeric)

@@ -3,38 +3,38 @@
 use std::fmt;
 use std::num::NonZero;
 
-/// A number that is not negative and not NaN; [`Quantity::UNLIMITED`] is `+Inf`.
+/// A number that is neither negative nor NaN; [`Quantity::UNLIMITED`] is `+Inf`.
 ///
-/// A value that the API did not give is an `Option::None` around this, never a 0. That costs nothing: what is kept are the
-/// bits of the number and 1, since no such number has all bits set. They order as the numbers do.
+/// A value that is missing in the API is `None`, never 0. `Option<Quantity>` takes no extra space: it stores the bits
+/// of the number plus 1, and no valid number has all bits set. The stored bits sort in the same order as the numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quantity(NonZero<u64>);
 
 impl Quantity {
     /// A plan without a limit.
     pub const UNLIMITED: Self = Self(NonZero::<u64>::MIN.saturating_add(f64::INFINITY.to_bits()));
-    /// None of it.
+    /// Zero.
     pub const ZERO: Self = Self(NonZero::<u64>::MIN);
 
-    /// `None` for what is no quantity: a negative number or NaN. `-0.0` becomes `0.0`.
+    /// Returns `None` for an invalid quantity: a negative number or NaN. `-0.0` becomes `0.0`.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {
         (value >= 0.0).then(|| Self(NonZero::<u64>::MIN.saturating_add(value.abs().to_bits())))
     }
 
-    /// The number; infinite if unlimited.
+    /// The number; infinity if unlimited.
     #[must_use]
     pub const fn get(self) -> f64 {
         f64::from_bits(self.0.get() - 1)
     }
 
-    /// Whether there is no limit.
+    /// Whether the quantity is unlimited.
     #[must_use]
     pub const fn is_unlimited(self) -> bool {
         self.get().is_infinite()
     }
 
-    /// Whether there is none of it.
+    /// Whether the quantity is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self == Self::ZERO

@@ -1,17 +1,17 @@
-//! What the seat endpoints answer.
+//! Results of the seat endpoints (endpoints 1 to 4).
 
 use std::sync::Arc;
 
 use super::{Quantity, TenantId};
 
-/// `assignedUserSeat` and `availableUserSeat` of endpoints 1 and 3, each absent where the API gave none.
+/// `assignedUserSeat` and `availableUserSeat` of endpoints 1 and 3; `None` where the API omitted the field.
 ///
-/// What *available* counts is not documented (it reads as "left"); the numbers are exported as they come.
+/// The API does not document what *available* counts (it reads as "left"); the numbers are exported unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Seats {
     /// Licences assigned to users.
     pub assigned: Option<Quantity>,
-    /// What the API calls available.
+    /// The number that the API calls available.
     pub available: Option<Quantity>,
 }
 
@@ -20,21 +20,21 @@ pub struct Seats {
 pub struct TenantSeats {
     /// `tenantId` (`id` in an older revision).
     pub id: TenantId,
-    /// `tenantName` (`name` in an older revision); empty where there is none.
+    /// `tenantName` (`name` in an older revision); empty if missing.
     pub name: Arc<str>,
     /// The tenant's seats.
     pub seats: Seats,
 }
 
-/// The answer to a [`super::Question`], one variant per endpoint.
+/// The result of a [`super::Question`], one variant per endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Endpoint 1.
     CustomerSeats(Seats),
-    /// Endpoint 3: every tenant of the type, distinct by id, ordered by id.
+    /// Endpoint 3: every tenant of the type; ids are distinct and sorted.
     TenantSeats(Arc<[TenantSeats]>),
-    /// Endpoint 4: `purchasedUserSeat`, `None` where it says "not applicable".
+    /// Endpoint 4: `purchasedUserSeat`; `None` if the API says "not applicable".
     ProductPurchased(Option<Quantity>),
-    /// Endpoint 2: `availableUserSeat`, `None` where it says "not applicable".
+    /// Endpoint 2: `availableUserSeat`; `None` if the API says "not applicable".
     ProductAvailable(Option<Quantity>),
 }

@@ -1,29 +1,29 @@
-//! What the service list (endpoint 5) says of a customer.
+//! Customers and their subscriptions, as listed by endpoint 5.
 
 use std::sync::Arc;
 
 use super::{CustomerId, Moment, Quantity};
 
-/// Rows that are kept of one answer about one customer: of its products, and of its tenants of a type. Customers have a
-/// few; the API's pages have room for 400,000.
+/// Maximum rows stored per customer from one response: its products, or its tenants of one type. Customers have a few;
+/// a page of the API could hold 400,000.
 pub const MAX_ROWS: usize = 10_000;
 
-/// One customer of the service list. Its email address is left behind at the wire.
+/// One customer of the service list. The decoder drops its email address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedCustomer {
     /// `customerId`
     pub id: CustomerId,
-    /// `organization`; absent or `N/A` is `None`.
+    /// `organization`; `None` if missing or `N/A`.
     pub name: Option<Arc<str>>,
-    /// `products`, in the order of the answer; `None` where the row has no readable list.
+    /// `products`, in the order of the response; `None` if the row has no readable list.
     pub subscriptions: Option<Vec<Subscription>>,
 }
 
-/// One row of `products`. Texts that are absent or `N/A` are empty; numbers and dates that are absent, `N/A` or
+/// One row of `products`. Texts that are missing or `N/A` are empty; numbers and dates that are missing, `N/A` or
 /// unreadable are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
-    /// What the row is about; identifies it. Few are distinct, so many rows share one.
+    /// Identifies the row. There are few distinct keys, so many rows share one.
     pub kind: Arc<SubscriptionKind>,
     /// `retention`
     pub retention: Arc<str>,
@@ -35,15 +35,15 @@ pub struct Subscription {
     pub licenses_assigned: Option<Quantity>,
     /// `microsoftLicenseAvailable`
     pub licenses_available: Option<Quantity>,
-    /// `purchasedCapacity`, bytes: its only number, or the second of `used/purchased`.
+    /// `purchasedCapacity` in bytes: the only number, or the second number of `used/purchased`.
     pub capacity_purchased: Option<Quantity>,
-    /// `purchasedCapacity`, bytes: the first number of `used/purchased`.
+    /// `purchasedCapacity` in bytes: the first number of `used/purchased`.
     pub capacity_used: Option<Quantity>,
-    /// `protectedCapacity`, bytes.
+    /// `protectedCapacity` in bytes.
     pub capacity_protected: Option<Quantity>,
-    /// `consumedStorage`, bytes.
+    /// `consumedStorage` in bytes.
     pub storage_consumed: Option<Quantity>,
-    /// `change`: seats added (or, negative, removed) in the pooled licence since the first day of this month.
+    /// `change`: seats added to (or, if negative, removed from) the pooled licence since the first day of this month.
     pub seats_change: Option<i64>,
     /// `expirationDate`
     pub expires: Option<Moment>,
@@ -51,7 +51,7 @@ pub struct Subscription {
     pub contract_ends: Option<Moment>,
 }
 
-/// The texts that identify a row: two rows of one customer that are equal in all of them are told apart only by suffix.
+/// The fields that identify a row. Two rows of one customer with equal fields are distinguished only by a suffix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKind {
     /// `service`
@@ -71,7 +71,7 @@ pub struct SubscriptionKind {
 }
 
 impl SubscriptionKind {
-    /// Bytes that each seat may fill: N GB of a model of the form `N GB/User/Year`, 1 GB being 2^30 bytes. `None` for
+    /// Bytes of storage per seat: N GB for a model of the form `N GB/User/Year`, where 1 GB is 2^30 bytes. `None` for
     /// every other model.
     #[must_use]
     pub fn capacity_per_seat(&self) -> Option<Quantity> {

@@ -1,8 +1,8 @@
-//! What can be asked.
+//! Polling targets: the five endpoints and the queries for one customer.
 
 use super::{CustomerId, ProductType, TenantType};
 
-/// One of the five endpoints, as the configuration and the label `collector` (and `operation`) name it.
+/// One of the five endpoints, with the name used in the configuration and in the labels `collector` and `operation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Collector {
     /// Endpoint 5.
@@ -35,7 +35,7 @@ impl Collector {
     }
 }
 
-/// One thing to ask about a customer.
+/// One query about one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
     /// Endpoint 3.
@@ -49,7 +49,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// The collector that the question belongs to.
+    /// The collector that the query belongs to.
     #[must_use]
     pub const fn collector(self) -> Collector {
         match self {
@@ -61,12 +61,12 @@ impl Question {
     }
 }
 
-/// What a partner's poll queue holds.
+/// An entry of a partner's poll queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// The partner's service list, all pages of it.
     Services,
-    /// One question about one customer.
+    /// One query about one customer.
     Customer(CustomerId, Question),
 }
 

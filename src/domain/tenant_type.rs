@@ -1,8 +1,8 @@
-//! The kinds of tenant that endpoints 1 and 3 are asked for.
+//! Tenant types, the parameter `type` of endpoints 1 and 3.
 
 use std::borrow::Cow;
 
-/// `type` of endpoints 1 and 3. New numbers are data, not errors.
+/// `type` of endpoints 1 and 3. An unknown number is valid data, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TenantType {
     /// 0
@@ -13,15 +13,15 @@ pub enum TenantType {
     Google,
     /// 3
     Dynamics365,
-    /// A number that the documentation does not know (yet); never one of the above.
+    /// A number that is not documented (yet); never one of the numbers above.
     Other(u32),
 }
 
 impl TenantType {
-    /// The ones with a name.
+    /// The types that have a name.
     pub const NAMED: [Self; 4] = [Self::Microsoft365, Self::Salesforce, Self::Google, Self::Dynamics365];
 
-    /// From the API's number.
+    /// Converts from the API's number.
     #[must_use]
     pub const fn from_number(number: u32) -> Self {
         match number {
@@ -45,7 +45,7 @@ impl TenantType {
         }
     }
 
-    /// From the label or the configuration: a name, or `type_n`.
+    /// Parses the label or the configuration value: a name, or `type_n`.
     #[must_use]
     pub fn from_label(label: &str) -> Option<Self> {
         let named = Self::NAMED.into_iter().find(|known| known.label() == label);

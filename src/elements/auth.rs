@@ -1,11 +1,11 @@
 //! Access tokens: OAuth 2.0 client credentials (RFC 6749 §4.4), with a client secret or a signed assertion.
 //!
-//! There is one token for each scope of an app registration, shared by all partners of the configuration that use the
-//! registration; a partner asks for it with its own credential, through its own proxy, and counts that. A token is
-//! renewed ahead of its end, in the background, while the old one is used until the API has accepted the new one. Those
-//! who need a token that is not there wait for the one request that fetches it, and share its failure. A token request
-//! is a task of its own: it goes on when those who wait for it have given up. After a failure there is a pause in which
-//! nobody asks; callers get that failure at once.
+//! There is one token per scope of an app registration, shared by all partners of the configuration that use the
+//! registration. A partner requests it with its own credential and through its own proxy, and the request counts in its
+//! metrics. A token is renewed in the background before it expires; the old one is used until the API has accepted the
+//! new one. Callers that need a missing token wait for the one request that fetches it, and share its failure. A token
+//! request is a task of its own: it continues when its callers have given up. After a failure no request is sent for
+//! some time; callers then get that failure at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,7 +44,7 @@ mod token_state;
 
 pub(super) const WHO: &str = "the identity service";
 
-/// Gets the tokens of a registration for one partner. Cheap to clone; every clone is the same.
+/// Gets the tokens of a registration for one partner. Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
 pub(super) struct Auth(Arc<Inner>);
 
@@ -60,26 +60,26 @@ struct Inner {
     counters: Arc<Counters>,
     credential: Mutex<Arc<ClientAuth>>,
     proxy_secrets: Secrets,
-    /// Of the identity service.
+    /// The URL of the identity service.
     health: Health,
-    /// Signalled when there is another credential.
+    /// Signalled when the credential was replaced.
     rotated: Notify,
-    /// Why the credential could not be read again, as it was last logged.
+    /// The last logged reason why the credential could not be read again.
     unreadable: Mutex<Option<String>>,
 }
 
-/// What the status page and a scrape read.
+/// The state of the tokens, for the status page and scrapes.
 #[derive(Debug)]
 pub(super) struct AuthStatus {
-    /// There is no token, and none will be asked for before.
+    /// There is no token, and none will be requested before this time.
     pub(super) paused_until: Option<Timestamp>,
-    /// Why the last token could not be had, or was refused by the API; `None` while all is well.
+    /// Why the last token request failed or the API refused the token; `None` if neither happened.
     pub(super) failure: Option<Failure>,
     /// The credential is refused and no earlier token is left.
     pub(super) refused: bool,
 }
 
-/// A token that came, in its header.
+/// A token received from the identity service, as a header value.
 struct Granted {
     asked: Timestamp,
     header: HeaderValue,
@@ -112,25 +112,25 @@ impl Auth {
         }))
     }
 
-    /// The token, if there is one that can be used. Renews it in the background when it is time.
+    /// Returns the token if a usable one exists. Renews it in the background when it is due.
     pub(super) fn cached(&self, scope: Scope) -> Option<AccessToken> {
         let (now, credential) = (self.now(), self.credential().id());
         let mut state = self.state(scope);
         if state.wants_renewal(now, credential)
             && let Ok(lock) = Arc::clone(&self.0.registration.token(scope).refresh_lock).try_lock_owned()
         {
-            // Nobody waits for it.
+            // No caller waits for it.
             drop(self.spawn_fetch(scope, lock, true));
         }
         state.usable(now)
     }
 
-    /// The token for a request that is about to be sent: now and then one that no request has proved yet.
+    /// The token for a request that is about to be sent; sometimes a new one, to test whether the API accepts it.
     pub(super) fn checkout(&self, scope: Scope) -> Option<AccessToken> {
         self.state(scope).checkout(self.now())
     }
 
-    /// The token; fetched if need be, unless there is a pause.
+    /// Returns the token; fetches it if necessary, except during a pause.
     pub(super) async fn token(&self, scope: Scope) -> Result<AccessToken, Failure> {
         loop {
             if let Some(token) = self.cached(scope) {
@@ -154,14 +154,14 @@ impl Auth {
                     Err(Failure::new(FailureReason::Malformed, format!("the token request ended abnormally: {error}")))
                 });
             }
-            // Another one has asked in the meantime: the outcome is for all who wait.
+            // Another caller has requested it meanwhile: all waiting callers get its result.
         }
     }
 
-    /// Waits until a token may be asked for, if there is none that can be used.
+    /// Waits until a token may be requested, if there is no usable one.
     pub(super) async fn wait_ready(&self, scope: Scope) {
         loop {
-            // Made before the state is read, so that nothing is missed between the two.
+            // Created before the state is read, so that no notification between the two is missed.
             let rotated = self.0.rotated.notified();
             let credential = self.credential().id();
             let until = self.state(scope).paused_until(self.now(), credential);
@@ -175,8 +175,8 @@ impl Auth {
         }
     }
 
-    /// Reads the credential again where it came from. Another one is used from the next token on, and ends a pause; one
-    /// that cannot be read changes nothing and is logged once. Blocks for as long as files take.
+    /// Reads the credential again from its source. A changed credential is used from the next token request on, and
+    /// ends a pause; one that cannot be read changes nothing and is logged once. Blocks while files are read.
     pub(super) fn reread_credential(&self) {
         let before = self.credential();
         if !before.may_rotate() {
@@ -194,25 +194,25 @@ impl Auth {
                     self.state(scope).reset(before.id());
                 }
                 self.0.rotated.notify_waiters();
-                info!(%partner, "the credential was replaced: the next token is asked for with the new one");
+                info!(%partner, "the credential was replaced: the next token request uses the new one");
             }
             Err(mistake) => {
                 let mistake = mistake.to_string();
                 if unreadable.as_ref() != Some(&mistake) {
-                    warn!(%partner, "the credential cannot be read again, the one from before stays: {mistake}");
+                    warn!(%partner, "the credential cannot be read again; keeping the previous one: {mistake}");
                     *unreadable = Some(mistake);
                 }
             }
         }
     }
 
-    /// The API accepted this token.
+    /// Records that the API accepted this token.
     pub(super) fn mark_accepted(&self, scope: Scope, token: &AccessToken) {
         self.state(scope).mark_accepted(self.now(), token);
     }
 
-    /// The API refused this token in a request that was sent at `sent`; `earlier`: what this said to the same request
-    /// before. `Some` if the request is worth repeating.
+    /// Records that the API refused this token in a request sent at `sent`. `earlier`: the previous result for the same
+    /// request. Returns `Some` if the request should be retried.
     pub(super) fn on_unauthorized(
         &self,
         scope: Scope,
@@ -224,7 +224,7 @@ impl Auth {
         self.state(scope).on_unauthorized((sent, self.now()), token, earlier, failure, fastrand::f64())
     }
 
-    /// What the status page and a scrape read.
+    /// The state of the tokens, for the status page and scrapes.
     pub(super) fn status(&self, scope: Scope) -> AuthStatus {
         let (now, credential) = (self.now(), self.credential().id());
         let mut state = self.state(scope);
@@ -235,18 +235,18 @@ impl Auth {
         }
     }
 
-    /// When the last token expires or expired, as the wall clock has it; `None` before the first.
+    /// When the last token expires or expired, in wall-clock time; `None` before the first.
     pub(super) fn token_expires(&self, scope: Scope) -> Option<Timestamp> {
         let expires = self.state(scope).expires;
         expires.map(|at| self.0.clock.wall(at))
     }
 
-    /// The label `credential` and when it expires, where that is known.
+    /// The label `credential` and its expiry, where that is known.
     pub(super) fn credential_expiration(&self) -> (&'static str, Option<Timestamp>) {
         self.credential().expiration()
     }
 
-    /// Asks for a token in a task of its own, which holds the lock and records the outcome.
+    /// Requests a token in its own task, which holds the lock and records the result.
     fn spawn_fetch(
         &self,
         scope: Scope,
@@ -284,7 +284,7 @@ impl Auth {
     }
 
     async fn request(&self, scope: Scope, credential: &ClientAuth) -> Result<Granted, TokenError> {
-        // The assertion's times are compared with the other side's clock, so they come from the wall clock itself.
+        // The identity service compares the assertion's times with its own clock, so they are wall-clock times.
         let fields = credential.fields(&self.0.client_id, self.0.url.as_str(), Timestamp::now());
         let fields = fields.map_err(|error| Failure::new(FailureReason::BadRequest, error.to_string()))?;
         let mut request = Request::new(Method::POST, self.0.url.clone());
@@ -326,7 +326,7 @@ impl Auth {
 
 /// The body of a token request.
 fn form(client_id: &str, scope: Scope, credential: &[(&str, Zeroizing<String>)]) -> String {
-    // Percent-encoded, a byte takes three. A buffer that grows would leave copies behind.
+    // Percent-encoding needs up to three bytes per byte. A growing buffer would leave copies of the secret in memory.
     let length = credential.iter().map(|(name, value)| name.len() + 3 * value.len()).sum::<usize>();
     form_urlencoded::Serializer::new(String::with_capacity(256 + 3 * client_id.len() + length))
         .append_pair("grant_type", "client_credentials")
@@ -336,12 +336,13 @@ fn form(client_id: &str, scope: Scope, credential: &[(&str, Zeroizing<String>)])
         .finish()
 }
 
-/// Bytes that are wiped when the last one who shares them drops them.
+/// Bytes that are zeroed when their last owner drops them.
 fn wiped(text: String) -> Bytes {
     Bytes::from_owner(Zeroizing::new(text.into_bytes()))
 }
 
-/// The header and the life of the token in an answer to this secret. Nothing of the answer is quoted but OAuth's code.
+/// The header and the lifetime of the token in a response to this secret. Errors quote nothing of the response except
+/// OAuth's error code.
 fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration), TokenError> {
     let Response { status, retry_after, request_id, body, .. } = response;
     let body = Zeroizing::new(body);
@@ -362,7 +363,7 @@ fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration),
     let mut failure = Failure { request_id, ..Failure::from_status(WHO, status, None, b"", secret) };
     match code.as_deref() {
         Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
-        // The registration lacks the permission that the scope stands for.
+        // The registration lacks the permission of the scope.
         Some("invalid_scope") => failure.reason = FailureReason::Forbidden,
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! The client of one partner: its questions, its pages of tenants, and what is to be seen of it from outside.
+//! The API client of one partner: queries, paging of tenants, and health.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,7 +31,7 @@ use crate::domain::{
     Answer, Collector, CustomerId, FailureReason, MAX_ROWS, PartnerName, Question, TenantSeats, TenantType,
 };
 
-/// Asks the API on behalf of one app registration. Cheap to clone; every clone shares budget, token and counters.
+/// Sends queries to the API for one app registration. Cheap to clone; clones share budget, token and metrics.
 #[derive(Clone)]
 pub struct Client(pub(super) Arc<Inner>);
 
@@ -47,20 +47,20 @@ pub(super) struct Inner {
     pub(super) proxy_secrets: Secrets,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
-    /// Of the API.
+    /// The base URL of the API.
     pub(super) health: Health,
     /// The page size that works for the service list.
     pub(super) listing_size: AtomicU32,
 }
 
-/// What the status page and readiness want to know.
+/// The health of the client, for the status page and readiness.
 #[derive(Clone, Debug)]
 pub struct ApiStatus {
-    /// Why the last request failed, to the identity service before the API; `None` if it did not. Known from the first
-    /// failure on, long before a question is given up.
+    /// Why the last request (to the identity service or the API) failed; `None` if it succeeded. Known from the first
+    /// failure on, long before a query is given up.
     pub trouble: Option<FailureReason>,
-    /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing will work until
-    /// somebody looks at it.
+    /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing works until an
+    /// operator fixes it.
     pub refused: bool,
 }
 
@@ -70,12 +70,12 @@ impl Client {
         Self::sharing(settings, Registrations::default().get(settings), clock)
     }
 
-    /// A client that shares budget and tokens with those of the same app registration.
+    /// A client that shares budget and tokens with the others of the same app registration.
     pub fn sharing(settings: &PartnerSettings, registration: Registration, clock: Clock) -> Result<Self, ClientError> {
         Self::with_resolver(settings, registration, clock, Resolver::system())
     }
 
-    /// The same, with names resolved by `resolver`.
+    /// The same, with a custom name resolver.
     pub(super) fn with_resolver(
         settings: &PartnerSettings,
         registration: Registration,
@@ -122,21 +122,21 @@ impl Client {
         &self.0.registration
     }
 
-    /// Reads the credential again where it came from, since it may have been rotated. Blocks for as long as files take.
+    /// Reads the credential again from its source, because it may have been rotated. Blocks while files are read.
     pub fn reread_credential(&self) {
         self.0.auth.reread_credential();
     }
 
-    /// Waits until something may be asked: a pause after failed token requests is over, there is a place in the budget.
-    /// The future may be dropped.
+    /// Waits until a request may be sent: no pause after failed token requests, and the rate limiter grants a permit.
+    /// Dropping the future is safe.
     pub async fn acquire(&self) -> Permit {
         self.0.auth.wait_ready(Scope::License).await;
-        // A failure is met again by the request.
+        // The request itself returns this failure again.
         let _ = self.0.auth.token(Scope::License).await;
         self.0.rate_limiter.acquire().await
     }
 
-    /// Asks about one customer. The permit is for the first request; further ones get their own.
+    /// Sends a query about one customer. The permit is for its first request; further requests acquire their own.
     pub async fn ask(&self, customer: &CustomerId, question: Question, permit: Permit) -> Result<Answer, AskError> {
         let get = |url| RequestSpec {
             collector: question.collector(),
@@ -169,19 +169,19 @@ impl Client {
         }
     }
 
-    /// The service list, page by page: of every customer that the registration sees, or of these.
+    /// Lists the service list page by page: all customers that the registration can see, or only these.
     #[must_use]
     pub fn listing(&self, ids: Option<&[CustomerId]>) -> Listing {
         Listing::new(self.clone(), ids)
     }
 
-    /// The counters and gauges of this client.
+    /// The metrics of this client.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.0.registry
     }
 
-    /// The counters and gauges of this client, as of now.
+    /// The metrics of this client, with current values.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.0.registry.gather()
@@ -193,19 +193,20 @@ impl Client {
         self.0.health.last_success()
     }
 
-    /// Requests that were answered or that failed so far, token requests included.
+    /// The number of finished requests so far, failed and token requests included.
     #[must_use]
     pub fn requests_ended(&self) -> u64 {
         self.0.counters.ended()
     }
 
-    /// Whether no request may go out for now: requests are paused after HTTP 429, or after failed token requests.
+    /// Whether no request may be sent at the moment: requests are paused after HTTP 429, or after failed token
+    /// requests.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.0.rate_limiter.state().paused_for.is_some() || self.0.auth.status(Scope::License).paused_until.is_some()
     }
 
-    /// What the status page and readiness want to know, as of now.
+    /// The current health, for the status page and readiness.
     #[must_use]
     pub fn status(&self) -> ApiStatus {
         let auth = self.0.auth.status(Scope::License);
@@ -213,8 +214,8 @@ impl Client {
         ApiStatus { trouble, refused: auth.refused }
     }
 
-    /// Endpoint 3: every page, distinct by tenant id (the last row wins), ordered by id. One row without an id, which is
-    /// counted as unreadable, does not cost the customer its other tenants.
+    /// Endpoint 3: all pages, distinct by tenant id (the last row wins), sorted by id. A row without an id counts as
+    /// unreadable and does not affect the other tenants.
     async fn tenant_seats(
         &self,
         customer: &CustomerId,
@@ -247,7 +248,7 @@ impl Client {
             if cursor.is_too_long() {
                 return Err(malformed(format!("there are more than {MAX_ROWS}")).into());
             }
-            // The bare list of an older revision knows no pages.
+            // The bare list of an older revision has no pages.
             if listed {
                 break;
             }
@@ -256,12 +257,12 @@ impl Client {
         Ok(tenants.into_values().collect())
     }
 
-    /// The remembered size of a page of the service list.
+    /// The stored page size of the service list.
     pub(super) fn listing_size(&self) -> u32 {
         self.0.listing_size.load(Ordering::Relaxed)
     }
 
-    /// Remembers it.
+    /// Stores the page size.
     pub(super) fn set_listing_size(&self, size: u32) {
         self.0.listing_size.store(size, Ordering::Relaxed);
     }
@@ -271,17 +272,18 @@ impl Client {
         self.0.timeout
     }
 
-    /// A URL under the customers of the API.
+    /// A URL below the customers of the API.
     pub(super) fn customers_url(&self, segments: &[&str]) -> Url {
         let mut url = self.0.api.clone();
-        // An http URL can always have a path.
+        // An http URL always has a path.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["partner", "external", "v3", "general", "customers"]).extend(segments);
         }
         url
     }
 
-    /// Ids are opaque, but a path has no room for all texts: dots are steps in it, control characters vanish.
+    /// Ids are opaque, but some texts are not valid path segments: `.` and `..` change the path, and control characters
+    /// are removed.
     fn customer_url(&self, customer: &CustomerId, segments: &[&str]) -> Result<Url, Failure> {
         let id = customer.as_str();
         if ["", ".", ".."].contains(&id) || id.chars().any(char::is_control) {
@@ -292,7 +294,7 @@ impl Client {
     }
 }
 
-/// Adds the place in a listing.
+/// Adds the page parameters.
 pub(super) fn page_url(mut url: Url, index: u64, size: u32) -> Url {
     url.query_pairs_mut().append_pair("pageIndex", &index.to_string()).append_pair("pageSize", &size.to_string());
     url

@@ -1,6 +1,6 @@
-//! What fails, by what the caller does next.
+//! Error types of the client, by what the caller does next.
 //!
-//! A message is one line without secrets, email addresses and bodies; its reason is the label of the counters.
+//! A message is one line without secrets, email addresses or bodies; its reason is a metric label.
 
 use std::error::Error;
 use std::io;
@@ -12,21 +12,21 @@ use super::decode::{self, without_addresses};
 use super::redaction::Secrets;
 use crate::domain::FailureReason;
 
-/// Why a client cannot be made.
+/// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// `ca_file` cannot be used.
     #[error("ca_file {}: {problem}", path.display())]
     CaFile {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// TLS or the proxy cannot be set up.
     #[error("no HTTP client could be set up: {0}")]
     Http(String),
-    /// The catalogue does not fit the counters: a bug.
+    /// The metrics do not match the catalogue (a bug).
     #[error(transparent)]
     Counters(#[from] prometheus::Error),
 }
@@ -38,26 +38,27 @@ impl ClientError {
     }
 }
 
-/// Why a question has no answer.
+/// Why a query has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    /// 404: the customer has no such tenant or product, or the environment no longer has the endpoint. Not a failure.
+    /// 404: the customer does not have the tenant or product, or the environment does not have the endpoint. Not a
+    /// failure.
     #[error("the customer has no such tenant or product")]
     Absent,
-    /// Failed after all retries: keep what is known, ask again later.
+    /// Failed after all retries: keep the known values and query again later.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
 
-/// A request, or a whole listing, that failed.
+/// A failed request or listing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// The kind of it.
+    /// The reason.
     pub reason: FailureReason,
     /// One line for logs and the status page.
     pub message: String,
-    /// The id that the answer carried, which AvePoint's support asks for.
+    /// The request id of the response, which AvePoint's support asks for.
     pub request_id: Option<String>,
 }
 
@@ -66,7 +67,7 @@ impl Failure {
         Self { reason, message: message.into(), request_id: None }
     }
 
-    /// Whether the same request may well succeed when it is repeated soon.
+    /// Whether the same request may succeed if it is repeated soon.
     pub(super) const fn is_transient(&self) -> bool {
         use FailureReason as R;
         match self.reason {
@@ -75,13 +76,13 @@ impl Failure {
         }
     }
 
-    /// The same without its id, if the other side wrote a secret there.
+    /// The same without its request id, if that contains a secret.
     pub(super) fn without(self, secrets: &Secrets) -> Self {
         Self { request_id: self.request_id.filter(|id| !secrets.are_in(id)), ..self }
     }
 
-    /// An answer with a status that is no success. `who` answered; `redirect` is where a 3xx points, as a host;
-    /// `secrets` are what the other side may have echoed.
+    /// A response with an error status. `who` sent it; `redirect` is the target host of a 3xx; `secrets` are those that
+    /// the server may have echoed.
     pub(super) fn from_status(
         who: &str,
         status: StatusCode,
@@ -95,7 +96,7 @@ impl Failure {
             403 => FailureReason::Forbidden,
             404 => FailureReason::NotFound,
             429 => FailureReason::Throttled,
-            // A gateway's timeout is a timeout.
+            // A gateway timeout counts as a timeout.
             504 => FailureReason::Timeout,
             300..=499 => FailureReason::BadRequest,
             500..=599 => FailureReason::ServerError,
@@ -109,18 +110,18 @@ impl Failure {
         Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
     }
 
-    /// A request that could not be sent, or has no answer. `proxy` is the `host:port` that it went through.
+    /// A request that could not be sent or got no response. `proxy` is the `host:port` that it went through.
     pub(super) fn from_sending(who: &str, proxy: Option<&str>, error: &reqwest::Error) -> Self {
         let (reason, what) = if is_tls(error) {
             (FailureReason::Tls, "no TLS connection to")
         } else if error.is_connect() {
             (FailureReason::Connect, "no connection to")
         } else if error.is_timeout() {
-            (FailureReason::Timeout, "no answer in time from")
+            (FailureReason::Timeout, "no response in time from")
         } else if error.is_builder() {
             (FailureReason::BadRequest, "no request could be made for")
         } else if causes(error).any(is_unparsable) {
-            (FailureReason::Malformed, "no HTTP came from")
+            (FailureReason::Malformed, "no valid HTTP response from")
         } else {
             (FailureReason::Connect, "connection lost to")
         };
@@ -128,7 +129,7 @@ impl Failure {
         Self::new(reason, format!("{what} {who}{through}: {}", root_cause(error)))
     }
 
-    /// An answer whose body broke off or cannot be decompressed.
+    /// A response whose body was truncated or cannot be decompressed.
     pub(super) fn from_body(who: &str, error: &reqwest::Error) -> Self {
         let reason = if is_tls(error) {
             FailureReason::Tls
@@ -139,11 +140,11 @@ impl Failure {
         } else {
             FailureReason::Malformed
         };
-        Self::new(reason, format!("the answer of {who} broke off: {}", root_cause(error)))
+        Self::new(reason, format!("the response of {who} ended early: {}", root_cause(error)))
     }
 }
 
-/// The error and what caused it; an I/O error hides another one that it was made of.
+/// The error and its causes; an I/O error may hide the error that it was made from.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -164,7 +165,7 @@ fn is_reset(error: &io::Error) -> bool {
     matches!(error.kind(), K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::NotConnected)
 }
 
-/// The last cause alone: the ones around it say where, which the caller knows, and may hold a URL.
+/// Only the last cause: the outer ones say where, which the caller knows, and may contain a URL.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

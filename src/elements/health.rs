@@ -1,4 +1,4 @@
-//! Whether requests fail at the moment: known long before a query is given up, and logged once.
+//! Tracks whether requests fail at the moment. This is known long before a query is given up, and is logged once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,24 +11,24 @@ use super::error::Failure;
 use super::metrics::Operation;
 use crate::domain::{FailureReason, PartnerName};
 
-/// Where some requests fail and some do not, every failure is the first after a success: one line in so much time.
+/// Log at most one warning in this time. If only some requests fail, every failure is the first after a success.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What became of the last request.
+/// The result of the last request.
 #[derive(Debug, Default)]
 pub(super) struct Health(Mutex<Last>);
 
 #[derive(Debug, Default)]
 struct Last {
     reason: Option<FailureReason>,
-    /// There was a warning since the last success.
+    /// A warning was logged since the last success.
     said: bool,
     warned: Option<Instant>,
     succeeded_at: Option<Timestamp>,
 }
 
 impl Health {
-    /// Why the last request failed, if it did.
+    /// Why the last request failed; `None` if it succeeded.
     pub(super) fn reason(&self) -> Option<FailureReason> {
         self.last().reason
     }
@@ -44,22 +44,22 @@ impl Health {
         self.last().succeeded_at = Some(now);
     }
 
-    /// A request succeeded, be it to the identity service.
+    /// Records a successful request.
     pub(super) fn succeeded(&self) {
         let mut last = self.last();
         (last.reason, last.said) = (None, false);
     }
 
-    /// A request failed. The first one since a success is a warning if it will be repeated: what will not be is logged
-    /// by whoever asked.
+    /// Records a failed request. The first failure since a success is logged as a warning if it will be retried;
+    /// otherwise the caller logs it.
     pub(super) fn failed(&self, partner: &PartnerName, operation: Operation, failure: &Failure) {
         if self.note(failure, Instant::now()) {
             let (operation, request_id) = (operation.as_str(), failure.request_id.as_deref());
-            warn!(%partner, operation, reason = %failure.reason, request_id, %failure, "requests fail, trying again");
+            warn!(%partner, operation, reason = %failure.reason, request_id, %failure, "request failed, retrying");
         }
     }
 
-    /// Whether it is worth a warning.
+    /// Whether to log a warning.
     fn note(&self, failure: &Failure, now: Instant) -> bool {
         let mut last = self.last();
         last.reason = Some(failure.reason);

@@ -1,8 +1,9 @@
-//! The service list (endpoint 5), page by page, so that the first customers are used before the last page is in.
+//! The service list (endpoint 5) page by page, so that the first customers are polled before the last page arrives.
 //!
-//! A page that takes too long, for this side or for a gateway (504), is asked for again at half its size, and that is
-//! remembered for the next listing. It may have been an outage, so full pages that take less than a quarter of the timeout
-//! double it again, until that is too much once more; without a total, only between one listing and the next.
+//! A page that takes too long, for this client or for a gateway (504), is requested again at half its size; the smaller
+//! size is stored for the next listing. The cause may have been an outage, so full pages that take less than a quarter
+//! of the timeout double the size again, until a larger size fails once more. Without a total, the size changes only
+//! between listings.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -21,30 +22,30 @@ use super::response;
 use crate::config::MAX_CUSTOMERS;
 use crate::domain::{Collector, CustomerId, FailureReason, ListedCustomer};
 
-/// A listing under way. [`Self::next_page`] until it returns `None`: only then it is complete.
+/// A listing in progress. Call [`Self::next_page`] until it returns `None`: only then is it complete.
 #[derive(Debug)]
 pub struct Listing {
     client: Client,
     url: Url,
-    /// What is still to be asked for, the first one being under way.
+    /// The remaining parts; the first one is in progress.
     batches: VecDeque<Batch>,
     size: u32,
-    /// The next page is of another size than the last one.
+    /// The next page has another size than the last one.
     resized: bool,
-    /// Some page was as long as it was asked for, and there was no total.
+    /// At least one page was full, and there was no total.
     full: bool,
     slowest: Duration,
     failed: Option<Failure>,
-    /// More rows than this are not read.
+    /// Stop after this many rows.
     limit: u64,
     unread: Option<u64>,
     ambiguous: bool,
 }
 
-/// Everything, or up to a page of ids.
+/// All customers, or up to one page of ids.
 #[derive(Debug)]
 struct Batch {
-    /// Who was asked for, and whether it came.
+    /// The requested ids, and whether each was received.
     wanted: Option<HashMap<CustomerId, bool>>,
     body: String,
     cursor: Option<Cursor>,
@@ -81,27 +82,28 @@ impl Listing {
         }
     }
 
-    /// Ends the listing after more rows than this; by default after twice as many as customers are taken by default.
+    /// Sets the row limit; by default twice the default of `customers.max`.
     #[must_use]
     pub fn with_limit(self, rows: u64) -> Self {
         Self { limit: rows, ..self }
     }
 
-    /// At the end: whether the listing was given up because it had more rows than the limit, and how many more there are
-    /// at least.
+    /// At the end: if the listing was given up because it had more rows than the limit, a lower bound of the number of
+    /// further rows.
     #[must_use]
     pub const fn unread(&self) -> Option<u64> {
         self.unread
     }
 
-    /// Whether there were fewer ids than rows: rows without an id, or several of one. Who did not come may be there.
+    /// Whether there were fewer ids than rows: rows without an id, or several of one. Missing customers may be among
+    /// them.
     #[must_use]
     pub const fn is_ambiguous(&self) -> bool {
         self.ambiguous
     }
 
-    /// The next rows, among them more than one of a customer if the API has it so; `None` at the end. A listing that
-    /// failed stays failed. `first` is for the first request that this page takes, further ones get their own.
+    /// The next rows; a customer may have several. `None` at the end. After a failure, every call fails. `first` is the
+    /// permit for the first request of this page; further requests acquire their own.
     pub async fn next_page(&mut self, first: Option<Permit>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
@@ -156,7 +158,7 @@ impl Listing {
             let too_long = cursor.is_too_long();
             if let Some(wanted) = &mut batch.wanted {
                 customers.retain(|customer| wanted.get_mut(&customer.id).map(|came| *came = true).is_some());
-                // Everybody who was asked for is there: another page could only be empty, or have further rows of them.
+                // All requested ids were received: another page could only be empty or contain further rows of them.
                 let (total, _) = cursor.rows();
                 let further = cursor.lacks_rows() && total.is_some_and(|total| total <= 2 * wanted.len() as u64);
                 if wanted.values().all(|&came| came) && !further {
@@ -168,7 +170,7 @@ impl Listing {
                 self.batches.clear();
             }
             if too_long && self.unread.is_none() {
-                return Err(malformed("more rows came than were asked for"));
+                return Err(malformed("the response has more rows than requested"));
             }
             if !customers.is_empty() {
                 return Ok(Some(customers));

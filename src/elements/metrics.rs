@@ -1,7 +1,7 @@
-//! What a partner's client counts, and the gauges that a scrape reads.
+//! Metrics of a partner's client, and the gauges that a scrape reads.
 //!
-//! Every known combination of labels is there from the start. The gauges take their values when they are collected, so
-//! nothing has to keep them up to date.
+//! Every known label combination exists from the start. The gauges compute their values when they are collected, so
+//! nothing has to update them.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +20,7 @@ use super::redaction::Secrets;
 use crate::catalog::{self, Family};
 use crate::domain::{Collector, FailureReason, PartnerName};
 
-/// Seconds; a page of the service list can take minutes.
+/// In seconds; a page of the service list can take minutes.
 const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
 
 /// The label `operation`.
@@ -45,7 +45,7 @@ impl Operation {
     }
 }
 
-/// The counters of one partner.
+/// The metrics of one partner.
 #[derive(Debug)]
 pub(super) struct Counters {
     partner: PartnerName,
@@ -56,12 +56,12 @@ pub(super) struct Counters {
     token_requests: IntCounterVec,
     token_failures: IntCounterVec,
     unreadable: IntCounterVec,
-    /// Fields that were warned about.
+    /// Fields for which a warning was logged.
     warned: Mutex<BTreeSet<Field>>,
 }
 
 impl Counters {
-    /// All at 0, and registered.
+    /// Registers all metrics with the value 0.
     pub(super) fn new(partner: &PartnerName, registry: &Registry) -> Result<Self, prometheus::Error> {
         let counters = |family: &Family| {
             let vec = IntCounterVec::new(opts(family, partner), variable_labels(family))?;
@@ -102,18 +102,18 @@ impl Counters {
         Ok(new)
     }
 
-    /// A request goes out.
+    /// Records that a request is sent.
     pub(super) fn sent(&self, operation: Operation) {
         self.requests.with_label_values(&[operation.as_str()]).inc();
     }
 
-    /// A request for a token goes out.
+    /// Records that a token request is sent.
     pub(super) fn token_request_sent(&self, scope: Scope) {
         self.sent(Operation::Token);
         self.token_requests.with_label_values(&[scope.as_str()]).inc();
     }
 
-    /// It was answered, or it failed.
+    /// Records the result of a request.
     pub(super) fn answered(&self, operation: Operation, took: Duration, failed: Option<FailureReason>) {
         self.durations.with_label_values(&[operation.as_str()]).observe(took.as_secs_f64());
         if let Some(reason) = failed {
@@ -121,7 +121,7 @@ impl Counters {
         }
     }
 
-    /// A request for a token was answered, or it failed.
+    /// Records the result of a token request.
     pub(super) fn token_request_answered(&self, scope: Scope, took: Duration, failed: Option<FailureReason>) {
         self.answered(Operation::Token, took, failed);
         if let Some(reason) = failed {
@@ -129,41 +129,41 @@ impl Counters {
         }
     }
 
-    /// Requests that were answered or that failed, so far.
+    /// The number of finished requests so far, failed ones included.
     pub(super) fn ended(&self) -> u64 {
         let ended = |operation: Operation| self.durations.with_label_values(&[operation.as_str()]).get_sample_count();
         Operation::all().map(ended).sum()
     }
 
-    /// A request repeats one that failed.
+    /// Records a retry.
     pub(super) fn retried(&self, operation: Operation) {
         self.retries.with_label_values(&[operation.as_str()]).inc();
     }
 
-    /// Values of an answer were left out. The first of a field is a warning.
+    /// Records values that were omitted from a result. The first one of each field is logged as a warning.
     pub(super) fn left_out(&self, operation: Operation, unreadable: &[Unreadable], secrets: &Secrets) {
         for Unreadable { field, text, count } in unreadable {
             self.unreadable.with_label_values(&[field.as_str()]).inc_by(*count);
             let first = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*field);
             let (partner, collector) = (&self.partner, operation.as_str());
-            // An id that is missing is the only one without a text; a text with an address stays here.
+            // Only a missing id has no text; a text that may contain an address is not logged.
             let text = if text.contains('@') { "<address>".to_owned() } else { secrets.redact(text) };
             if first {
-                warn!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
+                warn!(%partner, collector, %field, text, count, "a value of the API cannot be read and is omitted");
             } else {
-                debug!(%partner, collector, %field, text, count, "a value of the API cannot be read and is left out");
+                debug!(%partner, collector, %field, text, count, "a value of the API cannot be read and is omitted");
             }
         }
     }
 }
 
-/// The gauges of one partner, read when they are collected.
+/// The gauges of one partner, computed when they are collected.
 pub(super) struct Gauges {
     rate_limiter: RateLimiter,
     auth: Auth,
     throttled: Gauge,
     rate: Gauge,
-    /// Locked while it is brought up to date.
+    /// Locked while the values are updated.
     throttled_seconds: Mutex<Counter>,
     token_expiration: GaugeVec,
     credential_expiration: GaugeVec,
@@ -224,7 +224,7 @@ fn unix_seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }
 
-/// The catalogue's family, with the partner as a label that never changes.
+/// The family from the catalogue, with the partner as a constant label.
 fn opts(family: &Family, partner: &PartnerName) -> Opts {
     Opts::from(family).const_label("partner", partner.as_str())
 }

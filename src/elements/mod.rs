@@ -1,8 +1,8 @@
-//! The client of the AvePoint Elements API: what it asks and how its answers become domain types.
+//! The client of the AvePoint Elements API: sends requests and decodes the responses into domain types.
 //!
-//! [`Client::ask`] answers one question about one customer, [`Client::listing`] streams the service list. Every
-//! request passes the rate limiter of its app registration, carries a token, has a deadline and a limit on its answer, is
-//! counted, and is repeated where that helps. What fails, fails with a [`Failure`]; it is logged by whoever asked.
+//! [`Client::ask`] sends one query about one customer, [`Client::listing`] streams the service list. Every request
+//! passes the rate limiter of its app registration, carries a token, has a deadline and a size limit, is counted, and
+//! is retried where that helps. A failure is returned as a [`Failure`]; the caller logs it.
 
 mod auth;
 mod client;

@@ -1,16 +1,17 @@
-//! The budget of one app registration: rate, burst and concurrency, and what a 429 does to them.
+//! The rate limiter of one app registration: rate, burst and concurrency, and the reaction to a 429.
 //!
-//! [`bucket`] is the pure state machine, [`RateLimiter`] lets tasks wait for it. All partners of the configuration that
-//! use a registration share one limiter. Promised:
-//! - in any window of `t` seconds no more than `rate * t + burst` requests go out, of the configured rate. A permit that
-//!   is not used yet keeps its place in the bucket, so holding permits back gains nothing;
-//! - timers fire late, and what is gained meanwhile is not lost: the bucket grows with the time that has passed, and holds
-//!   beside the request that is waited for what [`bucket::TIMER_SLACK`] brings. A burst above 1 has room for that. For a
-//!   burst of 1 the bucket is larger by less than one request: the bound above then holds whenever `rate * t` is whole,
-//!   and else within one request;
-//! - the 429 that begins a pause halves the rate, not below a tenth of the configured one; those in flight when it begins
-//!   belong to the same event and may only extend it. During a pause nothing goes out, whatever permits there are;
-//! - after a pause, the rate regains 5 % of the configured one per second, from an empty bucket on.
+//! [`bucket`] is the pure state machine; [`RateLimiter`] lets tasks wait for it. All partners of the configuration that
+//! use a registration share one limiter. Guarantees:
+//! - In any window of `t` seconds at most `rate * t + burst` requests are sent, with the configured rate. An unused
+//!   permit keeps its place in the bucket, so holding permits back gains nothing.
+//! - Timers fire late, but no capacity is lost: the bucket grows with the elapsed time, and can hold, besides the
+//!   request that is waiting, what [`bucket::TIMER_SLACK`] adds. A burst above 1 has room for that. With a burst of 1
+//!   the bucket is larger by less than one request: the bound above then holds exactly if `rate * t` is whole, and
+//!   otherwise within one request.
+//! - The 429 that starts a pause halves the rate, but not below a tenth of the configured one. Requests in flight at
+//!   that time belong to the same event and may only extend the pause. During a pause nothing is sent, whatever permits
+//!   exist.
+//! - After a pause the bucket starts empty, and the rate recovers by 5 % of the configured one per second.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,7 +27,7 @@ mod bucket;
 #[cfg(test)]
 mod tests;
 
-/// Lets requests through, in the order in which they came. Cheap to clone; every clone is the same limiter.
+/// Grants permits in the order of the callers. Cheap to clone; clones share one limiter.
 #[derive(Clone, Debug)]
 pub(super) struct RateLimiter(Arc<Inner>);
 
@@ -36,13 +37,13 @@ struct Inner {
     slots: Arc<Semaphore>,
     /// Held by the task that waits for the rate; the others queue behind it.
     queue_lock: tokio::sync::Mutex<()>,
-    /// A permit was used or returned, or a pause began.
+    /// Signalled when a permit was used or returned, or a pause began.
     changed: Notify,
     started: Instant,
 }
 
-/// The right to send one request: a place in the bucket and, but for token requests, one of the concurrency slots,
-/// which is free again when this is dropped. Hold it only while there is something to send.
+/// The right to send one request: a place in the bucket and, except for token requests, one of the concurrency slots,
+/// which is released on drop. Hold it only while there is a request to send.
 #[derive(Debug)]
 #[must_use = "dropping it returns the request's place"]
 pub struct Permit {
@@ -65,14 +66,14 @@ impl RateLimiter {
         }))
     }
 
-    /// Waits for a slot, the end of a pause and the rate. Nothing is lost if the future is dropped.
+    /// Waits for a slot, the end of a pause and the rate. Dropping the future loses nothing.
     pub(super) async fn acquire(&self) -> Permit {
-        // The semaphore is never closed, so there is always a permit in the end.
+        // The semaphore is never closed, so a permit always becomes available.
         let slot = Arc::clone(&self.0.slots).acquire_owned().await.ok();
         self.acquire_with(slot).await
     }
 
-    /// The same for a token request, which takes no slot: those who have one may be waiting for the token.
+    /// The same for a token request. It takes no slot, because the slot holders may be waiting for the token.
     pub(super) async fn acquire_for_token_request(&self) -> Permit {
         self.acquire_with(None).await
     }
@@ -93,13 +94,13 @@ impl RateLimiter {
         }
     }
 
-    /// The request was answered with 429.
+    /// Records a 429 response.
     pub(super) fn throttled(&self, permit: &Permit, retry_after: Option<Duration>) {
         self.bucket().throttled(self.now(), permit.generation, retry_after, fastrand::f64());
         self.0.changed.notify_one();
     }
 
-    /// The request was answered, and not with 429.
+    /// Records any other response.
     pub(super) fn succeeded(&self, permit: &Permit) {
         self.bucket().succeeded(permit.generation);
     }
@@ -119,8 +120,8 @@ impl RateLimiter {
 }
 
 impl Permit {
-    /// To be called right before the request goes out: false if requests were paused since, or if this was used before;
-    /// then it must not.
+    /// Call it right before sending the request. Returns false if requests were paused since, or if the permit was used
+    /// before; then the request must not be sent.
     pub(super) fn send(&mut self) -> bool {
         let go = !self.sent && self.limiter.bucket().send(self.limiter.now(), self.generation);
         self.sent = true;

@@ -1,9 +1,9 @@
-//! Removes secrets from what the other side says, before it is logged or shown.
+//! Removes secrets from texts that a server sent, before they are logged or shown.
 //!
-//! Replaced by `<secret>` are: a secret as it is (in any letter case, since hosts are written in lower case), with any
-//! of its characters percent-encoded, in base64 of either alphabet wherever it starts within what was encoded, and the
-//! beginning of a long secret with all of it that follows. Other encodings are not looked for. A text is cut before it is
-//! searched, and each secret costs one pass over it.
+//! These are replaced by `<secret>`: the secret itself (ignoring case, because hosts are written in lower case), with
+//! any of its characters percent-encoded, in base64 of either alphabet at any offset, and the start of a long secret
+//! with everything that follows it. Other encodings are not detected. A text is cut before it is searched, and each
+//! secret costs one pass over it.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,26 +15,26 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 const REDACTED: &str = "<secret>";
-/// In bytes: what is searched of a text. Messages are far shorter in the end.
+/// The number of bytes of a text that are searched. Messages are much shorter in the end.
 const MAX_TEXT: usize = 4096;
-/// A shorter secret is replaced as a whole word only: a single letter would turn every sentence into `<secret>`s.
+/// A shorter secret is replaced only as a whole word: a single letter would turn every sentence into `<secret>`s.
 const MIN_PART: usize = 4;
-/// Of a secret of at least [`LONG`] bytes, so many at its beginning are enough.
+/// For a secret of at least [`LONG`] bytes, this many bytes of its start are enough to match.
 const PREFIX: usize = 8;
 const LONG: usize = 16;
-/// Characters of base64 that are looked for: at least, and at most.
+/// The minimum and maximum number of base64 characters to search for.
 const BASE64_NEEDLE: Range<usize> = 6..12;
 
-/// Where a client without `proxy_url` looks for one.
+/// The environment variables in which a client without `proxy_url` looks for a proxy.
 const PROXY_VARIABLES: [&str; 6] = ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
 
-/// A secret and what is looked for. Cheap to clone; wiped with the last clone. `Debug` does not show it.
+/// A secret and its search patterns. Cheap to clone; zeroed with the last clone. `Debug` does not show it.
 #[derive(Clone)]
 pub(super) struct Secret(Arc<Forms>);
 
 struct Forms {
     plain: Zeroizing<Vec<u8>>,
-    /// How it begins in base64, at each of the three alignments.
+    /// The start of its base64 form, at each of the three alignments.
     base64: Vec<Zeroizing<Vec<u8>>>,
 }
 
@@ -44,7 +44,7 @@ impl Secret {
         Self(Arc::new(Forms { plain: Zeroizing::new(secret.as_bytes().to_vec()), base64 }))
     }
 
-    /// Every place where it stands.
+    /// All positions where it occurs.
     fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
         let (mut found, mut at) = (Vec::new(), 0);
         while at < text.len() {
@@ -64,7 +64,7 @@ impl Secret {
         ends.into_iter().flatten().max().map(|end| at..end)
     }
 
-    /// Where it ends that begins at `at`.
+    /// The end of an occurrence that starts at `at`.
     fn plain_end(&self, text: &[u8], at: usize, percent_decode: bool) -> Option<usize> {
         let secret = self.0.plain.as_slice();
         let (mut end, mut matched) = (at, 0);
@@ -76,7 +76,7 @@ impl Secret {
         (whole || (secret.len() >= LONG && matched >= PREFIX)).then_some(end)
     }
 
-    /// The whole run of base64 in which it begins at `at`.
+    /// The whole base64 run that contains the match at `at`.
     fn base64_at(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
         let rest = text.get(at..)?;
         let matches = |needle: &[u8]| {
@@ -96,19 +96,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The secrets that one exchange may give away. Cheap to clone.
+/// The secrets that one HTTP exchange may reveal. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<Secret>);
 
 impl Secrets {
-    /// These; an empty one is none.
+    /// Creates the set; empty secrets are ignored.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         Self(secrets.into_iter().filter(|secret| !secret.is_empty()).map(Secret::new).collect())
     }
 
-    /// What a proxy is sent besides the request, and may say back, user and password: of `proxy_url`; without one, of the
-    /// proxies that the environment names.
+    /// The credentials sent to a proxy, which it may echo, user and password: of `proxy_url`, or of the proxies in the
+    /// environment.
     pub(super) fn of_proxy(proxy_url: Option<&Url>) -> Self {
         let urls: Vec<Zeroizing<String>> = match proxy_url {
             Some(url) => vec![url.as_str().to_owned().into()],
@@ -118,12 +118,12 @@ impl Secrets {
         Self::new(secrets.iter().map(|secret| secret.as_str()))
     }
 
-    /// These and another one.
+    /// Adds another secret.
     pub(super) fn and(&self, secret: &Secret) -> Self {
         Self([&self.0[..], std::slice::from_ref(secret)].concat())
     }
 
-    /// The text, without what lies beyond 4 KiB, with `<secret>` where one of them stands.
+    /// The first 4 KiB of the text, with every secret replaced by `<secret>`.
     pub(super) fn redact(&self, text: &str) -> String {
         let searched = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
         let mut found: Vec<_> = self.0.iter().flat_map(|secret| secret.find(searched.as_bytes())).collect();
@@ -137,19 +137,19 @@ impl Secrets {
             kept = kept.max(end);
         }
         let rest = searched.get(kept..).unwrap_or_default();
-        // Where a text was cut, too little of a secret may stand to be recognised.
+        // At the cut, a secret may be too short to be recognised.
         let known = if searched.len() < text.len() { rest.len().saturating_sub(BASE64_NEEDLE.end) } else { rest.len() };
         clean.push_str(rest.get(..rest.floor_char_boundary(known)).unwrap_or_default());
         clean
     }
 
-    /// Whether one of them stands in the text.
+    /// Whether the text contains one of the secrets.
     pub(super) fn are_in(&self, text: &str) -> bool {
         self.0.iter().any(|secret| !secret.find(text.as_bytes()).is_empty())
     }
 }
 
-/// How many bytes of the text, from `at` on, stand for this byte of a secret.
+/// The number of bytes of the text, from `at` on, that represent this byte of a secret.
 fn length_of(byte: u8, text: &[u8], at: usize, percent_decode: bool) -> Option<usize> {
     let found = *text.get(at)?;
     if percent_decode && found == b'%' {
@@ -160,7 +160,7 @@ fn length_of(byte: u8, text: &[u8], at: usize, percent_decode: bool) -> Option<u
     (found.eq_ignore_ascii_case(&byte) || (percent_decode && (found, byte) == (b'+', b' '))).then_some(1)
 }
 
-/// How a secret begins in base64 that follows `offset` other bytes: the characters that depend on nothing else.
+/// The start of a secret in base64 after `offset` other bytes: the characters that depend only on the secret.
 fn base64_needle(secret: &[u8], offset: usize) -> Option<Zeroizing<Vec<u8>>> {
     let start = secret.get(..BASE64_NEEDLE.end.min(secret.len()))?;
     let bytes = Zeroizing::new([&vec![0; offset], start].concat());
@@ -171,7 +171,7 @@ fn base64_needle(secret: &[u8], offset: usize) -> Option<Zeroizing<Vec<u8>>> {
     (needle.len() >= BASE64_NEEDLE.start).then(|| Zeroizing::new(needle.to_vec()))
 }
 
-/// A character of the alphabet for URLs as the standard one has it.
+/// Maps a character of the URL alphabet to the standard one.
 fn standard(byte: u8) -> u8 {
     match byte {
         b'-' => b'+',
@@ -181,12 +181,12 @@ fn standard(byte: u8) -> u8 {
 }
 
 fn is_word(text: &[u8], start: usize, end: usize) -> bool {
-    // A byte beyond ASCII belongs to a letter.
+    // A byte beyond ASCII is part of a letter.
     let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
     !is_part(start.checked_sub(1).and_then(|before| text.get(before))) && !is_part(text.get(end))
 }
 
-/// `user:password` and the password (the user, where there is none), decoded.
+/// `user:password` and the password (the user, if there is none), decoded.
 fn user_info(url: &str) -> Vec<Zeroizing<String>> {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
@@ -198,7 +198,7 @@ fn user_info(url: &str) -> Vec<Zeroizing<String>> {
 }
 
 fn percent_decoded(text: &str) -> Zeroizing<String> {
-    // One value of a form, in which these would mean something else.
+    // One value of a form, in which these characters have another meaning.
     let form = Zeroizing::new(text.replace('+', "%2B").replace('&', "%26"));
     form_urlencoded::parse(format!("={}", *form).as_bytes())
         .map(|(_, value)| value.into_owned())
@@ -264,7 +264,7 @@ mod tests {
         assert!(!format!("{proxy:?}").contains("hunter2"));
     }
 
-    /// Takes minutes where each place of the text is compared with the whole of the token.
+    /// This takes minutes if each position of the text is compared with the whole token.
     #[test]
     fn a_large_token_in_a_large_message_is_one_pass() {
         let token = format!("{}b", "a".repeat(16 * 1024));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of a secret within a longer text in base64, its neighbours decide over a character at either end.
+        /// In base64 of a longer text, the neighbours of a secret affect one character at each end.
         #[test]
         fn base64_is_found_at_every_alignment(
             before in proptest::collection::vec(any::<u8>(), 0..6),

@@ -1,7 +1,7 @@
-//! What belongs to an app registration and not to a partner: its rate limiter, and a token for each scope.
+//! The shared state of an app registration: its rate limiter, and one token per scope.
 //!
-//! An app registration is a client id at a token URL. All partners of the configuration that use one share it, and it
-//! outlives a reload that renames or changes them.
+//! An app registration is a client id at a token URL. All partners of the configuration that use it share it, and it
+//! survives a reload that renames or changes them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,11 @@ use super::auth::{Scope, TokenState};
 use super::rate_limit::RateLimiter;
 use crate::config::{BudgetSettings, PartnerSettings};
 
-/// The registrations of a configuration, while its clients are made.
+/// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]
 pub struct Registrations(HashMap<(String, Url), Registration>);
 
-/// Cheap to clone; every clone is the same.
+/// Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
 pub struct Registration {
     budget: BudgetSettings,
@@ -36,12 +36,12 @@ struct Tokens {
 #[derive(Debug, Default)]
 pub(super) struct ScopedToken {
     pub(super) state: Mutex<TokenState>,
-    /// Held by the task that asks for a token.
+    /// Held by the task that requests a token.
     pub(super) refresh_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Registrations {
-    /// The registration of these settings. With another budget than before it begins with a full bucket; its tokens stay.
+    /// The registration of these settings. With a changed budget it starts with a full bucket; its tokens stay.
     #[must_use]
     pub fn get(&mut self, settings: &PartnerSettings) -> Registration {
         let known = self.0.get(&settings.registration_key());
@@ -57,7 +57,7 @@ impl Registrations {
         registration
     }
 
-    /// Makes known one that is in use.
+    /// Adds a registration that is in use.
     pub fn add(&mut self, settings: &PartnerSettings, registration: &Registration) {
         self.0.insert(settings.registration_key(), registration.clone());
     }

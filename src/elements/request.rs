@@ -1,9 +1,9 @@
-//! One question until there is an answer: token, place in the budget, request, judgement, and again where that helps.
+//! Sends one query until it succeeds or is given up: token, permit, request, classification, retries.
 //!
-//! A request takes the token first and its place in the budget second, and holds neither while it waits for anything
-//! else. What is transient is repeated after a pause with full jitter, not before `Retry-After`, three times at most and
-//! within four timeouts (at most two minutes, at least one timeout). A 429 is repeated as often as that time allows: the
-//! pause that it begins is for all requests.
+//! A request takes the token first and the permit second, and holds neither while it waits for anything else. Transient
+//! failures are retried after a pause with full jitter, not before `Retry-After`, at most three times and within four
+//! timeouts (at most two minutes, at least one timeout). A 429 is retried as often as that time allows, because its
+//! pause applies to all requests.
 
 use std::time::Duration;
 
@@ -27,33 +27,33 @@ use crate::domain::{Collector, FailureReason};
 pub(super) const WHO: &str = "the API";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Pauses between the requests of one question: random, up to 0.5 s, 1 s, 2 s.
+/// Pauses between the requests of one query: random, up to 0.5 s, 1 s, 2 s.
 const PAUSES: ExponentialBuilder =
     ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(2.0).with_max_times(3);
 const LONGEST_EFFORT: Duration = Duration::from_mins(2);
 
-/// A request that can be repeated.
+/// A request that can be retried.
 pub(super) struct RequestSpec {
     pub(super) collector: Collector,
     pub(super) method: Method,
     pub(super) url: Url,
     /// Sent as JSON.
     pub(super) body: Option<String>,
-    /// The largest answer, in bytes.
+    /// The maximum response size, in bytes.
     pub(super) limit: usize,
-    /// 404 is an answer.
+    /// Whether a 404 is a valid result.
     pub(super) may_be_absent: bool,
-    /// Whether what timed out is worth the same request again.
+    /// Whether a timeout is retried with the same request.
     pub(super) repeats_timeouts: bool,
 }
 
-/// Why a call has no answer.
+/// Why a call has no response.
 pub(super) enum CallError {
-    /// 404, where that is an answer.
+    /// A 404, where that is a valid result.
     Absent,
-    /// The request itself took too long, not the wait for the rate limiter; it was not repeated.
+    /// The request itself timed out (not the wait for the rate limiter); it was not retried.
     TimedOut(Failure),
-    /// Anything else, after all repetitions.
+    /// Anything else, after all retries.
     Failed(Failure),
 }
 
@@ -66,11 +66,11 @@ impl From<CallError> for AskError {
     }
 }
 
-/// What one request came to.
+/// The result of one request.
 enum Outcome<T> {
     Answered(T, Duration),
     Absent,
-    /// The token was refused: later, or with another one, the request may be answered.
+    /// The token was refused: the request may succeed later or with another token.
     Unauthorized(Retry, Failure),
     Failed {
         failure: Failure,
@@ -79,7 +79,7 @@ enum Outcome<T> {
 }
 
 impl Client {
-    /// Sends the call, and sends it again where that helps, until there is an answer; says how long that one took.
+    /// Sends the call, with retries. Returns the response and the duration of the last request.
     pub(super) async fn request<T>(
         &self,
         call: &RequestSpec,
@@ -107,7 +107,7 @@ impl Client {
                 }
                 Err(failure) => Err(failure),
             };
-            // The way to the first request may be as long as the budget makes it.
+            // The deadline starts at the first request, not while waiting for the rate limiter.
             let until = *give_up.get_or_insert_with(|| Instant::now() + effort);
             let sent = ready.is_ok();
             let outcome = match ready {
@@ -144,8 +144,8 @@ impl Client {
                 return Err(CallError::Failed(failure));
             };
             let (operation, request_id) = (call.collector.as_str(), failure.request_id.as_deref());
-            debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "asking again");
-            // Requests are paused for everybody until then.
+            debug!(partner = %self.0.partner, operation, reason = %failure.reason, request_id, %failure, "retrying");
+            // Requests are paused for all callers until then.
             if !(sent && failure.reason == FailureReason::Throttled) {
                 tokio::time::sleep(pause).await;
             }
@@ -153,8 +153,9 @@ impl Client {
         }
     }
 
-    /// [`Self::ready`], unless that takes until `give_up`, or requests are paused for longer than the whole `effort`. Where
-    /// there is no room to send again in time, what failed is the last request, not the waiting.
+    /// [`Self::ready`] with a limit: gives up at `give_up`, or if requests are paused for longer than the whole
+    /// `effort`. If there is not enough time for another request, the error is that of the last request, not of the
+    /// wait.
     async fn ready_until(
         &self,
         scope: Scope,
@@ -166,7 +167,10 @@ impl Client {
         let left = give_up.map_or(effort, |until| until.saturating_duration_since(Instant::now()));
         let paused = |least| self.0.rate_limiter.state().paused_for.filter(|&wait| wait > least);
         let throttled = |wait: Duration| {
-            Failure::new(FailureReason::Throttled, format!("{WHO} answered 429, no request for another {wait:.0?}"))
+            Failure::new(
+                FailureReason::Throttled,
+                format!("{WHO} answered 429, requests are paused for another {wait:.0?}"),
+            )
         };
         if let Some(wait) = paused(left) {
             return Err(throttled(wait));
@@ -176,12 +180,14 @@ impl Client {
             Err(match (paused(Duration::ZERO), last_failure) {
                 (Some(wait), _) => throttled(wait),
                 (None, Some(failure)) => failure.clone(),
-                (None, None) => Failure::new(FailureReason::Timeout, "there was no room in the budget to ask in time"),
+                (None, None) => {
+                    Failure::new(FailureReason::Timeout, "the rate limiter did not allow a request in time")
+                }
             })
         })
     }
 
-    /// A token, and a permit that may be used at once. Never waits for one while it holds the other's place.
+    /// A token, and a permit that may be used at once. Never waits for one while holding the other.
     async fn ready(&self, scope: Scope, mut held: Option<Permit>) -> Result<(AccessToken, Permit), Failure> {
         loop {
             if self.0.auth.cached(scope).is_none() {
@@ -192,7 +198,7 @@ impl Client {
                 Some(permit) => permit,
                 None => self.0.rate_limiter.acquire().await,
             };
-            // That may have taken long: the token may be gone, and requests may be paused.
+            // The wait may have been long: the token may have expired, and requests may be paused.
             let Some(token) = self.0.auth.checkout(scope) else { continue };
             if permit.send() {
                 return Ok((token, permit));
@@ -205,7 +211,7 @@ impl Client {
         until.duration_since(self.0.clock.now()).try_into().ok()
     }
 
-    /// Sends one request and judges its answer.
+    /// Sends one request and classifies its response.
     async fn send<T>(
         &self,
         call: &RequestSpec,
@@ -271,7 +277,7 @@ impl Client {
         }
     }
 
-    /// What an answer says; `None` for a 404 that is an answer.
+    /// Classifies a response; `None` for a 404 that is a valid result.
     async fn judge<T>(
         &self,
         call: &RequestSpec,
@@ -301,7 +307,7 @@ impl Client {
         }
     }
 
-    /// One line for each answer, at level debug.
+    /// One log line per response, at level debug.
     fn log(&self, operation: Operation, response: &Response, took: Duration, secrets: &Secrets) {
         let request_id = response.request_id.as_deref().filter(|id| !secrets.are_in(id));
         debug!(

@@ -1,8 +1,8 @@
-//! Names to addresses, as the system resolves them, a few at a time.
+//! Name resolution with the system's resolver and a limit on concurrent lookups.
 //!
-//! The system's resolver blocks a thread, and holds a socket, for as long as name servers keep it waiting: half a minute
-//! for one that is silent. Whoever asked has given up by then, and asks again. Without a bound, such an outage would
-//! fill the runtime's threads for blocking work, which others need.
+//! The system's resolver blocks a thread and a socket while it waits for name servers: half a minute if one does not
+//! answer. By then the caller has timed out, and tries again. Without a limit, such an outage would fill the runtime's
+//! threads for blocking work, which other modules need.
 
 use std::fmt;
 use std::future::Future;
@@ -14,12 +14,12 @@ use std::sync::Arc;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-/// Look-ups at the same time, those included that nobody waits for any more.
+/// Concurrent lookups, including those that no caller waits for any more.
 const AT_ONCE: usize = 4;
 
 type Lookup = dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;
 
-/// The resolver of one partner. Cheap to clone; clones share the bound on look-ups.
+/// The resolver of one partner. Cheap to clone; clones share the limit.
 #[derive(Clone)]
 pub(super) struct Resolver {
     permits: Arc<Semaphore>,
@@ -27,12 +27,12 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    /// Names as the system resolves them.
+    /// Uses the system's resolver.
     pub(super) fn system() -> Self {
         Self::new(|name| async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
     }
 
-    /// Names as `lookup` resolves them.
+    /// Uses `lookup`.
     pub(super) fn new<F>(lookup: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
@@ -41,7 +41,7 @@ impl Resolver {
         Self { permits: Arc::new(Semaphore::new(AT_ONCE)), lookup }
     }
 
-    /// Waits for a permit, then for the addresses; a look-up that has begun keeps its permit to its end.
+    /// Waits for a permit, then for the addresses. A running lookup keeps its permit until it ends.
     async fn look_up(self, name: String) -> io::Result<Vec<SocketAddr>> {
         let permit = self.permits.acquire_owned().await.map_err(io::Error::other)?;
         let lookup = (self.lookup)(name);

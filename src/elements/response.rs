@@ -1,4 +1,4 @@
-//! The whole answer to one request: what its headers say, and its body, decompressed.
+//! A complete response: parsed headers, and the decompressed body.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -14,38 +14,39 @@ use tokio::time::{Instant, timeout_at};
 use super::error::Failure;
 use crate::domain::FailureReason;
 
-/// What is read of the body of a failed request, in bytes.
+/// The maximum bytes read from the body of an error response.
 const ERROR_BODY: usize = 64 * 1024;
-/// A body that fits every endpoint but the service list, in bytes.
+/// The maximum bytes of a body, for every endpoint except the service list.
 pub(super) const USUAL_BODY: usize = 1024 * 1024;
-/// The limit of a page of the service list, in bytes: 160 KiB for each of 100 customers, some 200 rows.
+/// The maximum bytes of a page of the service list: 160 KiB (about 200 rows) for each of 100 customers.
 pub(super) const LISTING_BODY: usize = 16 * 1024 * 1024;
-/// gzip members of one body: a server that starts one at each flush needs some thousands for the largest body.
+/// The maximum number of gzip members of a body: a server that starts one at each flush needs some thousands for the
+/// largest body.
 const MAX_MEMBERS: usize = 10_000;
-/// A larger body, in bytes, is decompressed and decoded on a thread for blocking work.
+/// A larger body (in bytes) is decompressed and decoded on a thread for blocking work.
 pub(super) const MAX_INLINE: usize = 16 * 1024;
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: StatusCode,
-    /// `Retry-After`, from now.
+    /// `Retry-After`, relative to now.
     pub(super) retry_after: Option<Duration>,
     pub(super) request_id: Option<String>,
-    /// The host that a redirect points to.
+    /// The target host of a redirect.
     pub(super) redirect: Option<String>,
-    /// All of it if the status is a success; else what came of it.
+    /// The complete body if the status is a success; otherwise as much as was received.
     pub(super) body: Vec<u8>,
 }
 
-/// A response, and whether it came to its end.
+/// A response, and whether it was received completely.
 pub(super) struct Read {
     pub(super) response: Response,
     pub(super) complete: bool,
 }
 
 impl Response {
-    /// Reads an answer of `who` to its end. The status of a failed request is enough: its body may be cut.
+    /// Reads a response from `who` to its end. For an error, the status is enough: its body may be truncated.
     pub(super) async fn read(
         who: &'static str,
         mut answer: reqwest::Response,
@@ -64,10 +65,10 @@ impl Response {
         };
         let success = response.status.is_success();
         let limit = if success { limit } else { ERROR_BODY };
-        let late = || Err(Failure::new(FailureReason::Timeout, format!("no complete answer in time from {who}")));
+        let late = || Err(Failure::new(FailureReason::Timeout, format!("no complete response in time from {who}")));
         let read = timeout_at(deadline, collect(who, &mut answer, limit, &mut response.body)).await;
         let read = read.unwrap_or_else(|_| late());
-        // Of an error, what is too much is as good as complete: the connection is fine.
+        // The body of an error is cut at the limit; the connection can still be reused.
         let complete = read.as_ref().err().is_none_or(|failure| failure.reason == FailureReason::TooLarge);
         let mut outcome = read;
         if gzip && (outcome.is_ok() || !success) {
@@ -103,7 +104,7 @@ pub(super) async fn off_thread<T: Send + 'static>(
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down, and this task with it.
+            // The runtime is shutting down, and so is this task.
             Err(_) => std::future::pending().await,
         },
     }
@@ -120,7 +121,7 @@ async fn collect(who: &str, answer: &mut reqwest::Response, limit: usize, body: 
 }
 
 fn too_large(who: &str, limit: usize) -> Failure {
-    Failure::new(FailureReason::TooLarge, format!("the answer of {who} is larger than {} MiB", limit >> 20))
+    Failure::new(FailureReason::TooLarge, format!("the response of {who} is larger than {} MiB", limit >> 20))
 }
 
 fn is_gzip(headers: &HeaderMap) -> bool {
@@ -128,11 +129,11 @@ fn is_gzip(headers: &HeaderMap) -> bool {
     coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip")
 }
 
-/// Decompresses gzip (RFC 1952): all members, to `limit` bytes in total. What follows the last member is ignored, as
-/// `gzip` does.
+/// Decompresses gzip (RFC 1952): all members, up to `limit` bytes in total. Data after the last member is ignored, as
+/// in `gzip`.
 fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
     let malformed = |problem: &dyn std::fmt::Display| {
-        Failure::new(FailureReason::Malformed, format!("the answer of {who} cannot be decompressed: {problem}"))
+        Failure::new(FailureReason::Malformed, format!("the response of {who} cannot be decompressed: {problem}"))
     };
     let mut body = Vec::new();
     let mut members = 0;
@@ -141,7 +142,7 @@ fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>,
         if members > MAX_MEMBERS {
             return Err(malformed(&format!("it has more than {MAX_MEMBERS} gzip members")));
         }
-        // One byte more than there may be tells that there is more.
+        // Read one byte more than the limit, to detect that there is more.
         let left = u64::try_from(limit - body.len()).unwrap_or(u64::MAX).saturating_add(1);
         let mut member = GzDecoder::new(compressed).take(left);
         member.read_to_end(&mut body).map_err(|error| malformed(&error))?;
@@ -158,8 +159,8 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     read_retry_after(text(RETRY_AFTER)?, text(DATE), now)
 }
 
-/// The header `Retry-After`: seconds or an HTTP date, which is read against the answer's own `Date`; anything else says
-/// nothing.
+/// The header `Retry-After`: seconds or an HTTP date, which is compared with the response's own `Date`; anything else
+/// is ignored.
 #[must_use]
 pub fn read_retry_after(value: &str, answered: Option<&str>, now: Timestamp) -> Option<Duration> {
     static DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
@@ -173,7 +174,7 @@ pub fn read_retry_after(value: &str, answered: Option<&str>, now: Timestamp) -> 
     Some(until.duration_since(from).try_into().unwrap_or(Duration::ZERO))
 }
 
-/// The id under which the other side knows the request.
+/// The request id of the server.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     const NAMES: [&str; 7] = [
         "x-request-id",
@@ -188,7 +189,7 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     NAMES.into_iter().find_map(found).map(str::to_owned)
 }
 
-/// Ids go to logs: no spaces, no addresses, nothing long.
+/// Ids go to logs: no spaces, no addresses, limited length.
 fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:|-".contains(&byte))
 }
@@ -272,7 +273,7 @@ mod tests {
         let many = gzip(b"").repeat(MAX_MEMBERS);
         assert_eq!(decompress("it", &many, 7).unwrap(), b"");
         let failure = decompress("it", &[many, gzip(b"")].concat(), 7).unwrap_err();
-        assert_eq!(failure.message, "the answer of it cannot be decompressed: it has more than 10000 gzip members");
+        assert_eq!(failure.message, "the response of it cannot be decompressed: it has more than 10000 gzip members");
     }
 
     proptest! {

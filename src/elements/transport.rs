@@ -1,11 +1,11 @@
-//! Connections to one host and the requests over them: name resolution, TLS, proxies, deadlines, limits.
+//! HTTP transport to one host: name resolution, TLS, proxies, deadlines, limits.
 //!
-//! - No redirect is followed, so a token never travels to another host; nothing is repeated without the rate limiter.
-//! - Connections are replaced all at once, by a new HTTP client, which also resolves the name again: after
-//!   [`MAX_AGE`], after every request that ended without a complete answer, and after several answers of 5xx in a row.
-//!   Requests that are under way on the old connections finish there.
-//! - A frozen HTTP/2 connection is found by PINGs.
-//! - Header lines that break the grammar are tolerated; a body is limited before and after it is decompressed.
+//! - No redirect is followed, so a token is never sent to another host; nothing is retried without the rate limiter.
+//! - All connections are replaced together, by a new HTTP client, which also resolves the name again: after
+//!   [`MAX_AGE`], after every request without a complete response, and after several 5xx responses in a row. Requests
+//!   in flight on the old connections finish there.
+//! - A frozen HTTP/2 connection is detected by PINGs.
+//! - Header lines that violate the grammar are tolerated; the size of a body is limited before and after decompression.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -30,17 +30,17 @@ use super::response::Response;
 use crate::config::{PartnerSettings, read_file};
 use crate::domain::FailureReason;
 
-/// A connection is established within this (and within three quarters of the request timeout), or not at all.
+/// The connect timeout, or three quarters of the request timeout if that is less.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections are replaced after this, however well they work: the name may have moved to another address.
+/// Connections are replaced after this, even if they work: the name may have moved to another address.
 const MAX_AGE: Duration = Duration::from_mins(5);
-/// So many answers of 5xx in a row replace the connections; twice as many the next time, until one succeeds.
+/// This many 5xx responses in a row replace the connections; twice as many the next time, until a request succeeds.
 const MAX_FAILURES: u32 = 3;
-/// The bound of that doubling.
+/// The maximum of that doubling.
 const MAX_FAILURES_DOUBLED: u32 = 48;
-/// hyper's own limit is 100, which gateways that add a header for each of their policies exceed.
+/// hyper's own limit is 100; gateways that add a header per policy exceed it.
 const MAX_HEADERS: usize = 1000;
 /// The same for HTTP/2, in bytes; hyper's own limit is 16 KiB.
 const MAX_HEADER_LIST: u32 = 256 * 1024;
@@ -50,37 +50,37 @@ const MAX_HEADER_LIST: u32 = 256 * 1024;
 pub(super) struct Transport(Arc<Inner>);
 
 struct Inner {
-    /// The host in messages: `the API`.
+    /// The name of the host in messages: `the API`.
     who: &'static str,
     options: Options,
     connections: Mutex<Connections>,
 }
 
-/// What a new HTTP client is made from. The certificates of the system are read once, not for each client.
+/// The options of every new HTTP client. The system's certificates are read once, not per client.
 struct Options {
     tls: ClientConfig,
     https_only: bool,
     proxy: Option<Url>,
     no_proxy: bool,
-    /// `host:port` of the proxy that requests go through, whoever configured it.
+    /// `host:port` of the proxy that requests use, from the configuration or the environment.
     proxy_name: Option<String>,
     timeout: Duration,
     resolver: Resolver,
 }
 
-/// The present HTTP client, which owns its connections.
+/// The current HTTP client, which owns its connections.
 struct Connections {
     client: reqwest::Client,
-    /// Counts the clients that were made.
+    /// The number of clients that were built.
     generation: u64,
     created: Instant,
-    /// Answers of 5xx since the last success.
+    /// 5xx responses since the last success.
     failures: u32,
     max_failures: u32,
 }
 
 impl Transport {
-    /// Connections to the host of `url`, which messages call `who`. Nothing is connected yet.
+    /// Connections to the host of `url`, which messages call `who`. Does not connect yet.
     pub(super) fn new(
         who: &'static str,
         settings: &PartnerSettings,
@@ -108,8 +108,8 @@ impl Transport {
         Ok(Self(Arc::new(Inner { who, options, connections: Mutex::new(connections) })))
     }
 
-    /// Sends a request and reads the whole answer, both before `deadline`. `limit` bounds the body in bytes, compressed
-    /// and decompressed; `now` is what a `Retry-After` date is compared with if the answer has no `Date`.
+    /// Sends a request and reads the whole response, both before `deadline`. `limit` is the maximum body size in bytes,
+    /// compressed and decompressed. A `Retry-After` date is compared with `now` if the response has no `Date`.
     pub(super) async fn send(
         &self,
         mut request: Request,
@@ -120,7 +120,7 @@ impl Transport {
         let (client, generation) = self.client();
         let who = self.0.who;
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let late = || Failure::new(FailureReason::Timeout, format!("no complete answer in time from {who}"));
+        let late = || Failure::new(FailureReason::Timeout, format!("no complete response in time from {who}"));
         let proxy = self.0.options.proxy_name.as_deref();
         let answer = match timeout_at(deadline, client.execute(request)).await {
             Err(_) => Err(late()),
@@ -139,7 +139,7 @@ impl Transport {
         }
     }
 
-    /// The HTTP client to use now.
+    /// The current HTTP client.
     fn client(&self) -> (reqwest::Client, u64) {
         let mut connections = self.connections();
         if connections.created.elapsed() >= MAX_AGE {
@@ -148,7 +148,7 @@ impl Transport {
         (connections.client.clone(), connections.generation)
     }
 
-    /// Notes how a request of the client `generation` ended; `complete`: its connection may be used again.
+    /// Records how a request of the client `generation` ended; `complete`: its connection may be reused.
     fn record(&self, generation: u64, complete: bool, server_error: bool) {
         let mut connections = self.connections();
         if connections.generation != generation {
@@ -172,7 +172,7 @@ impl Transport {
     }
 }
 
-/// Without the proxy's URL, which may hold a password.
+/// Without the proxy's URL, which may contain a password.
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("who", &self.0.who).finish_non_exhaustive()
@@ -180,9 +180,9 @@ impl fmt::Debug for Transport {
 }
 
 impl Connections {
-    /// A new client with new connections. The old ones close when the requests on them have ended.
+    /// Builds a new client with new connections. The old ones close when their requests have ended.
     fn replace(&mut self, options: &Options) {
-        // It was made before from the same options; if it cannot be now, the old one goes on.
+        // The same options worked before; if the build fails now, the old client stays.
         if let Ok(client) = options.client() {
             self.client = client;
         }
@@ -209,7 +209,7 @@ impl Options {
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http2_max_header_list_size(MAX_HEADER_LIST)
-            // A connection that does not answer PINGs is given up before the request on it is.
+            // A connection that does not answer PINGs is closed before its request times out.
             .http2_keep_alive_interval(self.timeout / 4)
             .http2_keep_alive_timeout(self.timeout / 4);
         if let Some(proxy) = &self.proxy {
@@ -221,7 +221,7 @@ impl Options {
     }
 }
 
-/// The system's roots and these; none for plain HTTP, which must work where the system has no roots at all.
+/// The system's roots and these; none for plain HTTP, which must work on systems without roots.
 fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<ClientConfig, ClientError> {
     let problem = |error: rustls::Error| ClientError::Http(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -238,10 +238,10 @@ fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<ClientConfig, Cli
     Ok(config)
 }
 
-/// The certificates of a PEM file; at least one. Blocks for as long as the file takes.
+/// The certificates of a PEM file; at least one. Blocks while the file is read.
 pub(super) fn read_roots(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, ClientError> {
     let read = read_file(&path).map_err(|mistake| mistake.to_string()).and_then(|pem| {
-        // What reqwest takes for a certificate, so that a wrong one is found now.
+        // Parsed as reqwest will parse it, so that a wrong certificate is detected now.
         Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
         CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())
     });
@@ -254,7 +254,7 @@ pub(super) fn read_roots(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// `host:port` of the proxy for this URL: the configured one, or the one that the environment names.
+/// `host:port` of the proxy for this URL: from the configuration or the environment.
 fn proxy_name(configured: Option<&Url>, url: &Url) -> Option<String> {
     if let Some(proxy) = configured {
         let port = proxy.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();

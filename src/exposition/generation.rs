@@ -1,4 +1,4 @@
-//! A generation of the exposition, and the answers to scrapes.
+//! A generation: an immutable rendering of the inventories, and the responses to scrapes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,27 +13,27 @@ use super::segment::Segment;
 use super::{Format, Renderer};
 use crate::inventory::Inventory;
 
-/// One generation: everything in the inventories that was current when it was rendered. Immutable.
+/// One generation: all values that were current when it was rendered. Immutable.
 #[derive(Debug, Default)]
 pub struct Exposition {
     families: Vec<Arc<Ready>>,
     series: u64,
     next_expiry: Option<Timestamp>,
-    /// Of all that is sent before the exporter's own, by format.
+    /// Checksum and length of everything before the exporter's own metrics, by format.
     checksums: [Hasher; 2],
-    /// That itself, by format, plain and compressed: put together by the first scrape that wants it.
+    /// That content itself, by format, plain and compressed. The first scrape that needs it builds it.
     bodies: [[OnceLock<Arc<[Bytes]>>; 2]; 2],
 }
 
-/// A family, ready to be sent.
+/// A rendered family.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) name: &'static str,
     /// By format.
     pub(super) metadata: [Arc<Segment>; 2],
-    /// None is empty.
+    /// None of them is empty.
     pub(super) segments: Vec<Arc<Segment>>,
-    /// Of the segments.
+    /// Checksum and length of the segments.
     checksum: Hasher,
 }
 
@@ -47,18 +47,18 @@ impl Ready {
     }
 }
 
-/// The answer to one scrape.
+/// The response to one scrape.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     /// The header `Content-Type`.
     pub content_type: &'static str,
     /// Whether the body is compressed: the header `Content-Encoding: gzip`.
     pub gzip: bool,
-    /// The body; the lengths of its pieces add up to `Content-Length`.
+    /// The body; the sum of the lengths of its pieces is the `Content-Length`.
     pub chunks: Chunks,
 }
 
-/// Pieces in order, none of which is empty; the most of them are shared by all scrapes of a generation.
+/// Pieces in order, none of them empty. Most of them are shared by all scrapes of a generation.
 #[derive(Clone, Debug)]
 pub struct Chunks {
     shared: Arc<[Bytes]>,
@@ -66,7 +66,7 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// The piece with this number.
+    /// The piece with this index.
     #[must_use]
     pub fn get(&self, number: usize) -> Option<&Bytes> {
         self.shared.get(number).or_else(|| self.own.get(number.checked_sub(self.shared.len())?))
@@ -77,7 +77,7 @@ impl Chunks {
         self.shared.iter().chain(&self.own)
     }
 
-    /// All of them in one.
+    /// Concatenates all pieces.
     #[must_use]
     pub fn concat(&self) -> Vec<u8> {
         [self.shared.concat(), self.own.concat()].concat()
@@ -98,38 +98,39 @@ impl Exposition {
         Self { families, series, next_expiry, checksums, bodies: Default::default() }
     }
 
-    /// Renders what is current at `now` for once; see [`Renderer::update`].
+    /// Renders the values that are current at `now`, without reuse; see [`Renderer::update`].
     #[must_use]
     pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Self {
         Renderer::new().update(inventories, customer_name_label, now, SignedDuration::ZERO)
     }
 
-    /// The generation before the first: no series of any inventory.
+    /// The initial generation: no series of any inventory.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// The number of series rendered here; the exporter's own are not counted.
+    /// The number of series in this generation, without the exporter's own.
     #[must_use]
     pub fn series(&self) -> u64 {
         self.series
     }
 
-    /// When the next value that is served here reaches its `max_age`, or a listing does: time to render anew.
+    /// When the next value or listing in this generation reaches its `max_age`: the time to render again.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.next_expiry
     }
 
-    /// The answer to a scrape: this generation, then `own`, the exporter's own families as [`super::merge`] gives them.
+    /// The response to a scrape: this generation, then `own`, the exporter's own families as returned by
+    /// [`super::merge`].
     #[must_use]
     pub fn scrape(&self, format: Format, gzip: bool, own: &[MetricFamily]) -> Scrape {
         self.scrape_with(gzip, &Own::new(format, own), &[])
     }
 
-    /// The same with families that are ready, as several scrapes share them, and then `last`, a few that are this
-    /// scrape's alone. Takes next to no time, except for the first scrape of a generation.
+    /// The same with families that are already encoded, because several scrapes share them, followed by `last`,
+    /// families of this scrape only. Fast, except for the first scrape of a generation.
     #[must_use]
     pub fn scrape_with(&self, gzip: bool, own: &Own, last: &[MetricFamily]) -> Scrape {
         let format = own.format;
@@ -152,7 +153,7 @@ impl Exposition {
         Scrape { content_type: format.content_type(), gzip, chunks }
     }
 
-    /// What is sent before the exporter's own.
+    /// The content before the exporter's own metrics.
     fn body(&self, format: Format, gzip: bool) -> &Arc<[Bytes]> {
         let [plain, compressed] = by_format(&self.bodies, format);
         let families = self.families.iter();

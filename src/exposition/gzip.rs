@@ -1,7 +1,7 @@
-//! One gzip member (RFC 1952) of pieces that were deflated on their own.
+//! Builds one gzip member (RFC 1952) from pieces that were deflated separately.
 //!
-//! A piece ends at a byte's border without closing the deflate stream (a sync flush) and refers to nothing before it,
-//! so pieces can follow one another in any order. Their checksums are combined.
+//! A piece ends at a byte boundary without ending the deflate stream (a sync flush) and refers to no earlier data, so
+//! pieces can be concatenated in any order. Their checksums are combined.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,20 +9,20 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress};
 
-/// Deflate, no name, no time, fastest, unknown system.
+/// Header: deflate, no name, no time, fastest, unknown system.
 pub(super) const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
 
-/// As `gzip` has it by default. Lower levels are hardly faster here, and level 1 takes half as much again.
+/// The default level of `gzip`. Lower levels are hardly faster here, and level 1 output is half as large again.
 const LEVEL: Compression = Compression::new(6);
 
-/// The most that a stored block holds.
+/// The maximum size of a stored block in bytes.
 const STORED: usize = 0xffff;
 
-/// A compressor, to be used again and again: it is large, and making one costs more than deflating a few lines.
+/// A reusable compressor: it is large, and creating one costs more than deflating a few lines.
 #[derive(Debug)]
 pub(super) struct Deflater {
     compress: Compress,
-    /// Room to deflate into, for those who keep no more than there is.
+    /// A buffer to deflate into; the caller then copies exactly what was written.
     pub(super) room: Vec<u8>,
 }
 
@@ -35,7 +35,7 @@ impl Deflater {
     pub(super) fn deflate(&mut self, text: &[u8], out: &mut Vec<u8>) {
         let before = out.len();
         if self.sync(text, out).is_none() {
-            // It has no reason to fail; without it, the text is written as it is.
+            // This does not fail in practice; if it does, the text is stored uncompressed.
             out.truncate(before);
             store(text, out);
         }
@@ -45,14 +45,14 @@ impl Deflater {
         self.sync_with_room(text, out, |left| left / 8 + 256)
     }
 
-    /// `room` is what to ask for when so much is left.
+    /// `room` gives the buffer size for this much remaining input.
     fn sync_with_room(&mut self, text: &[u8], out: &mut Vec<u8>, room: fn(usize) -> usize) -> Option<()> {
         self.compress.reset();
         loop {
             let taken = usize::try_from(self.compress.total_in()).ok()?;
             out.reserve(room(text.len() - taken));
             self.compress.compress_vec(text.get(taken..)?, out, FlushCompress::Sync).ok()?;
-            // The flush is complete once it left some of the room.
+            // The flush is complete when the output buffer was not filled.
             if out.len() < out.capacity() && self.compress.total_in() == text.len() as u64 {
                 return Some(());
             }
@@ -60,7 +60,7 @@ impl Deflater {
     }
 }
 
-/// Appends the text as blocks that are not compressed.
+/// Appends the text as uncompressed blocks.
 fn store(text: &[u8], out: &mut Vec<u8>) {
     for block in text.chunks(STORED) {
         let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
@@ -71,12 +71,12 @@ fn store(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Compressors that are not in use.
+/// Idle compressors.
 static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
-/// How many of them are kept: one for each format.
+/// The maximum number of idle compressors: one per format.
 const KEPT: usize = 2;
 
-/// Does something with a compressor that others use before and after.
+/// Runs a function with a pooled compressor.
 pub(super) fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
     let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
     let taken = idle().pop();
@@ -96,16 +96,16 @@ pub(super) fn checksum(text: &[u8]) -> Hasher {
     checksum
 }
 
-/// The end of a member: `tail`, which is short, as it is, and what the member is checked by. `before` is the checksum of
-/// all that is in it before the tail.
+/// The end of a member: the short text `tail` uncompressed, then the trailer. `before` is the checksum of everything in
+/// the member before the tail.
 pub(super) fn finish(before: &Hasher, tail: &[u8]) -> Bytes {
     let mut end = Vec::with_capacity(tail.len() + 16);
     store(tail, &mut end);
-    // The last block, an empty one.
+    // The last block, which is empty.
     end.extend([3, 0]);
     let mut all = before.clone();
     all.combine(&checksum(tail));
-    // The length is that of the data modulo 2^32.
+    // The length field is the length of the data modulo 2^32.
     let [a, b, c, d, ..] = all.total_len().to_le_bytes();
     end.extend(all.finalize().to_le_bytes());
     end.extend([a, b, c, d]);
@@ -120,14 +120,14 @@ mod tests {
 
     use super::*;
 
-    /// Lines like ours, and bytes that do not compress.
+    /// Typical lines, and bytes that do not compress.
     fn texts() -> [Vec<u8>; 2] {
         let mut random = fastrand::Rng::with_seed(7);
         let lines = (0..2000).map(|n| format!("avepoint_customer_seats{{customer_id=\"{}\"}} {n}\n", n * 7919 % 1000));
         [lines.collect::<String>().into_bytes(), (0..5000).map(|_| random.u8(..)).collect()]
     }
 
-    /// One member of these pieces, read to its end by a strict reader.
+    /// Decodes one member of these pieces with a strict decoder.
     fn read(pieces: &[u8], text: &[u8], tail: &[u8]) -> Vec<u8> {
         let member = [HEADER, pieces, &finish(&checksum(text), tail)].concat();
         let mut decoder = GzDecoder::new(&*member);
@@ -137,7 +137,7 @@ mod tests {
         read
     }
 
-    /// Whatever room there is, and where it ends: in the text, in the flush, or with the last byte of it.
+    /// Every buffer size, so that it ends within the text, within the flush, or with the last byte of it.
     #[test]
     fn a_buffer_that_is_full_loses_nothing() {
         let mut deflater = Deflater::new();

@@ -1,16 +1,16 @@
-//! Memory for what is large: outside of the heap, where what is made anew with every change would leave gaps of all sizes
-//! among the many small things.
+//! Buffers for large data, mapped outside of the heap. On the heap, large buffers that are replaced at every change
+//! would leave gaps of all sizes between the many small allocations.
 
 use std::ops::{Deref, DerefMut, Range};
 
 use bytes::Bytes;
 use memmap2::MmapMut;
 
-/// From so many bytes on it is worth a mapping, which is a number of whole pages and goes back to the system when it is
-/// dropped.
+/// The size in bytes from which a mapping is used. A mapping consists of whole pages and is returned to the system when
+/// it is dropped.
 const MAPPED: usize = 16 * 1024;
 
-/// So many bytes.
+/// A buffer of this many bytes.
 #[derive(Debug)]
 enum Memory {
     Mapped(MmapMut),
@@ -18,10 +18,10 @@ enum Memory {
 }
 
 impl Memory {
-    /// Zeros.
+    /// A buffer of zeros.
     fn new(size: usize) -> Self {
         let map = (size >= MAPPED).then(|| MmapMut::map_anon(size).ok()).flatten();
-        // It is small, or the system has no more mappings to give.
+        // It is small, or the system has no more mappings.
         map.map_or_else(|| Self::Heap(vec![0; size].into()), Self::Mapped)
     }
 }
@@ -52,7 +52,7 @@ impl AsRef<[u8]> for Memory {
     }
 }
 
-/// All of them, in a row.
+/// Concatenates all of them.
 pub(super) fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
     let mut memory = Memory::new(pieces.clone().map(<[u8]>::len).sum());
     let mut rest = &mut *memory;
@@ -64,13 +64,13 @@ pub(super) fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Byte
     Bytes::from_owner(memory)
 }
 
-/// These bytes outside of the heap, if they are many.
+/// Moves large data out of the heap.
 #[must_use]
 pub fn apart(bytes: &[u8]) -> Bytes {
     joined(std::iter::once(bytes))
 }
 
-/// What is written and soon forgotten.
+/// Scratch space for short-lived data.
 #[derive(Debug)]
 pub(super) struct Scratch {
     memory: Memory,
@@ -82,7 +82,7 @@ impl Scratch {
         Self { memory: Memory::new(MAPPED), length: 0 }
     }
 
-    /// Writes this after all else, and says where it is.
+    /// Appends the data, and returns its position.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Range<usize> {
         let place = self.length..self.length + bytes.len();
         if place.end > self.memory.len() {
@@ -99,7 +99,7 @@ impl Scratch {
         place
     }
 
-    /// What was written there.
+    /// Returns the data at that position.
     pub(super) fn get(&self, place: Range<usize>) -> &[u8] {
         self.memory.get(place).unwrap_or_default()
     }

@@ -1,22 +1,23 @@
-//! The inventories rendered for Prometheus: text 0.0.4 and OpenMetrics 1.0.0.
+//! Renders the inventories for Prometheus: text format 0.0.4 and OpenMetrics 1.0.0.
 //!
-//! A [`Renderer`] stays from one generation to the next: it finds the customers that changed by their addresses, renders
-//! their runs, and takes over all text and everything deflated that is as it was. A generation ([`Exposition`]) never
-//! changes; [`Published`] swaps it for the next. What a scrape is sent is its lines, ready bytes that are the same for
-//! everybody, then the exporter's own metrics ([`Own`]), which scrapes may share, and a few lines of the scrape's alone.
-//! Only the metadata differ between the two formats. What is compressed is one gzip member.
+//! A [`Renderer`] is kept from one generation to the next. It detects changed customers by their addresses, renders the
+//! blocks that contain them, and reuses all other text and deflated bytes. A generation ([`Exposition`]) is immutable;
+//! [`Published`] replaces it by the next. The response to a scrape consists of the generation's lines, which are shared
+//! by all scrapes, the exporter's own metrics ([`Own`]), which several scrapes may share, and a few lines of this
+//! scrape only. The two formats differ only in the metadata. A compressed response is one gzip member.
 //!
-//! No two series are equal in name and labels, families do not interleave, and order is that of the catalogue, of the
-//! partners as given, and of the customers' ids. A family without series is left out, its metadata too. A value that
-//! is missing or older than its `max_age` is no series.
+//! No two series have equal names and labels, and families do not interleave. The order is that of the catalogue, then
+//! of the partners as given, then of the customer ids. A family without series is omitted, with its metadata. A value
+//! that is missing or older than its `max_age` gives no series.
 //!
-//! No I/O and no clock. The first update and one with other settings render everything, which takes about a second for a
-//! million series, so it does not belong on a thread of the runtime.
+//! No I/O and no clock. The first update, and an update with other settings, render everything. That takes about a
+//! second for a million series, so do not run it on a thread of the async runtime.
 
-mod collection;
+mod customer_view;
+mod family_writer;
+mod freshness;
 mod generation;
 mod gzip;
-mod lines;
 mod memory;
 mod negotiate;
 mod own;
@@ -24,8 +25,7 @@ mod published;
 mod renderer;
 mod seats;
 mod segment;
-mod span;
-mod subject;
+mod shard;
 mod subscriptions;
 mod syntax;
 
@@ -36,7 +36,7 @@ pub use own::{Own, merge};
 pub use published::Published;
 pub use renderer::Renderer;
 
-/// A format of the exposition.
+/// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus text format 0.0.4.

@@ -1,14 +1,14 @@
-//! What a scraper can read: the headers `Accept` and `Accept-Encoding` (RFC 9110, 12.5).
+//! Content negotiation: the headers `Accept` and `Accept-Encoding` (RFC 9110, section 12.5).
 
 use std::cmp::Reverse;
 
 use super::Format;
 
-/// The format to answer with, by the header `Accept`.
+/// Selects the format from the header `Accept`.
 ///
-/// Each format has the quality of the most specific range that covers it. OpenMetrics is for those who name it and do
-/// not like text better; if both are liked the same, the more specific range wins, then the first. A version that is
-/// not known is not covered. Whatever else is asked for is answered with text, which every scraper reads.
+/// Each format gets the quality of the most specific media range that matches it. OpenMetrics is used if it is named
+/// and its quality is not lower than that of text; at equal quality the more specific range wins, then the first. An
+/// unknown version does not match. Every other request gets the text format, which every scraper can read.
 #[must_use]
 pub fn negotiate(accept: Option<&str>) -> Format {
     let ranges: Vec<_> = elements(accept).collect();
@@ -18,8 +18,8 @@ pub fn negotiate(accept: Option<&str>) -> Format {
     if named && openmetrics > text { Format::OpenMetrics } else { Format::Text }
 }
 
-/// Whether to answer compressed, by the header `Accept-Encoding`: gzip is accepted, and not less than `identity`
-/// where that is named.
+/// Whether to compress the response, from the header `Accept-Encoding`: gzip is accepted, with a quality not below that
+/// of `identity` if that is named.
 #[must_use]
 pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     let codings: Vec<_> = elements(accept_encoding).collect();
@@ -28,15 +28,15 @@ pub fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     gzip > 0.0 && gzip >= quality("identity").unwrap_or(0.0)
 }
 
-/// An element of the list that such a header is.
+/// One element of the header's list.
 struct Element<'a> {
     name: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
-    /// From 0 (never) to 1.
+    /// The quality, from 0 (never) to 1.
     quality: f32,
 }
 
-/// The elements that can be read; one with a quality that is none is left out.
+/// The elements that can be parsed; one with an invalid quality is ignored.
 fn elements(header: Option<&str>) -> impl Iterator<Item = Element<'_>> {
     header.unwrap_or_default().split(',').filter_map(|element| {
         let mut parts = element.split(';').map(str::trim);
@@ -56,8 +56,8 @@ fn elements(header: Option<&str>) -> impl Iterator<Item = Element<'_>> {
     })
 }
 
-/// How much a media type is wanted: quality, then how specific the range is that covers it (2 itself, 1 `type/*`,
-/// 0 `*/*`), then whether it comes first. `None` if it is not wanted.
+/// The preference of a media type: quality, then how specific the matching range is (2 exact, 1 `type/*`, 0 `*/*`),
+/// then whether it comes first. `None` if it is not acceptable.
 fn preference(ranges: &[Element<'_>], media_type: &str, versions: &[&str]) -> Option<(f32, u8, Reverse<usize>)> {
     let kind = media_type.split_once('/').map_or(media_type, |(kind, _)| kind);
     let covering = ranges.iter().enumerate().filter_map(|(position, range)| {

@@ -11,7 +11,7 @@ use super::segment::Segment;
 use super::syntax::{bound, write_label, write_metadata, write_value};
 use crate::catalog::{self, Kind};
 
-/// The exporter's own metrics in one format, as they were at some moment, ready to be sent.
+/// The exporter's own metrics, encoded in one format.
 #[derive(Debug)]
 pub struct Own {
     pub(super) format: Format,
@@ -19,7 +19,7 @@ pub struct Own {
 }
 
 impl Own {
-    /// Of families as [`merge`] gives them. One that is rendered of the inventories cannot come a second time.
+    /// From families as returned by [`merge`]. A family that is rendered from the inventories is skipped.
     #[must_use]
     pub fn new(format: Format, families: &[MetricFamily]) -> Self {
         let mut text = String::new();
@@ -32,8 +32,8 @@ impl Own {
     }
 }
 
-/// The families of several registries as one: a family per name, no series twice, in the order of the catalogue and
-/// then, what is not in it (`process_*`), by name. Of series that are equal in their labels the first stays.
+/// Merges the families of several registries: one family per name and no duplicate series, in the order of the
+/// catalogue, then the families outside of it (`process_*`) by name. Of series with equal labels the first is kept.
 #[must_use]
 pub fn merge(families: Vec<Vec<MetricFamily>>) -> Vec<MetricFamily> {
     let mut merged: BTreeMap<(usize, String), MetricFamily> = BTreeMap::new();
@@ -58,7 +58,7 @@ fn labels(metric: &Metric) -> Vec<(String, String)> {
     labels
 }
 
-/// Appends a family; nothing if it has no series, or is of a type that no room here counts with (summary, untyped).
+/// Appends a family; nothing if it has no series, or has a type that no module uses (summary, untyped).
 pub(super) fn write_family(out: &mut String, format: Format, family: &MetricFamily) {
     let name = family.name();
     let kind = match family.get_field_type() {

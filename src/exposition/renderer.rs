@@ -1,4 +1,4 @@
-//! Renders what changed: what a generation has in common with the one before is the same memory.
+//! Incremental renderer: unchanged content is shared in memory between consecutive generations.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -7,17 +7,17 @@ use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::collection::{self, Summary, Targets};
+use super::customer_view::RenderContext;
+use super::freshness::{self, Summary, Targets};
 use super::generation::{Exposition, Ready};
 use super::gzip::Deflater;
 use super::segment::Segment;
-use super::span::{self, Span};
-use super::subject::Context;
+use super::shard::{self, Shard};
 use super::{Format, syntax};
 use crate::catalog::{self, Family};
 use crate::inventory::{Inventory, Shared};
 
-/// The families whose series belong to a customer, in the order in which a run renders them, then those of a partner.
+/// The families whose series belong to a customer, in render order, then those of a partner.
 pub(super) const FAMILIES: [&Family; 27] = [
     &catalog::CUSTOMER_INFO,
     &catalog::CUSTOMER_SEATS_ASSIGNED,
@@ -48,29 +48,29 @@ pub(super) const FAMILIES: [&Family; 27] = [
     &catalog::CUSTOMERS,
 ];
 
-/// Threads that render everything anew, on machines with many cores that have other things to do.
+/// Maximum threads for a full rendering, because machines with many cores have other work.
 const MOST_THREADS: usize = 4;
 
-/// Keeps what was rendered, so that an update renders and compresses no more than what changed.
+/// Keeps the rendered content, so that an update renders and compresses only what changed.
 #[derive(Debug)]
 pub struct Renderer {
     partners: Vec<Partner>,
-    /// By family, metadata in both formats and the last generation's lines.
+    /// By family: metadata in both formats, and the lines of the last generation.
     families: Vec<Arc<Ready>>,
-    /// Whether customers came or left since the last update.
+    /// Whether customers joined or left since the last update.
     moved: bool,
-    /// What the lines depend on beside the inventories, as of the last update.
+    /// The render settings of the last update.
     last: Option<(bool, SignedDuration, Timestamp)>,
     deflater: Deflater,
 }
 
-/// What is known of a partner, and its customers' lines.
+/// The state of a partner, and its customers' lines.
 #[derive(Debug)]
 struct Partner {
-    /// Without the customers, which are in the spans.
+    /// Without the customers, which are in the shards.
     inventory: Inventory,
     customers: usize,
-    spans: Vec<Span>,
+    shards: Vec<Shard>,
 }
 
 impl Default for Renderer {
@@ -80,7 +80,7 @@ impl Default for Renderer {
 }
 
 impl Renderer {
-    /// Nothing is rendered yet.
+    /// A renderer without content.
     #[must_use]
     pub fn new() -> Self {
         let mut deflater = Deflater::new();
@@ -95,11 +95,12 @@ impl Renderer {
         Self { partners: Vec::new(), families: families.collect(), moved: false, last: None, deflater }
     }
 
-    /// The next generation: what is current at `now`, of inventories of distinct partners, in their order.
+    /// Returns the next generation: the values that are current at `now`, of inventories of distinct partners, in their
+    /// order.
     ///
-    /// With `customer_name_label`, every series of a customer carries its name. `correction` is added to the exported
-    /// times at which something was seen. A changed customer is one at another address, so an inventory must have been
-    /// cloned or changed since the last update, not made anew, for an update to be cheap.
+    /// With `customer_name_label`, every series of a customer has its name as a label. `correction` is added to the
+    /// exported observation times. Changed customers are detected by their address, so an update is cheap only if the
+    /// inventory was cloned or changed since the last update, and not built anew.
     pub fn update(
         &mut self,
         inventories: &[Inventory],
@@ -116,10 +117,10 @@ impl Renderer {
         last
     }
 
-    /// The same of inventories that are shared.
+    /// The same for shared inventories.
     ///
-    /// Every generation is published, and there may be several: each has some more of what changed, the last one all
-    /// of it. Were it published once, what was and what is would both be in memory.
+    /// Publishes several generations, each with more of the changes; only the last one has all of them. With a single
+    /// generation, the old and the new content would both be in memory at the end.
     pub fn update_shared<'a>(
         &mut self,
         inventories: impl IntoIterator<Item = &'a Shared>,
@@ -132,8 +133,8 @@ impl Renderer {
         self.render(customer_name_label, now, correction, publish);
     }
 
-    /// Takes over what changed, for the next update to render, and lets go of what was. Each inventory is held up for a
-    /// comparison of a pointer a customer.
+    /// Takes the changes for the next update, and releases the old values. Each inventory is locked while one pointer
+    /// per customer is compared.
     pub fn look_at<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
         let mut partners = 0;
         for (place, shared) in inventories.into_iter().enumerate() {
@@ -143,7 +144,7 @@ impl Renderer {
         self.partners.truncate(partners);
     }
 
-    /// Takes over what changed of the partner in this place.
+    /// Takes the changes of the partner at this index.
     fn look(&mut self, place: usize, inventory: &Inventory) {
         let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
         let partner = match known {
@@ -169,21 +170,22 @@ impl Renderer {
         self.last = Some((with_name, correction, now));
         let moved = std::mem::take(&mut self.moved);
         if all {
-            self.partners.iter_mut().flat_map(|partner| &mut partner.spans).for_each(Span::expire);
+            self.partners.iter_mut().flat_map(|partner| &mut partner.shards).for_each(Shard::expire);
         }
         loop {
             let mut outdated = self.partners.iter_mut().flat_map(|partner| {
-                let context = Context { inventory: &partner.inventory, with_name, now, correction };
-                let spans = partner.spans.iter_mut().filter(move |span| !span.is_current(now));
-                spans.map(move |span| (span, context))
+                let context = RenderContext { inventory: &partner.inventory, with_name, now, correction };
+                let shards = partner.shards.iter_mut().filter(move |shard| !shard.is_current(now));
+                shards.map(move |shard| (shard, context))
             });
             if all {
                 render_at_once(outdated.collect());
             } else if moved {
-                // A customer may have come from one span to another, and would be in a generation between twice.
-                outdated.for_each(|(span, context)| span.render(context, &mut self.deflater));
-            } else if let Some((span, context)) = outdated.next() {
-                span.render(context, &mut self.deflater);
+                // A customer may have moved from one shard to another; an intermediate generation would contain it
+                // twice.
+                outdated.for_each(|(shard, context)| shard.render(context, &mut self.deflater));
+            } else if let Some((shard, context)) = outdated.next() {
+                shard.render(context, &mut self.deflater);
                 if outdated.next().is_some() {
                     publish(self.assemble(now, correction));
                     continue;
@@ -193,7 +195,7 @@ impl Renderer {
         }
     }
 
-    /// The generation of what is rendered.
+    /// Builds the generation from the rendered content.
     fn assemble(&mut self, now: Timestamp, correction: SignedDuration) -> Exposition {
         let mut series = 0;
         let mut next_expiry: Option<Timestamp> = None;
@@ -201,16 +203,16 @@ impl Renderer {
         let mut summaries = Vec::with_capacity(self.partners.len());
         for partner in &self.partners {
             let mut targets = Targets::default();
-            for rendered in partner.spans.iter().flat_map(Span::rendered) {
+            for rendered in partner.shards.iter().flat_map(Shard::rendered) {
                 series += rendered.series;
                 targets.add_all(&rendered.targets);
                 expires(rendered.next_expiry);
             }
             let summary = Summary { inventory: &partner.inventory, customers: partner.customers, targets };
-            expires(collection::listing_expiry(&summary, now));
+            expires(freshness::listing_expiry(&summary, now));
             summaries.push(summary);
         }
-        let of_partners = collection::render(&summaries, now, correction);
+        let of_partners = freshness::render(&summaries, now, correction);
         let of_customers = FAMILIES.len() - of_partners.len();
         for (number, ready) in self.families.iter_mut().enumerate() {
             let segments: Vec<_> = if let Some(lines) =
@@ -223,9 +225,9 @@ impl Renderer {
                     .into_iter()
                     .collect()
             } else {
-                let spans = self.partners.iter().flat_map(|partner| &partner.spans);
-                spans
-                    .filter_map(|span| span.segments.get(number))
+                let shards = self.partners.iter().flat_map(|partner| &partner.shards);
+                shards
+                    .filter_map(|shard| shard.segments.get(number))
                     .filter(|segment| !segment.is_empty())
                     .cloned()
                     .collect()
@@ -240,17 +242,17 @@ impl Renderer {
     }
 }
 
-/// Renders spans, which have nothing to do with one another, on several threads.
-fn render_at_once(spans: Vec<(&mut Span, Context<'_>)>) {
+/// Renders independent shards on several threads.
+fn render_at_once(shards: Vec<(&mut Shard, RenderContext<'_>)>) {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let waiting = Mutex::new(spans.into_iter());
+    let waiting = Mutex::new(shards.into_iter());
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut deflater = Deflater::new();
                 let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some((span, context)) = next() {
-                    span.render(context, &mut deflater);
+                while let Some((shard, context)) = next() {
+                    shard.render(context, &mut deflater);
                 }
             });
         }
@@ -264,25 +266,25 @@ impl Partner {
         Self {
             inventory: Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() },
             customers: 0,
-            spans: Vec::new(),
+            shards: Vec::new(),
         }
     }
 
-    /// Takes over what changed. True if the customers are others than before.
+    /// Takes the changes. Returns true if the set of customers has changed.
     fn look(&mut self, inventory: &Inventory) -> bool {
         self.inventory.listing.clone_from(&inventory.listing);
         if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
             && self.inventory.collectors != inventory.collectors
         {
-            self.spans.iter_mut().for_each(Span::expire);
+            self.shards.iter_mut().for_each(Shard::expire);
         }
         self.inventory.collectors.clone_from(&inventory.collectors);
         let same_customers = self.customers == inventory.customers.len() && {
             let mut customers = inventory.customers.values();
-            self.spans.iter_mut().flat_map(Span::runs_mut).all(|run| run.look(&mut customers))
+            self.shards.iter_mut().flat_map(Shard::blocks_mut).all(|block| block.look(&mut customers))
         };
         if !same_customers {
-            self.spans = span::arrange(&inventory.customers, std::mem::take(&mut self.spans));
+            self.shards = shard::arrange(&inventory.customers, std::mem::take(&mut self.shards));
             self.customers = inventory.customers.len();
         }
         !same_customers

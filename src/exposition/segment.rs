@@ -1,4 +1,4 @@
-//! What is sent: a stretch of one family's lines, ready as text and deflated.
+//! An encoded chunk: a contiguous part of one family's lines, as text and as deflated bytes.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use super::gzip::{self, Deflater};
 use super::memory;
 
-/// Some lines, in parts. It never changes; one that replaces it copies the parts that are the same.
+/// Some lines in parts. A segment is immutable; its replacement copies the unchanged parts.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
     pub(super) text: Bytes,
@@ -17,20 +17,20 @@ pub(super) struct Segment {
     parts: Box<[Ready]>,
 }
 
-/// A part of a segment.
+/// The bounds of one part.
 #[derive(Debug)]
 struct Ready {
     checksum: Hasher,
-    /// Where its text ends in that of the segment.
+    /// The end of its text within the segment's text.
     text_end: usize,
-    /// Where it ends in what is deflated.
+    /// The end of its bytes within the deflated bytes.
     deflated_end: usize,
 }
 
-/// One part of a segment to be made.
+/// The source of one part of a new segment.
 #[derive(Clone, Copy)]
 pub(super) enum Part<'a> {
-    /// As in another segment, by its number there.
+    /// Copied from another segment, by its index there.
     Kept(&'a Segment, usize),
     /// New text.
     New(&'a [u8]),
@@ -42,7 +42,7 @@ impl Segment {
         Self::new(&[Part::New(text.as_bytes())], deflater)
     }
 
-    /// A segment of these parts in a row.
+    /// A segment of these parts in order.
     pub(super) fn new(parts: &[Part<'_>], deflater: &mut Deflater) -> Self {
         let mut packed = std::mem::take(&mut deflater.room);
         packed.clear();
@@ -76,12 +76,12 @@ impl Segment {
         self.parts.len()
     }
 
-    /// A part's text; empty if there is no such part.
+    /// A part's text; empty if the index is out of range.
     pub(super) fn part(&self, number: usize) -> &[u8] {
         self.text.get(self.range(number, |part| part.text_end)).unwrap_or_default()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the segment has no text.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }

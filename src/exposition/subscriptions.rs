@@ -1,12 +1,12 @@
-//! The subscriptions: one info and a gauge for every number and date of a row.
+//! Families of the subscriptions: one info family, and one gauge for each number and date of a row.
 
-use super::lines::Lines;
-use super::subject::Subject;
+use super::customer_view::CustomerView;
+use super::family_writer::FamilyWriter;
 use super::syntax::unix_time;
 use crate::catalog::{self, Family};
 use crate::domain::{Quantity, Subscription, SubscriptionKind};
 
-/// What a gauge is read from.
+/// The field that a gauge is read from.
 type Value = fn(&Subscription) -> Option<f64>;
 
 /// The gauges, in the order of the catalogue. All have the same labels.
@@ -25,20 +25,20 @@ const GAUGES: [(&Family, Value); 12] = [
     (&catalog::SUBSCRIPTION_CONTRACT_END, |row| row.contract_ends.map(|at| unix_time(at.get()))),
 ];
 
-/// The families of the subscriptions.
-pub(super) fn render(subjects: &[Subject<'_>]) -> Vec<Lines> {
-    let mut info = Lines::new(&catalog::SUBSCRIPTION_INFO);
-    let mut gauges = GAUGES.map(|(family, value)| (Lines::new(family), value));
-    for subject in subjects {
-        for known in &subject.subscriptions {
+/// The subscription families.
+pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
+    let mut info = FamilyWriter::new(&catalog::SUBSCRIPTION_INFO);
+    let mut gauges = GAUGES.map(|(family, value)| (FamilyWriter::new(family), value));
+    for view in views {
+        for known in &view.subscriptions {
             let id: &str = &known.id.to_string();
             let row = &known.subscription;
             let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &*row.kind;
             let labels = [id, service, model, storage, &row.retention, source, payment_type, name, package];
-            info.push_of(subject, &info.labels(&labels), Some(1.0));
+            info.push_of(view, &info.labels(&labels), Some(1.0));
             let labels = gauges.first().map(|(lines, _)| lines.labels(&[id, service])).unwrap_or_default();
             for (lines, value) in &mut gauges {
-                lines.push_of(subject, &labels, value(row));
+                lines.push_of(view, &labels, value(row));
             }
         }
     }

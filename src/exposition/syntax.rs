@@ -1,4 +1,4 @@
-//! The syntax of the two formats: labels and numbers, which are the same in both, and metadata, which are not.
+//! Syntax of both formats: labels and numbers, which are equal in both, and metadata, which differ.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Format;
 use crate::catalog::{self, Kind};
 
-/// Appends `name="value"`, after a comma unless it is the first.
+/// Appends `name="value"`, preceded by a comma unless it is the first.
 pub(super) fn write_label(out: &mut String, name: &str, value: &str) {
     if !out.is_empty() {
         out.push(',');
@@ -23,8 +23,8 @@ pub(super) fn write_pair(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
-/// Appends the number and ends the line. Whole numbers have neither point nor exponent, others the fewest digits that
-/// give the same number again.
+/// Appends the number and ends the line. Whole numbers have neither point nor exponent; other numbers have the fewest
+/// digits that parse to the same number.
 pub(super) fn write_value(out: &mut String, value: f64) {
     write_number(out, value);
     out.push('\n');
@@ -46,7 +46,7 @@ fn write_number(out: &mut String, value: f64) {
     };
 }
 
-/// A whole number as an integer, which is quicker to write; the zero below zero is written as such.
+/// The value as an integer, which is faster to write; `None` for fractions, large numbers and negative zero.
 fn whole(value: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "a fraction is found by the comparison")]
@@ -54,12 +54,12 @@ fn whole(value: f64) -> Option<i64> {
     (whole as f64).to_bits().eq(&value.to_bits()).then_some(whole)
 }
 
-/// A time as the formats have it: seconds since 1970. Milliseconds are as fine as Prometheus reads times.
+/// A timestamp in the format's unit: seconds since 1970, with the millisecond precision of Prometheus.
 pub(super) fn unix_time(time: Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1000.0
 }
 
-/// The label `le`: as a number, but `1.0` for 1, which is how OpenMetrics has it and Prometheus 3 stores it.
+/// The label `le`: a number, but `1.0` for 1 as OpenMetrics requires and Prometheus 3 stores it.
 pub(super) fn bound(value: f64) -> String {
     let mut text = String::new();
     write_number(&mut text, value);
@@ -69,7 +69,7 @@ pub(super) fn bound(value: f64) -> String {
     text
 }
 
-/// Appends the lines before a family's samples. `name` is the full one, `_total` and `_info` included.
+/// Appends the metadata lines of a family. `name` is the full name, `_total` and `_info` included.
 pub(super) fn write_metadata(out: &mut String, format: Format, name: &str, help: &str, kind: Kind) {
     let (name, word) = match (format, kind) {
         (Format::OpenMetrics, Kind::Info) => (name.strip_suffix("_info").unwrap_or(name), "info"),
@@ -90,8 +90,8 @@ pub(super) fn write_metadata(out: &mut String, format: Format, name: &str, help:
     }
 }
 
-/// Appends the text so that it stays within its line and, if it stands in quotes, within them. Every other character
-/// may stand for itself, NUL and carriage return too.
+/// Appends the text, escaped so that it stays on its line and, if quoted, within the quotes. All other characters need
+/// no escape, NUL and carriage return included.
 fn escape(out: &mut String, text: &str, quotes: bool) {
     let mut rest = text;
     let special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');

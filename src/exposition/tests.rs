@@ -51,7 +51,7 @@ fn seats(assigned: f64, available: Option<f64>) -> Seats {
     Seats { assigned: quantity(assigned), available: available.and_then(Quantity::new) }
 }
 
-/// Two customers: `a` has everything once, `b` nothing but its id.
+/// Two customers: `a` has one value of every kind, `b` has only its id.
 fn small() -> Inventory {
     let labels = vec![("tier".to_owned(), "go\"ld\\".to_owned()), ("zone".to_owned(), "one\ntwo".to_owned())];
     let listed = ListedSettings { id: "a".into(), name: Some("Contoso \"ŁÓDŹ\"".into()), labels };
@@ -104,7 +104,7 @@ fn small() -> Inventory {
     inventory
 }
 
-/// The exporter's own metrics, in two registries that share a name.
+/// The exporter's own metrics, in two registries with one common family name.
 fn own() -> Vec<MetricFamily> {
     let registries = ["main", "other"].map(|partner| {
         let registry = Registry::new_custom(None, Some([("partner".to_owned(), partner.to_owned())].into())).unwrap();
@@ -203,7 +203,7 @@ fn the_name_is_on_every_series_of_a_customer_where_it_is_asked_for() {
     }
 }
 
-/// What is served at `now`, by name, and when that changes next.
+/// The values served at `now`, by name, and the next time at which they change.
 fn served(inventory: &Inventory, now: i64) -> (Vec<String>, Option<Timestamp>) {
     let exposition = Exposition::render(std::slice::from_ref(inventory), false, at(now));
     let families = scrape(&exposition, Format::Text, &[]);
@@ -215,7 +215,8 @@ fn a_value_is_served_until_its_max_age_and_its_last_success_longer() {
     let inventory = small();
     let has = |now, name: &str| served(&inventory, now).0.iter().any(|served| served == name);
     let mut now = 10;
-    // The service list at 0, its completion at 1, then the answers at 2 to 4, and with a longer age those at 5 and 6.
+    // The service list at 0, its completion at 1, then the results at 2 to 4, and those with a longer `max_age` at 5
+    // and 6.
     for expiry in [3600, 3601, 3602, 3603, 3604, 4 * 3600 + 5, 4 * 3600 + 6] {
         assert_eq!(served(&inventory, now).1, Some(at(expiry)));
         now = expiry;
@@ -318,7 +319,7 @@ fn gunzip(scrape: &Scrape) -> String {
 fn compressed_is_the_same_in_one_member() {
     for exposition in [Exposition::empty(), Exposition::render(&[small()], false, at(10))] {
         for format in [Format::Text, Format::OpenMetrics] {
-            // The first compresses the generation, the second finds it compressed.
+            // The first scrape compresses the generation, the second reuses it.
             for own in [own(), vec![]] {
                 let plain = text_of(&exposition.scrape(format, false, &own));
                 assert_eq!(gunzip(&exposition.scrape(format, true, &own)), plain);

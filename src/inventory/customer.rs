@@ -1,4 +1,4 @@
-//! One customer: who it is, its subscriptions, and every question that is asked about it.
+//! One customer: its name, its subscriptions, and the state of every query about it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use super::subscription_ids::KnownSubscription;
 use crate::config::ListedSettings;
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 
-/// What is known of a customer.
+/// The stored state of one customer.
 #[derive(Clone, Debug)]
 pub struct Customer {
-    /// Its id.
+    /// The customer id.
     pub id: CustomerId,
-    /// From the configuration, else the service list's `organization`; empty while nameless.
+    /// From the configuration, otherwise `organization` of the service list; empty while unknown.
     pub name: Arc<str>,
-    /// The configured labels, ordered by name.
+    /// The configured labels, sorted by name.
     pub labels: Arc<[(String, String)]>,
-    /// In `customers.list`: it never leaves by itself.
+    /// Whether the customer is in `customers.list`: then a listing never removes it.
     pub configured: bool,
-    /// What the service list last said; `None` before it first named the customer.
+    /// The customer's last row of the service list; `None` until a listing first names the customer.
     pub services: Option<Services>,
-    /// What is asked about the customer and what came of it, ordered by question.
+    /// The queries about the customer and their results, sorted by query.
     pub targets: Vec<(Question, Known)>,
     pub(super) named_by_configuration: bool,
 }
@@ -31,34 +31,34 @@ pub struct Customer {
 /// The customer's row of the service list.
 #[derive(Clone, Debug)]
 pub struct Services {
-    /// When it was seen.
+    /// When the row was received.
     pub seen: Timestamp,
-    /// Ordered by id; ids are distinct.
+    /// Sorted by id; ids are distinct.
     pub subscriptions: Arc<[KnownSubscription]>,
 }
 
-/// What is known of the answer to one question.
+/// The state of one query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
-    /// When a poll last ended, in whatever way.
+    /// When a poll last ended, successful or not.
     pub polled: Option<Moment>,
-    /// The last answer and when it was seen.
+    /// The last result and when it was received.
     pub answer: Option<(Moment, Answer)>,
-    /// Why the last poll failed, if it did.
+    /// Why the last poll failed; `None` if it succeeded.
     pub failure: Option<FailureReason>,
-    /// Whether the API says that there is no such thing.
+    /// Whether the API reports that the customer does not have this.
     pub absence: Absence,
 }
 
-/// Whether the API says that the customer has no such tenant or product.
+/// Whether the API reports that the customer does not have the tenant or product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Absence {
-    /// It does not.
+    /// It is not reported as absent.
     #[default]
     None,
-    /// It said so once, of something that had values until then: by a 404, or by an empty list of tenants.
+    /// Reported absent once, after it had values: by a 404 or by an empty list of tenants.
     Suspected,
-    /// It said so of something that never had values, or twice.
+    /// Reported absent twice, or it never had values.
     Confirmed,
 }
 
@@ -69,11 +69,11 @@ pub enum Condition {
     Fresh,
     /// Has a value that is older than `max_age`.
     Stale,
-    /// The last poll failed and there is no stale value.
+    /// The last poll failed, and there is no stale value.
     Failing,
     /// No poll has finished.
     Pending,
-    /// The customer has no such thing.
+    /// The customer does not have this.
     Absent,
 }
 
@@ -81,7 +81,7 @@ impl Condition {
     /// Every condition, in the order of declaration.
     pub const ALL: [Self; 5] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent];
 
-    /// The label and the word on the status page.
+    /// The label value, and the text on the status page.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -111,14 +111,14 @@ impl Known {
         }
     }
 
-    /// The answer and when it was seen, unless it is older than `max_age`.
+    /// The result and when it was received, unless it is older than `max_age`.
     #[must_use]
     pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Answer)> {
         let (seen, answer) = self.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
         (!is_older(seen, max_age, now)).then_some((seen, answer))
     }
 
-    /// False if the answer is not believed yet: it takes away all tenants, and is the first to do so.
+    /// Returns false if the result is not accepted yet: it is the first one that would remove all tenants.
     pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) -> bool {
         if let Some((_, before)) = &self.answer {
             if takes_all_tenants(&answer, before) && self.absence == Absence::None {
@@ -156,8 +156,8 @@ fn takes_all_tenants(answer: &Answer, before: &Answer) -> bool {
     matches!((answer, before), (Answer::TenantSeats(now), Answer::TenantSeats(before)) if now.is_empty() && !before.is_empty())
 }
 
-/// What is as it was before stays where it is in memory: answers come by the hundred a second, and each that moved in
-/// would leave a gap elsewhere.
+/// Unchanged values keep their memory: hundreds of results arrive per second, and replacing each would fragment the
+/// heap.
 fn keep_memory(answer: &mut Answer, before: &Answer) {
     if answer == before {
         answer.clone_from(before);
@@ -195,8 +195,8 @@ impl Customer {
         }
     }
 
-    /// A row takes away nothing that it does not speak of: without a name the known one stays, so that names do not
-    /// flap; without a list of products the known ones stay, at their age.
+    /// A row removes only what it mentions: without a name the known name stays, so that names do not flap; without a
+    /// list of products the known products stay and keep their age.
     pub(super) fn observe(
         &mut self,
         name: Option<Arc<str>>,
@@ -218,7 +218,7 @@ impl Customer {
         }
     }
 
-    /// The rows of the service list that are known.
+    /// The stored rows of the service list.
     #[must_use]
     pub fn subscriptions(&self) -> Arc<[KnownSubscription]> {
         self.services.as_ref().map(|services| Arc::clone(&services.subscriptions)).unwrap_or_default()
@@ -241,7 +241,8 @@ impl Customer {
         (added, before.into_iter().map(|(question, _)| question).collect())
     }
 
-    /// The oldest last success among the customer's targets of a collector that are not absent; `None` if none succeeded.
+    /// The oldest last success among the customer's targets of a collector that are not absent; `None` if none
+    /// succeeded.
     #[must_use]
     pub fn last_success(&self, collector: Collector) -> Option<Timestamp> {
         if collector == Collector::Services {

@@ -1,14 +1,14 @@
-//! What is known of every customer of a partner, and the state of everything that is asked about it.
+//! The in-memory store: the last known values of every customer of a partner, and the state of every target.
 //!
-//! Values are kept with the time they were seen; nothing is ever reset. A failure adds its reason and takes nothing
-//! away. A customer leaves only by [`Inventory::complete_listing`]. How old is too old is decided by the reader
-//! ([`Known::condition`]), so that what is stale here is stale everywhere.
+//! Values are stored with the time they were received; nothing is ever reset. A failure records its reason and removes
+//! nothing. Only [`Inventory::complete_listing`] removes a customer. The reader decides what is too old
+//! ([`Known::condition`]), so that every reader agrees on what is stale.
 //!
-//! No I/O, no clock: times are arguments. [`Shared`] is the handle that rooms pass around; it locks for the length of
-//! one call and never across an await.
+//! No I/O and no clock: times are arguments. [`Shared`] is the handle that other modules hold; it locks for the length
+//! of one call and never across an await.
 
 mod customer;
-mod kinds;
+mod interner;
 mod past;
 mod shared;
 pub mod state_file;
@@ -28,40 +28,40 @@ pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare
 use crate::config::{CollectorSettings, ListedSettings};
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
 
-/// Everything known of one partner. Cloning shares the customers: a clone is a snapshot.
+/// Everything known about one partner. A clone is a snapshot: it shares the customers.
 #[derive(Clone, Debug)]
 pub struct Inventory {
     /// The partner.
     pub partner: PartnerName,
-    /// How often things are polled and how long values are served.
+    /// How often targets are polled, and how long values are served.
     pub collectors: Arc<CollectorSettings>,
-    /// In the order of their ids.
+    /// Sorted by id.
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
-    /// The state of the customer listing, which is the collector `services` too.
+    /// The state of the customer listing, which is also the target of the collector `services`.
     pub listing: Listing,
 }
 
 /// The state of the partner's customer listing.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Whether this partner lists at all (it discovers, or collects services).
+    /// Whether this partner is listed at all (it discovers customers, or collects services).
     pub wanted: bool,
-    /// When an attempt last ended, in whatever way.
+    /// When an attempt last ended, successful or not.
     pub polled: Option<Timestamp>,
     /// When a listing was last complete.
     pub completed: Option<Timestamp>,
-    /// Whether that was before this process: nobody has seen since then who came or left.
+    /// Whether that listing is from an earlier process: customers that joined or left since then are not known.
     pub restored: bool,
-    /// Whether customers may be wanted now whom the last one did not look for: another is due at once. Of this process
-    /// only.
+    /// Whether the settings may now include customers that the last listing did not cover; then another listing is due
+    /// at once. Not persisted.
     pub outdated: bool,
-    /// Why the last attempt failed, if it did.
+    /// Why the last attempt failed; `None` if it succeeded.
     pub failure: Option<FailureReason>,
-    /// Customers that the last complete listing had and that are not known, since `customers.max` leaves no room for them:
-    /// so many at least. Of this process only.
+    /// The number (a lower bound) of customers in the last complete listing that are not stored because of
+    /// `customers.max`. Not persisted.
     pub left_out: u64,
-    /// What the partner's requests fail with at the moment, if they do: known long before an attempt with its
-    /// repetitions has ended. Filled in for those who tell people; nothing is decided by it.
+    /// The reason why the partner's requests fail at the moment, if they do. It is known long before an attempt with
+    /// all its retries has ended. For display only; no decision depends on it.
     pub trouble: Option<FailureReason>,
 }
 
@@ -82,7 +82,7 @@ impl Listing {
 }
 
 impl Inventory {
-    /// An inventory that knows the configured customers and nothing about them.
+    /// An inventory with the configured customers and no values.
     #[must_use]
     pub fn new(
         partner: PartnerName,
@@ -94,14 +94,14 @@ impl Inventory {
         Self { partner, collectors, customers, listing: Listing { wanted: listing_wanted, ..Listing::default() } }
     }
 
-    /// A customer of a page of the service list: it is known from now on, and its subscriptions are these.
+    /// Adds or updates a customer from a page of the service list, with its subscriptions.
     pub fn observe(&mut self, listed: ListedCustomer, now: Timestamp) {
         let known = self.customers.get(&listed.id).map(|customer| customer.subscriptions()).unwrap_or_default();
         let subscriptions = listed.subscriptions.map(|rows| prepare_subscriptions(&known, &[], vec![rows]));
         self.observe_prepared(&listed.id, listed.name, subscriptions, now);
     }
 
-    /// The same, with [`prepare_subscriptions`] done before.
+    /// The same, with the result of [`prepare_subscriptions`].
     pub fn observe_prepared(
         &mut self,
         id: &CustomerId,
@@ -113,14 +113,15 @@ impl Inventory {
         Arc::make_mut(customer).observe(name, subscriptions, now);
     }
 
-    /// A customer is called so; nothing else of it is known anew.
+    /// Sets the customer's name and changes nothing else.
     pub fn rename(&mut self, id: &CustomerId, name: Option<Arc<str>>) {
         if let Some(customer) = self.customers.get_mut(id) {
             Arc::make_mut(customer).rename(name);
         }
     }
 
-    /// The listing was complete and held `seen`: discovered customers that it did not hold have left, and are returned.
+    /// Records a complete listing of the customers `seen`. Removes and returns the discovered customers that are not in
+    /// it.
     pub fn complete_listing(&mut self, seen: &HashSet<CustomerId>, now: Timestamp) -> Vec<Arc<Customer>> {
         self.listing.polled = Some(now);
         self.listing.completed = Some(now);
@@ -139,14 +140,14 @@ impl Inventory {
         gone
     }
 
-    /// The listing failed; what was known stays.
+    /// Records a failed listing; all values stay.
     pub fn fail_listing(&mut self, reason: FailureReason, now: Timestamp) {
         self.listing.polled = Some(now);
         self.listing.failure = Some(reason);
     }
 
-    /// From now on these questions, and no others, are asked about the customer. Answers of others are forgotten.
-    /// Returns the questions that are new and those that were dropped.
+    /// Sets the queries for a customer. Results of other queries are dropped. Returns the queries that are new and
+    /// those that were dropped.
     pub fn plan(&mut self, customer: &CustomerId, questions: &[Question]) -> (Vec<Question>, Vec<Question>) {
         let Some(customer) = self.customers.get_mut(customer) else { return Default::default() };
         if customer.targets.iter().map(|(question, _)| question).eq(questions) {
@@ -155,20 +156,20 @@ impl Inventory {
         Arc::make_mut(customer).plan(questions)
     }
 
-    /// A question was answered. False if the answer is kept for later: it would take away all tenants of a customer, which
-    /// is believed when the next answer says the same.
+    /// Records a successful query. Returns false if the result is not accepted yet: it would remove all tenants of a
+    /// customer, which needs a second result that says the same.
     pub fn succeed(&mut self, customer: &CustomerId, question: Question, answer: Answer, now: Timestamp) -> bool {
         self.known_mut(customer, question).is_none_or(|known| known.succeed(answer, now))
     }
 
-    /// A question failed; what was known stays.
+    /// Records a failed query; all values stay.
     pub fn fail(&mut self, customer: &CustomerId, question: Question, reason: FailureReason, now: Timestamp) {
         if let Some(known) = self.known_mut(customer, question) {
             known.fail(reason, now);
         }
     }
 
-    /// The API says that the customer has no such thing. Returns what that makes of the target.
+    /// Records that the API reports the target as absent. Returns the resulting state.
     pub fn miss(&mut self, customer: &CustomerId, question: Question, now: Timestamp) -> Absence {
         self.known_mut(customer, question).map_or(Absence::Confirmed, |known| known.miss(now))
     }
@@ -179,7 +180,7 @@ impl Inventory {
         self.collectors.schedule(collector).max_age
     }
 
-    /// Targets of a collector by condition; the listing is the one target of `services`.
+    /// The number of targets of a collector by condition; the listing is the one target of `services`.
     #[must_use]
     pub fn targets(&self, collector: Collector, now: Timestamp) -> BTreeMap<Condition, u64> {
         let max_age = self.max_age(collector);
@@ -205,13 +206,13 @@ impl Inventory {
     }
 }
 
-/// Whether something seen then is, now, no longer served: a value's last moment is before `seen + max_age`.
+/// Whether a value received at that time is no longer served: it is served until just before `seen + max_age`.
 #[must_use]
 pub fn is_older(seen: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     expiry(seen, max_age) <= now
 }
 
-/// When something seen then stops being served.
+/// When a value received at that time stops being served.
 #[must_use]
 pub fn expiry(seen: Timestamp, max_age: Duration) -> Timestamp {
     seen.saturating_add(max_age).unwrap_or(Timestamp::MAX)

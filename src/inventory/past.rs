@@ -1,5 +1,5 @@
-//! What was known before, under an earlier configuration or by an earlier process, taken over by an inventory that is
-//! made from the present configuration.
+//! Snapshots: state from an earlier configuration or process, restored into an inventory that is built from the current
+//! configuration.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Customer, Inventory, Listing};
 use crate::domain::{CustomerId, Moment};
 
-/// Everything about a partner that is worth keeping when its settings change or the process ends.
+/// The part of a partner's state that is kept when its settings change or the process ends.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// How the listing stood.
+    /// The state of the listing.
     pub listing: Listing,
-    /// In the order of their ids.
+    /// Sorted by id.
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
 }
 
@@ -25,12 +25,12 @@ impl From<Inventory> for Past {
 }
 
 impl Inventory {
-    /// Takes over what was known, as far as the present configuration still wants it: customers of `customers.list`
-    /// keep the name and the labels that the configuration gives them now, others come along if `keeps` says so, of
-    /// an id and a name that may be empty. What a customer is not asked any more is dropped by the next
-    /// [`Inventory::plan`]. A customer of `customers.list` who was not known makes the listing outdated.
+    /// Restores the state as far as the current configuration still includes it. Customers of `customers.list` take
+    /// their name and labels from the configuration; other customers are kept if `keeps` accepts their id and name (the
+    /// name may be empty). Queries that are no longer planned are dropped by the next [`Inventory::plan`]. A customer
+    /// of `customers.list` without stored state marks the listing as outdated.
     ///
-    /// A time after `now` comes from a clock that was wrong and counts as `now`, so that nothing waits for years.
+    /// A time after `now` comes from a wrong clock and counts as `now`, so that no target waits for years.
     pub fn adopt(&mut self, past: Past, keeps: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
         let wanted = self.listing.wanted;
         if wanted {
@@ -45,20 +45,20 @@ impl Inventory {
                 return None;
             }
             keeps(&id, &known.name).then(|| {
-                // Others may have it too: copies of all of them would be half as much again.
+                // The customer may be shared; copying every customer would take half as much memory again.
                 if !known.is_discovered(wanted, now) {
                     Arc::make_mut(&mut known).be_discovered(wanted, now);
                 }
                 (id, known)
             })
         });
-        // A map that is made at once has full nodes.
+        // A map that is built in one step has full nodes.
         let mut others: BTreeMap<_, _> = others.collect();
         self.customers.append(&mut others);
     }
 
-    /// Moves every time at which something was seen or polled, by what the wall clock was corrected by, for those who are
-    /// told of them. What the API says of the future (expirations) stays.
+    /// Shifts every observation and poll time by the correction of the wall clock, for readers outside of this process.
+    /// Future dates from the API (expirations) do not change.
     pub fn shift(&mut self, by: SignedDuration) {
         if by.is_zero() {
             return;
@@ -72,7 +72,7 @@ impl Inventory {
 }
 
 impl Customer {
-    /// Whether there is nothing to let go of.
+    /// Whether there is nothing to drop.
     fn is_discovered(&self, listed: bool, now: Timestamp) -> bool {
         let seen = self.services.iter().map(|services| services.seen);
         let times = self.targets.iter().flat_map(|(_, known)| {
@@ -86,7 +86,7 @@ impl Customer {
             && seen.chain(times).all(|at| at <= now)
     }
 
-    /// Lets go of what an earlier configuration said of it.
+    /// Drops the settings of an earlier configuration.
     fn be_discovered(&mut self, listed: bool, now: Timestamp) {
         if self.named_by_configuration {
             (self.name, self.named_by_configuration) = ("".into(), false);
@@ -100,7 +100,7 @@ impl Customer {
         if !self.named_by_configuration && !known.named_by_configuration {
             self.name = known.name.clone();
         }
-        // Without a listing nobody would ever renew it.
+        // Without a listing it would never be updated.
         self.services = known.services.clone().filter(|_| listed);
         self.targets.clone_from(&known.targets);
         self.map_times(|at| at.min(now));

@@ -1,4 +1,4 @@
-//! The handle on an inventory that pollers write to and everybody else reads.
+//! A shared handle to an inventory that pollers write to and all others read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::Inventory;
 
-/// Cheap to clone; all clones see the same inventory.
+/// Cheap to clone; all clones refer to the same inventory.
 #[derive(Clone, Debug)]
 pub struct Shared {
     inventory: Arc<Mutex<Inventory>>,
@@ -14,25 +14,25 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Shares an inventory; every change of it is told on `changed`.
+    /// Wraps an inventory; every change is signalled on `changed`.
     #[must_use]
     pub fn new(inventory: Inventory, changed: watch::Sender<()>) -> Self {
         Self { inventory: Arc::new(Mutex::new(inventory)), changed }
     }
 
-    /// Changes the inventory and tells.
+    /// Changes the inventory and signals the change.
     pub fn update<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
         let result = change(&mut self.inventory.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.send_replace(());
         result
     }
 
-    /// Reads the inventory; for a glance, since it holds up the poller.
+    /// Reads the inventory. Keep it short: the lock blocks the poller.
     pub fn read<T>(&self, glance: impl FnOnce(&Inventory) -> T) -> T {
         glance(&self.inventory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A copy that shares the customers; costs a pointer a customer.
+    /// A copy that shares the customers; it costs one pointer per customer.
     #[must_use]
     pub fn snapshot(&self) -> Inventory {
         self.read(Inventory::clone)

@@ -1,8 +1,9 @@
-//! Ids for the rows of a service list, which has none of its own.
+//! Assigns stable ids to the rows of a service list; the API has none.
 //!
-//! An id is a hash of what identifies the row. Rows that are equal in all of that are told apart by `-2`, `-3`, ...; a
-//! row keeps its suffix while it is present, however the answer is ordered: it is matched with what was known before as
-//! a whole, then by expiration date and seats, by date, by seats. What remains takes the suffixes that remain.
+//! An id is a hash of the fields that identify the row. Rows with equal fields are distinguished by the suffixes `-2`,
+//! `-3`, and so on. A row keeps its suffix while it is present, whatever the order of the response: it is matched with
+//! the earlier rows first as a whole, then by expiration date and seats, by date, by seats. The remaining rows take the
+//! remaining suffixes.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -10,26 +11,26 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::kinds;
+use super::interner;
 use crate::domain::{MAX_ROWS, Subscription, SubscriptionKind};
 
-/// The label `subscription_id`, as [`fmt::Display`] has it. Ids order as these texts do.
+/// The label `subscription_id`, as [`fmt::Display`] writes it. Ids sort in the order of these strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SubscriptionId {
-    /// The first 48 bits of the hash of what the row is about.
+    /// The first 48 bits of the hash of the identifying fields.
     hash: [u8; 6],
-    /// What tells it from others of its kind; 1 if it has none.
+    /// The suffix that distinguishes equal rows; 1 means no suffix.
     suffix: u16,
 }
 
 impl SubscriptionId {
-    /// The id that a row of this kind has with a suffix, 1 being none.
+    /// The id of a row with these identifying fields and this suffix; 1 means no suffix.
     pub(super) fn of(kind: &SubscriptionKind, suffix: u16) -> Self {
         let [hash @ .., _, _] = hash(kind).to_be_bytes();
         Self { hash, suffix }
     }
 
-    /// What tells it from others of its kind; 1 if it has none.
+    /// The suffix that distinguishes equal rows; 1 means no suffix.
     pub(super) const fn suffix(self) -> u16 {
         self.suffix
     }
@@ -37,7 +38,7 @@ impl SubscriptionId {
 
 impl Ord for SubscriptionId {
     fn cmp(&self, other: &Self) -> Ordering {
-        // "10" is before "2": as numbers of five digits, filled up from the right, and the shorter one first.
+        // "10" sorts before "2": compare as five-digit numbers padded on the right, then the shorter string first.
         let as_text = |suffix: u16| {
             let suffix = u32::from(suffix);
             let digits = suffix.max(1).ilog10();
@@ -62,7 +63,7 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// A row of the service list with the id that it has been given.
+/// A row of the service list with its assigned id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownSubscription {
     /// Distinct within the customer.
@@ -91,13 +92,13 @@ pub fn prepare(
         return Arc::clone(known);
     }
     for row in &mut assigned {
-        row.subscription.kind = kinds::shared(std::mem::take(&mut row.subscription.kind));
+        row.subscription.kind = interner::intern(std::mem::take(&mut row.subscription.kind));
     }
     assigned.into()
 }
 
-/// Gives every row its id, matched with the rows known before. The result is ordered by id, and has no more than
-/// [`MAX_ROWS`] rows. Takes time in proportion to the rows, but for sorting them.
+/// Gives every row its id, matched with the known rows. The result is sorted by id and has at most [`MAX_ROWS`] rows.
+/// Linear in the number of rows, except for sorting.
 pub(super) fn assign(known: &[KnownSubscription], mut rows: Vec<Subscription>) -> Vec<KnownSubscription> {
     rows.truncate(MAX_ROWS);
     let mut groups: HashMap<[u8; 6], (Vec<&KnownSubscription>, Vec<Subscription>)> = HashMap::new();
@@ -115,14 +116,14 @@ pub(super) fn assign(known: &[KnownSubscription], mut rows: Vec<Subscription>) -
     assigned
 }
 
-/// The rows of one hash: of one kind, unless somebody looked for kinds that share a hash.
+/// The rows with one hash. They have equal identifying fields unless someone constructed a hash collision.
 fn assign_group(
     hash: [u8; 6],
     mut before: Vec<&KnownSubscription>,
     mut rows: Vec<Subscription>,
 ) -> Vec<KnownSubscription> {
     before.sort_unstable_by_key(|known| known.id.suffix);
-    // Whatever order the answer had, the first assignment is the same.
+    // The first assignment must not depend on the order of the response.
     rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| (&a.retention, &a.kind).cmp(&(&b.retention, &b.kind))));
 
     let mut assigned = Vec::with_capacity(rows.len());
@@ -141,8 +142,8 @@ fn assign_group(
     assigned
 }
 
-/// Gives rows the ids of rows known before that have the same key: the first of either, then the second, and so on. Both
-/// lose what was matched.
+/// Gives rows the ids of known rows with the same key: the first of each, then the second, and so on. Removes the
+/// matched rows from both lists.
 fn match_rows<K: Eq + Hash>(
     before: &mut Vec<&KnownSubscription>,
     rows: &mut Vec<Subscription>,
@@ -187,7 +188,8 @@ fn merge(parts: impl IntoIterator<Item = Vec<Subscription>>) -> Vec<Subscription
     merged.into_values().flatten().collect()
 }
 
-/// Dates first, then everything that tells two rows apart. The bits of a number that is not negative order as it does.
+/// Sorts by dates first, then by all other fields. The bits of a non-negative number sort in the same order as the
+/// number.
 fn order(row: &Subscription) -> impl Ord + use<> {
     let quantities = [
         row.seats_purchased,
@@ -202,8 +204,8 @@ fn order(row: &Subscription) -> impl Ord + use<> {
     (row.expires, row.contract_ends, quantities.map(|quantity| quantity.map(|q| q.get().to_bits())), row.seats_change)
 }
 
-/// FNV-1a over the texts, each closed by a byte that no UTF-8 text holds. It must never change: dashboards and alert
-/// silences hold these ids.
+/// FNV-1a over the fields, each terminated by a byte that is invalid in UTF-8. It must never change: dashboards and
+/// alert silences contain these ids.
 fn hash(kind: &SubscriptionKind) -> u64 {
     let SubscriptionKind { service, model, source, payment_type, storage, name, package } = kind;
     let texts = [service, model, source, payment_type, storage, name, package];

@@ -53,7 +53,7 @@ fn known(inventory: &Inventory) -> &Known {
     &inventory.customers[&"a".into()].targets[0].1
 }
 
-/// One customer `a` with one question.
+/// One customer `a` with one query.
 fn planned() -> Inventory {
     let mut inventory = inventory();
     inventory.observe(listed("a", Some("A")), at(0));
@@ -303,7 +303,7 @@ fn an_empty_list_of_tenants_takes_them_away_only_the_second_time() {
     assert_eq!(succeed(&[], 6), (true, kept(&[], 6), Condition::Fresh));
 }
 
-/// 40,000 rows that nothing tells apart, twice; it was cubic once.
+/// 40,000 identical rows, twice; this once took cubic time.
 #[test]
 fn a_customer_has_no_more_than_so_many_rows() {
     let first = assign(&[], vec![row("Opus", 5, 1); 4 * MAX_ROWS]);
@@ -311,7 +311,7 @@ fn a_customer_has_no_more_than_so_many_rows() {
     assert_eq!(first.iter().map(|known| known.id).collect::<HashSet<_>>().len(), MAX_ROWS);
     assert!(first.is_sorted_by(|a, b| a.id.to_string() < b.id.to_string()), "as the texts");
     assert_eq!(assign(&first, vec![row("Opus", 5, 1); 4 * MAX_ROWS]), first);
-    // None is as it was.
+    // No row is unchanged.
     let renewed = assign(&first, vec![row("Opus", 6, 2); MAX_ROWS]);
     assert_eq!(
         renewed.iter().map(|known| known.id).collect::<Vec<_>>(),
@@ -345,7 +345,7 @@ fn rows_of_one_customer_are_merged() {
     assert_eq!(merged(&first, vec![row("Opus", 8, 1)]), changed, "the later one");
 }
 
-/// The id of a known row, so that it can never change unnoticed.
+/// The id of a known row. It must never change without notice.
 #[test]
 fn ids_are_stable_for_ever() {
     assert_eq!(assign(&[], vec![row("Opus", 5, 100)])[0].id.to_string(), "13476eca0b08");

@@ -1,32 +1,32 @@
-//! When a target that was polled is due again. Pure; chance is an argument.
+//! Computes the next due time of a polled target. Pure; randomness is an argument.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The pause after a first failure; it doubles with every further one.
+/// The delay after a first failure; it doubles with every further failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(15);
-/// How much of an interval chance may add, so that targets that started together drift apart. It takes nothing: in no
-/// span of time is a target asked more often than its interval says, wherever that span begins.
+/// The largest jitter, as a share of the interval. It makes targets that started together drift apart. Jitter is only
+/// added, never subtracted: a target is never polled more often than its interval allows.
 const JITTER: f64 = 0.05;
-/// Between two polls of what the customer does not have.
+/// Interval between two polls of a target that is absent.
 pub(super) const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
 
-/// What came of a poll, as far as its next one is concerned.
+/// The outcome of a poll, as input for the next due time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PollOutcome {
-    /// An answer.
+    /// A result.
     Answered,
-    /// There is no such thing, and never was.
+    /// Absent, and there never was a value.
     Absent,
-    /// "There is no such thing", of what has had values; after so many misses and failures in a row before. What is gone
-    /// for good costs a few more questions; what an outage denies to everybody is back soon after it.
+    /// Absent, but it had values; with the number of absent results and failures in a row before. A target that is gone
+    /// for good costs a few more requests, and a target that an outage reported as absent recovers soon.
     Missed(u32),
-    /// It failed, after this many failures in a row before.
+    /// Failed, after this many failures in a row.
     Failed(u32),
 }
 
-/// When to poll again what was polled at `now`. `chance` is uniform in [0, 1).
+/// The next due time of a target polled at `now`. `chance` is uniform in [0, 1).
 #[must_use]
 pub(super) fn next_due(now: Timestamp, outcome: PollOutcome, interval: Duration, chance: f64) -> Timestamp {
     let pause = match outcome {
@@ -38,7 +38,7 @@ pub(super) fn next_due(now: Timestamp, outcome: PollOutcome, interval: Duration,
         }
         PollOutcome::Failed(before) => {
             let ceiling = FIRST_BACKOFF.saturating_mul(1 << before.min(20)).min(interval);
-            // Equal jitter: never at once, never longer than the ceiling.
+            // Equal jitter: never zero, never above the ceiling.
             ceiling.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
         }
     };

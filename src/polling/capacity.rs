@@ -1,5 +1,5 @@
-//! What a partner's targets cost and whether the budget bears it: [`Cost`] and [`Overload`], kept up to date by the poller.
-//! However many targets there are, a step costs the same; only [`Capacity::restore`] walks all of them.
+//! Tracks the cost of a partner's targets and whether the budget is sufficient: [`Cost`] and [`Overload`], updated by
+//! the poller. Each update takes constant time; only [`Capacity::restore`] iterates over all targets.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,14 @@ pub(super) struct Capacity {
     pub(super) cost: Cost,
     collectors: Arc<CollectorSettings>,
     overload: Overload,
-    /// Everybody is known, so that the cost is the whole of it and not that of those who are known so far.
+    /// Whether all customers are known, so that the cost is complete.
     complete: bool,
     counters: PollCounters,
     partner: String,
 }
 
 impl Capacity {
-    /// Without any target.
+    /// Starts without targets.
     pub(super) fn new(settings: &PartnerSettings, collectors: Arc<CollectorSettings>, counters: PollCounters) -> Self {
         Self {
             cost: Cost::default(),
@@ -37,7 +37,7 @@ impl Capacity {
         }
     }
 
-    /// Takes over what was known before this poller: the listing is as large as it was.
+    /// Restores the state before this poller; the listing counts with its previous size.
     pub(super) fn restore(&mut self, inventory: &Inventory, filter: &CustomerFilter) {
         inventory.customers.values().for_each(|customer| self.cost.add_all(customer));
         let customers = inventory.customers.len();
@@ -49,18 +49,18 @@ impl Capacity {
         self.complete = !inventory.listing.wanted || inventory.listing.completed.is_some();
     }
 
-    /// A listing was complete, and takes so many requests.
+    /// Records a complete listing and its number of requests.
     pub(super) fn listed(&mut self, pages: u64) {
         self.cost.list(pages);
         self.complete = true;
     }
 
-    /// A poll of one target took so long.
+    /// Records the duration of a poll of one target.
     pub(super) fn took(&mut self, time: Duration) {
         self.overload.took(time);
     }
 
-    /// Changes what is known of a target, and what it costs with it.
+    /// Changes the inventory and updates the cost.
     pub(super) fn change<T>(
         &mut self,
         shared: &Shared,
@@ -80,12 +80,12 @@ impl Capacity {
         })
     }
 
-    /// Between two polls of the target.
+    /// The interval between two polls of the target.
     pub(super) fn interval(&self, target: &Target) -> Duration {
         self.collectors.schedule(target.collector()).interval
     }
 
-    /// Counts what the plan needs. Logs once if the budget does not keep up with it, and once when it does again.
+    /// Sets the metrics of the plan. Logs once when the budget becomes too small, and once when it is sufficient again.
     pub(super) fn evaluate(&mut self, lag: SignedDuration) {
         let per_hour = self.cost.requests_per_hour(&self.collectors);
         self.counters.planned(&per_hour);
@@ -107,7 +107,7 @@ impl Capacity {
                      lengthen collectors.*.interval"
                 );
             }
-            Some(Transition::Ends) => info!(partner, "the budget keeps the intervals again"),
+            Some(Transition::Ends) => info!(partner, "the budget is sufficient again"),
             None => {}
         }
     }

@@ -1,8 +1,8 @@
-//! How many requests the present plan needs: the least that keeps the intervals. Pure.
+//! Computes the minimum number of requests that the configured intervals need. Pure.
 //!
-//! A target costs the requests of one poll (pages, for endpoint 3) over its collector's interval, one that is absent a
-//! request a day, the service list its pages. Retries and tokens come on top. Kept up to date with every change of a
-//! target, so that nobody walks the inventory for it.
+//! A target costs the requests of one poll (for endpoint 3: its pages) per interval of its collector. An absent target
+//! costs one request per day, and the service list costs its pages. Retries and token requests are not included. The
+//! cost is updated with every change of a target, so that nothing has to iterate over the inventory.
 
 use std::time::Duration;
 
@@ -11,56 +11,56 @@ use crate::config::CollectorSettings;
 use crate::domain::{Answer, Collector, Question};
 use crate::inventory::{Absence, Customer, Known};
 
-/// Rows that a page holds, of the service list and of endpoint 3.
+/// Rows per page, of the service list and of endpoint 3.
 const PAGE: u64 = 100;
 
-/// What a partner's targets cost.
+/// The cost of a partner's targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Requests for one full pass over the targets that are not absent, in the order of [`Collector::ALL`].
+    /// Requests for one pass over the targets that are not absent, in the order of [`Collector::ALL`].
     requests: [u64; 5],
-    /// Targets that are not absent.
+    /// The number of targets that are not absent.
     present: [u64; 5],
-    /// Targets that are absent.
+    /// The number of absent targets.
     absent: [u64; 5],
 }
 
 impl Cost {
-    /// Counts a target in, as it is.
+    /// Adds a target in its current state.
     pub fn add(&mut self, question: Question, known: &Known) {
         self.change(question, known, u64::saturating_add);
     }
 
-    /// Counts a target out, as it was when it was counted in.
+    /// Subtracts a target, in the state in which it was added.
     pub fn remove(&mut self, question: Question, known: &Known) {
         self.change(question, known, u64::saturating_sub);
     }
 
-    /// Counts all targets of a customer in.
+    /// Adds all targets of a customer.
     pub fn add_all(&mut self, customer: &Customer) {
         customer.targets.iter().for_each(|(question, known)| self.add(*question, known));
     }
 
-    /// Counts all targets of a customer out.
+    /// Subtracts all targets of a customer.
     pub fn remove_all(&mut self, customer: &Customer) {
         customer.targets.iter().for_each(|(question, known)| self.remove(*question, known));
     }
 
-    /// The service list takes so many requests.
+    /// Sets the number of requests of the service list.
     pub fn list(&mut self, pages: u64) {
         if let Some(requests) = self.requests.get_mut(index(Collector::Services)) {
             *requests = pages;
         }
     }
 
-    /// The targets of a collector, absent ones included.
+    /// The number of targets of a collector, absent ones included.
     #[must_use]
     pub fn targets(&self, collector: Collector) -> u64 {
         let of = |counts: &[u64; 5]| counts.get(index(collector)).copied().unwrap_or(0);
         of(&self.present) + of(&self.absent)
     }
 
-    /// Requests an hour of every collector that is enabled, and of the listing if there is one.
+    /// Requests per hour of every enabled collector, and of the listing if there is one.
     #[must_use]
     pub fn requests_per_hour(&self, collectors: &CollectorSettings) -> Vec<(Collector, f64)> {
         let costs = Collector::ALL.into_iter().zip(self.requests.iter().zip(&self.absent));
@@ -90,14 +90,14 @@ impl Cost {
     }
 }
 
-/// Requests that a listing takes: for everybody, which brings so many customers and ends at a page that is not full (`None`
-/// if that is not asked), and for so many by their ids.
+/// Requests of a listing: for all customers, of which there are this many and which ends at a page that is not full
+/// (`None` if not all are requested), plus those requested by id.
 #[must_use]
 pub fn listing_pages(everybody: Option<usize>, by_id: usize) -> u64 {
     everybody.map_or(0, pages) + (by_id as u64).div_ceil(PAGE)
 }
 
-/// Requests of one poll of a target, by what came the last time.
+/// Requests of one poll of a target, estimated from its last result.
 fn requests(known: &Known) -> u64 {
     match &known.answer {
         Some((_, Answer::TenantSeats(tenants))) => pages(tenants.len()),
@@ -113,7 +113,7 @@ fn index(collector: Collector) -> usize {
     Collector::ALL.iter().position(|&other| other == collector).unwrap_or_default()
 }
 
-/// How often an hour.
+/// Polls per hour.
 pub(super) fn hourly(interval: Duration) -> f64 {
     3600.0 / interval.as_secs_f64()
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens to the targets, the running count is that of a fresh walk.
+        /// After any changes of targets, the running total equals a fresh computation.
         #[test]
         fn nothing_has_to_be_counted_anew(steps in prop::collection::vec((0..8_u8, 0..4_u8, 0..300_u32), 0..100)) {
             let questions: Vec<_> = TenantType::NAMED.into_iter().map(Question::TenantSeats).collect();

@@ -1,4 +1,4 @@
-//! What the poller counts about itself.
+//! Metrics of the poller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,10 +10,10 @@ use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry};
 use crate::catalog;
 use crate::domain::{Collector, FailureReason, PartnerName};
 
-/// Nothing is waiting.
+/// The value while no target is waiting.
 const NOTHING_DUE: i64 = i64::MAX;
 
-/// Counters of one partner, in a registry of their own: they go when the partner goes. Clones count together.
+/// Metrics of one partner, in their own registry, so that they disappear with the partner. Clones share the values.
 #[derive(Clone, Debug)]
 pub struct PollCounters {
     registry: Registry,
@@ -22,13 +22,13 @@ pub struct PollCounters {
     planned: GaugeVec,
     lag: Gauge,
     up: Gauge,
-    /// When the head of the queue is or was due, milliseconds of Unix time.
+    /// The earliest due time in the queue, in milliseconds of Unix time.
     head_due: Arc<AtomicI64>,
     partner: PartnerName,
 }
 
 impl PollCounters {
-    /// Every combination of labels exists from the start.
+    /// Creates every label combination at the start.
     pub fn new(partner: &PartnerName, enabled: impl IntoIterator<Item = Collector>) -> prometheus::Result<Self> {
         let counters = Self {
             registry: Registry::new(),
@@ -60,7 +60,7 @@ impl PollCounters {
         Ok(counters)
     }
 
-    /// The families as they are at `now`. `is_up` is whether requests succeed.
+    /// Gathers the families as of `now`. `is_up`: whether requests succeed.
     #[must_use]
     pub fn gather(&self, now: Timestamp, is_up: bool) -> Vec<MetricFamily> {
         self.up.set(f64::from(u8::from(is_up)));
@@ -78,7 +78,7 @@ impl PollCounters {
         }
     }
 
-    /// What the plan needs, requests an hour.
+    /// Sets the number of requests per hour that the plan needs.
     pub(super) fn planned(&self, per_hour: &[(Collector, f64)]) {
         for (collector, requests) in per_hour {
             self.planned.with_label_values(&[self.partner.as_str(), collector.as_str()]).set(requests / 3600.0);

@@ -1,20 +1,21 @@
-//! Endpoints 1 and 2 are older than the rest: an environment may have neither, and then answers 404 to all who ask.
+//! Detects endpoints that do not exist: an environment may lack endpoints 1 and 2 and then answers every query with
+//! 404.
 //!
-//! That is one absence, found out once and tried again daily, instead of one for every customer. Pure.
+//! It then counts as one absence, detected once and checked daily, instead of one absence per customer. Pure.
 
 use jiff::Timestamp;
 
 use super::backoff::ABSENCE_INTERVAL;
 
-/// 404s for half of the targets, and no answer ever, mean that the endpoint is not there: fewer could be customers who
-/// all happen to lack what they were asked for. So many 404s at least, and at most, however many targets there are.
+/// An endpoint counts as missing if it answered 404 for half of the targets and never anything else; fewer could be
+/// customers that do not have what was queried. These are the lower and upper bounds of that number.
 const MIN_404S: std::ops::RangeInclusive<u64> = 3..=50;
 
-/// What is known about the existence of an endpoint of one partner.
+/// Whether an endpoint exists for one partner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct EndpointProbe {
     state: State,
-    /// It was missing before, and nobody was told otherwise since.
+    /// Whether the endpoint was missing before and other targets were not notified since.
     suppressed: bool,
 }
 
@@ -22,9 +23,9 @@ pub(super) struct EndpointProbe {
 enum State {
     /// It has answered; a 404 is about the customer.
     Present,
-    /// It has answered nothing but this many 404s.
+    /// It has answered only 404s, this many.
     Unknown(u64),
-    /// It is not there; not worth asking before this time.
+    /// It does not exist; suppress queries until this time.
     Missing(Timestamp),
 }
 
@@ -35,7 +36,7 @@ impl Default for State {
 }
 
 impl EndpointProbe {
-    /// Whether to ask now. After a day the evidence is gathered anew.
+    /// Whether to query now. After a day the 404s are counted anew.
     pub(super) fn is_worth_asking(&mut self, now: Timestamp) -> bool {
         if let State::Missing(until) = self.state {
             if now < until {
@@ -46,7 +47,7 @@ impl EndpointProbe {
         true
     }
 
-    /// It answered 404 to one of so many targets. Returns whether that completes the evidence.
+    /// Records a 404 for one of this many targets. Returns whether the endpoint now counts as missing.
     pub(super) fn miss(&mut self, targets: u64, now: Timestamp) -> bool {
         let State::Unknown(before) = self.state else { return false };
         let misses = before + 1;
@@ -59,7 +60,7 @@ impl EndpointProbe {
         true
     }
 
-    /// It answered. Returns whether others were told that it was missing, so that they are asked at once.
+    /// Records an answer. Returns whether targets were suppressed, so that they become due at once.
     pub(super) fn answer(&mut self) -> bool {
         std::mem::replace(self, Self { state: State::Present, suppressed: false }).suppressed
     }

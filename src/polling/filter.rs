@@ -1,4 +1,4 @@
-//! Which of the customers that a listing names are polled.
+//! Customer filter: decides which listed customers are polled.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ pub struct CustomerFilter {
 }
 
 impl CustomerFilter {
-    /// The filter that the settings describe.
+    /// Builds the filter from the settings.
     #[must_use]
     pub fn new(settings: &CustomerSettings) -> Self {
         let globs = |texts: &[String]| texts.iter().map(|text| WildMatch::new_case_insensitive(text)).collect();
@@ -29,14 +29,14 @@ impl CustomerFilter {
         }
     }
 
-    /// Whether the customer is polled. One of `list` always is: an entry of its own is more than a pattern.
+    /// Whether the customer is polled. A customer of `list` always is: its own entry wins over a pattern.
     #[must_use]
     pub fn matches(&self, id: &CustomerId, name: Option<&str>) -> bool {
         let fits = |glob: &WildMatch| glob.matches(id.as_str()) || name.is_some_and(|name| glob.matches(name));
         self.list.contains(id) || self.discover && self.include.iter().any(fits) && !self.exclude.iter().any(fits)
     }
 
-    /// Whether the customer is one of `list`.
+    /// Whether the customer is in `list`.
     #[must_use]
     pub fn lists(&self, id: &CustomerId) -> bool {
         self.list.contains(id)
@@ -47,7 +47,7 @@ impl CustomerFilter {
         self.list.iter()
     }
 
-    /// Whether the listing is asked for everybody, or for those of `list` only.
+    /// Whether the listing requests all customers, or only those of `list`.
     #[must_use]
     pub fn discovers(&self) -> bool {
         self.discover

@@ -1,4 +1,5 @@
-//! One poll of the service list: every page, and another look at those who are missing, until it finds nobody.
+//! One poll of the service list: all pages, repeated for customers that are missing until a repetition finds no new
+//! ones.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,39 +13,39 @@ use crate::domain::{CustomerId, FailureReason, ListedCustomer};
 use crate::elements::{Client, Failure, Listing, Permit};
 use crate::inventory::Shared;
 
-/// Ids in one request, and rows that are handed over at once.
+/// Maximum ids per request, and rows per batch.
 const BATCH: usize = 100;
-/// Refusals before any answer: then it is not one of the customers that is refused. A list, a half of it, a quarter, down
-/// to single customers, and some more.
+/// If this many requests are refused before any is answered, the refusal is not about single customers. Enough for a
+/// list, its half, its quarter and so on down to single customers, and some more.
 const MAX_REFUSALS: u64 = 15;
 
-/// Who is there.
+/// The result of a complete listing.
 #[derive(Debug)]
 pub(super) struct ListingResult {
-    /// Whoever is not among them is gone, except those whom only the configuration lists.
+    /// Customers that are not among these have left, except those that only the configuration lists.
     pub(super) seen: HashSet<CustomerId>,
-    /// The API refused to speak of these: who is among them twice in a row is not there.
+    /// Customers that the API refused. One that is refused twice in a row counts as not listed.
     pub(super) unconfirmed: HashSet<CustomerId>,
     /// The listing was so long that it was given up; so many rows at least were not read.
     pub(super) unread: Option<u64>,
-    /// The least requests that such a listing takes.
+    /// The minimum number of requests of such a listing.
     pub(super) pages: u64,
 }
 
-/// What a listing needs of the poller.
+/// The inputs of a listing.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) filter: Arc<CustomerFilter>,
     pub(super) collectors: Arc<CollectorSettings>,
     pub(super) inventory: Shared,
-    /// Of the last listing.
+    /// From the last listing.
     pub(super) unconfirmed: Arc<HashSet<CustomerId>>,
     /// `customers.max`
     pub(super) max_customers: u32,
 }
 
-/// Lists the customers, handing over those of each page that pass the filter as it comes, so that the first customers are
-/// polled before the last page is in. A failure says nothing about who is not there.
+/// Lists the customers. Sends the customers of each page that pass the filter as it arrives, so that the first
+/// customers are polled before the last page arrives. A failed listing gives no information about missing customers.
 pub(super) async fn list(
     client: Client,
     context: Context,
@@ -66,9 +67,9 @@ pub(super) async fn list(
     if pass.unread.is_some() {
         return Ok(pass.result(HashSet::new(), listing_pages(Some(everybody), 0)).await);
     }
-    // Customers come and go between two pages, so one that is missing may have slipped from a page to an earlier one.
-    // An answer may also be cut short without saying so: gone are those who are still missing when an answer names nobody
-    // new.
+    // Customers join and leave between two pages, so a missing customer may have moved to an earlier page. A response
+    // may also be truncated without an error. A customer has left only if it is still missing when a repetition finds
+    // no new customers.
     let known = pass.context.inventory.snapshot().customers;
     let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_keys().collect(), false);
     let mut kept = HashSet::new();
@@ -76,7 +77,7 @@ pub(super) async fn list(
         let before = missing.len();
         missing.retain(|id| !pass.named.contains(id));
         if missing.is_empty() || (looked && missing.len() == before) {
-            // Rows without an id may be theirs.
+            // The rows without an id may belong to the missing customers.
             if looked && pass.ambiguous {
                 kept.extend(missing.iter().cloned());
             }
@@ -87,8 +88,8 @@ pub(super) async fn list(
         let admission = client.acquire().await;
         match pass.read(client.listing(Some(&missing)), admission).await {
             Ok(()) => {}
-            // That is how an API may say that it knows none of them, or that it answers nobody at the moment. Rows without
-            // an id, or several of one, may have taken their places.
+            // The API may answer like this when it knows none of them, or during an outage. Rows without an id, or
+            // several rows of one id, may have replaced them.
             Err(failure) if is_refusal(&failure) && !ambiguous => {
                 let pages = listing_pages(Some(everybody), missing.len());
                 let refused: HashSet<_> = missing.into_iter().filter(|id| !filter.lists(id)).collect();
@@ -101,7 +102,7 @@ pub(super) async fn list(
                 kept.extend(missing.iter().cloned());
                 break;
             }
-            // Who is only listed by the configuration does not leave, and is no reason to doubt the others.
+            // Customers that only the configuration lists do not leave, and do not make the others doubtful.
             Err(_) if missing.iter().all(|id| filter.lists(id)) => break,
             Err(failure) => return Err(failure),
         }
@@ -116,20 +117,20 @@ struct ListingPass {
     context: Context,
     pages: mpsc::Sender<Vec<Prepared>>,
     named: NamedCustomers,
-    /// Of the last answer: there were fewer ids than rows.
+    /// In the last response: there were fewer ids than rows.
     ambiguous: bool,
     unread: Option<u64>,
 }
 
-/// That is how an API may speak of customers whom it does not know, or does not let the app see.
+/// The API may refuse customers that it does not know or that the app must not see in this way.
 fn is_refusal(failure: &Failure) -> bool {
     matches!(failure.reason, FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound)
 }
 
 impl ListingPass {
-    /// Those of the configuration, and nobody else. One whom the API refuses to speak of must not cost the others their
-    /// answer: what is refused is asked for again by halves, and from the next time on apart from the others. Returns
-    /// who is refused.
+    /// Requests only the customers of the configuration. A refused customer must not affect the others: a refused
+    /// request is split into halves, and from the next listing on the refused customers are requested separately.
+    /// Returns the refused customers.
     async fn read_listed(
         &mut self,
         client: &Client,
@@ -172,7 +173,7 @@ impl ListingPass {
     async fn read(&mut self, mut listing: Listing, admission: Permit) -> Result<(), Failure> {
         let mut admission = Some(admission);
         while let Some(mut page) = listing.next_page(admission.take()).await? {
-            // An answer may hold more than a page: none of it holds up others for long.
+            // A response may be larger than a page: process it in batches, so that no batch blocks others for long.
             while !page.is_empty() {
                 let rest = page.split_off(page.len().min(BATCH));
                 self.hand_over(std::mem::replace(&mut page, rest)).await;
@@ -183,7 +184,7 @@ impl ListingPass {
         Ok(())
     }
 
-    /// Prepares rows where that holds up nobody, and sends them to the poller.
+    /// Prepares rows on a blocking thread, and sends them to the poller.
     async fn hand_over(&mut self, rows: Vec<ListedCustomer>) {
         let rows = self.context.inventory.read(|inventory| {
             let before = |row: ListedCustomer| {
@@ -206,14 +207,14 @@ impl ListingPass {
                 prepared
             }
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime ends.
+            // The runtime is shutting down.
             Err(_) => return,
         };
-        // The poller is gone only when the daemon ends, and then nobody asks for the result.
+        // The poller is gone only at shutdown, when the result is not needed.
         let _ = self.pages.send(prepared).await;
     }
 
-    /// At the end.
+    /// Returns the result at the end.
     async fn result(self, unconfirmed: HashSet<CustomerId>, pages: u64) -> ListingResult {
         let Self { context, named, unread, .. } = self;
         let _ = self.pages.send(named.held_back(&context.collectors)).await;

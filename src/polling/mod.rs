@@ -1,7 +1,8 @@
-//! Decides what is polled when, and records what came of it in the inventory.
+//! The scheduler: decides when each target is polled, and records the results in the inventory.
 //!
-//! [`Poller`] is the only async loop, one for each partner. The rest is pure: [`PollQueue`], [`plan`], `cost`, `backoff`,
-//! `overload`, `filter`, `witness` and `endpoint_probe`; `capacity` keeps cost and overload up to date for the poller.
+//! [`Poller`] is the only async loop, one per partner. The other modules are pure: [`PollQueue`], [`plan`], `cost`,
+//! `backoff`, `overload`, `filter`, `witness` and `endpoint_probe`; `capacity` keeps cost and overload up to date for
+//! the poller.
 
 mod backoff;
 mod capacity;

@@ -4,41 +4,41 @@ use std::time::Duration;
 
 use crate::config::BudgetSettings;
 
-/// The plan has to fit into this share of the capacity before the overload is over.
+/// The plan must fit into this share of the capacity before the overload ends.
 const RECOVERY_SHARE: f64 = 0.95;
-/// After so many polls the mean of what they took is believed; from then on, the newest counts for one in so many.
+/// The mean duration is used after this many polls; from then on the newest poll has the weight one in this number.
 const SAMPLES: u32 = 50;
 
-/// What a partner may ask, how long its polls take, and whether it was reported that this is not enough.
+/// The request limits of a partner, the mean duration of its polls, and whether an overload was reported.
 #[derive(Clone, Debug)]
 pub(super) struct Overload {
     budget: BudgetSettings,
-    /// Polls of one request, and the mean of what they took, seconds.
+    /// The number of single-request polls, and their mean duration in seconds.
     polls: u32,
     took: f64,
     reported: bool,
 }
 
-/// What changed.
+/// A change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transition {
-    /// From now on the intervals are not kept.
+    /// The intervals can no longer be kept.
     Begins,
-    /// They are kept again.
+    /// The intervals can be kept again.
     Ends,
 }
 
-/// What bounds the requests of a partner.
+/// The limit that bounds the requests of a partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
     /// `budget.requests_per_second`
     Rate,
-    /// `budget.concurrency`, at the time that a request takes.
+    /// `budget.concurrency`, divided by the duration of a request.
     Concurrency,
 }
 
 impl Bound {
-    /// The key of the configuration.
+    /// The configuration key.
     #[must_use]
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -49,24 +49,24 @@ impl Bound {
 }
 
 impl Overload {
-    /// At the start, when all is well.
+    /// The initial state: not overloaded.
     #[must_use]
     pub(super) const fn new(budget: BudgetSettings) -> Self {
         Self { budget, polls: 0, took: 0.0, reported: false }
     }
 
-    /// A poll of one question took so long.
+    /// Records the duration of a poll of one target.
     pub(super) fn took(&mut self, time: Duration) {
         self.polls = self.polls.saturating_add(1).min(SAMPLES);
         self.took += (time.as_secs_f64() - self.took) / f64::from(self.polls);
     }
 
-    /// How many requests a second can be had, and what bounds them.
+    /// The capacity in requests per second, and the limit that determines it.
     #[must_use]
     pub(super) fn capacity(&self) -> (f64, Bound) {
         let rate = self.budget.requests_per_second;
         let at_once = f64::from(self.budget.concurrency);
-        // As many as are under way, each for so long.
+        // Concurrent requests divided by the duration of each.
         if self.polls == SAMPLES && rate * self.took > at_once {
             (at_once / self.took, Bound::Concurrency)
         } else {
@@ -74,7 +74,8 @@ impl Overload {
         }
     }
 
-    /// `needed`: requests a second of the plan. `late`: the most overdue target. `shortest`: the shortest interval.
+    /// `needed`: requests per second of the plan. `late`: the delay of the most overdue target. `shortest`: the
+    /// shortest interval.
     pub(super) fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<Transition> {
         let (capacity, _) = self.capacity();
         let begins = needed > capacity || late > shortest;

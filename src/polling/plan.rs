@@ -1,8 +1,8 @@
-//! Which questions are worth asking about a customer. Pure.
+//! Plans the queries about each customer. Pure.
 //!
-//! `auto` asks what the service list implies, and nothing before it is known. A configured list of types is asked as it
-//! is, with one exception: endpoint 2 is a leftover that knows one product, so its list only narrows what the customer
-//! holds, as far as the service list can tell.
+//! `auto` plans the queries that the service list implies, and none before the list is known. A configured list of
+//! types is used unchanged, except for endpoint 2: that old endpoint knows one product, so its list only narrows what
+//! the customer holds, as far as the service list shows it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -11,20 +11,20 @@ use crate::config::{CollectorSettings, Schedule, Selection};
 use crate::domain::{Collector, ProductType, Question, Service, TenantType};
 use crate::inventory::{Customer, Known, KnownSubscription};
 
-/// What a customer's service list implies.
+/// The products and tenant types that a customer's service list implies.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Holdings {
-    /// The products that its services belong to.
+    /// The products of its services.
     pub products: BTreeSet<ProductType>,
-    /// The kinds of tenant that its services protect.
+    /// The tenant types that its services protect.
     pub tenant_types: BTreeSet<TenantType>,
-    /// Whether the list is known and every service belongs to a product that has a name, so that what it does not
-    /// show is not held.
+    /// Whether the list is known and every service belongs to a known product; then a product that is not in the list
+    /// is not held.
     pub complete: bool,
 }
 
 impl Holdings {
-    /// Reads the services that a customer is known to have.
+    /// Reads the stored services of a customer.
     #[must_use]
     pub fn of(customer: &Customer) -> Self {
         customer.services.as_ref().map(|services| Self::of_rows(&services.subscriptions)).unwrap_or_default()
@@ -44,20 +44,20 @@ impl Holdings {
         holdings
     }
 
-    /// Whether the customer may hold the product: the list shows it, or cannot tell.
+    /// Whether the customer may hold the product: the list contains it, or is incomplete.
     #[must_use]
     pub fn may_hold(&self, product: ProductType) -> bool {
         self.products.contains(&product) || !self.complete
     }
 }
 
-/// The questions to ask about a customer, in their order.
+/// The queries about a customer, sorted.
 #[must_use]
 pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Question> {
     questions_for(&Holdings::of(customer), customer.services.is_some(), collectors)
 }
 
-/// The questions to ask about a customer that holds these; `listed`: the service list has told it.
+/// The queries about a customer with these holdings; `listed`: the service list contained the customer.
 #[must_use]
 pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Question> {
     let mut questions = Vec::new();
@@ -67,7 +67,7 @@ pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSe
     questions.extend(selected(customer_seats, &holdings.tenant_types).into_iter().map(Question::CustomerSeats));
     questions.extend(selected(products_purchased, &holdings.products).into_iter().map(Question::ProductPurchased));
     let available = selected(products_available, &holdings.products).into_iter();
-    // A list that is still to come is waited for; one that never comes cannot tell.
+    // If a list is expected, wait for it; if it never comes, it cannot narrow the plan.
     let may_hold = |product| if listed { holdings.may_hold(product) } else { !services.enabled };
     questions.extend(available.filter(|&product| may_hold(product)).map(Question::ProductAvailable));
     questions.sort_unstable();
@@ -82,7 +82,7 @@ fn selected<T: Copy + Ord>((schedule, selection): &(Schedule, Selection<T>), imp
     }
 }
 
-/// What a partner's customers cost before anything about them was asked, without the listing.
+/// The estimated cost of a partner's customers before the first poll, without the listing.
 #[must_use]
 pub fn cost<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &CollectorSettings) -> Cost {
     let mut cost = Cost::default();
@@ -94,10 +94,10 @@ pub fn cost<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &
     cost
 }
 
-/// What a typical customer has, for estimates before anything was asked.
+/// The holdings of a typical customer, for estimates before the first poll.
 pub const TYPICAL: &str = "a customer with 1.3 tenant types and 2 products";
 
-/// The same for customers of whom nothing is known, each taken as [`TYPICAL`] where types are `auto`.
+/// The same for customers without known services: each counts as [`TYPICAL`] where types are `auto`.
 #[must_use]
 pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSettings) -> Vec<(Collector, f64)> {
     fn count<T>(selection: &Selection<T>, typical: f64) -> f64 {
@@ -113,7 +113,7 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
         Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
         Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
-        // Of the products that endpoint 2 knows, a customer holds one or none.
+        // A customer holds at most one of the products that endpoint 2 knows.
         Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
     };
     let cost = |collector| (collector, polls(collector) * hourly(collectors.schedule(collector).interval));

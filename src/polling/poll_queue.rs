@@ -1,8 +1,8 @@
 //! The queue of targets by due time.
 //!
-//! Pure: no runtime, no clock. A target is waiting or in flight, never both and never twice. The one that is due longest
-//! is taken first, so that under a budget that cannot keep the intervals all polls are delayed equally; of those that are
-//! due at the same time, the one that was put in first.
+//! Pure: no runtime and no clock. A target is either waiting or in flight, and only once. The longest overdue target is
+//! taken first, so if the budget cannot keep the intervals, all polls are delayed equally. Targets with equal due times
+//! are taken in insertion order.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -11,10 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::Moment;
 
-/// When a target is due, and its turn among those that are due at the same time.
+/// The due time of a target, and its sequence number among targets with the same due time.
 type Key = (Moment, u64);
 
-/// Targets of one partner. `T` is cheap to clone.
+/// The targets of one partner. `T` is cheap to clone.
 #[derive(Debug)]
 pub struct PollQueue<T> {
     waiting: BTreeMap<Key, T>,
@@ -24,7 +24,7 @@ pub struct PollQueue<T> {
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` while it is in flight.
+    /// `None` while the target is in flight.
     waits: Option<Key>,
     /// Failures since the last success.
     failures: u32,
@@ -37,7 +37,7 @@ impl<T> Default for PollQueue<T> {
 }
 
 impl<T: Clone + Eq + Hash> PollQueue<T> {
-    /// Puts a new target in. One that is in already stays as it is.
+    /// Adds a new target. An existing target stays unchanged.
     pub fn add(&mut self, target: T, due: Timestamp) {
         if !self.entries.contains_key(&target) {
             self.entries.insert(target.clone(), Entry { waits: None, failures: 0 });
@@ -45,14 +45,14 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
         }
     }
 
-    /// Takes a target out for good, also while it is in flight.
+    /// Removes a target, also while it is in flight.
     pub fn remove(&mut self, target: &T) {
         if let Some(Entry { waits: Some(key), .. }) = self.entries.remove(target) {
             self.waiting.remove(&key);
         }
     }
 
-    /// Moves a waiting target to another due time; one that is in flight or unknown stays as it is.
+    /// Moves a waiting target to another due time. A target that is in flight or unknown stays unchanged.
     pub fn reschedule(&mut self, target: &T, due: Timestamp) {
         if let Some(key) = self.entries.get_mut(target).and_then(|entry| entry.waits.take())
             && let Some(target) = self.waiting.remove(&key)
@@ -61,7 +61,7 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
         }
     }
 
-    /// The target that is due longest, from now on in flight until [`Self::finish`]; `None` if nothing is due.
+    /// Takes the longest overdue target, which is in flight until [`Self::finish`]; `None` if nothing is due.
     pub fn take_due(&mut self, now: Timestamp) -> Option<T> {
         let first = self.waiting.first_entry().filter(|first| first.key().0.get() <= now)?;
         let target = first.remove();
@@ -71,13 +71,13 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
         Some(target)
     }
 
-    /// Failures of the target since it last succeeded, the present poll not counted.
+    /// Failures of the target since its last success, without the poll in flight.
     #[must_use]
     pub fn failures(&self, target: &T) -> u32 {
         self.entries.get(target).map_or(0, |entry| entry.failures)
     }
 
-    /// Puts a target that was in flight back in; one that was removed meanwhile stays out.
+    /// Reschedules a target that was in flight; does nothing if it was removed meanwhile.
     pub fn finish(&mut self, target: &T, due: Timestamp, failed: bool) {
         if let Some(entry) = self.entries.get_mut(target).filter(|entry| entry.waits.is_none()) {
             entry.failures = if failed { entry.failures.saturating_add(1) } else { 0 };
@@ -85,20 +85,20 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
         }
     }
 
-    /// When the next target is or was due; `None` if none is waiting.
+    /// The earliest due time, in the past or future; `None` if no target is waiting.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
         self.waiting.first_key_value().map(|((due, _), _)| due.get())
     }
 
-    /// How late the most overdue target is.
+    /// How overdue the most overdue target is.
     #[must_use]
     pub fn max_lateness(&self, now: Timestamp) -> SignedDuration {
         self.next_due().map_or(SignedDuration::ZERO, |due| now.duration_since(due).max(SignedDuration::ZERO))
     }
 
     fn wait(&mut self, target: T, due: Timestamp) {
-        // Rounded up to whole microseconds, so that nothing is due too early.
+        // Rounded up to whole microseconds, so that no target is due too early.
         let due = Moment::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
         let key = (due, self.next_turn);
         self.next_turn += 1;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the plainest model: a map of due times and a set of what is in flight.
+        /// Compares with a simple model: a map of due times and a set of targets in flight.
         #[test]
         fn nothing_is_forgotten_and_nothing_is_due_twice(steps in prop::collection::vec(step(), 0..300)) {
             let (mut queue, mut now) = (PollQueue::default(), 1000_i64);
@@ -220,8 +220,8 @@ mod tests {
             }
         }
 
-        /// A budget of one poll a second for more targets than it can serve: the waits of all stay close together,
-        /// and targets that fail, coming back sooner, do not push the others out.
+        /// A budget of one poll per second for more targets than it can serve: the waiting times of all targets stay
+        /// close together, and failing targets, which are retried sooner, do not starve the others.
         #[test]
         fn no_target_starves(targets in 2..40_u16, failing in 0..10_u16, interval in 1..20_i64) {
             let mut queue = PollQueue::default();

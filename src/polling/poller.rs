@@ -1,8 +1,8 @@
-//! The one async loop of a partner: take what is due, poll it, update the inventory, reschedule.
+//! The poll loop of one partner: take a due target, poll it, update the inventory, reschedule.
 //!
-//! A target is taken only when its first request may go out at once, so what waits is the queue, in its order, and not
-//! a crowd of tasks. A poll that pauses between retries holds no slot. The loop wakes up for a due time, an admission, a
-//! page of the listing, a poll that finished, or the shutdown.
+//! A target is taken only when its first request can be sent at once, so targets wait in the queue, in its order, and
+//! not in many tasks. A poll that pauses between retries holds no concurrency slot. The loop wakes up for a due time, a
+//! permit, a page of the listing, a finished poll, or the shutdown.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -31,12 +31,12 @@ use crate::panics::{self, Task};
 mod completion;
 mod restore;
 
-/// Polls that may be between two of their requests; those in flight are bounded by the budget's concurrency.
+/// Maximum number of polls that wait between two of their requests; the budget's concurrency limits those in flight.
 const MAX_PAUSING: usize = 64;
-/// Pages of the service list that wait for the poller.
+/// Maximum number of pages of the service list that are queued for the poller.
 const PAGES_AHEAD: usize = 2;
 
-/// Polls one partner until it is told to stop.
+/// Polls one partner until shutdown.
 #[derive(Debug)]
 pub struct Poller {
     client: Client,
@@ -45,13 +45,13 @@ pub struct Poller {
     filter: Arc<CustomerFilter>,
     queue: PollQueue<Target>,
     probes: HashMap<Collector, EndpointProbe>,
-    /// Customers of the configuration whom the last listing did not have.
+    /// Customers of the configuration that the last listing did not contain.
     missing_configured: HashSet<CustomerId>,
     capacity: Capacity,
     /// Customers that the API refused to answer about in the last listing.
     unconfirmed: Arc<HashSet<CustomerId>>,
     witness: Witness,
-    /// `customers.max`, and whether it was reported that there are more.
+    /// `customers.max`, and whether it was reported that there are more customers.
     max_customers: u32,
     reported_max: bool,
     counters: PollCounters,
@@ -59,13 +59,13 @@ pub struct Poller {
     progress: Progress,
     partner: String,
     polls: JoinSet<PollResult>,
-    /// With the time at which it started.
+    /// With the start time.
     in_flight: HashMap<Id, (Target, Timestamp)>,
     max_in_flight: usize,
     pages: (mpsc::Sender<Vec<Prepared>>, mpsc::Receiver<Vec<Prepared>>),
 }
 
-/// What a finished poll reports.
+/// The result of a finished poll.
 #[derive(Debug)]
 enum PollResult {
     Listed(Result<listing::ListingResult, Failure>),
@@ -73,7 +73,7 @@ enum PollResult {
 }
 
 impl Poller {
-    /// A poller for what the inventory knows; what was polled before (and restored) is due when its interval says.
+    /// A poller for the targets of the inventory; a restored target is due one interval after its last poll.
     #[must_use]
     pub fn new(
         settings: &PartnerSettings,
@@ -116,13 +116,13 @@ impl Poller {
         poller
     }
 
-    /// Whether polling goes on.
+    /// The health check of the loop.
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
-    /// Runs until `shutdown`; polls in flight are dropped then.
+    /// Runs until `shutdown`; polls in flight are then dropped.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
@@ -142,7 +142,7 @@ impl Poller {
         }
     }
 
-    /// Starts the poll that is due longest, if anything still is.
+    /// Starts the poll of the longest overdue target, if one is still due.
     fn start(&mut self, admission: Permit) {
         let now = self.clock.now();
         while let Some(target) = self.queue.take_due(now) {
@@ -181,7 +181,7 @@ impl Poller {
         }
     }
 
-    /// Customers of the listing: known from now on, planned and due at once.
+    /// Adds the customers of a page; new ones are planned and due at once.
     fn observe(&mut self, page: Vec<Prepared>) {
         self.progress.ended();
         let now = self.clock.now();
@@ -224,7 +224,7 @@ impl Poller {
         self.enqueue(changes, now);
     }
 
-    /// Plans customers anew that are known already.
+    /// Plans known customers again.
     fn plan(&mut self, customers: &[CustomerId]) {
         let now = self.clock.now();
         let (collectors, cost) = (self.collectors.clone(), &mut self.capacity.cost);
@@ -255,7 +255,7 @@ impl Poller {
             Ok((id, done)) => match (self.in_flight.remove(&id), done) {
                 (Some((target, _)), PollResult::Listed(result)) => self.listed(&target, result),
                 (Some((target, started)), PollResult::Asked(customer, question, result)) => {
-                    // A failure took its pauses, too.
+                    // A failed poll includes its pauses, so its duration is not used.
                     if !matches!(result, Err(AskError::Failed(_))) {
                         let took = self.clock.now().duration_since(started);
                         self.capacity.took(took.try_into().unwrap_or_default());
@@ -264,7 +264,7 @@ impl Poller {
                 }
                 (None, _) => {}
             },
-            // A bug of ours: the target must not be lost over it.
+            // A bug in this program; the target must not be lost because of it.
             Err(join_error) => {
                 let Some((target, _)) = self.in_flight.remove(&join_error.id()) else { return };
                 error!(
@@ -283,10 +283,10 @@ impl Poller {
     }
 }
 
-/// Questions that are new, and those that were dropped.
+/// The queries that are new, and those that were dropped.
 type PlanChanges = (Vec<Question>, Vec<Question>);
 
-/// A customer's questions, and what they cost with them.
+/// Plans the queries of a customer and updates the cost.
 fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions: &[Question]) -> PlanChanges {
     if let Some(customer) = inventory.customers.get(id) {
         cost.remove_all(customer);
@@ -298,10 +298,11 @@ fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions
     changes
 }
 
-/// Resolves when something is due and its first request may go out.
+/// Resolves when a target is due and its first request may be sent.
 async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Permit {
     match next_due {
-        // A timer that is due already still takes a millisecond: a thousand polls a second at most.
+        // A timer that is already due still takes a millisecond, which would limit polling to a thousand polls per
+        // second.
         Some(due) if due <= clock.now() => {}
         Some(due) => clock.sleep_until(due).await,
         None => std::future::pending().await,

@@ -1,7 +1,8 @@
-//! Rows of the service list, made ready for the inventory: outside of its lock, and off the threads that serve.
+//! Prepares rows of the service list for the inventory, outside of its lock and outside of the threads that serve
+//! scrapes.
 //!
-//! Everything here is linear in the rows. What a row says depends on what was known before the listing and on earlier rows
-//! of the same customer in it: [`Prepared`] is made in the order of the rows.
+//! All work is linear in the rows. The result for a row depends on the state before the listing and on earlier rows of
+//! the same customer, so [`Prepared`] must be built in the order of the rows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,18 +12,18 @@ use crate::config::CollectorSettings;
 use crate::domain::{CustomerId, ListedCustomer, Question, Subscription};
 use crate::inventory::{KnownSubscription, prepare_subscriptions};
 
-/// What the inventory takes of a customer's rows.
+/// The update of one customer.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) id: CustomerId,
     pub(super) name: Option<Arc<str>>,
-    /// `None` where the row has no readable list.
+    /// `None` if the row has no readable list.
     pub(super) subscriptions: Option<Arc<[KnownSubscription]>>,
-    /// What is asked about the customer from now on.
+    /// The queries about the customer from now on.
     pub(super) questions: Vec<Question>,
 }
 
-/// What the inventory knew of a customer when a row of it came.
+/// The state of a customer in the inventory when the row arrived.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     pub(super) name: Arc<str>,
@@ -36,7 +37,7 @@ struct Named {
     matches: bool,
     /// What was known before the listing.
     before: Arc<[KnownSubscription]>,
-    /// What its rows have said so far.
+    /// The merged rows of this listing so far.
     subscriptions: Option<Arc<[KnownSubscription]>>,
     name: Option<Arc<str>>,
     /// Not handed over, since its rows so far lack a subscription that was known.
@@ -104,7 +105,7 @@ impl NamedCustomers {
         held_back.map(|(id, named)| named.prepared(id.clone(), collectors)).collect()
     }
 
-    /// Whether a row has named the customer.
+    /// Whether the listing contains the customer.
     pub(super) fn contains(&self, id: &CustomerId) -> bool {
         self.0.contains_key(id)
     }

@@ -1,5 +1,5 @@
-//! Hours of polling by a clock of the test's own: queue and backoff as the poller puts them together, against an API that
-//! answers after a while and a budget of so many requests a second.
+//! Test simulation of hours of polling with a simulated clock: queue and backoff as the poller combines them, against
+//! an API with a delay and a budget in requests per second.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,12 +16,12 @@ const HOUR: f64 = 3600.0;
 struct Simulation {
     queue: PollQueue<usize>,
     rng: fastrand::Rng,
-    /// Between two requests, and between a request and its answer.
+    /// The interval between two requests, and the delay of a response.
     spacing: Duration,
     latency: Duration,
     now: Timestamp,
     in_flight: BinaryHeap<Reverse<(Timestamp, usize)>>,
-    /// When each target was asked, in seconds.
+    /// When each target was polled, in seconds.
     polls: Vec<Vec<f64>>,
 }
 
@@ -40,7 +40,7 @@ impl Simulation {
         }
     }
 
-    /// Until so many hours are over.
+    /// Runs until this many hours have passed.
     fn run(&mut self, hours: f64) {
         let end = Timestamp::UNIX_EPOCH + Duration::from_secs_f64(hours * HOUR);
         while self.now < end {
@@ -62,7 +62,7 @@ impl Simulation {
         }
     }
 
-    /// Forgets what a restart forgets: nothing but what is in flight.
+    /// Forgets what a restart forgets: only the polls in flight.
     fn restart(&mut self, down: Duration) {
         self.now += down;
         let mut queue = PollQueue::default();
@@ -74,7 +74,7 @@ impl Simulation {
         self.in_flight.clear();
     }
 
-    /// Polls in an hour.
+    /// Polls per hour.
     fn polls_in(&self, from: f64, hours: f64) -> usize {
         let within = |&&at: &&f64| at >= from * HOUR && at < (from + hours) * HOUR;
         self.polls.iter().map(|polls| polls.iter().filter(within).count()).sum()
@@ -93,7 +93,7 @@ fn the_calls_of_every_hour_are_those_of_the_plan_restarts_included() {
             }
         }
         let planned = TARGETS as f64 * HOUR / INTERVAL.as_secs_f64();
-        // The first pass is due as a whole; from then on every hour is like the other.
+        // The first pass is due all at once; after that, every hour is like the others.
         for hour in [0.5, 1.0, 2.0, 3.0, 4.0] {
             let ratio = simulation.polls_in(hour, 1.0) as f64 / planned;
             println!("restarts {restarts}, from hour {hour}: {ratio:.3} of the plan");
@@ -106,7 +106,7 @@ fn the_calls_of_every_hour_are_those_of_the_plan_restarts_included() {
 #[test]
 fn a_budget_that_is_too_small_makes_everything_late_alike() {
     const TARGETS: usize = 2000;
-    // Half of what the intervals need.
+    // Half of the rate that the intervals need.
     let per_second = TARGETS as f64 / INTERVAL.as_secs_f64() / 2.0;
     let mut simulation = Simulation::new(TARGETS, per_second);
     simulation.run(10.0);

@@ -1,8 +1,9 @@
-//! What an answer would take away is believed only if another one says the same an interval later. Pure.
+//! Confirms removals: a result that would remove data is accepted only if a second result says the same an interval
+//! later. Pure.
 //!
-//! One denial is not enough, whatever its form: an outage may answer 200 with nothing in it. This is about an empty list of
-//! products where there were some, and about a listing without more than half of the customers. An empty list of tenants is
-//! [`crate::inventory::Inventory::succeed`]'s, as a 404 is.
+//! One result is not enough, because an outage may answer 200 with no data. This module covers an empty list of
+//! products that was not empty before, and a listing that misses more than half of the customers.
+//! [`crate::inventory::Inventory::succeed`] handles an empty list of tenants and a 404.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -11,24 +12,24 @@ use jiff::Timestamp;
 
 use crate::domain::CustomerId;
 
-/// What was denied once, of one partner.
+/// Unconfirmed removals of one partner.
 #[derive(Debug)]
 pub(super) struct Witness {
-    /// Between two answers that are independent of each other.
+    /// The minimum time between two results that count as independent.
     interval: Duration,
-    /// Customers whose products were denied, and since when.
+    /// Customers reported without products, and since when.
     products: HashMap<CustomerId, Timestamp>,
-    /// Those that a listing did not have, and when.
+    /// Customers missing in a listing, and when.
     absent: Option<(Timestamp, HashSet<CustomerId>)>,
 }
 
 impl Witness {
-    /// Nothing was denied yet.
+    /// No unconfirmed removals.
     pub(super) fn new(interval: Duration) -> Self {
         Self { interval, products: HashMap::new(), absent: None }
     }
 
-    /// An answer says that the customer, who had products, has none. Whether that is to be believed.
+    /// Records that a customer with products is reported without any. Returns whether to accept this.
     pub(super) fn denies_products(&mut self, customer: &CustomerId, now: Timestamp) -> bool {
         let since = *self.products.entry(customer.clone()).or_insert(now);
         let believed = self.is_confirmed(since, now);
@@ -38,22 +39,23 @@ impl Witness {
         believed
     }
 
-    /// An answer says that the customer has products.
+    /// Records that the customer is reported with products.
     pub(super) fn confirms_products(&mut self, customer: &CustomerId) {
         self.products.remove(customer);
     }
 
-    /// Customers whose products were denied by one answer only.
+    /// Customers that only one result reported without products.
     pub(super) fn denied(&self) -> usize {
         self.products.len()
     }
 
-    /// The customer is no longer known.
+    /// Removes the customer from this state.
     pub(super) fn forget(&mut self, customer: &CustomerId) {
         self.products.remove(customer);
     }
 
-    /// A listing was complete without `absent`, of so many customers that were known. Who of them stays for now.
+    /// Records a complete listing without `absent`, out of this many known customers. Returns the customers that stay
+    /// for now.
     pub(super) fn keeps(&mut self, absent: HashSet<CustomerId>, known: usize, now: Timestamp) -> HashSet<CustomerId> {
         let before = self.absent.take();
         let confirmed = |id: &CustomerId| {
@@ -63,7 +65,7 @@ impl Witness {
         if doubted.len() * 2 <= known - gone.len().min(known) {
             return HashSet::new();
         }
-        // A listing that comes sooner than an interval later does not make it later.
+        // A listing that comes sooner than an interval later does not postpone the confirmation.
         let since = before.as_ref().filter(|(_, ids)| doubted.is_subset(ids)).map_or(now, |(since, _)| *since);
         self.absent = Some((since, doubted.clone()));
         doubted

@@ -1,4 +1,4 @@
-//! The bodies of the five endpoints, in the dialect that is asked for.
+//! Response bodies of the five endpoints, in the selected API revision.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -19,29 +19,29 @@ use crate::domain::{Collector, ProductType, TenantType};
 /// A status and a message, or a body.
 pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;
 
-/// A registration's world with its customers by id.
+/// A registration's data set with its customers by id.
 #[derive(Debug)]
 pub(super) struct Indexed {
     pub(super) world: World,
     by_id: HashMap<String, usize>,
 }
 
-/// What all answers of a simulator have in common.
+/// Options of all responses of a simulator.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manners {
+pub(super) struct ResponseOptions {
     pub(super) dialect: Dialect,
     pub(super) legacy_endpoints: bool,
     pub(super) absent_tenants: AbsentTenants,
 }
 
-/// One request to the API whose token was good.
-pub(super) struct Asked<'a> {
+/// One request to the API with a valid token.
+pub(super) struct ApiRequest<'a> {
     pub(super) route: &'a Route,
     pub(super) query: &'a str,
     pub(super) body: &'a [u8],
-    /// Minutes that seats have moved for.
+    /// The number of minutes for which seats have moved.
     pub(super) minutes: u64,
-    /// Those that befall a listing are looked for here.
+    /// Faults of a listing are looked up here.
     pub(super) faults: &'a [Fault],
 }
 
@@ -54,13 +54,13 @@ impl Indexed {
         indexed
     }
 
-    /// To be called after every change of the world.
+    /// Call it after every change of the data set.
     pub(super) fn renew(&mut self) {
         let ids = self.world.customers.iter().enumerate();
         self.by_id = ids.map(|(place, customer)| (customer.id.clone(), place)).collect();
     }
 
-    fn customer(&self, asked: &Asked<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
+    fn customer(&self, asked: &ApiRequest<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
         let id = &asked.route.customer;
         if self.world.out_of_scope.contains(id) {
             return Err((StatusCode::FORBIDDEN, "The customer is out of the scope of the app."));
@@ -69,8 +69,8 @@ impl Indexed {
         Ok(customer.ok_or((StatusCode::NOT_FOUND, "There is no such customer."))?.at(asked.minutes))
     }
 
-    /// Answers an endpoint.
-    pub(super) fn answer(&self, collector: Collector, asked: &Asked<'_>, manners: Manners) -> Answered {
+    /// The response of an endpoint.
+    pub(super) fn answer(&self, collector: Collector, asked: &ApiRequest<'_>, options: ResponseOptions) -> Answered {
         let kind = |message| asked.route.kind.parse::<u64>().map_err(|_| (StatusCode::BAD_REQUEST, message));
         let tenant_type = || {
             let message = "The tenant type must be a number.";
@@ -78,16 +78,16 @@ impl Indexed {
             Ok(TenantType::from_number(number))
         };
         let product = || kind("The product type must be a number.").map(ProductType);
-        let older = manners.dialect == Dialect::Older;
+        let older = options.dialect == Dialect::Older;
         let number = |number: u32| if older { Value::from(grouped(number)) } else { Value::from(number) };
         let legacy = matches!(collector, Collector::CustomerSeats | Collector::ProductsAvailable);
-        if legacy && !manners.legacy_endpoints {
+        if legacy && !options.legacy_endpoints {
             return Err(NO_SUCH);
         }
         let body = match collector {
-            Collector::Services => return self.services(asked, manners.dialect),
+            Collector::Services => return self.services(asked, options.dialect),
             Collector::TenantSeats => {
-                return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, manners);
+                return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, options);
             }
             Collector::CustomerSeats => {
                 let tenant_type = tenant_type()?;
@@ -101,7 +101,7 @@ impl Indexed {
             Collector::ProductsPurchased => {
                 let product = product()?;
                 let seats = number(self.customer(asked)?.purchased.get(&product).copied().unwrap_or(0));
-                match manners.dialect {
+                match options.dialect {
                     Dialect::Live => json!({"productType": product.0, "purchasedUserSeat": seats}),
                     Dialect::Documented => {
                         json!({"productType": product.0.to_string(), "purchasedUserSeat": seats})
@@ -119,7 +119,7 @@ impl Indexed {
         Ok(body.to_string().into_bytes())
     }
 
-    fn services(&self, asked: &Asked<'_>, dialect: Dialect) -> Answered {
+    fn services(&self, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
         let is_known = |id: &String| self.world.customers.iter().any(|customer| customer.id == *id);
         let refused = wanted.as_ref().is_some_and(|ids| {
@@ -179,16 +179,21 @@ fn split(customer: &SimCustomer) -> [SimCustomer; 2] {
 }
 
 /// Endpoint 3.
-fn tenants(customer: &SimCustomer, tenant_type: TenantType, asked: &Asked<'_>, manners: Manners) -> Answered {
+fn tenants(
+    customer: &SimCustomer,
+    tenant_type: TenantType,
+    asked: &ApiRequest<'_>,
+    options: ResponseOptions,
+) -> Answered {
     let wanted = filter(asked.body, "tenantIds", "")?;
     let page = Page::of(asked)?;
     let of_type: Vec<_> = customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).collect();
-    if of_type.is_empty() && manners.absent_tenants == AbsentTenants::NotFound {
+    if of_type.is_empty() && options.absent_tenants == AbsentTenants::NotFound {
         return Err(NO_SUCH);
     }
     let listed: Vec<_> =
         of_type.into_iter().filter(|tenant| wanted.as_ref().is_none_or(|ids| ids.contains(&tenant.id))).collect();
-    let older = manners.dialect == Dialect::Older;
+    let older = options.dialect == Dialect::Older;
     let rows: Vec<_> = listed
         .get(page.range(listed.len()))
         .unwrap_or_default()
@@ -259,7 +264,7 @@ fn capitalized(key: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
-/// The ids that a body asks for; `None` if it does not filter. `single` is an older name for just one.
+/// The ids in a request body; `None` if it does not filter. `single` is an older name for a single id.
 fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<String>>, (StatusCode, &'static str)> {
     let bad = |message| (StatusCode::BAD_REQUEST, message);
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
@@ -270,7 +275,7 @@ fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<St
         (None, Some(Value::String(id))) => Ok(Some([id.clone()].into())),
         (Some(Value::Array(ids)), None) => {
             let ids: Option<BTreeSet<_>> = ids.iter().map(|id| id.as_str().map(ToOwned::to_owned)).collect();
-            // No ids is no filter.
+            // An empty list does not filter.
             Ok(Some(ids.ok_or_else(|| bad("Ids must be strings."))?).filter(|ids| !ids.is_empty()))
         }
         _ => Err(bad("The filter must be a list of ids.")),
@@ -281,12 +286,12 @@ fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<St
 struct Page {
     index: usize,
     size: usize,
-    /// Which page is shown, whatever was asked for.
+    /// Which page is returned, whatever was requested.
     shown: usize,
 }
 
 impl Page {
-    fn of(asked: &Asked<'_>) -> Result<Self, (StatusCode, &'static str)> {
+    fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
         let number = |name: &str, default: usize| {
             let given = form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name);
             given.map_or(Some(default), |(_, value)| value.parse().ok()).filter(|&number| number >= 1)
@@ -299,7 +304,7 @@ impl Page {
         Ok(Self { index, size, shown })
     }
 
-    /// Which of so many rows are on the page.
+    /// The range of rows on the page.
     fn range(&self, rows: usize) -> Range<usize> {
         let from = (self.shown - 1).saturating_mul(self.size).min(rows);
         from..from.saturating_add(self.size).min(rows)

@@ -1,4 +1,4 @@
-//! Client assertions (RFC 7523): a JWT signed with the private key of the certificate that was uploaded.
+//! Client assertions (RFC 7523): a JWT signed with the private key of the uploaded certificate.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
@@ -7,9 +7,9 @@ use ring::digest;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 
-/// Clocks may differ by so many seconds.
+/// Allowed clock difference in seconds.
 const LEEWAY: i64 = 60;
-/// An assertion that lives longer is refused, seconds. The documentation has 5 minutes.
+/// The maximum lifetime of an assertion in seconds. The documentation uses 5 minutes.
 const LONGEST_LIFE: i64 = 600;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ struct Claims {
     exp: i64,
 }
 
-/// Checks everything but whether the assertion was used before, and returns its `jti`; or says what is wrong.
+/// Validates an assertion, except whether it was used before, and returns its `jti`; or returns what is wrong.
 pub(super) fn verify(
     assertion: &str,
     certificate: &[u8],

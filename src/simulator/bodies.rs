@@ -1,4 +1,4 @@
-//! Bodies that break off, that dribble, and that are larger than they look.
+//! Damaged bodies: truncated, very slow, or much larger after decompression.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use super::connection::ResetConnection;
 
-/// How a body ends that ends too early.
+/// How a truncated body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The connection is closed.
@@ -21,13 +21,13 @@ pub(super) enum End {
     Reset,
 }
 
-/// A body that ends too early: the connection ends with it.
+/// A truncated body, after which the connection ends.
 pub(super) struct CutBody {
     start: Option<Bytes>,
-    /// What Content-Length says; `None` makes it chunked.
+    /// The value of Content-Length; `None` makes the body chunked.
     announced: Option<u64>,
     end: End,
-    /// Until the start is on its way.
+    /// Waits until the first half is sent.
     pause: Pin<Box<Sleep>>,
 }
 
@@ -63,10 +63,10 @@ impl hyper::body::Body for CutBody {
     }
 }
 
-/// A body that comes a byte at a time.
+/// A body that is sent byte by byte.
 pub(super) struct DripBody {
     rest: Bytes,
-    /// Between two bytes; without, the length is not announced and each byte is a chunk.
+    /// The delay between two bytes; without it, there is no Content-Length and each byte is a chunk.
     every: Option<Duration>,
     pause: Pin<Box<Sleep>>,
 }
@@ -100,7 +100,7 @@ impl hyper::body::Body for DripBody {
     }
 }
 
-/// A gzip member (RFC 1952) of so many MiB of blanks: one MiB is compressed, on byte boundaries, and repeated.
+/// A gzip member (RFC 1952) of this many MiB of spaces: one MiB is compressed, aligned to bytes, and repeated.
 pub(super) fn gzip_bomb(mebibytes: u32) -> Vec<u8> {
     let blanks = vec![b' '; 1 << 20];
     let mut block = Vec::with_capacity(1 << 16);
@@ -115,7 +115,7 @@ pub(super) fn gzip_bomb(mebibytes: u32) -> Vec<u8> {
         bomb.extend_from_slice(&block);
         crc.combine(&one);
     }
-    // An empty stored block that is the last.
+    // An empty stored block as the last one.
     bomb.extend_from_slice(&[1, 0, 0, 0xff, 0xff]);
     bomb.extend_from_slice(&crc.sum().to_le_bytes());
     bomb.extend_from_slice(&mebibytes.wrapping_mul(1 << 20).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Connections, the broken ones included.
+//! Connections, including broken ones.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// What becomes of a connection instead of an answer.
+/// What happens to a connection instead of a response.
 #[derive(Debug)]
 pub(super) enum Broken {
     /// It is reset.
@@ -24,7 +24,7 @@ pub(super) enum Broken {
     Frozen,
 }
 
-/// Instead of an answer, or of the rest of one, the connection is to be reset.
+/// Resets the connection instead of a response or its remaining part.
 #[derive(Debug)]
 pub(super) struct ResetConnection;
 
@@ -36,7 +36,7 @@ impl fmt::Display for ResetConnection {
 
 impl std::error::Error for ResetConnection {}
 
-/// Serves every connection until it is dropped, and all of them with it.
+/// Serves every connection until it is dropped; then all connections end.
 pub(super) async fn serve<H, F>(listener: TcpListener, handler: H) -> Infallible
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -49,7 +49,7 @@ where
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, handler.clone()));
                 }
-                // Out of file descriptors, most likely: some connection has to end first.
+                // Probably out of file descriptors: wait until a connection ends.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -80,13 +80,13 @@ where
     let Err(error) = (&mut connection).await else { return };
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     if causes.into_iter().any(<dyn std::error::Error>::is::<ResetConnection>) {
-        // Without lingering, closing is a reset. If that cannot be had, it is a plain close.
+        // Without lingering, closing sends a reset. If that fails, it is a normal close.
         let stream = connection.into_parts().io.into_inner();
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
 }
 
-/// Whether a connection begins as HTTP/2 does (RFC 9113 §3.4), which no request of HTTP/1.1 begins with.
+/// Whether a connection starts with the HTTP/2 preface (RFC 9113 §3.4), which is not a valid HTTP/1.1 request.
 async fn is_http2(stream: &TcpStream) -> bool {
     const START: &[u8] = b"PRI";
     let mut start = [0; START.len()];
@@ -99,7 +99,7 @@ async fn is_http2(stream: &TcpStream) -> bool {
     }
 }
 
-/// A reset is one of the stream here; then the connection takes no other (GOAWAY).
+/// In HTTP/2 this resets the stream; then the connection accepts no other stream (GOAWAY).
 async fn http2_connection<H, F>(stream: TcpStream, handler: H)
 where
     H: Fn(Request<Incoming>) -> F,

@@ -1,46 +1,46 @@
-//! The right JSON with something changed, as a careless or a hostile server would.
+//! Mutations of a valid JSON body, as a careless or hostile server might produce them.
 
 use serde_json::Value;
 
-/// A change of a JSON body.
+/// A mutation of a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// These fields have another value, wherever they stand.
+    /// Sets these fields to another value, wherever they occur.
     Values {
-        /// In the letter case of live answers.
+        /// The names, spelled as in live responses.
         fields: &'static [&'static str],
-        /// Put there as it is, whether it is JSON or not.
+        /// Inserted unchanged, whether it is JSON or not.
         json: &'static str,
     },
-    /// This field is left out here and there: in the first place, and in every `every`th one after it.
+    /// Omits this field at its first occurrence, and at every `every`th one after it.
     Without {
         /// Its name.
         field: &'static str,
-        /// 1 leaves it out everywhere.
+        /// 1 omits it everywhere.
         every: usize,
     },
-    /// Numbers get a plus sign, and with it become texts, unless they are negative.
+    /// Non-negative numbers get a plus sign and become strings.
     PlusSign {
-        /// By name, in the letter case of live answers.
+        /// The names, spelled as in live responses.
         fields: &'static [&'static str],
     },
     /// The `Z` at the end of dates becomes ` +00:00`.
     SpacedOffset {
-        /// By name, in the letter case of live answers.
+        /// The names, spelled as in live responses.
         fields: &'static [&'static str],
     },
-    /// The rows in `data`, or the answer itself, are lists of their values.
+    /// The rows in `data`, or the response itself, become lists of their values.
     Lists,
-    /// One field more, whose value is lists within lists, so many deep.
+    /// Adds a field whose value is nested lists with this depth.
     Deep(usize),
     /// The `@` of every address is replaced by bytes that are not UTF-8.
     NoUtf8,
 }
 
 impl Edit {
-    /// The body as it goes out; one that is no JSON stays as it is.
+    /// Returns the mutated body; one that is not JSON stays unchanged.
     pub(super) fn apply(&self, body: Vec<u8>) -> Vec<u8> {
-        /// What no answer holds.
+        /// A text that no response contains.
         const MARK: &str = "<<value>>";
         let Ok(mut json) = serde_json::from_slice::<Value>(&body) else { return body };
         match self {
@@ -104,7 +104,7 @@ fn each_field(json: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
     each_object(json, &mut |object| object.iter_mut().for_each(|(name, value)| change(name, value)));
 }
 
-/// From the outside in: what is changed is looked into as it is then.
+/// From the outside in: changed values are mutated further.
 fn each_object(json: &mut Value, change: &mut impl FnMut(&mut serde_json::Map<String, Value>)) {
     match json {
         Value::Object(object) => {

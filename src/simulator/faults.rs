@@ -1,4 +1,4 @@
-//! Faults on demand: rules that can be changed while the simulator runs, and that strike by seed, not by chance.
+//! Fault injection: rules that can be changed while the simulator runs. Which requests they affect depends on the seed.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,162 +6,162 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::dice::Dice;
 use super::edits::Edit;
 use super::path::Operation;
+use super::rng::SeededRng;
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Answers come late, by `fixed` and up to `jitter` more.
+    /// Responses are delayed, by `fixed` plus up to `jitter`.
     Latency {
-        /// At least this late.
+        /// The minimum delay.
         fixed: Duration,
-        /// At most so much later than that.
+        /// The maximum additional delay.
         jitter: Duration,
     },
     /// 429.
     Throttle(RetryAfter),
-    /// Any other status with a body that gives a message: 500, 503, 403 of a customer, and so on.
+    /// Any other status with a body that contains a message: 500, 503, 403 of a customer, and so on.
     Status(u16),
-    /// 503, saying when to come back.
+    /// 503 with `Retry-After`.
     Unavailable(RetryAfter),
     /// 302 to this URL.
     Redirect(String),
-    /// This status with this body, which is said to be JSON.
+    /// This status with this body, with the content type of JSON.
     Answer {
-        /// Of the answer.
+        /// The status of the response.
         status: u16,
-        /// Whatever it is.
+        /// Any text.
         body: String,
     },
-    /// The body ends before its Content-Length is reached, and the connection with it.
+    /// The body ends before its Content-Length is reached, and the connection ends too.
     Truncated,
-    /// A chunked body ends without its last chunk, and the connection with it.
+    /// A chunked body ends without its last chunk, and the connection ends too.
     CutChunked,
-    /// Half of the right JSON, as if it were all.
+    /// The first half of the right JSON, as if it were complete.
     MalformedJson,
-    /// JSON that no endpoint answers.
+    /// JSON that matches no endpoint.
     WrongShape,
-    /// 200 with a page for people.
+    /// 200 with an HTML page.
     Html,
-    /// The right JSON with something changed.
+    /// The right JSON with a mutation.
     Edit(Edit),
-    /// The right body and this many blanks after it, not compressed.
+    /// The right body followed by this many spaces, not compressed.
     Oversized(usize),
-    /// A small body that decompresses to so many MiB of blanks.
+    /// A small body that decompresses to this many MiB of spaces.
     GzipBomb {
-        /// What it decompresses to.
+        /// The decompressed size.
         mebibytes: u32,
     },
-    /// The right body, said to be compressed, which it is not.
+    /// The right body, declared as compressed although it is not.
     NotGzip,
-    /// The right body, a byte at a time.
+    /// The right body, sent byte by byte.
     Drip {
-        /// Between two bytes.
+        /// The delay between two bytes.
         every: Duration,
     },
-    /// The right body in chunks of one byte, without a pause.
+    /// The right body in chunks of one byte, without a delay.
     TinyChunks,
-    /// The right body as gzip of two members.
+    /// The right body as gzip with two members.
     GzipMembers,
-    /// No answer, ever.
+    /// Never responds.
     Hang,
-    /// No answer, and nothing more is read from or written to the connection, which stays open.
+    /// Never responds, and reads or writes nothing more on the connection, which stays open.
     Freeze,
-    /// The connection is reset instead of an answer.
+    /// The connection is reset instead of a response.
     Reset,
     /// The connection is reset in the middle of the body.
     ResetBody {
-        /// Whether the answer has a Content-Length; it is chunked otherwise.
+        /// Whether the response has a Content-Length; otherwise it is chunked.
         announced: bool,
     },
-    /// All tokens that are older than the last full multiple of `every` since the start are revoked.
+    /// Revokes all tokens that are older than the last full multiple of `every` since the start.
     RevokeTokens {
-        /// Between two revocations.
+        /// The time between two revocations.
         every: Duration,
     },
-    /// Tokens are accepted only so long after they were issued.
+    /// Tokens are accepted only after this time since they were issued.
     TokensNotYetValid {
-        /// The age from which on a token is accepted.
+        /// The age from which a token is accepted.
         after: Duration,
     },
-    /// The first customer is gone when the second page is asked for: one customer is on no page.
+    /// The first customer is removed when the second page is requested: one customer is on no page.
     CustomerLeaves,
-    /// A new customer stands first when the second page is asked for: one customer is on two pages.
+    /// A new customer is inserted first when the second page is requested: one customer is on two pages.
     CustomerJoins,
     /// Every page is the first page.
     RepeatPage,
-    /// Pages of customers hold no more than so many, and say so.
+    /// Pages of customers have at most this many rows, and say so.
     SmallPages(usize),
-    /// The page of this number holds nobody.
+    /// The page with this number is empty.
     EmptyPage(usize),
-    /// Every page is of another order of the same customers: some are on two pages and some on none.
+    /// Every page is from another order of the same customers: some are on two pages and some on none.
     Reordered,
-    /// Every page begins with the last row of the one before it, and ends with its own first.
+    /// Every page begins with the last row of the previous page, and ends with its own first.
     Duplicated,
-    /// Every customer is in two rows, one with the products of its first service and one with the others, and
+    /// Every customer has two rows, one with the products of its first service and one with the others, and
     /// `totalCount` counts rows.
     Split,
-    /// Who asks the service list for certain customers is refused, 403.
+    /// Requests of the service list for certain customers are refused with 403.
     RefuseIds,
-    /// 403 to whoever asks the service list for certain customers, if it does not have one of them.
+    /// Requests of the service list for certain customers are refused with 403 if one of them does not exist.
     RefuseUnknownIds,
     /// `totalCount` is not the number of rows.
     WrongTotal(TotalCount),
 }
 
-/// What a 429 says about when to come back.
+/// The header `Retry-After` of a 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// Nothing.
+    /// No header.
     Absent,
-    /// In so many seconds, as a number.
+    /// This many seconds, as a number.
     Seconds(u32),
-    /// In so many seconds, as an HTTP date.
+    /// This many seconds from now, as an HTTP date.
     Date(u32),
-    /// Nothing that can be read.
+    /// An invalid value.
     Garbage,
-    /// This.
+    /// This text.
     Text(&'static str),
 }
 
-/// What `totalCount` says instead.
+/// The value of `totalCount`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TotalCount {
-    /// It is left out.
+    /// It is omitted.
     Absent,
-    /// So many rows more than there are.
+    /// This many rows more than there are.
     More(usize),
-    /// So many rows fewer than there are.
+    /// This many rows fewer than there are.
     Fewer(usize),
 }
 
-/// A fault, whom it strikes, and when.
+/// A rule: a fault, the requests that it affects, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// With which operations; with none named, the five endpoints and not the token.
+    /// The affected operations; if empty, the five endpoints but not the token.
     pub operations: Vec<Operation>,
-    /// Only with requests that have this customer in their path.
+    /// Only requests with this customer in their path.
     pub customer: Option<String>,
-    /// When.
+    /// When the rule applies.
     pub when: When,
-    /// The share of the requests that all of the above is true of, 0 to 1.
+    /// The share of the matching requests that are affected, 0 to 1.
     pub share: f64,
 }
 
-/// When a rule holds.
+/// When a rule applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
     /// Always.
     Always,
-    /// For these of the requests that it is about, counted from 0 since the rule was set.
+    /// For these of the matching requests, counted from 0 since the rule was set.
     Requests(Range<u64>),
     /// For the first part of every period since the rule was set.
     FirstOfEvery {
-        /// How long it holds.
+        /// The length of that part.
         first: Duration,
         /// The period.
         every: Duration,
@@ -169,13 +169,13 @@ pub enum When {
 }
 
 impl Rule {
-    /// A fault that strikes every request to the five endpoints.
+    /// A rule for every request to the five endpoints.
     #[must_use]
     pub const fn new(fault: Fault) -> Self {
         Self { fault, operations: Vec::new(), customer: None, when: When::Always, share: 1.0 }
     }
 
-    /// Only this operation (and those that were named before).
+    /// Only this operation (and those named before).
     #[must_use]
     pub fn on(mut self, operation: Operation) -> Self {
         self.operations.push(operation);
@@ -226,15 +226,15 @@ struct Rules {
 struct Active {
     rule: Rule,
     since: Instant,
-    /// Requests that it was about so far, and those that it struck.
+    /// The number of matching requests so far, and the number of affected ones.
     seen: u64,
-    struck: u64,
+    matched: u64,
 }
 
-/// What strikes one request.
+/// The faults of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Struck {
-    /// How late the answer is.
+pub(super) struct Matched {
+    /// The delay of the response.
     pub(super) late: Duration,
     /// The other faults, in the order of the rules.
     pub(super) faults: Vec<Fault>,
@@ -247,30 +247,30 @@ impl Faults {
         faults
     }
 
-    /// These rules from now on, and no others.
+    /// Replaces all rules.
     pub fn set(&self, rules: Vec<Rule>) {
         let rules = rules.into_iter().map(Active::from).collect();
         self.lock().rules = rules;
     }
 
-    /// One rule more.
+    /// Adds a rule.
     pub fn add(&self, rule: Rule) {
         self.lock().rules.push(rule.into());
     }
 
-    /// No rules any more.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.lock().rules.clear();
     }
 
-    /// How often each of the present rules has struck, in their order.
+    /// The number of affected requests of each current rule, in order.
     #[must_use]
     pub fn strikes(&self) -> Vec<u64> {
-        self.lock().rules.iter().map(|active| active.struck).collect()
+        self.lock().rules.iter().map(|active| active.matched).collect()
     }
 
-    pub(super) fn strike(&self, operation: Operation, customer: &str) -> Struck {
-        let mut struck = Struck::default();
+    pub(super) fn apply(&self, operation: Operation, customer: &str) -> Matched {
+        let mut matched = Matched::default();
         let mut rules = self.lock();
         let seed = rules.seed;
         for (place, active) in rules.rules.iter_mut().enumerate() {
@@ -279,20 +279,20 @@ impl Faults {
             }
             let number = active.seen;
             active.seen += 1;
-            let mut dice = Dice::of(&[seed, 0x4641, place as u64, number]);
-            if !active.rule.when.holds(number, active.since.elapsed()) || !dice.chance(active.rule.share) {
+            let mut rng = SeededRng::of(&[seed, 0x4641, place as u64, number]);
+            if !active.rule.when.holds(number, active.since.elapsed()) || !rng.chance(active.rule.share) {
                 continue;
             }
-            active.struck += 1;
+            active.matched += 1;
             match &active.rule.fault {
                 Fault::Latency { fixed, jitter } => {
-                    let jitter = jitter.saturating_mul(dice.between(0, 1000)) / 1000;
-                    struck.late = struck.late.saturating_add(*fixed).saturating_add(jitter);
+                    let jitter = jitter.saturating_mul(rng.between(0, 1000)) / 1000;
+                    matched.late = matched.late.saturating_add(*fixed).saturating_add(jitter);
                 }
-                fault => struck.faults.push(fault.clone()),
+                fault => matched.faults.push(fault.clone()),
             }
         }
-        struck
+        matched
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Rules> {
@@ -302,12 +302,12 @@ impl Faults {
 
 impl From<Rule> for Active {
     fn from(rule: Rule) -> Self {
-        Self { rule, since: Instant::now(), seen: 0, struck: 0 }
+        Self { rule, since: Instant::now(), seen: 0, matched: 0 }
     }
 }
 
 impl When {
-    /// For the request of this number, so long after the rule was set.
+    /// Whether the rule applies to the request with this number, this long after the rule was set.
     fn holds(&self, number: u64, after: Duration) -> bool {
         match self {
             Self::Always => true,
@@ -329,30 +329,30 @@ mod tests {
     const TENANTS: Operation = Operation::Api(Collector::TenantSeats);
 
     fn strikes(faults: &Faults, times: usize) -> Vec<bool> {
-        (0..times).map(|_| !faults.strike(SERVICES, "").faults.is_empty()).collect()
+        (0..times).map(|_| !faults.apply(SERVICES, "").faults.is_empty()).collect()
     }
 
     #[tokio::test]
     async fn a_share_follows_from_the_seed() {
         let rule = || vec![Rule::new(Fault::Reset).share(0.25)];
-        let struck = strikes(&Faults::new(1, rule()), 1000);
-        assert_eq!(struck, strikes(&Faults::new(1, rule()), 1000));
-        assert_ne!(struck, strikes(&Faults::new(2, rule()), 1000));
-        let count = struck.iter().filter(|&&struck| struck).count();
+        let matched = strikes(&Faults::new(1, rule()), 1000);
+        assert_eq!(matched, strikes(&Faults::new(1, rule()), 1000));
+        assert_ne!(matched, strikes(&Faults::new(2, rule()), 1000));
+        let count = matched.iter().filter(|&&matched| matched).count();
         assert!((200..300).contains(&count), "{count}");
     }
 
     #[tokio::test]
     async fn rules_are_about_operations_and_customers() {
         let faults = Faults::new(1, vec![Rule::new(Fault::Status(500))]);
-        assert_eq!(faults.strike(Operation::Token, ""), Struck::default());
-        assert_eq!(faults.strike(TENANTS, "a").faults, [Fault::Status(500)]);
+        assert_eq!(faults.apply(Operation::Token, ""), Matched::default());
+        assert_eq!(faults.apply(TENANTS, "a").faults, [Fault::Status(500)]);
         faults.set(vec![Rule::new(Fault::Hang).on(Operation::Token).on(TENANTS).of_customer("a")]);
-        assert_eq!(faults.strike(TENANTS, "a").faults, [Fault::Hang]);
-        assert_eq!(faults.strike(TENANTS, "b"), Struck::default());
-        assert_eq!(faults.strike(SERVICES, "a"), Struck::default());
+        assert_eq!(faults.apply(TENANTS, "a").faults, [Fault::Hang]);
+        assert_eq!(faults.apply(TENANTS, "b"), Matched::default());
+        assert_eq!(faults.apply(SERVICES, "a"), Matched::default());
         faults.clear();
-        assert_eq!(faults.strike(TENANTS, "a"), Struck::default());
+        assert_eq!(faults.apply(TENANTS, "a"), Matched::default());
     }
 
     #[tokio::test]
@@ -380,7 +380,7 @@ mod tests {
         let slow = || Rule::new(Fault::Latency { fixed: second, jitter: second });
         let faults = Faults::new(1, vec![slow(), slow()]);
         for _ in 0..100 {
-            assert!((second * 2..=second * 4).contains(&faults.strike(SERVICES, "").late));
+            assert!((second * 2..=second * 4).contains(&faults.apply(SERVICES, "").late));
         }
     }
 }

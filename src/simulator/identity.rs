@@ -1,6 +1,6 @@
-//! The identity service: OAuth 2.0 client credentials, and the tokens it issued.
+//! The identity service: OAuth 2.0 client credentials, and the issued tokens.
 //!
-//! A wrong secret is answered 401 and a wrong assertion 400, both `invalid_client`, since either occurs.
+//! A wrong secret gets a 401 and a wrong assertion a 400, both with `invalid_client`, because both occur in practice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -15,31 +15,31 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::assertion;
-use super::dice::Dice;
+use super::rng::SeededRng;
 use super::settings::SimCredential;
 
 /// The scope of the five endpoints.
 pub(super) const LICENSE_SCOPE: &str = "elements.license.read.all";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Longer scope strings were seen to fail.
+/// Longer scope strings were observed to fail.
 const LONGEST_SCOPE: usize = 300;
-/// Beyond so many tokens, those that are no longer good are forgotten.
+/// With more tokens than this, expired ones are removed.
 const TOKENS: usize = 10_000;
 
-/// Who may ask for a token.
+/// A client of the identity service.
 pub(super) struct Client<'a> {
     pub(super) id: &'a str,
     pub(super) credential: &'a SimCredential,
     pub(super) scopes: &'a [String],
 }
 
-/// What a token request is judged by, besides itself.
+/// The inputs for validating a token request, besides the request itself.
 pub(super) struct Circumstances<'a> {
-    /// What `aud` of an assertion may be.
+    /// Accepted `aud` values of an assertion.
     pub(super) audiences: &'a [String],
-    /// By the wall clock.
+    /// In wall-clock time.
     pub(super) now: Timestamp,
-    /// Since the start of the simulator.
+    /// Time since the start of the simulator.
     pub(super) since_start: Duration,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Circumstances<'a> {
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) StatusCode, pub(super) &'static str, pub(super) &'static str);
 
-/// Whose token it is, and what it is good for.
+/// The owner of a token, and its validity.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) client_id: String,
@@ -70,7 +70,7 @@ struct State {
 }
 
 impl State {
-    /// Whether an assertion was not used before. Once [`TOKENS`] are remembered, all are forgotten.
+    /// Records an assertion; returns whether it is new. When [`TOKENS`] are stored, all are removed.
     fn is_new(&mut self, jti: String) -> bool {
         if self.used_assertions.len() >= TOKENS {
             self.used_assertions.clear();
@@ -84,7 +84,7 @@ impl Identity {
         Self { seed, lifetime, state: Mutex::default() }
     }
 
-    /// Answers a form with a token, or refuses it.
+    /// Responds to a form with a token or an error.
     pub(super) fn grant<'a>(
         &self,
         form: &[u8],
@@ -138,12 +138,12 @@ impl Identity {
         Ok(json!({"access_token": token, "expires_in": lifetime, "token_type": "Bearer", "scope": scope}))
     }
 
-    /// Whose token it is, expired and revoked ones included; `None` if it was never issued.
+    /// The owner of a token, also if it is expired or revoked; `None` if it was never issued.
     pub(super) fn token(&self, token: &str) -> Option<Token> {
         self.lock().tokens.get(token).cloned()
     }
 
-    /// Whether a token is still good, as far as its age goes.
+    /// Whether a token's age is within its validity.
     pub(super) fn is_fresh(&self, token: &Token, since_start: Duration) -> bool {
         !token.revoked && since_start.saturating_sub(token.issued) < self.lifetime
     }
@@ -158,8 +158,8 @@ impl Identity {
     fn issue(&self, client_id: &str, scopes: Vec<String>, issued: Duration) -> String {
         let mut state = self.lock();
         state.issued += 1;
-        let mut dice = Dice::of(&[self.seed, 0x544B, state.issued]);
-        let bytes: Vec<u8> = (0..6).flat_map(|_| dice.roll().to_le_bytes()).collect();
+        let mut rng = SeededRng::of(&[self.seed, 0x544B, state.issued]);
+        let bytes: Vec<u8> = (0..6).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
         let text = BASE64URL.encode(bytes);
         if state.tokens.len() >= TOKENS {
             state.tokens.retain(|_, token| self.is_fresh(token, issued));
@@ -173,7 +173,7 @@ impl Identity {
     }
 }
 
-/// `client_id` of a form, to count by; empty if there is none.
+/// `client_id` of a form, for counting; empty if it is missing.
 pub(super) fn client_id(form: &[u8]) -> String {
     form_urlencoded::parse(form)
         .find(|(name, _)| name == "client_id")

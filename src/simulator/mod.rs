@@ -1,19 +1,20 @@
-//! An Elements API and its identity service in-process: the demo, the tests and the benchmarks run against it.
+//! An in-process simulator of the Elements API and its identity service, used by the demo, the tests and the
+//! benchmarks.
 //!
-//! It promises to behave as the API's documentation and the live answers on record do, and where they say nothing, as
-//! a strict server would: it refuses what a real one would refuse. Everything it does follows from a seed, the clock
-//! aside. It deliberately has no TLS, no `customers/batch` and no permissions beyond OAuth scopes.
+//! It behaves like the API's documentation and the recorded live responses. Where they say nothing, it behaves like a
+//! strict server: it refuses what a real one would refuse. Everything except the time depends only on a seed. It has no
+//! TLS, no `customers/batch` and no permissions beyond OAuth scopes.
 //!
-//! - [`World`]: the customers of one app registration, plain data, written by hand or [generated](Generator).
-//! - [`Settings`]: registrations and manners; [`Settings::demo`] and its kin are presets.
-//! - [`Simulator`]: the running server; its worlds and [`Faults`] can be changed while it runs, its [`Requests`] read.
-//! - [`Truth`]: what a correct exporter must know of a customer, from the values that the strings were made of.
+//! - [`World`]: the customers of one app registration, as plain data, written by hand or [generated](Generator).
+//! - [`Settings`]: registrations and response options; [`Settings::demo`] and similar functions are presets.
+//! - [`Simulator`]: the running server. Its worlds and [`Faults`] can be changed while it runs, and its [`Requests`]
+//!   read.
+//! - [`Truth`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
 
 mod answers;
 mod assertion;
 mod bodies;
 mod connection;
-mod dice;
 mod edits;
 mod faults;
 mod generate;
@@ -22,6 +23,7 @@ mod path;
 mod profiles;
 mod reply;
 mod requests;
+mod rng;
 mod server;
 mod settings;
 mod shown;

@@ -1,4 +1,4 @@
-//! Paths, and what is asked by them.
+//! Parses request paths.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use url::form_urlencoded;
 
 use crate::domain::Collector;
 
-/// What every path of the API starts with.
+/// The prefix of every path of the API.
 pub(super) const BASE_PATH: &str = "/partner/external/v3/general";
 /// The path of the identity service.
 pub(super) const TOKEN_PATH: &str = "/connect/token";
 
-/// What a request is for.
+/// The operation of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operation {
-    /// A token.
+    /// A token request.
     Token,
     /// One of the five endpoints.
     Api(Collector),
-    /// A path that nobody serves.
+    /// An unknown path.
     Unknown,
 }
 
 impl Operation {
-    /// The endpoint's name in this project, `token` or `unknown`.
+    /// The collector name, `token` or `unknown`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Operation {
         }
     }
 
-    /// The only method it is asked with.
+    /// The only allowed method.
     pub(super) fn method(self) -> Method {
         match self {
             Self::Api(Collector::CustomerSeats | Collector::ProductsAvailable | Collector::ProductsPurchased) => {
@@ -51,18 +51,18 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A path taken apart.
+/// A parsed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) operation: Operation,
-    /// `{customerId}`, decoded; empty where there is none.
+    /// `{customerId}`, decoded; empty if there is none.
     pub(super) customer: String,
-    /// `{type}` or `{productType}`, decoded; empty where there is none.
+    /// `{type}` or `{productType}`, decoded; empty if there is none.
     pub(super) kind: String,
 }
 
 impl Route {
-    /// Letter case counts, and so does every slash.
+    /// Case and every slash are significant.
     pub(super) fn of(path: &str) -> Self {
         if path == TOKEN_PATH {
             return Self::new(Operation::Token, "", "");
@@ -93,7 +93,8 @@ impl Route {
     }
 }
 
-/// A path segment without its percent escapes, by way of the form decoder, whose own characters are escaped before.
+/// Decodes the percent escapes of a path segment with the form decoder; the characters special to forms are escaped
+/// first.
 fn decoded(segment: &str) -> String {
     let escaped = segment.replace('+', "%2B").replace('=', "%3D").replace('&', "%26");
     form_urlencoded::parse(escaped.as_bytes()).next().map_or_else(String::new, |(text, _)| text.into_owned())

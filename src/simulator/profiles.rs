@@ -1,4 +1,4 @@
-//! Faults that belong together, by name: how an API behaves on a good day, on a bad one, and when it is down.
+//! Named fault profiles: a good day, a bad day, an outage, and so on.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::Collector;
 /// The names of the profiles.
 pub const PROFILES: &[&str] = &["none", "lively", "rough", "throttled", "outage"];
 
-/// The rules of a named profile; `None` if there is none of this name.
+/// The rules of a named profile; `None` if the name is unknown.
 #[must_use]
 pub fn profile(name: &str) -> Option<Vec<Rule>> {
     let millis = Duration::from_millis;

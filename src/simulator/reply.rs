@@ -1,4 +1,4 @@
-//! What is answered, before and after faults have done their work: something else instead, or the right thing damaged.
+//! Builds responses and applies faults: another response instead, or the right one damaged.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::clock::Clock;
 /// Shorter bodies are not compressed.
 const WORTH_COMPRESSING: usize = 1024;
 
-/// An answer that is not on its way yet.
+/// A response that is not sent yet.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     body: Vec<u8>,
-    /// Besides the content type, which is JSON unless it is here.
+    /// Headers besides the content type, which is JSON unless it is set here.
     headers: HeaderMap,
 }
 
@@ -41,7 +41,7 @@ impl Reply {
         self
     }
 
-    /// What a fault answers instead, if it does.
+    /// The response of a fault that replaces the right one, if there is such a fault.
     pub(super) fn instead(fault: &Fault, clock: Clock) -> Option<Self> {
         let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Some(match fault {
@@ -76,7 +76,7 @@ impl Reply {
         }
     }
 
-    /// The response, compressed where that may be and is worth it, and damaged as the faults say.
+    /// The final response: compressed if that is allowed and useful, and damaged by the faults.
     pub(super) fn respond(self, may_compress: bool, faults: &[Fault]) -> Response<Body> {
         let Self { status, mut body, mut headers } = self;
         let mut compress = may_compress && body.len() > WORTH_COMPRESSING;
@@ -137,7 +137,7 @@ fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.write_all(body).and_then(|()| encoder.finish())
 }
 
-/// So many seconds from now, as HTTP writes a date.
+/// This many seconds from now, as an HTTP date.
 fn http_date(seconds: u32, clock: Clock) -> String {
     let date = clock.now().saturating_add(Duration::from_secs(seconds.into())).ok();
     date.and_then(|date| DateTimePrinter::new().timestamp_to_rfc9110_string(&date).ok()).unwrap_or_default()

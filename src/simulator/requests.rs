@@ -1,4 +1,4 @@
-//! What was asked, counted as it arrived.
+//! Request log: counts the requests as they arrive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,33 +6,33 @@ use std::time::Duration;
 
 use super::path::Operation;
 
-/// So many arrivals of each registration, and so many unknown paths, are remembered; counting goes on beyond.
+/// The maximum number of stored arrivals per registration, and of unknown paths; the counters continue beyond it.
 const REMEMBERED: usize = 1 << 20;
 
-/// What was asked since the start or the last reset.
+/// The requests since the start or the last reset.
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
-    /// Requests by what they were for.
+    /// Requests by operation.
     pub by_operation: BTreeMap<Operation, u64>,
-    /// Answers by operation and status; a request that hangs or is reset has none.
+    /// Responses by operation and status; a request that hangs or is reset has none.
     pub by_answer: BTreeMap<(Operation, u16), u64>,
     /// By client id, in the order of arrival, at most a million each. A request with a token that was never issued
-    /// belongs to the empty client id.
+    /// counts for the empty client id.
     pub arrivals: BTreeMap<String, Vec<Arrival>>,
-    /// The most requests under way at the same time, by client id.
+    /// The maximum number of requests in flight, by client id.
     pub max_concurrent: BTreeMap<String, usize>,
-    /// Paths that nobody serves, each as often as it was asked for.
+    /// Unknown paths, and how often each was requested.
     pub unknown_paths: Vec<String>,
     under_way: BTreeMap<String, usize>,
     answers: u64,
 }
 
-/// When a request came.
+/// The arrival of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Since the start of the simulator.
+    /// Time since the start of the simulator.
     pub at: Duration,
-    /// What it was for.
+    /// Its operation.
     pub operation: Operation,
 }
 
@@ -43,25 +43,25 @@ impl Requests {
         self.by_operation.get(&operation).copied().unwrap_or(0)
     }
 
-    /// Answers with one status, whatever was asked.
+    /// Responses with one status, of any operation.
     #[must_use]
     pub fn with_status(&self, status: u16) -> u64 {
         self.by_answer.iter().filter(|((_, answered), _)| *answered == status).map(|(_, count)| count).sum()
     }
 
-    /// Answers to one operation with one status.
+    /// Responses to one operation with one status.
     #[must_use]
     pub fn answered(&self, operation: Operation, status: u16) -> u64 {
         self.by_answer.get(&(operation, status)).copied().unwrap_or(0)
     }
 
-    /// All requests, the unknown ones and those for tokens included.
+    /// All requests, including unknown paths and token requests.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.by_operation.values().sum()
     }
 
-    /// The most arrivals of a registration within any span of this length.
+    /// The maximum number of arrivals of a registration within any window of this length.
     #[must_use]
     pub fn busiest(&self, client_id: &str, span: Duration) -> usize {
         let arrivals = self.arrivals.get(client_id).map_or(&[][..], Vec::as_slice);
@@ -72,12 +72,12 @@ impl Requests {
     }
 }
 
-/// The one who counts; clones count together.
+/// The counter; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counting(Arc<Mutex<Requests>>);
+pub(super) struct RequestLog(Arc<Mutex<Requests>>);
 
-impl Counting {
-    /// A request came; it is under way until what is returned is dropped.
+impl RequestLog {
+    /// Records a request; it is in flight until the returned value is dropped.
     pub(super) fn arrive(&self, operation: Operation, path: &str, client_id: &str, at: Duration) -> UnderWay {
         let mut requests = self.lock();
         *requests.by_operation.entry(operation).or_default() += 1;
@@ -93,22 +93,22 @@ impl Counting {
         let under_way = *under_way;
         let most = requests.max_concurrent.entry(client_id.to_owned()).or_default();
         *most = under_way.max(*most);
-        UnderWay { counting: self.clone(), operation, client_id: client_id.to_owned() }
+        UnderWay { request_log: self.clone(), operation, client_id: client_id.to_owned() }
     }
 
-    /// What was counted so far.
+    /// The current counts.
     pub(super) fn so_far(&self) -> Requests {
         self.lock().clone()
     }
 
-    /// A number for every answer, beginning with 1.
+    /// The next response number, from 1.
     pub(super) fn next_answer(&self) -> u64 {
         let mut requests = self.lock();
         requests.answers += 1;
         requests.answers
     }
 
-    /// Counts from zero; what is under way stays so.
+    /// Resets the counts; requests in flight stay in flight.
     pub(super) fn reset(&self) {
         let mut requests = self.lock();
         *requests = Requests {
@@ -123,24 +123,24 @@ impl Counting {
     }
 }
 
-/// A request that has come and is not finished.
+/// A request in flight.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    counting: Counting,
+    request_log: RequestLog,
     operation: Operation,
     client_id: String,
 }
 
 impl UnderWay {
-    /// It was answered.
+    /// Records its response.
     pub(super) fn answer(&self, status: u16) {
-        *self.counting.lock().by_answer.entry((self.operation, status)).or_default() += 1;
+        *self.request_log.lock().by_answer.entry((self.operation, status)).or_default() += 1;
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(under_way) = self.counting.lock().under_way.get_mut(&self.client_id) {
+        if let Some(under_way) = self.request_log.lock().under_way.get_mut(&self.client_id) {
             *under_way = under_way.saturating_sub(1);
         }
     }
@@ -153,16 +153,16 @@ mod tests {
 
     #[test]
     fn requests_are_counted_while_they_are_under_way_and_after() {
-        let counting = Counting::default();
+        let request_log = RequestLog::default();
         let services = Operation::Api(Collector::Services);
-        let first = counting.arrive(services, "/", "a", Duration::from_millis(0));
-        let second = counting.arrive(services, "/", "a", Duration::from_millis(900));
-        let other = counting.arrive(Operation::Unknown, "/x", "b", Duration::from_millis(900));
+        let first = request_log.arrive(services, "/", "a", Duration::from_millis(0));
+        let second = request_log.arrive(services, "/", "a", Duration::from_millis(900));
+        let other = request_log.arrive(Operation::Unknown, "/x", "b", Duration::from_millis(900));
         first.answer(200);
         other.answer(404);
         drop((first, second));
-        let third = counting.arrive(services, "/", "a", Duration::from_secs(1));
-        let requests = counting.so_far();
+        let third = request_log.arrive(services, "/", "a", Duration::from_secs(1));
+        let requests = request_log.so_far();
         assert_eq!((requests.total(), requests.of(services)), (4, 3));
         assert_eq!((requests.with_status(200), requests.answered(services, 404)), (1, 0));
         assert_eq!((requests.max_concurrent["a"], requests.max_concurrent["b"]), (2, 1));
@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(requests.busiest("a", Duration::from_secs(1)), 2);
         assert_eq!(requests.busiest("a", Duration::from_secs(2)), 3);
         assert_eq!(requests.busiest("nobody", Duration::from_secs(2)), 0);
-        counting.reset();
-        assert_eq!(counting.so_far().total(), 0);
+        request_log.reset();
+        assert_eq!(request_log.so_far().total(), 0);
         drop(third);
     }
 }

@@ -1,4 +1,4 @@
-//! The running simulator: every request through counting, faults, the token, and to its answer.
+//! The simulator server: counts every request, applies faults, checks the token, and responds.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,14 +14,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::answers::{Asked, Indexed, Manners};
+use super::answers::{ApiRequest, Indexed, ResponseOptions};
 use super::connection::{Broken, ResetConnection, serve};
-use super::dice::Dice;
 use super::faults::{Fault, Faults};
 use super::identity::{Circumstances, Client, Identity, LICENSE_SCOPE, Refusal, client_id};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
-use super::requests::{Counting, Requests};
+use super::requests::{RequestLog, Requests};
+use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
 use super::world::World;
 use crate::clock::Clock;
@@ -42,11 +42,11 @@ struct Shared {
     seed: u64,
     time_scale: u32,
     gzip: bool,
-    manners: Manners,
-    registrations: Vec<Hosted>,
+    options: ResponseOptions,
+    registrations: Vec<App>,
     identity: Identity,
     faults: Faults,
-    counting: Counting,
+    request_log: RequestLog,
     clock: Clock,
     started: Instant,
 }
@@ -57,15 +57,15 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// A registration whose world can change.
-struct Hosted {
+/// A registration with a data set that can change.
+struct App {
     registration: Registration,
-    /// Takes the place of the registration's own world.
+    /// Replaces the registration's own world.
     indexed: RwLock<Indexed>,
 }
 
 impl Simulator {
-    /// Serves on a listener; to be called within a tokio runtime. Fails only if the listener has no address.
+    /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
     pub fn start(settings: Settings, listener: TcpListener) -> io::Result<Self> {
         let mut address = listener.local_addr()?;
         if address.ip().is_unspecified() {
@@ -74,14 +74,14 @@ impl Simulator {
         }
         let registrations = settings.registrations.into_iter().map(|mut registration| {
             let indexed = RwLock::new(Indexed::new(std::mem::take(&mut registration.world)));
-            Hosted { registration, indexed }
+            App { registration, indexed }
         });
         let shared = Arc::new(Shared {
             origin: format!("http://{address}"),
             seed: settings.seed,
             time_scale: settings.time_scale,
             gzip: settings.gzip,
-            manners: Manners {
+            options: ResponseOptions {
                 dialect: settings.dialect,
                 legacy_endpoints: settings.legacy_endpoints,
                 absent_tenants: settings.absent_tenants,
@@ -89,7 +89,7 @@ impl Simulator {
             registrations: registrations.collect(),
             identity: Identity::new(settings.seed, settings.token_lifetime),
             faults: Faults::new(settings.seed, settings.faults),
-            counting: Counting::default(),
+            request_log: RequestLog::default(),
             clock: Clock::start(),
             started: Instant::now(),
         });
@@ -120,24 +120,24 @@ impl Simulator {
         format!("{}{TOKEN_PATH}", self.shared.origin)
     }
 
-    /// What goes wrong; to be changed at any time.
+    /// The faults; they can be changed at any time.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        self.shared.counting.so_far()
+        self.shared.request_log.so_far()
     }
 
-    /// Counts requests from zero.
+    /// Resets the request counts.
     pub fn reset_requests(&self) {
-        self.shared.counting.reset();
+        self.shared.request_log.reset();
     }
 
-    /// Reads or changes the world of a registration while nobody else does; `None` without such a registration.
+    /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
     pub fn with_world<R>(&self, client_id: &str, work: impl FnOnce(&mut World) -> R) -> Option<R> {
         let hosted = self.shared.registrations.iter().find(|hosted| hosted.registration.client_id == client_id)?;
         let mut indexed = hosted.indexed.write().unwrap_or_else(PoisonError::into_inner);
@@ -146,18 +146,18 @@ impl Simulator {
         Some(result)
     }
 
-    /// Revokes every token that a registration has now.
+    /// Revokes all current tokens of a registration.
     pub fn revoke_tokens(&self, client_id: &str) {
         self.shared.identity.revoke(Some(client_id));
     }
 
-    /// Minutes that seats have moved for, to compare an answer with [`super::SimCustomer::at`].
+    /// The number of minutes for which seats have moved, to compare a response with [`super::SimCustomer::at`].
     #[must_use]
     pub fn minutes(&self) -> u64 {
         self.shared.minutes()
     }
 
-    /// Ends it, its connections included; its port is free when this returns.
+    /// Stops the server and its connections; its port is free when this returns.
     pub async fn stop(mut self) {
         self.serving.abort();
         let _ = (&mut self.serving).await;
@@ -182,13 +182,13 @@ impl Shared {
                 .and_then(|token| self.identity.token(token))
                 .map_or_else(String::new, |t| t.client_id),
         };
-        let under_way = self.counting.arrive(route.operation, head.uri.path(), &client, since_start);
-        let struck = self.faults.strike(route.operation, &route.customer);
-        if !struck.late.is_zero() {
-            tokio::time::sleep(struck.late).await;
+        let under_way = self.request_log.arrive(route.operation, head.uri.path(), &client, since_start);
+        let matched = self.faults.apply(route.operation, &route.customer);
+        if !matched.late.is_zero() {
+            tokio::time::sleep(matched.late).await;
         }
         let mut replaced = None;
-        for fault in &struck.faults {
+        for fault in &matched.faults {
             match fault {
                 Fault::Hang => std::future::pending().await,
                 Fault::Reset => return Err(Broken::Reset(ResetConnection)),
@@ -199,18 +199,18 @@ impl Shared {
         let reply = match (replaced, body) {
             (Some(reply), _) => reply,
             (None, Err(_)) => Reply::message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
-            (None, Ok(body)) => self.reply(&route, &head, &body, &struck.faults),
+            (None, Ok(body)) => self.reply(&route, &head, &body, &matched.faults),
         };
         under_way.answer(reply.status.as_u16());
-        let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &struck.faults);
-        let number = self.counting.next_answer();
-        if let Ok(id) = HeaderValue::from_str(&Dice::of(&[self.seed, 0x5251, number]).guid()) {
+        let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &matched.faults);
+        let number = self.request_log.next_answer();
+        if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.seed, 0x5251, number]).guid()) {
             response.headers_mut().insert("x-request-id", id);
         }
         Ok(response)
     }
 
-    /// The right answer.
+    /// The right response.
     fn reply(&self, route: &Route, head: &hyper::http::request::Parts, body: &[u8], faults: &[Fault]) -> Reply {
         let method = route.operation.method();
         if route.operation != Operation::Unknown && head.method != method {
@@ -234,9 +234,9 @@ impl Shared {
                     return Reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
                 }
                 let query = head.uri.query().unwrap_or_default();
-                let asked = Asked { route, query, body, minutes: self.minutes(), faults };
+                let asked = ApiRequest { route, query, body, minutes: self.minutes(), faults };
                 let indexed = hosted.indexed.read().unwrap_or_else(PoisonError::into_inner);
-                match indexed.answer(collector, &asked, self.manners) {
+                match indexed.answer(collector, &asked, self.options) {
                     Ok(body) => Reply::new(StatusCode::OK, body),
                     Err((status, message)) => Reply::message(status, message),
                 }
@@ -251,7 +251,7 @@ impl Shared {
             audiences.extend(host.map(|host| format!("http://{host}{TOKEN_PATH}")));
             let circumstances =
                 Circumstances { audiences: &audiences, now: self.clock.now(), since_start: self.started.elapsed() };
-            let clients = self.registrations.iter().map(|Hosted { registration, .. }| Client {
+            let clients = self.registrations.iter().map(|App { registration, .. }| Client {
                 id: &registration.client_id,
                 credential: &registration.credential,
                 scopes: &registration.scopes,
@@ -269,8 +269,8 @@ impl Shared {
         Reply::new(status, body.to_string()).with(header::CACHE_CONTROL, "no-store")
     }
 
-    /// Whose world may be read.
-    fn authorized(&self, headers: &HeaderMap, faults: &[Fault]) -> Result<&Hosted, (StatusCode, &'static str)> {
+    /// The client whose data may be read.
+    fn authorized(&self, headers: &HeaderMap, faults: &[Fault]) -> Result<&App, (StatusCode, &'static str)> {
         let refusal = |message| (StatusCode::UNAUTHORIZED, message);
         let token = bearer(headers).ok_or_else(|| refusal("A bearer token is required."))?;
         let token = self.identity.token(token).ok_or_else(|| refusal("The token is unknown."))?;
@@ -302,7 +302,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// Whether the content is of this type, whatever its parameters.
+/// Whether the content type is this one, with any parameters.
 fn has_content_type(headers: &HeaderMap, expected: &str) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     given.and_then(|given| given.split(';').next()).is_some_and(|given| given.trim().eq_ignore_ascii_case(expected))

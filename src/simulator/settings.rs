@@ -1,4 +1,4 @@
-//! What a simulator is started with, and the presets of the commands.
+//! Settings of the simulator, and the presets of the commands.
 
 use std::time::Duration;
 
@@ -10,67 +10,67 @@ use super::generate::{Generator, Mix};
 use super::identity::LICENSE_SCOPE;
 use super::world::World;
 
-/// Everything about a simulator but its address.
+/// All settings of a simulator except its address.
 #[derive(Debug)]
 pub struct Settings {
     /// The app registrations; client ids are distinct.
     pub registrations: Vec<Registration>,
-    /// Decides tokens, request ids and which requests a fault strikes.
+    /// The seed for tokens, request ids and the requests that a fault affects.
     pub seed: u64,
-    /// How long a token lives.
+    /// The lifetime of a token.
     pub token_lifetime: Duration,
-    /// How much faster seats move than the clock; 0 holds them still.
+    /// The speed of seat changes relative to the clock; 0 stops them.
     pub time_scale: u32,
-    /// The revision of the API that answers are written in.
+    /// The API revision of the responses.
     pub dialect: Dialect,
-    /// Whether endpoints 1 and 2 exist; otherwise all their requests are 404.
+    /// Whether endpoints 1 and 2 exist; if not, all their requests get a 404.
     pub legacy_endpoints: bool,
-    /// What endpoint 3 answers for a type that the customer has no tenant of.
+    /// The response of endpoint 3 for a type without a tenant.
     pub absent_tenants: AbsentTenants,
-    /// Whether long answers are compressed for who accepts gzip.
+    /// Whether long responses are compressed for clients that accept gzip.
     pub gzip: bool,
-    /// The faults to begin with.
+    /// The initial faults.
     pub faults: Vec<Rule>,
 }
 
-/// An app registration and what it sees.
+/// An app registration and its data.
 #[derive(Debug)]
 pub struct Registration {
-    /// A short name to call it by, for instance in a configuration.
+    /// A short name, for example for a configuration.
     pub name: String,
     /// `client_id`
     pub client_id: String,
-    /// What it proves itself with.
+    /// Its credential.
     pub credential: SimCredential,
-    /// The scopes that it may ask for.
+    /// The scopes that it may request.
     pub scopes: Vec<String>,
     /// Its customers.
     pub world: World,
 }
 
-/// What a registration proves itself with.
+/// The credential of a registration.
 #[derive(Debug)]
 pub enum SimCredential {
     /// `client_secret`
     Secret(SecretString),
-    /// An uploaded certificate, DER; it must hold an RSA key of 2048 bits or more.
+    /// An uploaded certificate in DER; it must contain an RSA key of at least 2048 bits.
     Certificate(Vec<u8>),
 }
 
 /// A revision of the API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// As live answers are.
+    /// As in live responses.
     #[default]
     Live,
     /// As documented: `productType` of endpoint 4 is a string.
     Documented,
-    /// As older revisions were: endpoint 3 answers a bare array of `id` and `name`, numbers are strings with thousands
-    /// separators, service rows have keys in another letter case, and endpoints 2 and 4 each use the other's field.
+    /// As in older revisions: endpoint 3 returns a bare array of `id` and `name`, numbers are strings with thousands
+    /// separators, service rows have keys in another case, and endpoints 2 and 4 each use the other's field.
     Older,
 }
 
-/// What endpoint 3 answers for a type that the customer has no tenant of.
+/// The response of endpoint 3 for a type without a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AbsentTenants {
     /// 200 with no rows.
@@ -95,7 +95,7 @@ impl Registration {
 }
 
 impl Settings {
-    /// Registrations without faults, whose seats hold still.
+    /// Registrations without faults and with constant seats.
     #[must_use]
     pub const fn new(registrations: Vec<Registration>) -> Self {
         Self {
@@ -117,7 +117,7 @@ impl Settings {
     pub const SECOND_CLIENT: (&'static str, &'static str) =
         ("a9c4e7d2-1f30-4e86-8b21-5d7e90c3f4a6", "simulated-secret-two");
 
-    /// A partner with one customer for every special case, seats that move an hour every minute, and a second, small
+    /// A partner with one customer per special case, seats that move one hour per minute, and a second, small
     /// registration of the same partner.
     #[must_use]
     pub fn demo(today: Date) -> Self {
@@ -133,21 +133,21 @@ impl Settings {
         }
     }
 
-    /// One registration that sees so many believable customers.
+    /// One registration with this many realistic customers.
     #[must_use]
     pub fn of_size(customers: u32, seed: u64, today: Date) -> Self {
         Self::generated(&Generator::new(seed, customers, today))
     }
 
-    /// One registration of 1,000 customers with exactly 1.3 tenant types and 2 products each on average, so many of
-    /// them with product 2048.
+    /// One registration of 1,000 customers with exactly 1.3 tenant types and 2 products each on average, and this many
+    /// with product 2048.
     #[must_use]
     pub fn thousand(cloud_backup_m365: u32, seed: u64, today: Date) -> Self {
         let mix = Mix::Exact { tenant_types: 1300, products: 2000, cloud_backup_m365 };
         Self::generated(&Generator { mix, ..Generator::new(seed, 1000, today) })
     }
 
-    /// One registration with a generated world.
+    /// One registration with a generated data set.
     #[must_use]
     pub fn generated(generator: &Generator) -> Self {
         let (client_id, secret) = Self::CLIENT;

@@ -1,4 +1,4 @@
-//! A value and the string that the service list shows for it, side by side, so that no truth is parsed from a string.
+//! A value together with its string in the service list, so that expected values are never parsed from a string.
 
 use std::borrow::Cow;
 
@@ -8,19 +8,19 @@ use jiff::tz::TimeZone;
 
 use crate::domain::Quantity;
 
-/// A string of the wire, mostly one of a few.
+/// A string in a response, usually one of a few constants.
 pub type Text = Cow<'static, str>;
 
 /// One field of a service row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown<T> {
-    /// What the answer says; `None` leaves the key out.
+    /// The string in the response; `None` omits the key.
     pub text: Option<Text>,
-    /// What it means; `None` where it means nothing that can be exported.
+    /// The value; `None` if it cannot be exported.
     pub value: Option<T>,
 }
 
-/// `purchasedCapacity`, bytes.
+/// `purchasedCapacity` in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity {
     /// The only number, or the second of `used/purchased`.
@@ -29,10 +29,10 @@ pub struct Capacity {
     pub used: Option<Quantity>,
 }
 
-/// How a date is written.
+/// A date format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DateForm {
-    /// `03-14-2026T12:00:00Z`, as live answers have it.
+    /// `03-14-2026T12:00:00Z`, as in live responses.
     #[default]
     Live,
     /// `2026-03-14T00:00:00Z`
@@ -52,13 +52,13 @@ impl<T> Shown<T> {
         Self { text: Some(Cow::Borrowed("N/A")), value: None }
     }
 
-    /// A row without this key.
+    /// Omits the key from the row.
     #[must_use]
     pub const fn left_out() -> Self {
         Self { text: None, value: None }
     }
 
-    /// Something that no exporter can read.
+    /// A value that no exporter can read.
     #[must_use]
     pub fn unreadable(text: impl Into<Text>) -> Self {
         Self { text: Some(text.into()), value: None }
@@ -118,7 +118,7 @@ impl Shown<i64> {
 }
 
 impl Shown<Timestamp> {
-    /// A date in one of its forms; all of them mean its 00:00:00Z.
+    /// A date in one of the formats; every format means 00:00:00Z of that day.
     #[must_use]
     pub fn date(date: Date, form: DateForm) -> Self {
         let (year, month, day) = (date.year(), date.month(), date.day());

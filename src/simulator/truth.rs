@@ -1,4 +1,4 @@
-//! What a correct exporter knows of a customer, in the domain's types, for tests to compare with.
+//! Expected values of a customer in domain types, for tests to compare with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use crate::domain::{
     CustomerId, ListedCustomer, ProductType, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType,
 };
 
-/// A customer as the five endpoints describe it, all of them read without a mistake.
+/// The correctly read results of the five endpoints for a customer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Truth {
     /// Endpoint 5.
     pub listed: ListedCustomer,
-    /// Endpoint 1, for the types that the customer has a tenant of.
+    /// Endpoint 1, for the customer's tenant types.
     pub customer_seats: BTreeMap<TenantType, Seats>,
-    /// Endpoint 3, for the types that the customer has a tenant of; ordered by id.
+    /// Endpoint 3, for the customer's tenant types; sorted by id.
     pub tenant_seats: BTreeMap<TenantType, Vec<TenantSeats>>,
-    /// Endpoint 4, for the products that it knows; 0 of what is sold by capacity, or is not held.
+    /// Endpoint 4, for the known products; 0 for those sold by capacity or not held.
     pub purchased: BTreeMap<ProductType, Quantity>,
-    /// Endpoint 2, for the products that it knows.
+    /// Endpoint 2, for the known products.
     pub available: BTreeMap<ProductType, Quantity>,
 }
 
 impl SimCustomer {
-    /// What this customer's data means, now; see [`SimCustomer::at`] for later.
+    /// The expected values at the start; see [`SimCustomer::at`] for later.
     #[must_use]
     pub fn truth(&self) -> Truth {
         let mut tenant_seats: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -55,7 +55,7 @@ impl SimCustomer {
 }
 
 impl SimTenant {
-    /// What the tenant's data means.
+    /// The expected values of the tenant.
     #[must_use]
     pub fn truth(&self) -> TenantSeats {
         TenantSeats {
@@ -67,7 +67,7 @@ impl SimTenant {
 }
 
 impl SimRow {
-    /// What the row means.
+    /// The expected values of the row.
     #[must_use]
     pub fn truth(&self) -> Subscription {
         let capacity = self.purchased_capacity.value;
@@ -102,7 +102,7 @@ fn seats((assigned, available): (u32, u32)) -> Seats {
     Seats { assigned: Some(assigned.into()), available: Some(available.into()) }
 }
 
-/// A label: `N/A` and what is left out are empty.
+/// A label: `N/A` and missing values are empty.
 fn text(text: Option<&Text>) -> Arc<str> {
     text.map(AsRef::as_ref).filter(|&text| text != "N/A").unwrap_or_default().into()
 }

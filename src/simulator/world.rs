@@ -1,20 +1,20 @@
-//! The customers of one app registration, as plain data: written by hand in a test, or generated.
+//! The data set of one app registration: customers as plain data, written by hand in a test or generated.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::dice::Dice;
+use super::rng::SeededRng;
 use super::shown::{Capacity, Shown, Text};
 use crate::domain::{ProductType, Quantity, TenantType};
 
-/// Everything that one app registration sees, and what it must not see.
+/// The customers that one app registration can see, and some that it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// In the order of the service list; ids are distinct.
     pub customers: Vec<SimCustomer>,
-    /// Ids of customers that exist and are outside the app's scope: 403, and never listed.
+    /// Ids of customers that exist but are outside the app's scope: 403, and never listed.
     pub out_of_scope: BTreeSet<String>,
 }
 
@@ -29,9 +29,9 @@ pub struct SimCustomer {
     pub email: String,
     /// Its tenants, in the order of endpoint 3.
     pub tenants: Vec<SimTenant>,
-    /// What endpoint 4 says, by product; a product that is not in here answers 0.
+    /// The values of endpoint 4 by product; other products return 0.
     pub purchased: BTreeMap<ProductType, u32>,
-    /// What endpoint 2 says, by product; a product that is not in here answers 404.
+    /// The values of endpoint 2 by product; other products return 404.
     pub available: BTreeMap<ProductType, u32>,
     /// Its rows of endpoint 5.
     pub rows: Vec<SimRow>,
@@ -48,35 +48,35 @@ pub struct SimTenant {
     pub name: String,
     /// `assignedUserSeat` at the start.
     pub assigned: u32,
-    /// `availableUserSeat` at the start: what is left.
+    /// `availableUserSeat` at the start.
     pub available: u32,
-    /// How the seats move from there; the sum of assigned and available never changes.
+    /// How the seats change over time; the sum of assigned and available is constant.
     pub motion: Motion,
 }
 
-/// How the assigned seats of a tenant move, as a pure function of the time since the start.
+/// How the assigned seats of a tenant change, as a pure function of the time since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Motion {
-    /// Not at all.
+    /// They do not change.
     #[default]
     Still,
-    /// A slow walk, never further than `swing` from the start.
+    /// A slow random walk, never further than `swing` from the start.
     Walk {
-        /// Of this tenant's own walk.
+        /// The seed of this tenant's walk.
         seed: u64,
-        /// Seats.
+        /// Maximum distance from the start, in seats.
         swing: u32,
     },
-    /// A steady growth until none are left.
+    /// Steady growth until no seats are left.
     Growing {
-        /// Seats a day.
+        /// Seats per day.
         per_day: u32,
     },
 }
 
-/// One row of `products` of endpoint 5: every field as the wire has it, beside what it means.
+/// One row of `products` of endpoint 5: every field as a string of the response, with its value.
 ///
-/// A text that is `None` leaves its key out of the answer; one that is `N/A` means nothing.
+/// A text field that is `None` omits its key from the response; `N/A` means that there is no value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimRow {
     /// `service`
@@ -115,7 +115,7 @@ pub struct SimRow {
     pub package: Option<Text>,
     /// `contractEndDate`
     pub contract_end_date: Shown<Timestamp>,
-    /// The licence fields are those of the customer's tenants of this type, summed up, and move with them.
+    /// The licence fields are the sums over the customer's tenants of this type, and change with them.
     pub follows: Option<TenantType>,
 }
 
@@ -126,12 +126,12 @@ impl World {
         self.customers.iter().find(|customer| customer.id == id)
     }
 
-    /// The customer with an id, to change it.
+    /// The customer with an id, mutable.
     pub fn customer_mut(&mut self, id: &str) -> Option<&mut SimCustomer> {
         self.customers.iter_mut().find(|customer| customer.id == id)
     }
 
-    /// Takes a customer away; from now on its id is unknown.
+    /// Removes a customer; from now on its id is unknown.
     pub fn remove(&mut self, id: &str) -> Option<SimCustomer> {
         let place = self.customers.iter().position(|customer| customer.id == id)?;
         Some(self.customers.remove(place))
@@ -139,7 +139,7 @@ impl World {
 }
 
 impl SimCustomer {
-    /// A customer without anything.
+    /// A customer without any data.
     #[must_use]
     pub fn new(id: impl Into<String>, organization: impl Into<Text>) -> Self {
         let id = id.into();
@@ -153,7 +153,7 @@ impl SimCustomer {
         tenants.map(|tenant| (tenant.assigned, tenant.available)).reduce(|a, b| (a.0 + b.0, a.1 + b.1))
     }
 
-    /// The customer some minutes after the start: tenants moved, and the rows that follow them.
+    /// The customer some minutes after the start, with changed tenants and the rows derived from them.
     #[must_use]
     pub fn at(&self, minutes: u64) -> Cow<'_, Self> {
         let still = self.tenants.iter().all(|tenant| tenant.motion == Motion::Still);
@@ -164,12 +164,12 @@ impl SimCustomer {
         for tenant in &mut moved.tenants {
             (tenant.assigned, tenant.available) = tenant.seats_at(minutes);
         }
-        moved.follow();
+        moved.sync_license_fields();
         Cow::Owned(moved)
     }
 
-    /// Makes every row that follows a tenant type show its seats; for use after a tenant was changed by hand.
-    pub fn follow(&mut self) {
+    /// Recomputes the licence fields of the rows derived from tenants; call it after changing a tenant by hand.
+    pub fn sync_license_fields(&mut self) {
         let mut rows = std::mem::take(&mut self.rows);
         for row in &mut rows {
             if let Some((assigned, available)) = row.follows.and_then(|tenant_type| self.seats(tenant_type)) {
@@ -182,7 +182,7 @@ impl SimCustomer {
 }
 
 impl SimTenant {
-    /// A tenant whose seats do not move.
+    /// A tenant with constant seats.
     #[must_use]
     pub fn new(
         tenant_type: TenantType,
@@ -194,7 +194,7 @@ impl SimTenant {
         Self { tenant_type, id: id.into(), name: name.into(), assigned, available, motion: Motion::Still }
     }
 
-    /// Assigned and available some minutes after the start.
+    /// Assigned and available seats some minutes after the start.
     #[must_use]
     pub fn seats_at(&self, minutes: u64) -> (u32, u32) {
         let total = self.assigned.saturating_add(self.available);
@@ -209,20 +209,20 @@ impl SimTenant {
     }
 }
 
-/// How far a walk is from its start: straight lines between points six hours apart, the first of which is 0 and each
-/// other a chance number within `swing` of 0.
+/// The distance of a walk from its start: linear between points six hours apart. The first point is 0, and the others
+/// are random numbers within `swing` of 0.
 fn walk(seed: u64, swing: u32, minutes: u64) -> i64 {
     const KNOTS: u64 = 360;
     let knot = |index: u64| match index {
         0 => 0,
-        _ => i64::from(Dice::of(&[seed, index]).between(0, swing * 2)) - i64::from(swing),
+        _ => i64::from(SeededRng::of(&[seed, index]).between(0, swing * 2)) - i64::from(swing),
     };
     let (from, to) = (knot(minutes / KNOTS), knot(minutes / KNOTS + 1));
     from + (to - from) * i64::try_from(minutes % KNOTS).unwrap_or(0) / i64::try_from(KNOTS).unwrap_or(1)
 }
 
 impl SimRow {
-    /// A row in which only the service says something: the rest is `N/A`, and the licences are 0.
+    /// A row with only a service: the other fields are `N/A`, and the licences are 0.
     #[must_use]
     pub fn new(service: impl Into<Text>) -> Self {
         let none = || Some(Text::Borrowed("N/A"));
@@ -249,7 +249,7 @@ impl SimRow {
         }
     }
 
-    /// Every key in the order of the documentation, with its string; `None` is left out of the answer.
+    /// Every key in the order of the documentation, with its string; `None` is omitted from the response.
     #[must_use]
     pub fn fields(&self) -> [(&'static str, Option<&str>); 18] {
         [

@@ -1,8 +1,8 @@
-//! Certificates for a test, in a folder of its own.
+//! Test certificates in a temporary folder.
 //!
-//! A CA (`ca.pem`) signed `server` and `client`; `foreign` is of a CA that nobody knows; `listed` is self-signed and
-//! stands in `cas.pem` beside the CA; `expired` is of the CA and too old; `outlived` is of a CA that is too old, which
-//! stands in `old-cas.pem` beside those. Each is a `.crt` and a `.key`.
+//! A CA (`ca.pem`) signed `server` and `client`; `foreign` is signed by an unknown CA; `listed` is self-signed and is
+//! in `cas.pem` together with the CA; `expired` is signed by the CA and expired; `outlived` is signed by an expired CA,
+//! which is in `old-cas.pem` together with those. Each consists of a `.crt` and a `.key` file.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

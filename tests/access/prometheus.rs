@@ -1,4 +1,4 @@
-//! A real Prometheus, ended when it is dropped.
+//! A real Prometheus process, stopped on drop.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,8 +11,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// With `prometheus.yml` of a folder. It does not say which port it got, so it is given one that was free, and is
-    /// started again with another one if somebody was quicker.
+    /// Uses `prometheus.yml` of a folder. Prometheus does not report its port, so it gets one that was free, and is
+    /// started again with another port if that was taken meanwhile.
     pub fn start(folder: &Path) -> Self {
         for _ in 0..5 {
             let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

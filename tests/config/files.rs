@@ -1,5 +1,5 @@
-//! The files that configurations under test name: secrets, certificates and keys, made by `openssl` in a folder that
-//! goes away with the value. Nothing of the kind is kept in the repository.
+//! The files that tested configurations name: secrets, certificates and keys, created by `openssl` in a temporary
+//! folder. The repository contains none of them.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// What must not appear in any text.
+/// A text that must not appear in any output.
 pub(crate) const SECRET: &str = "canary-of-a-client-secret";
-/// The password of the PKCS #12 files, but for `no_password.pfx`.
+/// The password of the PKCS #12 files, except `no_password.pfx`.
 pub(crate) const PASSWORD: &str = "canary-of-a-pfx-password";
 
-/// Makes the folder.
+/// Creates the folder.
 pub(crate) fn make() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -40,7 +40,7 @@ pub(crate) fn make() -> TempDir {
     openssl(at, &format!("{pfx} -passout pass: -out no_password.pfx"));
     openssl(at, &format!("pkcs12 -export -nokeys -in app.crt -passout pass:{PASSWORD} -out no_key.pfx"));
     openssl(at, &format!("pkcs12 -export -in small.crt -inkey small.key -passout pass:{PASSWORD} -out small.pfx"));
-    // Two certificates, of which the key belongs to the second.
+    // Two certificates; the key belongs to the second one.
     let certificates = [fs::read(at.join("small.crt")).unwrap(), fs::read(at.join("app.crt")).unwrap()].concat();
     fs::write(at.join("chain.crt"), certificates).unwrap();
     openssl(at, &format!("pkcs12 -export -in chain.crt -inkey app.key -passout pass:{PASSWORD} -out chain.pfx"));
@@ -54,7 +54,7 @@ pub(crate) fn make() -> TempDir {
     folder
 }
 
-/// Lets every user read the file, or only its owner.
+/// Makes the file readable for every user, or only for its owner.
 pub(crate) fn readable_by_others(file: &Path, readable: bool) {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = if readable { 0o644 } else { 0o600 };

@@ -1,4 +1,4 @@
-//! Rows: what is answered is not what it should be.
+//! Rows: wrong responses.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub fn bodies() -> Vec<Row> {
 pub fn numbers() -> Vec<Row> {
     let seats = |json| [api(values(SEATS, json))];
     let nameless = |mut row: Row| {
-        // Nobody has ever told its name.
+        // No response has ever contained its name.
         row.allowed.unjudged = vec![format!("info {}", newcomer().id)];
         row
     };
@@ -132,7 +132,7 @@ pub fn numbers() -> Vec<Row> {
 pub fn pages() -> Vec<Row> {
     let without = |field, every| Fault::Edit(Edit::Without { field, every });
     let empty = "{\"data\":[],\"metadata\":{\"totalCount\":0}}";
-    // Each target is polled once in that time: of two answers, the second would be right to be believed.
+    // Each target is polled once in that time: a second result would be accepted.
     let once = |rule| Rule {
         when: When::FirstOfEvery { first: INTERVAL.mul_f64(0.94), every: Duration::from_hours(1) },
         ..rule
@@ -167,7 +167,7 @@ pub fn pages() -> Vec<Row> {
             [once(listing(Fault::CustomerLeaves)), listing(Fault::RefuseIds)],
         ),
         Row {
-            // Also after halving, no customer is on two pages, read at two moments.
+            // Also after halving the page size, no customer is on two pages read at two times.
             always: vec![Rule::new(Fault::SmallPages(8)).on(SERVICES)],
             ..row(
                 "rows, split",

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{Samples, of};
 
-/// Seconds: far less than what the clocks are set by, and more than what a row lasts.
+/// In seconds: far less than the clocks are set by, and more than the duration of a row.
 const REACH: f64 = 120.0;
 
-/// A wall clock of one daemon. What reads it is a function, so each has its own.
+/// The wall clock of one daemon. It is read by a plain function, so each daemon has its own.
 #[derive(Debug)]
 pub struct Wall {
     forward: AtomicI64,
@@ -27,12 +27,12 @@ impl Wall {
         Timestamp::now() + SignedDuration::from_secs(self.forward.load(Ordering::Relaxed))
     }
 
-    /// From now on it is so many seconds ahead; negative: behind.
+    /// Sets it ahead by this many seconds; negative: behind.
     pub fn set_forward(&self, seconds: i64) {
         self.forward.store(seconds, Ordering::Relaxed);
     }
 
-    /// Every exported time is by this clock: what was polled, was so within the last intervals; a token expires soon.
+    /// All exported times use this clock: polls are within the last intervals, and a token expires soon.
     pub fn check(&self, samples: &Samples) -> Result<(), String> {
         let now = self.now().as_millisecond() as f64 / 1000.0;
         let past =

@@ -1,4 +1,4 @@
-//! Faults together: a few chosen, the others drawn from the table by a seed.
+//! Combined faults: a few chosen ones, the others drawn from the table by a seed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use avepoint_exporter::simulator::{Fault, Rule};
 
 use super::rows::{Row, SERVICES, Trouble};
 
-/// Which of the rows are drawn follows from it.
+/// Determines which rows are drawn.
 const SEED: u64 = 4;
 const DRAWN: usize = 16;
 
@@ -22,7 +22,7 @@ const CHOSEN: [&[&str]; 7] = [
     &["hang", "invalid_client", "rows without id"],
 ];
 
-/// Rows of two or three of these rows each.
+/// Combinations of two or three of these rows.
 pub fn combinations(rows: &[Row]) -> Vec<Row> {
     let by_name = |name: &str| rows.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("no row {name}"));
     let chosen = CHOSEN.iter().map(|names| combined(&names.iter().map(|name| by_name(name)).collect::<Vec<_>>()));
@@ -48,7 +48,8 @@ pub fn combinations(rows: &[Row]) -> Vec<Row> {
     chosen.chain(drawn).collect()
 }
 
-/// All of their troubles at once. What strikes everything alone strikes half of it here, so that the others do too.
+/// All their faults at once. A fault that affects all requests affects half of them here, so that the others take
+/// effect too.
 fn combined(parts: &[&Row]) -> Row {
     let names: Vec<_> = parts.iter().map(|row| row.name.as_str()).collect();
     let mut troubles = Vec::new();

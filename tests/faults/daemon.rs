@@ -1,4 +1,4 @@
-//! The daemon of a row: the binary as a process, or, where its clock is to be set, the library in this one.
+//! The daemon of a row: the binary as a process, or the library in this process if its clock must be set.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +54,7 @@ impl Daemon {
         }
     }
 
-    /// Its folder in `/proc`, if it has one of its own.
+    /// Its folder in `/proc`, if it is a process of its own.
     pub fn process(&self) -> Option<PathBuf> {
         match self {
             Self::Process(exporter) => Some(format!("/proc/{}", exporter.child.id()).into()),
@@ -70,7 +70,7 @@ impl Daemon {
         exporter.wait_for_line("the configuration was reloaded");
     }
 
-    /// Everything logged so far.
+    /// The log so far.
     pub fn log(&mut self) -> String {
         match self {
             Self::Process(exporter) => exporter.log().to_owned(),
@@ -78,7 +78,7 @@ impl Daemon {
         }
     }
 
-    /// Ends it, which it must do in good order.
+    /// Stops it, which must be an orderly shutdown.
     pub fn end(self) -> Result<(), String> {
         match self {
             Self::Process(mut exporter) => match exporter.terminate().0 {

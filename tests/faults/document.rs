@@ -1,4 +1,4 @@
-//! `docs/faults.md`, from the table.
+//! Generates `docs/faults.md` from the table.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::rows::{Ends, Lasts, Row};
 use super::scene::{MOST_FILES, MOST_MEMORY_KIB};
 
-/// The committed document is this one, or becomes it with `WRITE_FAULTS`.
+/// Compares the committed document with this one, or replaces it with `WRITE_FAULTS`.
 pub fn compare(single: &[Row], mixed: &[Row]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
     let document = document(single, mixed);

@@ -1,5 +1,5 @@
-//! What stands between the exporter and the simulator: a door that can be shut, that lets bytes through one by one, or
-//! that speaks TLS. Its address never changes.
+//! A TCP proxy between the exporter and the simulator that can refuse connections, pass bytes one by one, or speak TLS.
+//! Its address never changes.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,32 +17,32 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-/// How a door is.
+/// The mode of the proxy.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Nobody listens otherwise: connections are refused.
+    /// Connections are refused.
     pub open: bool,
-    /// Between two bytes of what comes back, headers included.
+    /// The delay between two bytes of the response, headers included.
     pub drip: Option<Duration>,
-    /// Every answer has header lines that break the grammar.
+    /// Every response has header lines that violate the grammar.
     pub odd_headers: bool,
-    /// Nothing is passed on; whoever asks gets 1xx without end.
+    /// Nothing is passed on; clients get 1xx responses without end.
     pub flood: bool,
-    /// Plain HTTP without.
+    /// Plain HTTP if not set.
     pub tls: Option<Arc<ServerConfig>>,
 }
 
-/// A door that is open until it is dropped.
+/// A proxy that runs until it is dropped.
 pub struct Door {
     pub address: SocketAddr,
     state: watch::Sender<State>,
     serving: JoinHandle<()>,
-    /// Bound and never listening: nobody else gets the port while the door is shut.
+    /// Bound but never listening: reserves the port while connections are refused.
     _held: Socket,
 }
 
 impl Door {
-    /// A door to an address.
+    /// A proxy to an address.
     pub fn new(runtime: &Handle, to: SocketAddr, state: State) -> Self {
         let held = socket(0).unwrap();
         let address = held.local_addr().unwrap().as_socket().unwrap();
@@ -51,7 +51,7 @@ impl Door {
         let serving = runtime.spawn(async move {
             loop {
                 let state = changed.borrow_and_update().clone();
-                // Every change ends what went through before.
+                // Every change closes the existing connections.
                 tokio::select! {
                     () = serve(address.port(), to, state) => {}
                     _ = changed.changed() => {}
@@ -61,7 +61,7 @@ impl Door {
         Self { address, state, serving, _held: held }
     }
 
-    /// From now on it is like this.
+    /// Sets the mode.
     pub fn set(&self, change: impl FnOnce(&mut State)) {
         self.state.send_modify(change);
     }
@@ -73,7 +73,7 @@ impl Drop for Door {
     }
 }
 
-/// Bound to a port of loopback, 0 being any.
+/// Bound to a port of loopback; 0 is any port.
 fn socket(port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -95,7 +95,7 @@ async fn serve(port: u16, to: SocketAddr, state: State) {
     let listener = loop {
         match listener(port) {
             Ok(listener) => break listener,
-            // A process that is being started holds what this one has closed, for a moment.
+            // A process that is being started holds a closed descriptor for a moment.
             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     };
@@ -126,7 +126,7 @@ fn odd_headers() -> String {
     format!("no colon\r\nx-space : yes\r\n: nameless\r\nx-folded: one\r\n  two\r\nx-bell: \u{7}\r\n{many}")
 }
 
-/// Carries bytes until either side ends.
+/// Copies bytes until either side ends.
 async fn pass(client: impl AsyncRead + AsyncWrite, server: TcpStream, state: &State) {
     let drip = state.drip;
     let (mut from_client, mut to_client) = tokio::io::split(client);
@@ -166,7 +166,7 @@ async fn pass(client: impl AsyncRead + AsyncWrite, server: TcpStream, state: &St
     }
 }
 
-/// A CA, and what a server shows with certificates of it.
+/// A CA, and the TLS settings of servers with its certificates.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -182,7 +182,7 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server on loopback with a certificate that ends in a year; with `http2` it speaks nothing else.
+    /// A server on loopback with a certificate that expires in a year; with `http2` it speaks only HTTP/2.
     pub fn server(&self, ends_in: i32, http2: bool) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();

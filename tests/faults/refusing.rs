@@ -1,4 +1,4 @@
-//! Rows: the other side does not answer, or refuses to.
+//! Rows: the server does not respond, or refuses.
 
 use std::time::Duration;
 

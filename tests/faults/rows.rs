@@ -1,4 +1,4 @@
-//! A row of the table: what goes wrong, for how long, and what that may cost.
+//! A row of the table: the fault, its duration, and what it may affect.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub const TOKEN: Operation = Operation::Token;
 #[derive(Clone, Debug)]
 pub struct Row {
     pub name: String,
-    /// For the document.
+    /// The text for the document.
     pub simulated: String,
     pub troubles: Vec<Trouble>,
     pub lasts: Lasts,
@@ -25,34 +25,34 @@ pub struct Row {
     /// The daemon's own wall clock.
     pub wall: Option<&'static Wall>,
     pub token_lifetime: Duration,
-    /// Of the simulator, before, during and after.
+    /// Settings of the simulator before, during and after the fault.
     pub always: Vec<Rule>,
     pub requests: Requests,
-    /// Whether it may be drawn for a combination.
+    /// Whether it may be part of a combination.
     pub combines: bool,
 }
 
-/// Something that begins, and that ends.
+/// A change that begins and ends.
 #[derive(Clone, Debug)]
 pub enum Trouble {
     Rule(Rule),
     /// Connections are refused.
     Shut(Which),
-    /// A byte at a time, so long between two.
+    /// Byte by byte, with this delay.
     Drip(Which, Duration),
-    /// Header lines of the API that break the grammar.
+    /// Header lines of the API that violate the grammar.
     OddHeaders,
-    /// 1xx without end instead of answers of the API.
+    /// 1xx responses without end.
     Flood,
-    /// A certificate of a CA that is not known.
+    /// A certificate of an unknown CA.
     Foreign,
-    /// A certificate that has expired.
+    /// An expired certificate.
     Expired,
-    /// The tokens that were given out so far are no longer valid.
+    /// The issued tokens are revoked.
     Revoke,
-    /// Another configuration, from the right one, by a reload.
+    /// Another configuration instead of the right one, by a reload.
     Config(fn(&str) -> String),
-    /// The wall clock is so many seconds ahead.
+    /// The wall clock is this many seconds ahead.
     Clock(&'static Wall, i64),
 }
 
@@ -62,12 +62,12 @@ pub enum Which {
     Token,
 }
 
-/// How long a fault lasts.
+/// The duration of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
-    /// A few intervals: nothing may get too old.
+    /// A few intervals: no value may reach `max_age`.
     Short,
-    /// Longer than `max_age`: what cannot be renewed must go.
+    /// Longer than `max_age`: values that cannot be renewed must disappear.
     Outlasts,
 }
 
@@ -76,19 +76,19 @@ pub enum Lasts {
 pub enum Ends {
     Itself,
     Reload,
-    /// Not at all: everything else is as it should be.
+    /// It has no effect: everything else is normal.
     Never,
 }
 
-/// What is expected of requests while the fault lasts.
+/// The expected requests during the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requests {
     Free,
-    /// None once the fault was met.
+    /// None after the fault took effect.
     Silent,
     /// Hardly any.
     Few,
-    /// Every answer is read as if nothing were wrong.
+    /// Every response is read as if there were no fault.
     Succeed,
 }
 
@@ -106,7 +106,7 @@ impl Row {
             Trouble::Clock(..) => true,
             _ => false,
         };
-        // Where tokens matter, they are asked for all the time.
+        // Where tokens matter, they are requested all the time.
         let token_lifetime = if troubles.iter().any(about_tokens) { 3 } else { 3600 };
         Self {
             name: name.into(),
@@ -173,7 +173,7 @@ pub fn api(fault: Fault) -> Rule {
     Rule::new(fault)
 }
 
-/// To the API and the identity service alike.
+/// For the API and the identity service.
 pub fn all(fault: Fault) -> Rule {
     let api = Collector::ALL.into_iter().map(Operation::Api);
     Rule { operations: api.chain([TOKEN]).collect(), ..Rule::new(fault) }

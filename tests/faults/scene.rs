@@ -1,5 +1,5 @@
-//! One row of the table, played: a simulated world that moves, the daemon before it, the fault, and its end; every
-//! scrape in between is checked.
+//! Runs one row of the table: a changing simulated data set, the daemon, the fault, and its end; every scrape in
+//! between is checked.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,35 +14,35 @@ use super::setup::{Moving, authority, config, customer, get, newcomer, patience,
 use super::truth::{Groups, History, Listings, groups_of, is_content};
 use crate::support::{Samples, today, value};
 
-/// Of every collector.
+/// The interval of every collector.
 pub const INTERVAL: Duration = Duration::from_secs(2);
-/// Of every request.
+/// The timeout of every request.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
-/// How long values are served: where a fault is to outlast them, and where not.
+/// `max_age` of the values: for a fault that outlasts them, and for others.
 pub const SHORT_AGE: Duration = Duration::from_secs(7);
 pub const LONG_AGE: Duration = Duration::from_mins(3);
-/// What an answer is on its way, what is between two expositions, and what a busy machine takes.
+/// Time for a response, for the time between two expositions, and for a busy machine.
 const SLACK: Duration = Duration::from_millis(1000 + 1000 + 1500);
-/// How long a fault lasts that no value is outlasted by.
+/// The duration of a fault that outlasts no value.
 const SHORT: Duration = Duration::from_secs(4);
-/// From the first request after a fault on: an interval with its jitter, a request with the pauses before it is
-/// repeated, the next exposition, and what a busy machine takes.
+/// The time from the first request after a fault: an interval with jitter, a request with its retry pauses, the next
+/// exposition, and a busy machine.
 const RECOVERY: Duration = Duration::from_millis(2100 + 1000 + 3500 + 1000 + 5000);
-/// Until that request: what the pauses of tokens and throttling are bounded by.
+/// The time until that request: the maximum pause of tokens and throttling.
 const PAUSE: Duration = Duration::from_secs(65);
-/// Requests a second that 429 to all of them leaves, of the 400 that are configured.
+/// Requests per second that remain when all get a 429, of the 400 that are configured.
 const THROTTLED: f64 = 20.0;
 const FIRST_PASS: Duration = Duration::from_mins(1);
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// What the process may need at most, in every row.
+/// The maximum memory of the process, in every row.
 pub const MOST_MEMORY_KIB: u64 = 96 * 1024;
 pub const MOST_FILES: usize = 64;
 
-/// How a problem begins that is only one of time: on a machine that was too busy it says nothing.
+/// The prefix of a problem that is only about time: it means nothing on a machine that was too busy.
 pub const LATE: &str = "late: ";
 
-/// What a row came to, for the account.
+/// The result of a row, for the summary.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Account {
     pub scrapes: u64,
@@ -62,31 +62,31 @@ struct Scene<'a> {
     ca: Option<&'static Authority>,
     account: Account,
     listings: Listings,
-    /// When values began to be out of reach.
+    /// When values became unavailable.
     broken: Option<Instant>,
-    /// When the fault began, or ended.
+    /// When the fault began or ended.
     turned: Instant,
 }
 
-/// Plays a row; fails with what did not hold.
+/// Runs a row; fails with the violated condition.
 pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
     let mut scene = Scene::start(row, runtime)?;
     let moving = Moving::start(scene.simulator.clone(), scene.history.clone());
     scene.break_all();
     let (lasts, start, before) = (scene.lasts(), Instant::now(), scene.arrivals());
     let (mut moved_out, mut silent_since, mut failed_before) = (false, None, None);
-    // On a busy machine it may take longer until a fault has met a request.
+    // On a busy machine it may take longer until a fault affects a request.
     while start.elapsed() < lasts || scene.has_struck().is_err() && start.elapsed() < lasts * 5 {
         scene.scrape()?;
         if !moved_out && start.elapsed() > lasts / 3 {
             scene.customers_come_and_go();
             moved_out = true;
         }
-        // What was under way when the fault began has ended by then.
+        // Requests that were in flight when the fault began have ended by then.
         if row.requests == Requests::Succeed && failed_before.is_none() && start.elapsed() > SLACK {
             failed_before = Some(scene.failures()?);
         }
-        // What was under way when it was met has come back by then.
+        // Requests that it affected have ended by then.
         if row.requests == Requests::Silent
             && silent_since.is_none()
             && start.elapsed() > SLACK
@@ -169,7 +169,7 @@ impl<'a> Scene<'a> {
     fn lasts(&self) -> Duration {
         match self.row.lasts {
             Lasts::Short if self.row.is_combined() => SHORT + INTERVAL,
-            // Until times are told by the other clock, and judged.
+            // Until times are exported, and checked, by the other clock.
             Lasts::Short if self.row.wall.is_some() => SLACK.mul_f64(patience()) + INTERVAL,
             Lasts::Short if self.row.requests == Requests::Succeed => SLACK + INTERVAL * 2,
             Lasts::Short => SHORT,
@@ -208,13 +208,13 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Nothing was polled early, and nothing late.
+    /// No poll was early, and none was late.
     fn polled_in_time(&self, lasted: Duration, requests: u64) -> Result<(), String> {
         let targets: f64 = crate::support::of(&self.samples()?, "avepoint_collector_targets{")
             .filter(|(s, _)| s.contains("fresh"))
             .map(|(_, count)| count)
             .sum();
-        // The list has three pages, and who has left is looked for once more.
+        // The list has three pages, and missing customers are requested once more.
         let (intervals, once) = (lasted.as_secs_f64() / INTERVAL.as_secs_f64(), targets + 3.0);
         let most = (intervals / 0.95 + 1.0) * once;
         let least = if patience() > 1.0 { 1.0 } else { (intervals * 0.9 - 1.5) * once };
@@ -226,11 +226,12 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether the fault was one: every rule met requests, and something failed where a door was shut.
+    /// Whether the fault took effect: every rule affected requests, and something failed while connections were
+    /// refused.
     fn has_struck(&self) -> Result<(), String> {
         let strikes = self.simulator.faults().strikes();
         let rules = &strikes[self.row.always.len()..];
-        // Of faults at once, one may keep requests from meeting another.
+        // Of combined faults, one may keep requests from reaching another.
         let needed = if self.row.is_combined() { rules.len().min(2) } else { rules.len() };
         if rules.iter().filter(|&&strikes| strikes > 0).count() < needed {
             return Err(format!("{LATE}rules met no request: {rules:?}"));
@@ -242,7 +243,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Requests that failed so far.
+    /// Failed requests so far.
     fn failures(&self) -> Result<f64, String> {
         let samples = self.samples()?;
         let api = crate::support::of(&samples, "avepoint_api_request_failures_total");
@@ -269,13 +270,13 @@ impl<'a> Scene<'a> {
             }
         }
         if self.row.ends == Ends::Reload {
-            // Another budget is another client, should only that be wanted.
+            // Another budget makes another client, if only that is intended.
             let right = config(self.row, &self.api, &self.token, self.ca.is_some());
             self.daemon.reload(self.folder.path(), &right.replace("burst: 100", "burst: 99"));
         }
     }
 
-    /// One customer leaves and another one comes.
+    /// One customer leaves and another one joins.
     fn customers_come_and_go(&self) {
         self.simulator.with_world(Settings::CLIENT.0, |world| {
             world.remove(&customer(2).id);
@@ -289,19 +290,19 @@ impl<'a> Scene<'a> {
         Ok(crate::support::samples(&text))
     }
 
-    /// A scrape, checked.
+    /// A checked scrape.
     fn scrape(&mut self) -> Result<Samples, String> {
         let asked = Instant::now();
         let samples = self.samples()?;
         let mut allowed = self.row.allowed.clone();
         let max_age = self.max_age();
-        // A value that was read just before the fault, or that was due then, is not older than `max_age` before.
+        // A value that was read just before the fault, or was due then, does not reach `max_age` before this time.
         let aged = self.broken.is_some_and(|broken| broken.elapsed() + INTERVAL.mul_f64(1.1) + TIMEOUT >= max_age);
         allowed.aged = aged && self.row.lasts == Lasts::Outlasts;
         let groups = groups_of(&samples);
         self.history.check(&groups, asked, max_age + SLACK.mul_f64(patience()), &allowed)?;
         self.left_by_a_listing(&groups, &samples)?;
-        // A clock that is being set tells one listing by two times.
+        // While the clock is being set, one listing has two times.
         if self.row.wall.is_none() {
             self.listings.check(&samples)?;
         }
@@ -320,11 +321,11 @@ impl<'a> Scene<'a> {
         Ok(samples)
     }
 
-    /// Who has left is gone only after a complete listing, and that was after they left.
+    /// A customer disappears only after a complete listing that began after it left.
     fn left_by_a_listing(&self, groups: &Groups, samples: &Samples) -> Result<(), String> {
         let leaver = format!("info {} ", customer(2).id);
         let Some(left) = self.history.left(&leaver) else { return Ok(()) };
-        // A clock that is being set says nothing of the order of things.
+        // While the clock is being set, times show no order.
         if groups.contains_key(&leaver) || self.row.wall.is_some() {
             return Ok(());
         }
@@ -344,7 +345,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// From the first request after the fault, everything is as it should be within one interval.
+    /// From the first request after the fault, everything recovers within one interval.
     fn recover(&mut self, mended: Instant) -> Result<(), String> {
         std::thread::sleep(TICK);
         let before = self.arrivals();
@@ -374,7 +375,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Answers that no fault touches any more; a token alone is none.
+    /// Unaffected responses; a token response alone does not count.
     fn arrivals(&self) -> u64 {
         let requests = self.simulator.requests();
         requests
@@ -408,7 +409,7 @@ impl<'a> Scene<'a> {
         format!("{} groups are wrong, first {first:?}; too many: {more:?}; {states:?}", wrong.len())
     }
 
-    /// The files that the process has open, and the most memory that it has had; of this process, they say nothing.
+    /// The open files and the peak memory of the process; not available for this process.
     fn resources(&self) -> (usize, u64) {
         let Some(process) = self.daemon.process() else { return (0, 0) };
         let files = std::fs::read_dir(process.join("fd")).map_or(usize::MAX, Iterator::count);

@@ -1,4 +1,4 @@
-//! What a row begins with: the simulated world and how it moves, the configuration, and the plainest way to scrape.
+//! The start of a row: the simulated data set and its changes, the configuration, and a simple scraper.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use super::scene::{INTERVAL, LONG_AGE, SHORT_AGE, TICK, TIMEOUT};
 use super::truth::{History, move_on};
 use crate::support::today;
 
-/// The customers of every world: what there is of special cases.
+/// The customers of every data set: the special cases.
 const CASES: [Case; 13] = [
     Case::Healthy,
     Case::Pooled,
@@ -31,25 +31,25 @@ const CASES: [Case; 13] = [
     Case::Iaas,
 ];
 
-/// The customer at a place of the world that every row begins with.
+/// The customer at an index of the data set.
 pub fn customer(place: usize) -> SimCustomer {
     let index = CASES[place].index();
     Generator::new(7, 24, today()).customer(u32::try_from(index).unwrap())
 }
 
-/// The customer that comes while a fault lasts.
+/// The customer that joins during a fault.
 pub fn newcomer() -> SimCustomer {
     let mut newcomer = Generator::new(77, 24, today()).customer(0);
     newcomer.tenants.iter_mut().for_each(|tenant| tenant.motion = Motion::Still);
     newcomer
 }
 
-/// The world that every row begins with.
+/// The initial data set of every row.
 pub fn world() -> World {
     World { customers: (0..CASES.len()).map(customer).collect(), ..World::default() }
 }
 
-/// The world moving until it is told to stop.
+/// A data set that changes until it is stopped.
 pub struct Moving(Arc<AtomicBool>, std::thread::JoinHandle<()>);
 
 impl Moving {
@@ -97,7 +97,7 @@ pub fn config(row: &Row, api: &Door, token: &Door, tls: bool) -> String {
     )
 }
 
-/// The body of a path; every answer must be whole and 200.
+/// The body of a path; every response must be complete and 200.
 pub fn get(url: &str, path: &str) -> Result<String, String> {
     let host = url.trim_start_matches("http://");
     let all = TcpStream::connect(host).and_then(|mut stream| {
@@ -116,7 +116,7 @@ pub fn get(url: &str, path: &str) -> Result<String, String> {
     Ok(body.to_owned())
 }
 
-/// How much longer than on an idle machine things may take: others may want its cores too.
+/// How much slower this machine may be than an idle one, because other processes use its cores too.
 pub fn patience() -> f64 {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: f64 = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0);

@@ -1,4 +1,4 @@
-//! The table, and its rows of the way to the other side and of the clock.
+//! The table, and its rows about the network and the clock.
 
 use avepoint_exporter::simulator::{Fault, RetryAfter, Rule};
 
@@ -7,7 +7,7 @@ use super::clock::{WALLS, Wall};
 use super::refusing::{connections, refusals, server_errors, throttling, tokens};
 use super::rows::*;
 
-/// Every row but the combinations. Redirects point to `trap`.
+/// Every row except the combinations. Redirects point to `trap`.
 pub fn all_rows(trap: &str) -> Vec<Row> {
     let other_side = [throttling(), refusals(), tokens(), server_errors(), connections()];
     let answers = [bodies(), numbers(), pages(), totals()];
@@ -66,7 +66,7 @@ fn ways(trap: &str) -> Vec<Row> {
     ]
 }
 
-/// The wall clock, in a daemon in this process: that of another one cannot be set.
+/// The wall clock of a daemon in this process, because that of another process cannot be set.
 fn clocks() -> Vec<Row> {
     let set = |wall: &'static Wall, name: &str, simulated: &str, seconds, rules: Vec<Rule>| {
         let rules = rules.into_iter().map(Trouble::Rule);

@@ -1,7 +1,7 @@
-//! What was true when, and whether a scrape says only that.
+//! Records the true values over time, and checks that a scrape contains only true values.
 //!
-//! What one answer of the API tells is a group of series: the rows of a customer, the tenants of a type, and so on.
-//! Every group changes with every version of the world, so that a served group tells which versions it can be from.
+//! The values of one response of the API form a group of series: the rows of a customer, the tenants of a type, and so
+//! on. Every group changes with every version of the data set, so a served group shows from which versions it can be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::support::{Samples, expected, of, value};
 /// Series by name, by group.
 pub type Groups = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
-/// Every version of the world so far.
+/// Every version of the data set so far.
 #[derive(Default)]
 pub struct History(Mutex<Vec<Version>>);
 
@@ -23,40 +23,40 @@ struct Version {
     groups: Groups,
 }
 
-/// What a row allows besides the whole truth.
+/// Deviations that a row allows.
 #[derive(Clone, Debug, Default)]
 pub struct Allowed {
-    /// Fields of an answer may be missing, because the API gives them in no readable form.
+    /// Fields of a response may be missing, because the API sends them in no readable form.
     pub gaps: bool,
-    /// These groups, by what their names start with, are not judged while the fault lasts.
+    /// Groups with these name prefixes are not checked during the fault.
     pub unjudged: Vec<String>,
-    /// These groups, by what their names start with, may be missing altogether.
+    /// Groups with these name prefixes may be missing completely.
     pub gone: Vec<String>,
-    /// What is too old may be missing.
+    /// Values that are too old may be missing.
     pub aged: bool,
 }
 
 impl History {
-    /// From now on the world is like this. To be called while nobody reads the world.
+    /// Records the current data set. Call it while nothing reads the data set.
     pub fn add(&self, world: &World) {
         let groups = grouped(expected::api_series("main", world, 0));
         self.lock().push(Version { since: Instant::now(), groups });
     }
 
-    /// What is true now.
+    /// The current true values.
     pub fn now(&self) -> Groups {
         self.lock().last().unwrap().groups.clone()
     }
 
-    /// Since when a group that was there is no longer.
+    /// Since when a group that existed is gone.
     pub fn left(&self, group: &str) -> Option<Instant> {
         let versions = self.lock();
         let last = versions.iter().rposition(|version| version.groups.contains_key(group))?;
         versions.get(last + 1).map(|version| version.since)
     }
 
-    /// Checks the groups of a scrape that was asked for at `asked` and came just now: each is as it was at one moment
-    /// not longer ago than `oldest`; each that was always there in that time is there.
+    /// Checks the groups of a scrape that was requested at `asked` and has just arrived: each is from one time not
+    /// longer ago than `oldest`, and each that existed during all of that time is present.
     pub fn check(&self, served: &Groups, asked: Instant, oldest: Duration, allowed: &Allowed) -> Result<(), String> {
         let versions = self.lock();
         let from = asked.checked_sub(oldest);
@@ -69,7 +69,7 @@ impl History {
             .collect();
         let known: BTreeSet<&String> = recent.iter().flat_map(|groups| groups.keys()).chain(served.keys()).collect();
         for group in known {
-            // A customer stays known by its name, however old everything else of it is.
+            // The customer's name stays, even if its other values are old.
             let ageless = group.starts_with("info");
             let told = served.get(group);
             let fits = |groups: &Groups| match (groups.get(group), told) {
@@ -106,7 +106,7 @@ impl History {
     }
 }
 
-/// Whether each of the values is one of the true ones, as often as there.
+/// Whether each value is one of the true values, with the same count.
 fn within(values: &[f64], truth: &[f64]) -> bool {
     let mut left = truth.to_vec();
     values.iter().all(|value| {
@@ -145,23 +145,23 @@ fn group(series: &str) -> String {
     format!("{kind} {} {what}", label("customer_id").unwrap())
 }
 
-/// Whether everything is read and nothing is wrong any more.
+/// Whether everything is read and no error is left.
 pub fn is_content(samples: &Samples) -> bool {
     let bad = ["\"failing\"", "\"stale\"", "\"pending\""];
     of(samples, "avepoint_collector_targets").all(|(s, count)| count == 0.0 || !bad.iter().any(|bad| s.contains(bad)))
         && value(samples, "avepoint_api_throttled{partner=\"main\"}") == Some(0.0)
 }
 
-/// Whether a listing is told of as complete only after a poll that did not fail.
+/// Whether a listing is exported as complete only after a successful poll.
 #[derive(Default)]
 pub struct Listings {
-    /// The times that were told, and the polls that had not failed when the first one was.
+    /// The exported times, and the number of successful polls at the first of each.
     told: BTreeSet<u64>,
     before: f64,
 }
 
 impl Listings {
-    /// Checks the next scrape; counters that begin anew begin anew here.
+    /// Checks the next scrape; if counters are reset, this is reset too.
     pub fn check(&mut self, samples: &Samples) -> Result<(), String> {
         let of_list = |name: &str| -> f64 {
             let of_list = of(samples, name).filter(|(series, _)| series.contains("collector=\"services\""));
@@ -174,7 +174,7 @@ impl Listings {
             (self.told, self.before) = (BTreeSet::new(), succeeded);
         }
         self.told.insert(last.to_bits());
-        // Counters are a little older than values.
+        // Counters are slightly older than values.
         let most = succeeded - self.before + 2.0;
         match self.told.len() as f64 {
             told if told > most => Err(format!("{told} listings were told of as complete, of at most {most}")),
@@ -183,7 +183,7 @@ impl Listings {
     }
 }
 
-/// Lets everything move a little: every number that the API has of a customer changes, save those that say "none".
+/// Changes every number that the API has of a customer a little, except those that mean "none".
 pub fn move_on(world: &mut World) {
     for customer in &mut world.customers {
         move_customer(customer);
@@ -199,8 +199,8 @@ fn move_customer(customer: &mut SimCustomer) {
         *seats += 1;
     }
     for row in &mut customer.rows {
-        // A change does not tell equal rows apart, so each keeps the values of the others.
+        // A change does not distinguish equal rows, so each keeps the values of the others.
         row.change = Shown::change(row.change.value.unwrap_or(0) + 1);
     }
-    customer.follow();
+    customer.sync_license_fields();
 }

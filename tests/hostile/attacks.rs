@@ -1,4 +1,4 @@
-//! Every kind of hostile peer that we could think of.
+//! The attacks.
 
 use std::future::Future;
 use std::io;
@@ -12,14 +12,14 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// What an attack did.
+/// The result of an attack.
 #[derive(Default)]
 pub struct Tally {
     pub connections: AtomicU64,
     pub requests: AtomicU64,
 }
 
-/// Whom it attacks, and with how many connections at most.
+/// The target, and the maximum number of connections.
 #[derive(Clone)]
 pub struct Target {
     pub address: SocketAddr,
@@ -27,7 +27,7 @@ pub struct Target {
     pub tally: Arc<Tally>,
 }
 
-/// Runs until what it returns is dropped.
+/// Runs until the returned value is dropped.
 pub type Attack = fn(&Target) -> JoinSet<()>;
 
 pub const ATTACKS: &[(&str, Attack)] = &[
@@ -63,7 +63,7 @@ impl Target {
     }
 }
 
-/// So many peers that each do the same again and again, however it ends, after a pause.
+/// This many clients that each repeat an action after a pause, however it ends.
 fn peers<A, F>(target: &Target, count: usize, pause: Duration, attack: A) -> JoinSet<()>
 where
     A: Fn(Target) -> F + Copy + Send + 'static,
@@ -89,14 +89,14 @@ fn request(method: &str, path: &str, headers: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n")
 }
 
-/// Reads and forgets, until the other end closes.
+/// Reads and discards until the server closes.
 async fn swallow(mut reader: impl AsyncReadExt + Unpin) -> io::Result<()> {
     let mut piece = vec![0; 1 << 14];
     while reader.read(&mut piece).await? > 0 {}
     Ok(())
 }
 
-/// Reads one answer of a connection that stays open.
+/// Reads one response of a connection that stays open.
 async fn answer(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.clear();
     while !super::is_whole(bytes) {
@@ -120,7 +120,7 @@ fn idle(target: &Target) -> JoinSet<()> {
     })
 }
 
-/// Peers that ask for far more than the sockets hold, and take so many bytes of it ten times a second.
+/// Clients that request far more than the sockets buffer, and read this many bytes of it ten times per second.
 fn slow_readers(target: &Target, path: &'static str, bytes: usize) -> JoinSet<()> {
     peers(target, 2000, SECOND, move |target: Target| async move {
         let socket = TcpSocket::new_v4()?;
@@ -135,7 +135,7 @@ fn slow_readers(target: &Target, path: &'static str, bytes: usize) -> JoinSet<()
             if bytes > 0 {
                 stream.read_exact(&mut piece).await?;
             } else {
-                // Fails once the other end has reset the connection.
+                // Fails once the server has reset the connection.
                 stream.write_all(b"\r\n").await?;
             }
         }
@@ -265,7 +265,7 @@ fn half_closed(target: &Target) -> JoinSet<()> {
         stream.write_all(request("GET", "/metrics", "").as_bytes()).await?;
         target.asked(1);
         stream.shutdown().await?;
-        // Open, and unread.
+        // Open, and not read.
         sleep(SECOND * 60).await;
         Ok(())
     })
@@ -278,7 +278,7 @@ fn storm(target: &Target) -> JoinSet<()> {
             stream.write_all(request("GET", "/metrics", "").as_bytes()).await?;
             target.asked(1);
         }
-        // Closed with a reset, which is the quicker way.
+        // Closed with a reset, which is faster.
         stream.set_zero_linger()
     })
 }
@@ -290,7 +290,7 @@ fn methods(target: &Target) -> JoinSet<()> {
             for path in ["/metrics", "/", "/-/reload"] {
                 stream.write_all(request(method, path, "").as_bytes()).await?;
                 target.asked(1);
-                // HEAD has a length and no body: whatever comes is taken.
+                // HEAD has a length and no body: read whatever arrives.
                 stream.readable().await?;
                 let mut piece = vec![0; 1 << 14];
                 if stream.read(&mut piece).await? == 0 {
@@ -302,7 +302,7 @@ fn methods(target: &Target) -> JoinSet<()> {
     })
 }
 
-/// Peers that ask and read as quickly as they can.
+/// Clients that send and read as fast as they can.
 fn flood(target: &Target, count: usize, requests: fn() -> Vec<String>) -> JoinSet<()> {
     peers(target, count, AT_ONCE, move |target: Target| async move {
         let (mut stream, mut bytes) = (target.connect().await?, Vec::new());
@@ -344,10 +344,10 @@ fn compressed() -> Vec<String> {
     vec![request("GET", "/metrics", "Accept-Encoding: gzip\r\n")]
 }
 
-/// Peers that speak HTTP/2 from the first byte on, and want each of their settings acknowledged.
+/// Clients that speak HTTP/2 from the first byte on, and require an acknowledgement of each of their settings.
 fn http2_settings(target: &Target) -> JoinSet<()> {
     peers(target, 300, AT_ONCE, async |target| {
-        // A frame of type 4 that sets nothing, on the stream of the connection.
+        // An empty SETTINGS frame (type 4) on the stream of the connection.
         const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
         let mut stream = target.connect().await?;
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
@@ -358,7 +358,7 @@ fn http2_settings(target: &Target) -> JoinSet<()> {
     })
 }
 
-/// Peers that ask for other protocols, and send what is none after the answer.
+/// Clients that request other protocols, and send invalid data after the response.
 fn upgrades(target: &Target) -> JoinSet<()> {
     peers(target, 300, AT_ONCE, async |target| {
         let mut stream = target.connect().await?;

@@ -1,4 +1,4 @@
-//! A server, and a proxy before it, that say everything that they hear back: secrets in bodies, headers, redirects.
+//! A server and a proxy that echo everything they receive: secrets in bodies, headers, redirects.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-/// How an endpoint answers.
+/// How an endpoint responds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// As it should.
+    /// Correctly.
     Right,
-    /// With this status, and everything heard in a JSON message.
+    /// With this status, and an echo in a JSON message.
     Status(u16),
     /// 302 to a host that is the secret.
     Redirect,
     /// 200 with a page that begins with the secret.
     Html,
-    /// 200 with JSON of another shape, its values the secret.
+    /// 200 with JSON of another structure, with the secret as its values.
     Shape,
-    /// 200, and the body breaks off.
+    /// 200 with a truncated body.
     BreaksOff,
 }
 
@@ -48,18 +48,18 @@ impl Echo {
         echo
     }
 
-    /// How the identity service and the API answer from now on.
+    /// Sets how the identity service and the API respond from now on.
     pub fn answers(&self, identity: Answer, api: Answer) {
         *self.answers.lock().unwrap() = (identity, api);
     }
 
-    /// Every request so far.
+    /// All requests so far.
     pub fn heard(&self) -> String {
         self.heard.lock().unwrap().clone()
     }
 }
 
-/// One request and its answer; then the connection ends.
+/// One request and its response; then the connection ends.
 fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>, log: &Mutex<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut head, mut length) = (String::new(), 0);
@@ -82,7 +82,7 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
     let how = if is_identity { said.0 } else { said.1 };
     drop(said);
 
-    // The secret that came: of the form, decoded, or the bearer token.
+    // The received secret: of the form, decoded, or the bearer token.
     let field = |line: &str| line.split_once(": ").map(|(_, value)| value.trim().to_owned());
     let bearer = head.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:")).and_then(field);
     let secret = if is_identity {
@@ -91,12 +91,12 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
     } else {
         bearer.unwrap_or_default().trim_start_matches("Bearer ").to_owned()
     };
-    // What a proxy hears comes early: a message is cut.
+    // The proxy credentials come first, because a message is cut.
     let proxy: String = head.split_inclusive('\n').filter(|line| line.starts_with("proxy-")).collect();
     let in_html = secret.replace('&', "&amp;");
-    // As .NET writes JSON, within the JSON that comes.
+    // As .NET writes JSON, nested in the JSON that follows.
     let in_json = secret.replace('&', r"\u0026").replace('+', r"\u002B");
-    // Within something that is encoded, and as a log that shortens secrets has it.
+    // Inside a longer encoded text, and shortened as some logs do.
     let in_base64 =
         ["", "x", "xy"].map(|before| BASE64_STANDARD.encode(format!("{before}{secret}:{secret}"))).join(" ");
     let beginning = secret.get(..50).unwrap_or_default();
@@ -122,7 +122,7 @@ fn answer(mut stream: TcpStream, token: &str, answers: &Mutex<(Answer, Answer)>,
         Answer::BreaksOff => (200, format!("{{\"data\":\"{secret}")),
     };
     let promised = text.len() + if how == Answer::BreaksOff { 9 } else { 0 };
-    // What can be a host, can be an id.
+    // A valid host is also a valid id.
     let is_host = |c: char| c.is_ascii_alphanumeric() || c == '.';
     let host = if secret.chars().all(is_host) { secret.as_str() } else { "none" };
     let _ = write!(

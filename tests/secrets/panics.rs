@@ -1,4 +1,4 @@
-//! A panic prints what it was given, and what it was given may be anything that has `Debug`.
+//! A panic message may contain any value with `Debug`.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ use super::{
 
 const FOLDER: &str = "FOLDER_OF_THE_PANIC";
 
-/// Runs itself as a process whose tasks panic, and looks at what that prints.
+/// Runs itself as a process whose tasks panic, and searches its output.
 #[test]
 fn a_panic_of_a_task_prints_no_secret() {
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -81,7 +81,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             (url, tokio::spawn(server))
         });
         for page in ["/config", "/"] {
-            // What a client gets of it, if anything.
+            // The response that a client gets, if any.
             let answer = std::panic::catch_unwind(|| get(&format!("{url}{page}"), &[]));
             let said = answer.map_or_else(|_| String::new(), |(_, text)| text);
             is_clean(page, &said, &all_secrets());

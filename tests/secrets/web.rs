@@ -1,4 +1,4 @@
-//! What the web configuration holds, and what its clients send: hashes, passwords, keys.
+//! Secrets of the web configuration and of its clients: hashes, passwords, keys.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{PAGES, SECRET, TOKEN, all_secrets, config, holds_no_key, is_clean, k
 
 const PASSWORD: &str = "c4n4ry0fAWebPassword";
 const WRONG_PASSWORD: &str = "c4n4ry0fAWrongPassword";
-/// One that somebody wrote where its hash belongs.
+/// A password written where its hash belongs.
 const PLAIN_PASSWORD: &str = "c4n4ry0fAPlainPassword";
 const PASSWORDS: [&str; 3] = [PASSWORD, WRONG_PASSWORD, PLAIN_PASSWORD];
 
@@ -83,7 +83,7 @@ fn nothing_of_the_web_configuration_and_its_clients_is_shown() {
             assert_eq!(status, 401, "{page}: {text}");
             check(page, &text);
         }
-        // Refused by a reload, and by the look that every request is a reason for.
+        // Refused by a reload, and by the check at every request.
         for broken in [
             format!("{tls}basic_auth_users: {{ alice: {PLAIN_PASSWORD} }}\n"),
             format!("{tls}basic_auth_users: {{ {PLAIN_PASSWORD} }}\n"),

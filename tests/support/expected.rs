@@ -1,5 +1,5 @@
-//! The series that a correct exporter serves of a simulated world, made from the simulator's truth and not from any
-//! code of the exporter but its list of names.
+//! The expected series of a simulated data set, computed from the simulator's values without any code of the exporter
+//! except its list of names.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,8 +8,8 @@ use avepoint_exporter::simulator::{SimCustomer, Truth, World};
 
 use super::Samples;
 
-/// All series "From the API" of a partner, under the default configuration, by their series. A subscription has no id
-/// of its own, so `subscription_id` is left out of its labels; rows that are then alike are listed by their values.
+/// All series "From the API" of a partner, with the default configuration. `subscription_id` is omitted from the
+/// labels, because the API has no such id; rows with equal labels are then listed by their values.
 pub fn api_series(partner: &str, world: &World, minutes: u64) -> BTreeMap<String, Vec<f64>> {
     let mut series = BTreeMap::new();
     for customer in &world.customers {
@@ -18,7 +18,7 @@ pub fn api_series(partner: &str, world: &World, minutes: u64) -> BTreeMap<String
     sorted(series)
 }
 
-/// What was served of the same families, in the same shape.
+/// The served series of the same families, in the same form.
 pub fn served(samples: &Samples, partner: &str) -> BTreeMap<String, Vec<f64>> {
     let mut series: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let mine = format!("{{partner=\"{partner}\",");
@@ -57,7 +57,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
             format!("avepoint_{name}{{partner=\"{partner}\",customer_id=\"{}\"{labels}}}", escaped(&customer.id));
         series.entry(series_name).or_default().push(value);
     };
-    // What the service list implies is asked; what is not asked is not served.
+    // Only what the service list implies is polled and served.
     let (products, tenant_types) = implied(&rows);
     add("customer_info", &[("customer_name", listed.name.as_deref().unwrap_or_default())], Some(1.0));
     for (tenant_type, Seats { assigned, available }) in customer_seats {

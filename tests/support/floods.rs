@@ -1,16 +1,16 @@
-//! An API that floods whoever asks: tokens are granted, every other request is answered with more than one can read.
+//! A flooding API: it grants tokens and answers every other request with more than a client can read.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-/// What every request but that for a token is answered with.
+/// The response to every request except token requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flood {
     /// Endless `100 Continue` and `103 Early Hints`.
     Informational,
     /// A body of 16 MiB in chunks of one byte.
     TinyChunks,
-    /// A body of 16 MiB: a service list with as many rows and values as fit, and blanks.
+    /// A body of 16 MiB: a service list with as many rows and values as fit, then spaces.
     LargeBodies,
     /// The same as gzip.
     LargeGzip,
@@ -32,7 +32,7 @@ impl Flood {
 const TOKEN: &str = r#"{"access_token": "token", "expires_in": 3600, "token_type": "Bearer"}"#;
 const LIMIT: usize = 16 << 20;
 
-/// Floods every connection, a thread each, until the process ends.
+/// Floods every connection, with one thread each, until the process ends.
 pub fn serve(flood: Flood) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -100,7 +100,7 @@ fn connection(mut stream: &TcpStream, flood: Flood, body: &[u8]) -> std::io::Res
     }
 }
 
-/// A page of the service list with 390,000 values, filled up with blanks.
+/// A page of the service list with 390,000 values, padded with spaces.
 fn large() -> Vec<u8> {
     let product = r#"{"service":"S","change":1,"expirationDate":"2030-01-01","purchasedUserSeats":7},"#;
     let products = product.repeat(900);

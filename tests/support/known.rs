@@ -1,4 +1,4 @@
-//! What an exporter knows of a simulated world once everything was read, made with the library and without a request.
+//! Builds an exporter's state for a simulated data set, with the library and without a request.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{Samples, samples};
 
-/// The state of a configuration's first partner after a full pass over a world.
+/// The state of a configuration's first partner after a full pass over a data set.
 pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
     let mut inventory = empty(config);
     let collectors = inventory.collectors.clone();
@@ -52,12 +52,12 @@ fn empty(config: &Config) -> Inventory {
     Inventory::new(partner.name.clone(), collectors, partner.customers.discover, &partner.customers.list)
 }
 
-/// What a daemon serves of a state that it restored, [`kept`] of it.
+/// The series that a daemon serves from a restored state; [`kept`] selects them.
 pub fn served_of(config: &Config, state: &State) -> Samples {
     served_at(config, state, Timestamp::now())
 }
 
-/// The same at a time.
+/// The same at a given time.
 pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     let partner = &config.partners[0];
     let mut inventory = empty(config);
@@ -67,7 +67,7 @@ pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     kept(samples(&text))
 }
 
-/// Of all samples those that outlive a process: the API's and when they were seen.
+/// The samples that survive a restart: the API's values and their observation times.
 pub fn kept(mut samples: Samples) -> Samples {
     const FAMILIES: [&str; 6] = [
         "avepoint_customer_",

@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: a configuration for a simulator, the binary as a process, and a strict reader of
-//! what it serves.
+//! Shared code of the end-to-end tests: a configuration for a simulator, the binary as a process, and a strict parser
+//! of its output.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "it waits for other processes, outside of any runtime")]
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 
 use avepoint_exporter::simulator::{Settings, Simulator};
 
-/// Series by their name and labels as they are written, labels in order.
+/// Series by name and labels as written, with the labels in order.
 pub type Samples = BTreeMap<String, f64>;
 
-/// How long a test waits for what must come.
+/// The maximum time that a test waits for a condition.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A configuration of one partner `main` for a simulator's first registration; `more` is added to the partner,
-/// `rest` to the document.
+/// A configuration with one partner `main` for a simulator's first registration; `more` is added to the partner, `rest`
+/// to the document.
 pub fn config(simulator: &Simulator, more: &str, rest: &str) -> String {
     let (client_id, secret) = Settings::CLIENT;
     format!(
@@ -38,7 +38,7 @@ fn indent(lines: &str) -> String {
     lines.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat()
 }
 
-/// A running process of the binary, killed when it is dropped.
+/// A running process of the binary, killed on drop.
 pub struct Exporter {
     pub child: Child,
     pub url: String,
@@ -53,7 +53,7 @@ impl Exporter {
         Self::spawn(Command::new(binary).args(arguments).arg("--web.listen-address=127.0.0.1:0"))
     }
 
-    /// Starts the binary as a command has it and waits until it listens.
+    /// Starts the given command and waits until it listens.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -74,7 +74,7 @@ impl Exporter {
         Self::start(&["--config.file", file.to_str().unwrap()])
     }
 
-    /// The next log line that holds a text.
+    /// The next log line that contains a text.
     pub fn wait_for_line(&mut self, text: &str) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -98,7 +98,7 @@ impl Exporter {
         }
     }
 
-    /// Everything logged so far.
+    /// The log so far.
     pub fn log(&mut self) -> &str {
         while let Ok(line) = self.lines.try_recv() {
             self.log.push_str(&line);
@@ -112,14 +112,14 @@ impl Exporter {
         get(&format!("{}{path}", self.url), &[])
     }
 
-    /// The samples on `/metrics`, each of which must be well-formed and there once.
+    /// The samples on `/metrics`; each must be well-formed and unique.
     pub fn samples(&self) -> Samples {
         let (status, text) = self.get("/metrics");
         assert_eq!(status, 200);
         samples(&text)
     }
 
-    /// Waits until the samples are as wanted and returns them.
+    /// Waits until the samples are as expected and returns them.
     pub fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Samples) -> bool) -> Samples {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -132,7 +132,7 @@ impl Exporter {
         }
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits for the exit.
     pub fn terminate(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
@@ -148,14 +148,14 @@ impl Drop for Exporter {
     }
 }
 
-/// What a command printed, and its exit code.
+/// The output of a command, and its exit code.
 pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter")).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// A GET by the plainest client there is, so that the answer is seen as it is.
+/// A GET with a minimal client, so that the raw response is visible.
 pub fn get(url: &str, headers: &[&str]) -> (u16, String) {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--max-time", "30", "--noproxy", "*", "--write-out", "\n%{http_code}"]);
@@ -183,17 +183,17 @@ pub fn samples(text: &str) -> Samples {
     samples
 }
 
-/// The samples of the metrics whose names start with a text.
+/// The samples of the metrics with this name prefix.
 pub fn of<'a>(samples: &'a Samples, name: &str) -> impl Iterator<Item = (&'a String, f64)> {
     samples.iter().filter(move |(series, _)| series.starts_with(name)).map(|(series, &value)| (series, value))
 }
 
-/// One sample; the labels as they are written.
+/// One sample, with the labels as written.
 pub fn value(samples: &Samples, series: &str) -> Option<f64> {
     samples.get(series).copied()
 }
 
-/// Feeds a text to a program and returns whether it was content, and what it said.
+/// Passes a text to a program; returns whether it succeeded, and its output.
 pub fn feed(program: &str, arguments: &[&str], text: &str) -> (bool, String) {
     use std::io::Write;
     let mut child = Command::new(program)
@@ -209,12 +209,12 @@ pub fn feed(program: &str, arguments: &[&str], text: &str) -> (bool, String) {
     let mut said = String::new();
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    // One that did not read to the end says why.
+    // A program that did not read to the end reports why.
     let _ = writer.join();
     (child.wait().unwrap().success(), said)
 }
 
-/// A simulator on a runtime of its own, so that plain tests can use it.
+/// A simulator with its own runtime, so that plain tests can use it.
 pub struct Simulated {
     runtime: tokio::runtime::Runtime,
     simulator: Option<Simulator>,
@@ -227,7 +227,7 @@ impl Simulated {
         Self { runtime, simulator: Some(simulator) }
     }
 
-    /// From now on nobody answers at its address.
+    /// From now on connections to its address are refused.
     pub fn stop(&mut self) {
         if let Some(simulator) = self.simulator.take() {
             self.runtime.block_on(simulator.stop());
@@ -243,7 +243,7 @@ impl std::ops::Deref for Simulated {
     }
 }
 
-/// Today, for worlds whose dates are near.
+/// Today, for data sets with dates near today.
 pub fn today() -> jiff::civil::Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -1,9 +1,9 @@
-//! The state file on disk: read whole, replaced whole, never written in place.
+//! The state file on disk: always read and replaced as a whole, never changed in place.
 //!
-//! A save goes to `FILE.tmp` in the same folder (mode 0600), is flushed to the disk and renamed over the file, and the
-//! rename is flushed too: after a crash at any moment the file is one that was saved. `FILE.lock` is locked by the
-//! exporter that saves; another one that is given the same file does not, until the first has ended. Everything here
-//! blocks for as long as the disk takes, but never for the other end of a FIFO.
+//! A save writes `FILE.tmp` in the same folder (mode 0600), flushes it to the disk, renames it over the file, and
+//! flushes the rename. So after a crash at any moment the file is complete. `FILE.lock` is locked by the exporter that
+//! saves; a second exporter with the same file does not save until the first has ended. All functions here block on the
+//! disk, but never on a FIFO.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -16,9 +16,9 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::config::{folder_of, open_regular_file};
 
-/// Files that were set aside and are kept.
+/// The number of quarantined files that are kept.
 const MAX_QUARANTINED: usize = 3;
-/// Bytes that are read or written at once.
+/// Buffer size in bytes for reads and writes.
 const BUFFER: usize = 64 * 1024;
 
 /// The state file of this process.
@@ -29,13 +29,13 @@ pub(super) struct StateFile {
     unread: bool,
 }
 
-/// That nobody else saves.
+/// The lock that excludes other processes.
 #[derive(Debug)]
 enum Lock {
     Held {
         _until_dropped: File,
     },
-    /// This file system has no locks; without is better than nothing.
+    /// The file system has no locks; continue without one.
     Unsupported,
 }
 
@@ -48,8 +48,8 @@ impl StateFile {
         &self.path
     }
 
-    /// What `decode` makes of the file, of which it gets the length, too; `None` if there is none. A file that cannot be
-    /// read is not replaced from then on, since nobody knows what would be lost, until it is gone.
+    /// Reads the file and passes it, with its length, to `decode`; `None` if there is no file. A file that cannot be
+    /// read is not replaced while it exists, because its content might be lost.
     pub(super) fn read<T>(
         &mut self,
         decode: impl FnOnce(&mut BufReader<File>, u64) -> io::Result<T>,
@@ -69,7 +69,7 @@ impl StateFile {
         }
     }
 
-    /// Replaces the file by what `content` writes.
+    /// Replaces the file with the output of `content`.
     pub(super) fn write(&mut self, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
         self.lock()?;
         if self.unread {
@@ -83,7 +83,7 @@ impl StateFile {
         let temporary = self.sibling_path(".tmp");
         let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, &self.path));
         if let Err(error) = written {
-            // It may fill the disk that has no space left.
+            // The incomplete file might use the last space on the disk.
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
@@ -93,8 +93,8 @@ impl StateFile {
         }
     }
 
-    /// Renames the file to one that says when, and removes all but the latest of those. Not while another exporter
-    /// saves to it.
+    /// Quarantines the file: renames it with a timestamp, and removes all but the newest quarantined files. Not while
+    /// another exporter saves to it.
     pub(super) fn quarantine(&mut self, now: Timestamp) -> io::Result<PathBuf> {
         self.lock()?;
         let aside = self.sibling_path(&format!(".bad-{}", now.as_second()));
@@ -115,19 +115,19 @@ impl StateFile {
         aside.iter().take(old).try_for_each(|name| fs::remove_file(self.folder().join(name)))
     }
 
-    /// Makes sure that nobody else saves to this file; [`Self::write`] tries again if it fails.
+    /// Takes the lock; [`Self::write`] tries again if it fails.
     pub(super) fn lock(&mut self) -> io::Result<()> {
         if self.lock.is_some() {
             return Ok(());
         }
         let path = self.sibling_path(".lock");
-        // Not always the folder's fault: it may be another user's.
+        // Not always the folder's fault: the lock file may belong to another user.
         let file =
             open_lock(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         self.lock = Some(match file.try_lock() {
             Ok(()) => Lock::Held { _until_dropped: file },
             Err(TryLockError::WouldBlock) => {
-                let why = "another exporter that is running saves to this file; give each a file of its own";
+                let why = "another exporter that is running saves to this file; give each exporter its own file";
                 return Err(io::Error::new(ErrorKind::WouldBlock, why));
             }
             Err(TryLockError::Error(_)) => Lock::Unsupported,
@@ -146,21 +146,21 @@ impl StateFile {
     }
 }
 
-/// Whether a folder cannot be flushed at all: the file system has no such thing, or the folder cannot be listed. What was
-/// renamed is in place, and there is nothing better to do.
+/// Whether a folder cannot be flushed at all: the file system does not support it, or the folder cannot be listed. The
+/// rename itself succeeded, so this is not an error.
 fn is_refused_to_folders(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied)
 }
 
-/// A regular file that is made if there is none. No link is followed, and a FIFO is not waited for: whoever may write to
-/// the folder could put one there.
+/// Opens a regular file, and creates it if it does not exist. Follows no link and does not block on a FIFO, because
+/// anyone with write access to the folder could create one.
 fn open_lock(path: &Path) -> io::Result<File> {
     let flags =
         OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => File::from(file),
         Err(rustix::io::Errno::LOOP) => return Err(io::Error::other("it is a symbolic link; remove it")),
-        // A FIFO that nobody reads, or a socket.
+        // A FIFO without a reader, or a socket.
         Err(rustix::io::Errno::NXIO) => return Err(not_regular()),
         Err(error) => return Err(error.into()),
     };
@@ -171,7 +171,7 @@ fn not_regular() -> io::Error {
     io::Error::other("it is not a regular file; remove it")
 }
 
-/// A file that is new: what a killed process left there is removed, and no link is followed.
+/// Creates a new file: removes the file of a killed process, and follows no link.
 fn write_new(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -216,7 +216,7 @@ mod tests {
         let path = folder.path().join("state");
         let mut file = StateFile::new(path.clone());
         assert!(read(&mut file).unwrap().is_none());
-        // What a killed process left, or somebody put there.
+        // Left by a killed process, or created by someone else.
         fs::write(folder.path().join("other"), "other").unwrap();
         symlink(folder.path().join("other"), folder.path().join("state.tmp")).unwrap();
         write(&mut file, b"first").unwrap();
@@ -286,7 +286,7 @@ mod tests {
         let error = || write(&mut StateFile::new(folder.path().join("state")), b"new").unwrap_err().to_string();
         assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
         assert!(error().contains("state.lock: it is not a regular file"), "{}", error());
-        // Somebody reads it: then it can be opened, and is no better.
+        // With a reader, the FIFO can be opened; it is refused all the same.
         let _reader = OpenOptions::new().read(true).write(true).open(&lock).unwrap();
         assert!(error().contains("state.lock: it is not a regular file"), "{}", error());
         fs::remove_file(&lock).unwrap();

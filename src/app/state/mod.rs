@@ -1,7 +1,7 @@
-//! What is known, kept across restarts: restored once before anything is polled, saved when it changed and at the end.
+//! The state writer: restores the state once before the first poll, saves it after changes and at shutdown.
 //!
-//! Nothing here stops the daemon. A file that is no state is set aside, one that cannot be read is left alone, a save
-//! that fails is repeated: each is logged once, and in the metrics as long as it lasts.
+//! Nothing here stops the daemon. A file with invalid content is quarantined, a file that cannot be read is left alone,
+//! and a failed save is repeated. Each failure is logged once, and the metrics show how long it lasts.
 
 mod file;
 mod metrics;
@@ -28,7 +28,7 @@ use crate::panics::{self, Task};
 use file::StateFile;
 use metrics::StateMetrics;
 
-/// Between two saves, this many times as long as the last one took: saving takes at most 5 % of a core.
+/// Waits this many times the duration of the last save, so saving takes at most 5 % of a core.
 const DUTY_FACTOR: u32 = 20;
 
 /// Saves the state.
@@ -39,7 +39,7 @@ pub(super) struct StateWriter {
     interval: Duration,
     clock: Clock,
     progress: Progress,
-    /// Whether the lock could not be had, so that a save is due without a change.
+    /// Whether the lock could not be taken, so that a save is due even without a change.
     unsaved: bool,
 }
 
@@ -52,22 +52,22 @@ pub(super) struct StateWriterHandle {
 }
 
 impl StateWriterHandle {
-    /// Saves what is not saved yet, and ends, at the deadline at the latest.
+    /// Saves unsaved changes and ends, at the deadline at the latest.
     pub(super) async fn end(self, deadline: Instant) {
         let _ = self.stop.send(deadline);
-        // A task that panicked was waited for already; its hook has logged why.
+        // The panic of the task was already noticed; its hook has logged it.
         if !self.task.is_finished() {
             let _ = timeout_at(deadline, self.task).await;
         }
     }
 
-    /// Whether saving goes on.
+    /// The health check of the saves.
     pub(super) fn progress(&self) -> Progress {
         self.progress.clone()
     }
 }
 
-/// Resolves when the writer panicked outside of a save: a bug.
+/// Resolves when the writer panicked outside of a save (a bug).
 pub(super) async fn first_panic(writer: Option<&mut StateWriterHandle>) -> JoinError {
     match writer {
         Some(writer) => match (&mut writer.task).await {
@@ -79,7 +79,7 @@ pub(super) async fn first_panic(writer: Option<&mut StateWriterHandle>) -> JoinE
 }
 
 impl StateWriter {
-    /// Reads the state file. Blocks for as long as that takes.
+    /// Reads the state file. Blocks on the disk.
     pub(super) fn open(
         settings: &StateSettings,
         registry: &Registry,
@@ -90,7 +90,7 @@ impl StateWriter {
         let locked = file.lock();
         let restored = panics::sync_scope(Task::State, || restore(&mut file, &metrics, clock));
         let mut saver = Saver { file, metrics: metrics.clone(), clock, failing: false };
-        // What would be in the way of a save is better known now than when there is something to save.
+        // Report problems with saving at the start, and not only when there is something to save.
         if let Err(error) = &locked {
             saver.failed(error);
         }
@@ -100,7 +100,7 @@ impl StateWriter {
         Ok((Self { saver, metrics, interval, clock, progress, unsaved: locked.is_err() }, restored))
     }
 
-    /// From now on what is known of the running partners is saved after `changed` signals changes.
+    /// From now on, the state of the running partners is saved after `changed` signals changes.
     pub(super) fn start(
         self,
         running: watch::Receiver<Arc<Running>>,
@@ -113,7 +113,7 @@ impl StateWriter {
         let (stop, stopped) = oneshot::channel();
         let progress = self.progress.clone();
         let shutdown = async {
-            // A sender that is gone means the same, now.
+            // A dropped sender means the same: stop now.
             stopped.await.unwrap_or_else(|_| Instant::now())
         };
         let task = tokio::spawn(panics::scope(Task::State, self.run(known, changed, shutdown)));
@@ -133,7 +133,7 @@ impl StateWriter {
         let deadline = loop {
             let unsaved = self.unsaved;
             let change = async {
-                // A sender that is gone changes nothing any more.
+                // A dropped sender signals no more changes.
                 if !unsaved && changed.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -150,7 +150,7 @@ impl StateWriter {
             let start = Instant::now();
             self.progress.due(Some(start));
             tokio::select! {
-                // One that hangs does not hold up the end: what it saves is saved again then, or not at all.
+                // A blocked save does not delay the shutdown: its content is saved again then, or not at all.
                 deadline = &mut shutdown => {
                     self.unsaved = true;
                     break deadline;
@@ -165,7 +165,7 @@ impl StateWriter {
             return;
         }
         if timeout_at(deadline, self.save(&known)).await.is_err() {
-            warn!("the state was not saved at the end: writing it takes too long");
+            warn!("the state was not saved at shutdown: writing it takes too long");
         }
     }
 
@@ -173,7 +173,8 @@ impl StateWriter {
         self.clock.now().saturating_add(time).unwrap_or(jiff::Timestamp::MAX)
     }
 
-    /// Saves off the threads of the runtime. Whether it worked; a save that panics has failed, and is repeated.
+    /// Saves outside of the runtime's threads. Returns whether it succeeded; a save that panics counts as failed and is
+    /// repeated.
     async fn save(&self, known: &Arc<impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static>) -> bool {
         let (saver, known) = (Arc::clone(&self.saver), Arc::clone(known));
         let save = move || saver.lock().unwrap_or_else(PoisonError::into_inner).save(known());
@@ -189,13 +190,13 @@ fn restore(file: &mut StateFile, metrics: &StateMetrics, clock: Clock) -> Option
     metrics.restored(true);
     let failed = |what: String| {
         metrics.restored(false);
-        warn!("{what}; starting without it, everything is polled anew");
+        warn!("{what}; starting without it; everything will be polled again");
         None
     };
     let path = file.path().display().to_string();
     let decoded = match file.read(State::read) {
         Ok(decoded) => decoded?,
-        Err(error) => return failed(format!("the state file {path} cannot be read and is left as it is: {error}")),
+        Err(error) => return failed(format!("the state file {path} cannot be read and is left unchanged: {error}")),
     };
     match decoded {
         Ok(mut state) => {
@@ -219,7 +220,7 @@ struct Saver {
     file: StateFile,
     metrics: StateMetrics,
     clock: Clock,
-    /// Whether the last save failed, which was logged.
+    /// Whether the last save failed and was logged.
     failing: bool,
 }
 
@@ -245,19 +246,19 @@ impl Saver {
         self.metrics.save_failed();
         if !std::mem::replace(&mut self.failing, true) {
             let path = self.file.path();
-            warn!(file = %path.display(), "the state cannot be saved, trying again: {error}{}", advice(error, path));
+            warn!(file = %path.display(), "the state cannot be saved, retrying: {error}{}", advice(error, path));
         }
     }
 }
 
-/// What the system's message does not say.
+/// Advice that the system's message does not contain.
 fn advice(error: &io::Error, path: &Path) -> &'static str {
     match error.kind() {
-        ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder is not there: make it",
+        ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder does not exist: create it",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "; its folder must be writable, since the file is replaced as a whole"
+            "; its folder must be writable, because the file is replaced as a whole"
         }
-        ErrorKind::FileTooLarge => "; a limit on file sizes is in the way: raise it (ulimit -f, LimitFSIZE=)",
+        ErrorKind::FileTooLarge => "; it exceeds the limit on file sizes: raise it (ulimit -f, LimitFSIZE=)",
         _ => "",
     }
 }

@@ -9,7 +9,7 @@ use crate::inventory::{Listing, Past};
 const PATIENCE: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(4);
 
-/// A writer over a file, and a partner whose listing was polled at the second that the number says.
+/// A writer for a file, and a partner whose listing was polled at this second.
 struct Kept {
     path: std::path::PathBuf,
     number: Arc<AtomicI64>,
@@ -17,9 +17,9 @@ struct Kept {
     stop: oneshot::Sender<Instant>,
     task: JoinHandle<()>,
     registry: Registry,
-    /// Saves so far, with the one under way.
+    /// The number of saves so far, including the one in progress.
     begun: Arc<AtomicI64>,
-    /// While it is locked, saving does not end.
+    /// While it is locked, a save blocks.
     hangs: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -40,7 +40,7 @@ impl Kept {
             drop(hanging.blocking_lock());
             let number = counted.load(Ordering::Relaxed);
             if number == Self::PANICS {
-                // Without the hook, whose backtraces take long.
+                // Disables the panic hook, because backtraces are slow.
                 std::panic::resume_unwind(Box::new("a test of a save that panics"));
             }
             let polled = Timestamp::from_second(number).ok();

@@ -1,6 +1,6 @@
-//! `once --format json`: everything that was read, as one document.
+//! `once --format json`: all values as one JSON document.
 //!
-//! What the API did not give is not there; what is unlimited is the text `unlimited`; times are Unix seconds.
+//! Missing values are omitted; unlimited values are the text `unlimited`; times are Unix seconds.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +96,7 @@ struct JsonFailure {
     reason: &'static str,
 }
 
-/// A number that may be without a limit.
+/// A number that may be unlimited.
 struct Number(f64);
 
 impl Serialize for Number {
@@ -163,7 +163,7 @@ impl<'a> JsonCustomer<'a> {
                     products.entry(product).or_insert_with(|| Product::new(product)).seats_available =
                         seats.map(Into::into);
                 }
-                // An answer to another question cannot be stored under this one.
+                // The result always matches its query; other combinations cannot be stored.
                 _ => {}
             }
         }

@@ -1,4 +1,4 @@
-//! `once --format table`: what was read, for people: one table of seats, one of subscriptions.
+//! `once --format table`: one table of seats and one of subscriptions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -59,7 +59,7 @@ fn table(header: &[&str], first_number: usize) -> Table {
     table
 }
 
-/// What there are seats of: assigned, available, purchased. Both questions about a product are one row.
+/// One row of seats: assigned, available, purchased. Both queries about a product share one row.
 fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
     let answers: BTreeMap<_, _> =
         customer.targets.iter().filter_map(|(question, known)| Some((*question, &known.answer.as_ref()?.1))).collect();

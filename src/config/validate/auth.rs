@@ -1,4 +1,4 @@
-//! `partners[].auth`: the client id and exactly one credential, read from where it is.
+//! Validates `partners[].auth`: the client id and exactly one credential, which is read from its source.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::config::file::read_file;
 use crate::config::problem::{At, Mistake};
 use crate::config::raw::{RawAuth, RawCertificate};
 
-/// The client id and the credential; `None` only if something was written down.
+/// The client id and the credential; `None` only if an error was recorded.
 pub(super) fn settings(at: &At<'_>, raw: Option<RawAuth>, base: &Path) -> Option<(String, Credential)> {
     let Some(raw) = raw else {
         at.wrong("auth is missing", "write client_id and a credential, such as client_secret_file, beneath it");
@@ -76,8 +76,8 @@ fn credential(at: &At<'_>, raw: RawAuth, base: &Path) -> Option<Credential> {
     }
 }
 
-/// What is no path of a file that is there may be the secret itself, given by mistake: unless it looks like a path, it is
-/// not repeated.
+/// Checks a path. If no such file exists, the value may be the secret itself, given by mistake: it is quoted only if it
+/// looks like a path.
 fn secret_file(at: &At<'_>, raw: &str, base: &Path) -> Option<SecretSource> {
     let file = path(at, raw, base)?;
     let looks_like_one = ["/", "./", "../"].iter().any(|start| raw.starts_with(start))
@@ -90,9 +90,9 @@ fn secret_file(at: &At<'_>, raw: &str, base: &Path) -> Option<SecretSource> {
     Some(SecretSource::File(file))
 }
 
-/// The same of a variable: one that is not set and does not look like one is not repeated.
+/// The same for a variable: one that is not set and does not look like a variable name is not quoted.
 fn secret_variable(at: &At<'_>, name: String) -> Option<SecretSource> {
-    // What could not be a name is not repeated anyway.
+    // Invalid names are never quoted.
     let looks_like_one = !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         || !name.bytes().any(|byte| byte.is_ascii_lowercase());
     if !looks_like_one && std::env::var_os(&name).is_none() {
@@ -107,7 +107,8 @@ fn secret_variable(at: &At<'_>, name: String) -> Option<SecretSource> {
 
 fn certificate_source(at: &At<'_>, raw: RawCertificate, base: &Path) -> Option<CertificateSource> {
     const ALLOWED: &str = "cert_file with key_file, or pfx_file";
-    // Read here too, and not only when all of it is loaded: each file is reported at its own key.
+    // Each file is also read here, before the certificate is loaded, so that an error is reported at the file's own
+    // key.
     let file = |key: &str, raw: &str| -> Option<PathBuf> {
         let path = path(&at.key(key), raw, base)?;
         at.key(key).accept(read_file(&path)).map(|_| path)
@@ -162,13 +163,13 @@ fn certificate_source(at: &At<'_>, raw: RawCertificate, base: &Path) -> Option<C
     }
 }
 
-/// The names of the keys that are given, to be read aloud.
+/// The given keys, joined for a message.
 fn present(keys: &[(&str, bool)]) -> String {
     let names: Vec<_> = keys.iter().filter(|(_, given)| *given).map(|&(name, _)| name).collect();
     names.join(" and ")
 }
 
-/// A date, at midnight UTC, or a time as RFC 3339 writes it.
+/// A date, taken as midnight UTC, or a time in RFC 3339.
 fn date(text: &str) -> Result<Timestamp, Mistake> {
     let text = text.trim();
     let time = if text.len() == "2027-03-01".len() {
@@ -177,7 +178,7 @@ fn date(text: &str) -> Result<Timestamp, Mistake> {
         text.parse::<Timestamp>()
     };
     time.map_err(|_| {
-        // Not repeated: next to a secret, it may be one.
+        // Not quoted: the key stands next to a secret, so the value may be one.
         Mistake::new("this is not a date", "write it like `2027-03-01` (midnight UTC) or `2027-03-01T12:00:00Z`")
     })
 }

@@ -1,4 +1,4 @@
-//! `collectors`: what is polled how often, and which types are asked for.
+//! Validates `collectors`: which endpoints are polled, how often, and for which types.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ const QUARTER_HOUR: Duration = Duration::from_mins(15);
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_DAY: Duration = Duration::from_hours(6);
 
-/// The settings; right only if nothing was written down. Adds the paths of keys without an effect to `ignored`.
+/// Returns the settings, which are valid only if no error was recorded. Adds the paths of keys without effect to
+/// `ignored`.
 pub(super) fn settings(at: &At<'_>, raw: RawCollectors, ignored: &mut Vec<String>) -> CollectorSettings {
     let services = raw.services.unwrap_or_default();
     let services_at = at.key(Collector::Services.as_str());
@@ -65,7 +66,7 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors, ignored: &mut Vec<String
     settings
 }
 
-/// From `enabled`, `interval` and `max_age`.
+/// The schedule from `enabled`, `interval` and `max_age`.
 fn schedule(at: &At<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Schedule {
     let [enabled, interval, max_age] = written.map(Option::as_ref);
     let enabled = at.key("enabled").flag(enabled, true);
@@ -82,7 +83,7 @@ fn schedule(at: &At<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Sc
     Schedule { enabled, interval, max_age }
 }
 
-/// `auto` follows from the service list.
+/// `auto` derives the types from the service list.
 fn plannable<T>(at: &At<'_>, schedule: Schedule, types: &Selection<T>, services: Schedule) {
     if schedule.enabled && !services.enabled && matches!(types, Selection::Auto) {
         at.wrong(
@@ -120,11 +121,11 @@ fn selection<T: PartialEq>(
         }
         types.push(one);
     }
-    // Something was written down if it is empty; the default keeps the promise of at least one all the same.
+    // If the list is empty, an error was recorded; the default still guarantees at least one type.
     if types.is_empty() { default } else { Selection::Only(types) }
 }
 
-/// A name or the API's number. A number that the documentation does not know may be one that is new.
+/// A name or the API's number. An undocumented number is allowed, because it may be new.
 fn tenant_type(text: &str) -> Result<TenantType, Mistake> {
     let number = || text.parse().ok().map(TenantType::from_number);
     TenantType::from_label(text).or_else(number).ok_or_else(|| {
@@ -134,7 +135,7 @@ fn tenant_type(text: &str) -> Result<TenantType, Mistake> {
     })
 }
 
-/// The API's number. One that the documentation does not know may be one that is new.
+/// The API's number. An undocumented number is allowed, because it may be new.
 fn product_type(text: &str) -> Result<ProductType, Mistake> {
     text.parse().ok().filter(|&number| number > 0).map(ProductType).ok_or_else(|| {
         let what = format!("{} is not a product type", quoted(text));

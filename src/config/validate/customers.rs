@@ -1,4 +1,4 @@
-//! `partners[].customers`: whom to ask about, and what to add to their series.
+//! Validates `partners[].customers`: which customers are polled, and extra labels for their series.
 
 use crate::catalog;
 use crate::config::problem::{At, quoted};
@@ -6,7 +6,7 @@ use crate::config::raw::{RawCustomers, RawLabels, RawListed};
 use crate::config::settings::{CustomerSettings, ListedSettings, MAX_CUSTOMERS};
 use crate::domain::{CustomerId, MAX_ID_CHARS};
 
-/// The settings; complete only if nothing was written down.
+/// Returns the settings, which are complete only if no error was recorded.
 pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
     let discover = at.key("discover").flag(raw.discover.as_ref(), true);
     let include = raw.include.unwrap_or_else(|| vec!["*".to_owned()]);

@@ -1,4 +1,4 @@
-//! Booleans, numbers and durations, read from the text that was written.
+//! Parses booleans, numbers and durations from their text in the file.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl At<'_> {
 
     /// A number of requests per second.
     pub(super) fn rate(&self, raw: Option<&Scalar>, default: f64) -> f64 {
-        // Below it, a first pass over any partner takes longer than the values are kept.
+        // With a lower rate, a first pass over any partner takes longer than the values are kept.
         const LEAST: f64 = 0.001;
         const MOST: f64 = 100_000.0;
         raw.map_or(default, |Scalar(text)| {

@@ -13,7 +13,7 @@ use super::credential::CredentialError;
 use crate::config::Certificate;
 
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
-/// So far back its life begins: the clock of the identity service may be behind ours.
+/// How far the start of the lifetime is set back, because the clock of the identity service may be behind.
 const BACKDATED: SignedDuration = SignedDuration::from_mins(1);
 
 /// A signed assertion for `token_url`.
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// A new certificate, its key in both forms, and its thumbprint as openssl sees it.
+    /// A new certificate, its key in both formats, and its thumbprint as computed by openssl.
     struct Made {
         certificate: Vec<u8>,
         pkcs1: Vec<u8>,
@@ -134,7 +134,7 @@ mod tests {
             );
             let mut claims = decode(parts[1]);
             ids.push(claims.as_object_mut().unwrap().remove("jti").unwrap().as_str().unwrap().to_owned());
-            // A clock that is up to a minute behind takes it, and it does not live for longer than is usual.
+            // A server whose clock is up to a minute behind accepts it, and its lifetime is not unusually long.
             let at = now.as_second() - 60;
             assert_eq!(
                 claims,

@@ -1,4 +1,4 @@
-//! What proves to the identity service who asks: a client secret, or an assertion signed with a certificate's key.
+//! The credential of token requests: a client secret, or an assertion signed with a certificate's key.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
@@ -13,18 +13,18 @@ use crate::config::{Certificate, CertificateSource, Credential, Mistake, SecretS
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Why a credential proves nothing: the token request cannot be made.
+/// Why a credential cannot be used: the token request cannot be built.
 #[derive(Clone, Copy, Debug, Error)]
 pub(super) enum CredentialError {
-    #[error("the certificate's key is no usable RSA key")]
+    #[error("the certificate's key is not a usable RSA key")]
     NotRsa,
     #[error("the certificate's key cannot sign")]
     CannotSign,
-    #[error("the system has no random numbers")]
+    #[error("the system provides no random numbers")]
     NoRandom,
 }
 
-/// Which credential it is; equal for equal ones, and of no use outside of this process.
+/// Identifies a credential; equal for equal credentials, and meaningless outside of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::elements) struct CredentialId(u64);
 
@@ -40,7 +40,7 @@ impl CredentialId {
     }
 }
 
-/// The credential as it was last read, and where.
+/// The credential as last read, and its source.
 #[derive(Debug)]
 pub(super) enum ClientAuth {
     Secret { secret: SecretString, expires: Option<Timestamp>, source: SecretSource },
@@ -71,12 +71,12 @@ impl ClientAuth {
         }
     }
 
-    /// Whether a file stands behind it that may be replaced.
+    /// Whether it comes from a file that may be replaced.
     pub(super) fn may_rotate(&self) -> bool {
         !matches!(self, Self::Secret { source: SecretSource::Value(_) | SecretSource::Env(_), .. })
     }
 
-    /// What is there now, if it is something else. Reads files.
+    /// Returns the current credential if it has changed. Reads files.
     pub(super) fn reread(&self) -> Result<Option<Self>, Mistake> {
         match self {
             Self::Secret { secret, expires, source } => {
@@ -92,7 +92,7 @@ impl ClientAuth {
         }
     }
 
-    /// The label `credential` and when it expires, where that is known.
+    /// The label `credential` and its expiry, where that is known.
     pub(super) fn expiration(&self) -> (&'static str, Option<Timestamp>) {
         match self {
             Self::Secret { expires, .. } => ("client_secret", *expires),
@@ -100,7 +100,7 @@ impl ClientAuth {
         }
     }
 
-    /// The fields of a token request that this credential adds, the last one being the secret.
+    /// The fields that this credential adds to a token request; the last one is the secret.
     pub(super) fn fields(
         &self,
         client_id: &str,

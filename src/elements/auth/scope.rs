@@ -1,9 +1,9 @@
-//! The permissions that tokens are asked for.
+//! OAuth scopes of the endpoints.
 
 use crate::domain::Collector;
 
-/// A family of endpoints with a permission of its own. Each has its own token: the identity service was seen to refuse
-/// long scope strings, and one that was not granted must not cost the others theirs.
+/// A group of endpoints with its own permission. Each scope has its own token: the identity service was observed to
+/// refuse long scope strings, and one missing permission must not affect the other scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::elements) enum Scope {
     License,
@@ -15,7 +15,7 @@ pub(in crate::elements) enum Scope {
 impl Scope {
     pub(in crate::elements) const ALL: [Self; 4] = [Self::License, Self::Customers, Self::Jobs, Self::Protected];
 
-    /// The scope that a collector's endpoint needs.
+    /// The scope that a collector's endpoint requires.
     pub(in crate::elements) const fn of(collector: Collector) -> Self {
         match collector {
             Collector::Services
@@ -26,7 +26,7 @@ impl Scope {
         }
     }
 
-    /// Those that some collector needs.
+    /// The scopes that at least one collector requires.
     pub(in crate::elements) fn in_use() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|&scope| Collector::ALL.into_iter().any(|collector| Self::of(collector) == scope))
     }
@@ -41,7 +41,7 @@ impl Scope {
         }
     }
 
-    /// What a token request calls it.
+    /// The value in a token request.
     pub(super) const fn permission(self) -> &'static str {
         match self {
             Self::License => "elements.license.read.all",

@@ -1,9 +1,9 @@
-//! The token of one scope: which one requests use, when it is renewed, and when nobody may ask for another. Pure: time is
-//! passed in.
+//! State machine for the token of one scope: which token requests use, when it is renewed, and when no token may be
+//! requested. Pure: time is passed in.
 //!
-//! A fresh token may be refused for a while, until the API knows it. So a token that is refused and has not expired is
-//! tried once more after a pause, and only if it is refused again is another one asked for. A token that renews one that
-//! works is tried by one request at a time; the others use the old one until the API has accepted the new one.
+//! The API may refuse a fresh token for a while, until it knows it. So a refused token that has not expired is tried
+//! once more after a pause, and only if it is refused again is another one requested. When a working token is renewed,
+//! one request at a time tries the new token; the others use the old one until the API has accepted the new one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,28 +21,30 @@ use crate::elements::redaction::Secret;
 #[cfg(test)]
 mod tests;
 
-/// A token is renewed when so much of its life is left, or a quarter of it if that is less.
+/// A token is renewed when this much of its lifetime is left, or a quarter of it if that is less.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
-/// A token is not used in its last seconds, or the last tenth of its life if that is less: requests take a while.
+/// A token is not used in its last seconds, or in the last tenth of its lifetime if that is less, because a request
+/// takes time.
 const MARGIN: Duration = Duration::from_secs(10);
-/// The longest pause after failures that pass, and after a refused credential, which somebody has to look at.
+/// The longest pause after transient failures, and after a refused credential, which an operator has to fix.
 const MAX_PAUSE: Duration = Duration::from_mins(1);
 const MAX_PAUSE_REFUSED: Duration = Duration::from_mins(5);
-/// A request that tries a new token has so long to say whether it was accepted.
+/// A request that tries a new token must report its result within this time.
 const TRIAL: Duration = Duration::from_secs(10);
-/// So often may one request be refused: by a token, by the same token after a pause, by another token.
+/// The maximum number of times that one request may be refused: with a token, with the same token after a pause, and
+/// with another token.
 const MAX_REFUSALS: u32 = 3;
-/// After a token that had worked was replaced because one request was refused time and again, refusals of its successor
-/// say nothing for so long: it may be that request.
+/// If one request was refused repeatedly and its working token was replaced, refusals of the new token are ignored for
+/// this time: the request itself may be the cause.
 const SUSPECT_PERIOD: Duration = Duration::from_secs(15);
 
-/// A token, ready to stand in a header. `Debug` does not show it.
+/// A token as a header value. `Debug` does not show it.
 #[derive(Clone)]
 pub(in crate::elements) struct AccessToken {
     number: u64,
     /// `Bearer ...`, marked as sensitive.
     pub(in crate::elements) header: Arc<HeaderValue>,
-    /// The token itself, to keep it out of messages.
+    /// The token itself, for redaction in messages.
     pub(in crate::elements) secret: Secret,
     usable_until: Timestamp,
     renew_from: Timestamp,
@@ -54,10 +56,10 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// A request that the API refused is worth repeating, with whatever token is to be used then.
+/// A request that the API refused should be retried, with the token that is current at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::elements) struct Retry {
-    /// Not before.
+    /// The earliest time of the retry.
     pub(in crate::elements) at: Timestamp,
     /// The token that was refused, and when.
     number: u64,
@@ -66,11 +68,11 @@ pub(in crate::elements) struct Retry {
     refusals: u32,
 }
 
-/// A token request that failed.
+/// A failed token request.
 #[derive(Debug)]
 pub(super) struct TokenError {
     pub(super) failure: Failure,
-    /// Because of the credential or its permissions: nothing changes until somebody looks at it.
+    /// The credential or its permissions were refused: retrying does not help until an operator fixes it.
     pub(super) refused: bool,
     pub(super) retry_after: Option<Duration>,
 }
@@ -81,25 +83,26 @@ impl From<Failure> for TokenError {
     }
 }
 
-/// What is known of the token of one scope, shared by all who use the app registration.
+/// The state of the token of one scope, shared by all users of the app registration.
 #[derive(Debug, Default)]
 pub(in crate::elements) struct TokenState {
-    /// What requests use.
+    /// The token that requests use.
     current: Option<Held>,
-    /// Renews the current one, which works; the API has not accepted it yet.
+    /// Will replace the current token, which still works; the API has not accepted it yet.
     candidate: Option<Held>,
-    /// Tokens so far.
+    /// The number of tokens so far.
     granted: u64,
-    /// Finished token requests so far.
+    /// The number of finished token requests so far.
     pub(super) attempts: u64,
     /// When the last token expires or expired.
     pub(super) expires: Option<Timestamp>,
-    /// By the credential that was sent.
+    /// Failed token requests by credential.
     backoffs: HashMap<CredentialId, Backoff>,
-    /// Fresh tokens in a row that the API refused twice, and what it said last.
+    /// The number of fresh tokens in a row that the API refused twice, and its last message.
     rejections: u32,
     rejection: Option<Failure>,
-    /// Renewals in a row that the API refused while the old token worked, and when the next may be asked for.
+    /// The number of renewals in a row that the API refused while the old token worked, and when the next may be
+    /// requested.
     rejected_renewals: u32,
     renew_after: Option<Timestamp>,
     suspect_until: Option<Timestamp>,
@@ -110,13 +113,13 @@ struct Held {
     token: AccessToken,
     /// When the API last accepted it.
     accepted: Option<Timestamp>,
-    /// It was refused since: when it is tried again.
+    /// If it was refused since: when it is tried again.
     retry_at: Option<Timestamp>,
-    /// Of a candidate: no request tries it before.
+    /// For a candidate: no request tries it before this time.
     try_at: Timestamp,
 }
 
-/// Token requests with one credential that failed, since the last that did not.
+/// The number of failed token requests with one credential since its last success.
 #[derive(Debug)]
 struct Backoff {
     consecutive: u32,
@@ -130,7 +133,7 @@ impl Held {
         self.token.number == token.number
     }
 
-    /// Until when nobody may use it: it was refused and has never worked.
+    /// Until when it must not be used: it was refused and has never worked.
     fn held_back(&self, now: Timestamp) -> Option<Timestamp> {
         self.retry_at.filter(|&at| self.accepted.is_none() && now < at)
     }
@@ -143,7 +146,7 @@ impl TokenState {
         self.current.as_ref().filter(|held| held.held_back(now).is_none()).map(|held| held.token.clone())
     }
 
-    /// The token for a request that is about to be sent: once in a while a new one, to see whether the API accepts it.
+    /// The token for a request that is about to be sent: sometimes a new one, to test whether the API accepts it.
     pub(super) fn checkout(&mut self, now: Timestamp) -> Option<AccessToken> {
         self.expire(now);
         match &mut self.candidate {
@@ -155,14 +158,14 @@ impl TokenState {
         }
     }
 
-    /// Whether it is time to renew a token that can still be used.
+    /// Whether a token that can still be used must be renewed.
     pub(super) fn wants_renewal(&mut self, now: Timestamp, credential: CredentialId) -> bool {
         let is_due = self.usable(now).is_some_and(|token| now >= token.renew_from);
         let paused = self.backoff(now, credential).is_some() || self.renew_after.is_some_and(|after| now < after);
         is_due && self.candidate.is_none() && !paused
     }
 
-    /// Until when there is no token and none may be asked for.
+    /// Until when there is no token and none may be requested.
     pub(super) fn paused_until(&mut self, now: Timestamp, credential: CredentialId) -> Option<Timestamp> {
         self.expire(now);
         match &self.current {
@@ -171,7 +174,7 @@ impl TokenState {
         }
     }
 
-    /// What those get who ask during a pause; `None` if the pause is worth waiting for.
+    /// The error that callers get during a pause; `None` if they should wait for its end.
     pub(super) fn paused_with(&mut self, now: Timestamp, credential: CredentialId) -> Option<Failure> {
         self.expire(now);
         match &self.current {
@@ -180,12 +183,12 @@ impl TokenState {
         }
     }
 
-    /// The last failure of a token request with this credential, or of a fresh token; `None` while all is well.
+    /// The last failure of a token request with this credential, or of a fresh token; `None` if there is none.
     pub(super) fn failure(&self, credential: CredentialId) -> Option<&Failure> {
         self.backoffs.get(&credential).map(|backoff| &backoff.failure).or(self.rejection.as_ref())
     }
 
-    /// Whether the credential was refused, or the API refuses what it gets for it, and no token is left that works.
+    /// Whether the credential was refused, or the API refuses its tokens, and no working token is left.
     pub(super) fn is_refused(&mut self, now: Timestamp, credential: CredentialId) -> bool {
         self.expire(now);
         match &self.current {
@@ -194,7 +197,7 @@ impl TokenState {
         }
     }
 
-    /// A token that was asked for at `asked` came.
+    /// A token that was requested at `asked` was received.
     pub(super) fn on_token(
         &mut self,
         asked: Timestamp,
@@ -225,7 +228,7 @@ impl TokenState {
         token
     }
 
-    /// No token came. `jitter` is 0 to 1.
+    /// The token request failed. `jitter` is 0 to 1.
     pub(super) fn on_error(&mut self, now: Timestamp, credential: CredentialId, error: TokenError, jitter: f64) {
         let TokenError { failure, refused, retry_after } = error;
         self.attempts += 1;
@@ -235,12 +238,12 @@ impl TokenState {
         self.backoffs.insert(credential, Backoff { consecutive, paused_until: later(now, wait), failure, refused });
     }
 
-    /// This credential is no longer sent.
+    /// This credential is no longer used.
     pub(super) fn reset(&mut self, credential: CredentialId) {
         self.backoffs.remove(&credential);
     }
 
-    /// The API answered a request with this token and did not refuse it.
+    /// The API accepted a request with this token.
     pub(super) fn mark_accepted(&mut self, now: Timestamp, token: &AccessToken) {
         if self.candidate.as_ref().is_some_and(|candidate| candidate.is(token)) {
             self.current = self.candidate.take();
@@ -254,8 +257,8 @@ impl TokenState {
         }
     }
 
-    /// The API answered 401 to a request with this token that was sent at `sent`; `earlier`: what this said to the same
-    /// request before. `None`: repeating it does not help.
+    /// The API answered 401 to a request with this token that was sent at `sent`. `earlier`: the previous result for
+    /// the same request. `None`: a retry does not help.
     pub(super) fn on_unauthorized(
         &mut self,
         (sent, now): (Timestamp, Timestamp),
@@ -272,7 +275,7 @@ impl TokenState {
         } else if let Some(current) = self.current.as_mut().filter(|current| current.is(token)) {
             let before = earlier.filter(|earlier| earlier.number == token.number);
             if before.is_some_and(|before| current.accepted.is_some_and(|accepted| accepted >= before.refused_at)) {
-                // It works for others: it is this request that is refused.
+                // Other requests succeed with it, so this request itself is refused.
                 return None;
             }
             if current.accepted.is_none() && self.suspect_until.is_some_and(|until| now < until) {
@@ -284,7 +287,7 @@ impl TokenState {
                 });
             }
             match current.retry_at {
-                // There is another one to try.
+                // There is another token to try.
                 None if self.candidate.is_some() => {
                     self.current = self.candidate.take();
                     now
@@ -310,13 +313,13 @@ impl TokenState {
                 }
             }
         } else {
-            // Another request was refused as well, and it was dropped.
+            // Another request was refused too, and the token was dropped.
             now
         };
         (refusals < MAX_REFUSALS).then_some(Retry { at, number: token.number, refused_at: now, refusals })
     }
 
-    /// The token that was to renew a working one was refused: the working one stays.
+    /// A refused renewal of a working token is dropped: the working one stays.
     fn candidate_refused(&mut self, sent: Timestamp, now: Timestamp, jitter: f64) {
         let Some(candidate) = &mut self.candidate else { return };
         let pause = backoff(self.rejected_renewals.saturating_add(1), MAX_PAUSE, jitter);
@@ -334,7 +337,7 @@ impl TokenState {
         }
     }
 
-    /// Drops a token whose life is over; the one that renews it takes its place.
+    /// Drops an expired token; its renewal takes its place.
     fn expire(&mut self, now: Timestamp) {
         let is_over = |held: &Option<Held>| held.as_ref().is_none_or(|held| now >= held.token.usable_until);
         if is_over(&self.candidate) {

@@ -1,12 +1,12 @@
-//! Dates in every form that they have come in, as instants.
+//! Parses dates in all observed formats.
 //!
-//! - `03-14-2026T12:00:00Z`, `08/23/2027`, `08/23/2027 12:00:00 AM`: month first. The time of this form comes from a
-//!   12-hour clock and does not say which half of the day, so the date is read as 00:00:00Z.
+//! - `03-14-2026T12:00:00Z`, `08/23/2027`, `08/23/2027 12:00:00 AM`: month first. The time in this format comes from a
+//!   12-hour clock without AM or PM, so the date is read as 00:00:00Z.
 //! - `2025-09-26T00:00:00Z`, `2025-04-05`, `2025/09/30`: year first, with or without time, fraction and offset (after
-//!   spaces, as .NET prints it: `2027-06-30T00:00:00 +00:00`); UTC where there is no offset.
+//!   spaces, as .NET prints it: `2027-06-30T00:00:00 +00:00`); UTC if there is no offset.
 //!
-//! Years up to 1970 (0001-01-01 and 1970-01-01 are what programs write for "no date") and 9999 ("for ever") are not
-//! applicable. A date that only makes sense with the day first (`23/08/2027`) is unreadable, like one that makes none.
+//! Years up to 1970 (programs write 0001-01-01 and 1970-01-01 for "no date") and 9999 ("never") mean not applicable. A
+//! date that is only valid with the day first (`23/08/2027`) is unreadable, like any invalid date.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -15,7 +15,7 @@ use jiff::tz::Offset;
 use super::json::Json;
 use super::reader::FieldValue;
 
-/// Reads a date.
+/// Parses a date.
 pub(super) fn timestamp(json: &Json<'_>) -> FieldValue<Timestamp> {
     let Some(text) = json.as_text() else { return FieldValue::Unreadable };
     let (date, time) = match text.split_once(['T', 't', ' ']) {
@@ -61,7 +61,7 @@ fn midnight(date: Date) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()
 }
 
-/// The date at a time of ISO 8601, with or without offset; an hour of one digit is one.
+/// The date with a time in ISO 8601, with or without offset; the hour may have one digit.
 fn at(date: Date, time: &str) -> Option<Timestamp> {
     let zero = if time.find(':') == Some(1) { "0" } else { "" };
     let (clock, offset) = match time.split_once(' ').map(|(clock, offset)| (clock, offset.trim_start())) {

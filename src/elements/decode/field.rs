@@ -1,10 +1,10 @@
-//! The API's fields that a value is read from.
+//! The fields of the API that values are read from.
 
 use std::fmt;
 
 macro_rules! fields {
     ($($variant:ident $name:literal)*) => {
-        /// A field of the API, by its own name: the label `field` of the counter of unreadable values.
+        /// A field of the API, by its own name: the label `field` of the metric for unreadable values.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Field {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
@@ -14,7 +14,7 @@ macro_rules! fields {
             /// Every field, in the order of declaration.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The API's name for it.
+            /// The API's name of the field.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -55,7 +55,7 @@ fields! {
     PaymentType "paymentType"
     SubscriptionName "subscriptionName"
     Package "package"
-    // The metadata of pages.
+    // Page metadata.
     TotalCount "totalCount"
     PageSize "pageSize"
 }

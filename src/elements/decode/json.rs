@@ -1,7 +1,7 @@
-//! A JSON document as it came: objects keep their order and texts are borrowed from the body.
+//! A parsed JSON document: objects keep their order, and strings are borrowed from the body.
 //!
-//! Field names match in any ASCII letter case. The parser's own limit on depth (128) holds, and one on values: each
-//! takes up to a hundred bytes here, and as few as two in a body.
+//! Field names are compared without ASCII case. The parser's own depth limit (128) applies, and a limit on the number
+//! of values: a value takes up to a hundred bytes in memory, and as few as two in a body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,20 +25,20 @@ pub(super) enum Json<'a> {
 
 static NULL: Json<'static> = Json::Null;
 
-/// A page of the service list has some 20 values a row.
+/// A page of the service list has about 20 values per row.
 const MOST_VALUES: usize = 400_000;
 
-/// The body as text. A name in a broken encoding costs that name its broken letters, not everybody their page.
+/// The body as text. Invalid UTF-8 in a name replaces only the broken characters and does not fail the page.
 pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
-/// Parses a whole document. The message tells where it stops to be JSON, and how it starts if it is a page for people;
-/// nothing else is quoted, because it may hold email addresses.
+/// Parses a whole document. The error says where the JSON is invalid, and how it starts if it is an HTML page. It
+/// quotes nothing else, because the body may contain email addresses.
 ///
-/// Half of a surrogate pair (`"\ud800"`) costs that text a letter, like any other broken encoding.
+/// Half of a surrogate pair (`"\ud800"`) replaces one character, like any other invalid encoding.
 pub(super) fn parse(text: &str) -> Result<Json<'_>, Malformed> {
-    // Each value but the first of a list or an object follows a comma. Those within texts count too.
+    // Every value of a list or an object, except the first, follows a comma. Commas in strings count too.
     if text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).nth(MOST_VALUES).is_some() {
         return Err(Malformed::new(format!("expected no more than {MOST_VALUES} values")));
     }
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Result<Json<'_>, Malformed> {
     })
 }
 
-/// How the first tag starts; nothing of what it says.
+/// The start of the first tag, without its content.
 fn tag(text: &str) -> String {
     text.chars().take_while(|c| c.is_ascii_alphabetic() || "<!?/".contains(*c)).take(16).collect()
 }
@@ -78,7 +78,7 @@ fn without_lone_surrogates(text: &str) -> String {
         let (kept, length) = match unit(escape) {
             Some(0xD800..0xDC00) if pair => (escape.get(..12), 12),
             Some(0xD800..0xE000) => (Some("\\ufffd"), 6),
-            // The backslash and what it escapes, which may be another backslash.
+            // The backslash and the character that it escapes, which may be another backslash.
             _ => {
                 let length = escape.chars().take(2).map(char::len_utf8).sum();
                 (escape.get(..length), length)
@@ -90,7 +90,7 @@ fn without_lone_surrogates(text: &str) -> String {
     repaired + rest
 }
 
-/// The UTF-16 unit of the `\u` escape that a text starts with.
+/// The UTF-16 unit of the `\u` escape at the start of a text.
 fn unit(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
     u32::from_str_radix(digits, 16).ok()
@@ -105,7 +105,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Borrowed from nothing.
+    /// Converts to an owned value.
     fn into_owned(self) -> Json<'static> {
         match self {
             Self::Null => Json::Null,
@@ -128,7 +128,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// What kind of value this is, for messages.
+    /// The type of this value, for messages.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -146,7 +146,7 @@ impl<'a> Json<'a> {
 pub(super) struct Row<'a>(&'a [(Cow<'a, str>, Json<'a>)]);
 
 impl<'a> Row<'a> {
-    /// The first field of that name, in any letter case, that is not null; null if there is none.
+    /// The first field with that name, ignoring case, that is not null; null if there is none.
     pub(super) fn get(self, name: &str) -> &'a Json<'a> {
         self.0
             .iter()
@@ -161,7 +161,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
     }
 }
 
-/// A key; the newtype is what makes serde borrow it.
+/// A key; the newtype makes serde borrow it.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -1,11 +1,11 @@
-//! The bodies of the API's answers, decoded into domain types.
+//! Decodes response bodies of the API into domain types.
 //!
-//! Liberal in form: field names in any letter case, absent keys, unknown fields, numbers as texts and texts as numbers.
-//! Strict in meaning: `N/A`, `-`, an empty text, null and an absent key are "not applicable" and become `None` or the
-//! empty text; what cannot be read is left out and accounted for in [`Decoded::unreadable`]. Nothing becomes 0 that does
-//! not read as 0. A body that is not what its endpoint answers is [`Malformed`], so that what was known stays.
+//! Liberal in form: field names in any case, missing keys, unknown fields, numbers as strings and strings as numbers.
+//! Strict in meaning: `N/A`, `-`, an empty string, null and a missing key mean "not applicable" and become `None` or
+//! the empty string; unreadable values are omitted and counted in [`Decoded::unreadable`]. Only a value that reads as 0
+//! becomes 0. A body that does not match its endpoint is [`Malformed`], so that the known values stay.
 //!
-//! Email addresses and tokens appear in no error.
+//! No error contains an email address or a token.
 
 mod date;
 mod field;
@@ -26,43 +26,43 @@ pub use seats::{customer_seats, product_available, product_purchased, tenant_sea
 pub use services::services;
 pub use token::{OAUTH_ERRORS, Token, error_message, oauth_error, token};
 
-/// An answer, and what of it could not be read.
+/// A result, and the values that could not be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decoded<T> {
-    /// The answer.
+    /// The result.
     pub value: T,
-    /// What was left out.
+    /// The values that were omitted.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A value that could not be read, or a row that could not be identified.
+/// A value that could not be read, or a row without a usable id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Where it stood; for a row, the field that identifies it.
+    /// The field; for a row, its id field.
     pub field: Field,
-    /// What stood there, at most 64 characters of it, control characters escaped; `a list`, `an object` and the like
-    /// for what is no text or number; empty for an id that is missing.
+    /// The value, at most 64 characters of it with control characters escaped; `a list`, `an object` and so on for
+    /// other types; empty for a missing id.
     pub text: String,
-    /// How often: 1, unless so much of an answer cannot be read that it is no longer told one by one.
+    /// The count: 1, or more if a response has so many unreadable values that they are no longer reported one by one.
     pub count: u64,
 }
 
 /// A page of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
-    /// The rows that could be identified, in the order of the answer, duplicates included.
+    /// The rows with an id, in the order of the response, including duplicates.
     pub rows: Vec<T>,
-    /// How many rows came, with those that are not in [`Self::rows`].
+    /// The number of rows received, including those that are not in [`Self::rows`].
     pub received: usize,
     /// `metadata.totalCount`
     pub total_count: Option<u64>,
-    /// `metadata.pageSize`; 0 is left out.
+    /// `metadata.pageSize`; `None` if it is 0.
     pub page_size: Option<u32>,
     /// Whether there is a `nextLink`.
     pub has_next_link: bool,
 }
 
-/// A body that is not what the endpoint answers: what was expected and what came.
+/// A body that does not match its endpoint: the expected and the actual content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Malformed {
@@ -75,7 +75,7 @@ impl Malformed {
     }
 }
 
-/// The first characters of a text, control characters escaped.
+/// The first characters of a text, with control characters escaped.
 fn excerpt(text: &str, length: usize) -> String {
     let mut excerpt = String::new();
     for c in text.chars().take(length) {
@@ -84,7 +84,7 @@ fn excerpt(text: &str, length: usize) -> String {
     excerpt
 }
 
-/// The text without the words that may be email addresses. To be called before a text is cut: half an address is one.
+/// Removes words that may be email addresses. Call it before a text is cut: half an address is still personal data.
 pub(super) fn without_addresses(text: &str) -> String {
     let words: Vec<_> = text.split(' ').map(|word| if word.contains('@') { "<address>" } else { word }).collect();
     words.join(" ")

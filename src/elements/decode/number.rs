@@ -1,7 +1,7 @@
-//! Numbers, as numbers or as texts: `20`, `"20"`, `"20.0"`, `" 1,024 "`, `"+5"`, `"Unlimited"`.
+//! Parses numbers, as JSON numbers or strings: `20`, `"20"`, `"20.0"`, `" 1,024 "`, `"+5"`, `"Unlimited"`.
 //!
-//! Commas are thousands separators and stand where these belong, or the number is not one: `"1,5"` is no guess between
-//! 15 and 1.5, and of what is counted `"1.234"` is none between 1234 and 1.234.
+//! A comma is a thousands separator and must be in the right place; otherwise the value is unreadable: `"1,5"` could be
+//! 15 or 1.5, and a count of `"1.234"` could be 1234 or 1.234.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::json::Json;
 use super::reader::FieldValue;
 use crate::domain::Quantity;
 
-/// Seats or units: not negative; `Unlimited` in any letter case is [`Quantity::UNLIMITED`].
+/// Seats or units: not negative; `Unlimited` in any case is [`Quantity::UNLIMITED`].
 pub(super) fn quantity(json: &Json<'_>) -> FieldValue<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().and_then(Quantity::new).into(),
@@ -18,7 +18,7 @@ pub(super) fn quantity(json: &Json<'_>) -> FieldValue<Quantity> {
     }
 }
 
-/// The one word that is a quantity.
+/// The only word that is a quantity.
 pub(super) fn unlimited(text: &str) -> Option<Quantity> {
     text.trim().eq_ignore_ascii_case("unlimited").then_some(Quantity::UNLIMITED)
 }
@@ -26,7 +26,7 @@ pub(super) fn unlimited(text: &str) -> Option<Quantity> {
 /// A signed whole number: `3`, `"+3"`, `"-1,024"`, `"3.0"`.
 pub(super) fn integer(json: &Json<'_>) -> FieldValue<i64> {
     match json {
-        // A float prints its digits without an exponent.
+        // A float is printed without an exponent.
         Json::Number(number) if number.is_f64() => number.as_f64().and_then(|float| whole(&float.to_string())).into(),
         Json::Number(number) => number.as_i64().into(),
         Json::Text(text) => counted(text).and_then(whole).into(),
@@ -39,7 +39,7 @@ pub(super) fn count(json: &Json<'_>) -> FieldValue<u64> {
     integer(json).value().and_then(|number| u64::try_from(number).ok()).into()
 }
 
-/// Digits, grouped or not, with or without a fraction, no sign. Finite.
+/// Digits with or without grouping and fraction, without a sign. Finite.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let (whole, fraction) = split(text)?;
     let value: f64 = match fraction {
@@ -49,7 +49,7 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The text, unless its point may be a thousands separator, as half of the world writes it.
+/// The text, unless its point may be a thousands separator, which is common in many countries.
 fn counted(text: &str) -> Option<&str> {
     let text = text.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -74,7 +74,7 @@ fn whole(text: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// The digits before the point, without separators, and those after it.
+/// The digits before the point without separators, and the digits after it.
 fn split(text: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     fraction.is_none_or(is_digits).then_some((ungrouped(whole)?, fraction))

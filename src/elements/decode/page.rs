@@ -1,20 +1,20 @@
-//! The envelope of pages: `{"data": [...], "metadata": {"pageIndex", "pageSize", "totalCount"}}`.
+//! Decodes the page envelope: `{"data": [...], "metadata": {"pageIndex", "pageSize", "totalCount"}}`.
 
 use super::json::{Json, Row};
 use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, number};
 
-/// How rows may come.
+/// The accepted forms of a page.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shape {
     /// In the envelope.
     Envelope,
-    /// In the envelope, or as a list without one.
+    /// In the envelope, or as a bare list.
     EnvelopeOrList,
 }
 
-/// Reads a page's rows with `read`, which returns `None` for a row that it counted and left out. What is no object
-/// counts under `id`, the field that identifies a row.
+/// Reads a page's rows with `read`, which returns `None` for a row that it counted and omitted. A row that is not an
+/// object is counted under `id`, the id field.
 pub(super) fn read<T>(
     json: &Json<'_>,
     shape: Shape,

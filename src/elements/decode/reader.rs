@@ -1,4 +1,4 @@
-//! Reads one field after the other, with the account of what could not be read.
+//! Reads field values and records those that could not be read.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,24 +8,24 @@ use super::json::{Json, Row};
 use super::{Decoded, Field, Unreadable, excerpt};
 use crate::domain::{MAX_ID_CHARS, MAX_TEXT_CHARS};
 
-/// Entries of [`Decoded::unreadable`] from which on those of a field share one.
+/// The number of [`Decoded::unreadable`] entries from which those of one field share one entry.
 const MAX_UNREADABLE: usize = 100;
 
-/// What a field says.
+/// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum FieldValue<T> {
     /// No such key, or null.
     Absent,
-    /// `N/A`, `-` or nothing but spaces.
+    /// `N/A`, `-` or only spaces.
     NotApplicable,
     /// A value.
     Value(T),
-    /// Something else: counted, never guessed.
+    /// Anything else: counted, never guessed.
     Unreadable,
 }
 
 impl<T> FieldValue<T> {
-    /// The value, if that is what it is.
+    /// The value, if there is one.
     pub(super) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -40,17 +40,17 @@ impl<T> From<Option<T>> for FieldValue<T> {
     }
 }
 
-/// Reads the fields of one answer.
+/// Reads the fields of one response.
 #[derive(Default)]
 pub(super) struct FieldReader {
     unreadable: Vec<Unreadable>,
-    /// The same names repeat in nearly every row of a page: each is kept once.
+    /// Almost every row of a page repeats the same names: each is stored once.
     texts: HashSet<Arc<str>>,
     empty: Arc<str>,
 }
 
 impl FieldReader {
-    /// Reads a field; `convert` sees neither null nor `N/A`.
+    /// Reads a field; `convert` is not called for null or `N/A`.
     pub(super) fn read<'a, T>(
         &mut self,
         row: Row<'a>,
@@ -60,7 +60,7 @@ impl FieldReader {
         self.read_named(row, field, field.as_str(), convert)
     }
 
-    /// Reads a field that stands there under another name.
+    /// Reads a field that has another name in the body.
     pub(super) fn read_named<'a, T>(
         &mut self,
         row: Row<'a>,
@@ -86,14 +86,14 @@ impl FieldReader {
         reading
     }
 
-    /// Counts something that is left out of the result.
+    /// Counts one value that is omitted from the result.
     pub(super) fn record_unreadable(&mut self, field: Field, text: impl Into<String>) {
         self.record_unreadable_many(field, text, 1);
     }
 
-    /// Counts several things of one field that are left out of the result.
+    /// Counts several values of one field that are omitted from the result.
     pub(super) fn record_unreadable_many(&mut self, field: Field, text: impl Into<String>, count: u64) {
-        // What is told one by one is for people; the rest is counted, so that no answer grows in memory.
+        // The first entries are reported one by one for operators; the rest is only counted, which limits memory.
         let full = self.unreadable.len() >= MAX_UNREADABLE;
         match self.unreadable.iter_mut().rfind(|entry| full && entry.field == field) {
             Some(entry) => entry.count += count,
@@ -101,13 +101,13 @@ impl FieldReader {
         }
     }
 
-    /// A text field; empty where there is none.
+    /// A text field; empty if it is missing.
     pub(super) fn text(&mut self, row: Row<'_>, field: Field) -> Arc<str> {
         let reading = self.read(row, field, text);
         self.intern(reading.value())
     }
 
-    /// The id of a row, by the field's name or by its `old_name`. A row without one is counted.
+    /// The id of a row, by the field's name or by its `old_name`. A missing id is counted.
     pub(super) fn read_id(&mut self, row: Row<'_>, field: Field, old_name: &str) -> Option<String> {
         let mut reading = self.read(row, field, id);
         if reading == FieldValue::Absent {
@@ -134,13 +134,13 @@ impl FieldReader {
         new
     }
 
-    /// The result, with the account.
+    /// The result with the list of unreadable values.
     pub(super) fn finish<T>(self, value: T) -> Decoded<T> {
         Decoded { value, unreadable: self.unreadable }
     }
 }
 
-/// A text, at most [`MAX_TEXT_CHARS`] of it; a number in its place becomes one.
+/// A text, at most [`MAX_TEXT_CHARS`] of it; a number is converted to text.
 pub(super) fn text<'a>(json: &'a Json<'a>) -> FieldValue<Cow<'a, str>> {
     match json {
         Json::Text(text) => {
@@ -153,8 +153,8 @@ pub(super) fn text<'a>(json: &'a Json<'a>) -> FieldValue<Cow<'a, str>> {
     }
 }
 
-/// An opaque identifier. A fraction, a number so large that it lost digits, or a text of more than [`MAX_ID_CHARS`]
-/// identifies nothing.
+/// An opaque identifier. A fraction, a number that is too large to be exact, or a text of more than [`MAX_ID_CHARS`] is
+/// not an identifier.
 fn id<'a>(json: &'a Json<'a>) -> FieldValue<Cow<'a, str>> {
     match json {
         Json::Number(number) if number.is_f64() => FieldValue::Unreadable,

@@ -1,11 +1,11 @@
-//! Endpoints 1 to 4.
+//! Decodes endpoints 1 to 4.
 
 use super::json::{self, Json, Row};
 use super::reader::{self, FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, number, page};
 use crate::domain::{Quantity, Seats, TenantSeats};
 
-/// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`. An answer has at least one of the two fields.
+/// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`, with at least one of the two seat fields.
 pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     const FIELDS: [Field; 2] = [Field::AssignedUserSeat, Field::AvailableUserSeat];
     let text = json::text(body);
@@ -19,17 +19,17 @@ pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
 }
 
-/// Endpoint 4: `{productType, purchasedUserSeat}`, or the field of endpoint 2 in its place.
+/// Endpoint 4: `{productType, purchasedUserSeat}`, or the field of endpoint 2 instead.
 pub fn product_purchased(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     product_seats(body, [Field::PurchasedUserSeat, Field::AvailableUserSeat])
 }
 
-/// Endpoint 2: `{productType, availableUserSeat}`, or the field of endpoint 4 in its place.
+/// Endpoint 2: `{productType, availableUserSeat}`, or the field of endpoint 4 instead.
 pub fn product_available(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     product_seats(body, [Field::AvailableUserSeat, Field::PurchasedUserSeat])
 }
 
-/// The first is taken if both stand there; `None` is "not applicable", or unreadable.
+/// If both fields are present, the first is used; `None` means "not applicable" or unreadable.
 fn product_seats(body: &[u8], fields: [Field; 2]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     let text = json::text(body);
     let json = json::parse(&text)?;
@@ -44,8 +44,8 @@ fn product_seats(body: &[u8], fields: [Field; 2]) -> Result<Decoded<Option<Quant
     Err(neither(fields))
 }
 
-/// Endpoint 3: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of
-/// `{id, name, ...}` of an older revision. Rows without an id are left out.
+/// Endpoint 3: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of `{id,
+/// name, ...}` of an older revision. Rows without an id are omitted.
 pub fn tenant_seats(body: &[u8]) -> Result<Decoded<Page<TenantSeats>>, Malformed> {
     let text = json::text(body);
     page::read(&json::parse(&text)?, page::Shape::EnvelopeOrList, Field::TenantId, tenant)

@@ -1,12 +1,12 @@
-//! Endpoint 5, the service list.
+//! Decodes endpoint 5, the service list.
 
 use super::json::{self, Json, Row};
 use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, date, number, page, size};
 use crate::domain::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
 
-/// Endpoint 5: a page of customers with their products. Customers without an id are left out; their email addresses
-/// are not read at all.
+/// Endpoint 5: a page of customers with their products. Customers without an id are omitted; email addresses are not
+/// read.
 pub fn services(body: &[u8]) -> Result<Decoded<Page<ListedCustomer>>, Malformed> {
     let text = json::text(body);
     page::read(&json::parse(&text)?, page::Shape::Envelope, Field::CustomerId, customer)
@@ -22,8 +22,8 @@ fn customer(reader: &mut FieldReader, row: Row<'_>) -> Option<ListedCustomer> {
     })
 }
 
-/// Without a list, nothing is known of the customer's products; if something else stands there it is counted. So it is
-/// with a list of which nothing is a row: it does not say that there are no products. Rows after [`MAX_ROWS`] are counted.
+/// Without a list, the customer's products are unknown; any other type is counted as unreadable. The same holds for a
+/// list without a valid row: it does not mean that there are no products. Rows after [`MAX_ROWS`] are counted.
 fn subscriptions(reader: &mut FieldReader, row: Row<'_>) -> Option<Vec<Subscription>> {
     let list = reader.read(row, Field::Products, |json| match json {
         Json::List(list) => Some(list).into(),

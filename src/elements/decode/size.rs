@@ -1,22 +1,22 @@
-//! Sizes: `"1024 GB"`, `"1.42gb"`, `"1,044 GB"`, `"Unlimited"`, and `used/purchased` as `"0/1 GB"`.
+//! Parses sizes: `"1024 GB"`, `"1.42gb"`, `"1,044 GB"`, `"Unlimited"`, and `used/purchased` as `"0/1 GB"`.
 //!
-//! 1 KB is 2^10 bytes, 1 GB is 2^30; KiB and GiB are the same. A number without a unit says nothing, unless it is 0.
+//! 1 KB is 2^10 bytes, 1 GB is 2^30; KiB and GiB are the same. A number without a unit is unreadable, unless it is 0.
 
 use super::json::Json;
 use super::number::{decimal, unlimited, unsigned};
 use super::reader::FieldValue;
 use crate::domain::Quantity;
 
-/// `purchasedCapacity`, bytes.
+/// `purchasedCapacity` in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Capacity {
     /// The first number of `used/purchased`.
     pub(super) used: Option<Quantity>,
-    /// The second, or the only one.
+    /// The second or only number.
     pub(super) purchased: Quantity,
 }
 
-/// One size in bytes, with a fraction where the text has one: `1.42 GB` is no whole number of them.
+/// One size in bytes; it may have a fraction, because `1.42 GB` is not a whole number of bytes.
 pub(super) fn bytes(json: &Json<'_>) -> FieldValue<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().filter(|&number| number == 0.0).and_then(Quantity::new).into(),
@@ -25,8 +25,8 @@ pub(super) fn bytes(json: &Json<'_>) -> FieldValue<Quantity> {
     }
 }
 
-/// `purchased`, or `used/purchased`; the unit of the second applies to the first if that has none. Readable as a whole
-/// or not at all.
+/// `purchased`, or `used/purchased`. If the first number has no unit, that of the second applies. Either the whole text
+/// is readable or nothing.
 pub(super) fn capacity(json: &Json<'_>) -> FieldValue<Capacity> {
     match json.as_text().and_then(|text| text.split_once('/')) {
         Some((used, purchased)) => pair(used, purchased).into(),
@@ -43,7 +43,7 @@ fn pair(used: &str, purchased: &str) -> Option<Capacity> {
     Some(Capacity { used: Some(used), purchased: size(purchased, None)? })
 }
 
-/// A size whose unit, if it has none, is `default`.
+/// A size; `default` is the unit if the text has none.
 fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
     let (number, unit) = split(text);
     if let Some(unlimited) = unlimited(number) {
@@ -59,7 +59,7 @@ fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
     bytes.is_finite().then_some(bytes).and_then(Quantity::new)
 }
 
-/// The number, or the word in its place, and the unit.
+/// The number (or the word in its place) and the unit.
 fn split(text: &str) -> (&str, &str) {
     const WORD: usize = "unlimited".len();
     let text = unsigned(text.trim());

@@ -1,4 +1,4 @@
-//! Whole answers.
+//! Tests of whole responses.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn accounts(unreadable: &[Unreadable]) -> Vec<(&str, &str)> {
     unreadable.iter().map(|entry| (entry.field.as_str(), entry.text.as_str())).collect()
 }
 
-/// The one product of the one customer of a page.
+/// The only product of the only customer of a page.
 fn product(row: &Value) -> Decoded<Subscription> {
     let page = services(&body(&json!({"data": [{"customerId": "c", "products": [row]}]}))).unwrap();
     let mut subscriptions = page.value.rows.into_iter().next().unwrap().subscriptions.unwrap();
@@ -302,7 +302,7 @@ fn decode_all(body: &[u8]) {
     }
 }
 
-/// Whether a value says zero to a reader: 0, or a text whose only letters and digits are zeros and a unit.
+/// Whether a value reads as zero: 0, or a text whose only letters and digits are zeros and a unit.
 fn reads_as_zero(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.as_f64() == Some(0.0),

@@ -1,4 +1,4 @@
-//! The identity service's answer, and what error bodies say.
+//! Decodes token responses and error bodies.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::elements::redaction::Secrets;
 /// An access token. `Debug` does not show it.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// `access_token`: visible ASCII, so that it can stand in a header, and at most 16 KiB.
+    /// `access_token`: visible ASCII, so that it is a valid header value, and at most 16 KiB.
     pub access_token: SecretString,
-    /// `expires_in`: how long it lives from now; at most a day.
+    /// `expires_in`: the remaining lifetime, at most a day.
     pub expires_in: Duration,
 }
 
-/// A token lives one hour, where `expires_in` does not say otherwise.
+/// The lifetime if `expires_in` is missing: one hour.
 const USUAL_LIFE: u64 = 3600;
 const MAX_LIFE: u64 = 24 * 3600;
-/// In bytes. Every request carries the token, and servers limit headers to less than this.
+/// In bytes. Every request sends the token, and servers usually limit headers to less than this.
 const MAX_TOKEN: usize = 16 * 1024;
 /// In characters.
 const MAX_MESSAGE: usize = 200;
@@ -37,11 +37,11 @@ pub const OAUTH_ERRORS: [&str; 6] = [
     "invalid_scope",
 ];
 
-/// `{"access_token", "expires_in", "token_type"}`. An `expires_in` that is absent, unreadable or 0 is an hour. The
-/// message never quotes the body.
+/// `{"access_token", "expires_in", "token_type"}`. If `expires_in` is missing, unreadable or 0, one hour is used. The
+/// error never quotes the body.
 pub fn token(body: &[u8]) -> Result<Token, Malformed> {
     let text = json::text(body);
-    // Not even how it starts: a token in another format is still a secret.
+    // Not even its start: a token in another format is still a secret.
     let json = json::parse(&text).map_err(|_| Malformed::new("expected a token, got something that is not JSON"))?;
     let Some(row) = json.row() else {
         return Err(Malformed::new(format!("expected an object with \"access_token\", got {}", json.kind())));
@@ -70,8 +70,8 @@ pub fn token(body: &[u8]) -> Result<Token, Malformed> {
     Ok(Token { access_token: token.into(), expires_in: Duration::from_secs(seconds.min(MAX_LIFE)) })
 }
 
-/// The code of an OAuth error (RFC 6749 §5.2), in lower case; `None` where it is not made of letters, digits and
-/// underscores, or is longer than 64.
+/// The code of an OAuth error (RFC 6749 §5.2), in lower case; `None` if it contains other characters than letters,
+/// digits and underscores, or is longer than 64.
 #[must_use]
 pub fn oauth_error(body: &[u8]) -> Option<String> {
     let text = json::text(body);
@@ -81,9 +81,9 @@ pub fn oauth_error(body: &[u8]) -> Option<String> {
     ((1..=MAX_OAUTH_ERROR).contains(&code.len()) && code.bytes().all(is_code)).then_some(code)
 }
 
-/// What an error body of the API says, on one line of at most 200 characters: `message`, `error` with
-/// `error_description`, `error.message`, a problem's `title` with `detail`, or a bare JSON string. `None` for HTML,
-/// for text that is no JSON, and where nothing of these stands there. Without email addresses and these secrets.
+/// The message in an error body of the API, on one line of at most 200 characters: `message`, `error` with
+/// `error_description`, `error.message`, a problem's `title` with `detail`, or a bare JSON string. `None` for HTML, for
+/// text that is not JSON, and if none of these is present. Email addresses and these secrets are removed.
 #[must_use]
 pub fn error_message(body: &[u8], secrets: &Secrets) -> Option<String> {
     let text = json::text(body);

@@ -9,7 +9,7 @@ fn page(ids: Range<u32>, total: Option<u64>) -> Page<String> {
     Page { received: rows.len(), rows, total_count: total, page_size: None, has_next_link: false }
 }
 
-/// How many new ids the page brings.
+/// The number of new ids on the page.
 fn take(cursor: &mut Cursor, page: Page<String>) -> Result<usize, String> {
     let before = cursor.seen.len();
     cursor.take(page, |id| id).map(|_| cursor.seen.len() - before)
@@ -48,7 +48,7 @@ fn a_total_may_count_rows() {
         received,
         ..page(0..0, Some(total))
     };
-    // Customer 1 is on two pages, and a row has no id.
+    // Customer 1 is on two pages, and one row has no id.
     let mut cursor = Cursor::wary(2, 1000);
     assert_eq!(take(&mut cursor, rows(&[0, 1], 2, 5)), Ok(2));
     assert_eq!(take(&mut cursor, rows(&[1], 2, 5)), Ok(0));
@@ -183,7 +183,7 @@ fn a_size_that_is_granted_as_asked_bounds_nothing() {
     assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, Some(1000)) }), Ok(50));
     assert!(cursor.double());
     assert_eq!(cursor.next(), Some((1, 100)));
-    // The other side grants less than was tried: counted in its pages, nothing of it is new.
+    // The server grants smaller pages than requested: in its own numbering, the page contains nothing new.
     assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, Some(1000)) }), Ok(0));
     assert_eq!(cursor.next(), Some((2, 50)));
     assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(50..100, Some(1000)) }), Ok(50));

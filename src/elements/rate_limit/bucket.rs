@@ -1,59 +1,59 @@
-//! The state machine of the rate limit: a token bucket whose rate follows AIMD. Pure: time is passed in.
+//! State machine of the rate limiter: a token bucket whose rate follows AIMD. Pure: time is passed in.
 //!
-//! Additive increase: the rate regains 5 % of the configured one per second. Multiplicative decrease: a 429 halves it,
-//! not below a tenth of the configured one, and pauses all requests.
+//! Additive increase: the rate recovers by 5 % of the configured one per second. Multiplicative decrease: a 429 halves
+//! it, but not below a tenth of the configured one, and pauses all requests.
 
 use std::time::Duration;
 
-/// How late a timer may fire without losing anything of the rate. Timers have a granularity of a millisecond, and a busy
-/// machine adds some.
+/// How late a timer may fire without losing capacity. Timers have a granularity of a millisecond, and a busy machine
+/// adds some.
 pub(super) const TIMER_SLACK: Duration = Duration::from_millis(5);
-/// What a burst of 1 may have on top of it for that, in requests; below 1.
+/// The additional capacity of a burst of 1 for late timers, in requests; below 1.
 pub(super) const MAX_CARRY: f64 = 0.9;
-/// Of the configured rate: the least that is left of it, and what it regains per second.
+/// As shares of the configured rate: its minimum, and its recovery per second.
 const FLOOR: f64 = 0.1;
 const REGAIN_PER_SECOND: f64 = 0.05;
-/// A pause without `Retry-After` lasts up to 1 s, then 2 s, 4 s and so on, no longer than this.
+/// A pause without `Retry-After` lasts up to 1 s, then 2 s, 4 s and so on, up to this.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
-/// No pause is shorter, whatever the jitter or `Retry-After` say.
+/// The minimum of a pause, whatever the jitter or `Retry-After` is.
 pub(in crate::elements) const MIN_PAUSE: Duration = Duration::from_millis(500);
-/// A longer `Retry-After` is cut to this.
+/// The maximum of `Retry-After`.
 pub(in crate::elements) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// The pause after the `consecutive`-th failure (from 1): the ceiling doubles from 1 s up to `longest`, and `jitter`
-/// (0 to 1) says where between [`MIN_PAUSE`] and the ceiling the pause lies.
+/// The pause after the `consecutive`-th failure (from 1): the ceiling doubles from 1 s up to `longest`, and `jitter` (0
+/// to 1) selects the pause between [`MIN_PAUSE`] and the ceiling.
 pub(in crate::elements) fn backoff(consecutive: u32, longest: Duration, jitter: f64) -> Duration {
     let doublings = consecutive.saturating_sub(1).min(31);
     let ceiling = Duration::from_secs(1_u64 << doublings).min(longest);
     MIN_PAUSE + ceiling.saturating_sub(MIN_PAUSE).mul_f64(jitter.clamp(0.0, 1.0))
 }
 
-/// Rate, bucket and pause, as of a time that only grows: the time since the start.
+/// Rate, bucket and pause at a point in time, measured since the start; it never decreases.
 #[derive(Debug)]
 pub(super) struct AimdBucket {
-    /// Requests per second.
+    /// The configured rate in requests per second.
     configured: f64,
-    /// What the bucket holds at most, in requests: the burst, or a little more than one.
+    /// The capacity of the bucket in requests: the burst, or a little more than one.
     capacity: f64,
-    /// Requests per second, now.
+    /// The current rate in requests per second.
     rate: f64,
     tokens: f64,
     /// Permits that are neither used nor returned. `tokens + reserved` never exceeds the capacity.
     reserved: f64,
     paused_until: Option<Duration>,
-    /// Counts pauses; a permit of an earlier generation is void.
+    /// The number of pauses; a permit of an earlier generation is invalid.
     pub(super) generation: u64,
     /// Pauses since the last success.
     pub(super) consecutive: u32,
     paused_total: Duration,
-    /// Everything above is accounted for up to here.
+    /// The fields above are up to date as of this time.
     now: Duration,
 }
 
-/// What [`AimdBucket::acquire`] says.
+/// The result of [`AimdBucket::acquire`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// Go, with a permit of this generation.
+    /// Granted, with a permit of this generation.
     Acquired(u64),
     /// Not before this time.
     NotBefore(Duration),
@@ -64,11 +64,11 @@ pub(super) enum Verdict {
 /// What a scrape reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::elements) struct RateLimitState {
-    /// How long requests are still paused, if they are.
+    /// The remaining time of a pause, if there is one.
     pub(in crate::elements) paused_for: Option<Duration>,
-    /// Requests per second, now.
+    /// The current rate in requests per second.
     pub(in crate::elements) rate: f64,
-    /// All pauses so far, the present one up to now.
+    /// The total duration of all pauses so far, including the current one.
     pub(in crate::elements) paused_total: Duration,
 }
 
@@ -90,7 +90,7 @@ impl AimdBucket {
         }
     }
 
-    /// Takes a permit for one request, if there is one.
+    /// Takes a permit for one request, if one is available.
     pub(super) fn acquire(&mut self, now: Duration) -> Verdict {
         self.advance(now);
         if let Some(until) = self.paused_until {
@@ -107,7 +107,7 @@ impl AimdBucket {
         Verdict::NotBefore(self.now + self.time_to_gain(1.0 - self.tokens))
     }
 
-    /// The request of a permit is about to go out: false if requests were paused since, then it must not.
+    /// Uses a permit: returns false if requests were paused since; then the request must not be sent.
     pub(super) fn send(&mut self, now: Duration, generation: u64) -> bool {
         self.advance(now);
         let valid = generation == self.generation;
@@ -117,7 +117,7 @@ impl AimdBucket {
         valid
     }
 
-    /// The request of a permit is not going to be sent.
+    /// Returns an unused permit.
     pub(super) fn give_back(&mut self, now: Duration, generation: u64) {
         self.advance(now);
         if generation == self.generation {
@@ -126,7 +126,7 @@ impl AimdBucket {
         }
     }
 
-    /// A request of `generation` was answered with 429. `jitter` (0 to 1) places the end of a pause without
+    /// Records a 429 to a request of `generation`. `jitter` (0 to 1) selects the length of a pause without
     /// `Retry-After`.
     pub(super) fn throttled(&mut self, now: Duration, generation: u64, retry_after: Option<Duration>, jitter: f64) {
         self.advance(now);
@@ -137,7 +137,7 @@ impl AimdBucket {
             let wait = asked.unwrap_or_else(|| backoff(self.consecutive, MAX_BACKOFF, jitter));
             self.pause(self.now + wait);
         } else if let Some(wait) = asked {
-            // It was in flight when the pause before began: it may extend that, also when it is just over.
+            // It was in flight when the previous pause began: it may extend that pause, even if it has just ended.
             match self.paused_until {
                 Some(until) => self.paused_until = Some(until.max(self.now + wait)),
                 None => self.pause(self.now + wait),
@@ -145,7 +145,7 @@ impl AimdBucket {
         }
     }
 
-    /// A request of `generation` was answered and not throttled.
+    /// Records another response to a request of `generation`.
     pub(super) fn succeeded(&mut self, generation: u64) {
         if generation == self.generation {
             self.consecutive = 0;
@@ -162,7 +162,7 @@ impl AimdBucket {
         }
     }
 
-    /// Voids all permits and empties the bucket.
+    /// Invalidates all permits and empties the bucket.
     fn pause(&mut self, until: Duration) {
         self.generation += 1;
         self.tokens = 0.0;
@@ -170,7 +170,7 @@ impl AimdBucket {
         self.paused_until = Some(until);
     }
 
-    /// Accounts for the time up to `now`; a time that lies before an earlier one is that one.
+    /// Advances the state to `now`; an earlier time than before changes nothing.
     fn advance(&mut self, now: Duration) {
         let now = now.max(self.now);
         if let Some(until) = self.paused_until {
@@ -191,7 +191,7 @@ impl AimdBucket {
         self.now = now;
     }
 
-    /// Requests per second, per second.
+    /// Recovery of the rate, in requests per second, per second.
     fn growth(&self) -> f64 {
         self.configured * REGAIN_PER_SECOND
     }
@@ -201,7 +201,7 @@ impl AimdBucket {
         ((self.configured - self.rate) / self.growth()).max(0.0)
     }
 
-    /// How long the bucket takes to gain so many tokens while it is not paused, rounded up.
+    /// The time to gain this many tokens without a pause, rounded up.
     fn time_to_gain(&self, tokens: f64) -> Duration {
         let growing = self.time_to_recover();
         let while_growing = (self.rate + 0.5 * self.growth() * growing) * growing;
@@ -211,7 +211,7 @@ impl AimdBucket {
         } else {
             growing + (tokens - while_growing) / self.configured
         };
-        // A rate close to 0 must not overflow; whoever waits asks again.
+        // A rate close to 0 must not overflow; the caller asks again.
         Duration::try_from_secs_f64(seconds).unwrap_or(MAX_RETRY_AFTER).min(MAX_RETRY_AFTER) + Duration::from_micros(1)
     }
 }

@@ -51,7 +51,7 @@ fn those_in_flight_halve_the_rate_once_and_may_only_extend_the_pause() {
     assert_eq!(state.paused_total, seconds(1.0));
     assert!(!bucket.send(seconds(2.0), generation), "acquired before the pause");
     assert_eq!(bucket.acquire(seconds(2.0)), Verdict::NotBefore(seconds(6.0)));
-    // Over, with an empty bucket and a rate that grows.
+    // The pause is over; the bucket is empty and the rate grows.
     assert!(matches!(bucket.acquire(seconds(6.0)), Verdict::NotBefore(_)));
     let state = bucket.state(seconds(8.0));
     assert_eq!((state.paused_for, state.paused_total), (None, seconds(5.0)));
@@ -178,14 +178,14 @@ proptest! {
         }
     }
 
-    /// Whoever waits is woken late, always, and by another time each time.
+    /// Every waiting task is woken late, by a different time each time.
     #[test]
     fn waking_up_late_loses_nothing_of_the_rate(
         rate in 1.0..1000.0_f64,
         more in 0..5_u32,
         late in prop::collection::vec(0.0..TIMER_SLACK.as_secs_f64(), 50),
     ) {
-        // A burst of 1 makes up for it as far as the carry goes.
+        // A burst of 1 compensates as far as the extra capacity allows.
         let burst = if rate <= 180.0 { 1 + more } else { 6 + more };
         let mut bucket = AimdBucket::new(rate, burst);
         let (mut now, mut sent, mut late) = (Duration::ZERO, Vec::new(), late.iter().cycle());
@@ -256,7 +256,7 @@ async fn slots_are_returned_and_nothing_is_lost_by_giving_up() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Several partners of one registration: together they have one budget, and a 429 to any of them is for all.
+    /// Several partners of one registration share one budget, and a 429 to one of them pauses all.
     #[test]
     fn those_who_share_a_limiter_share_its_promises(
         rate in 1.0..50.0_f64,
@@ -354,7 +354,8 @@ async fn a_pause_holds_everyone_back_until_its_end() {
     assert!(!next.send(), "one request each");
 }
 
-/// The first pass over 20,000 customers: slots, answers after 20 ms, timers that are late, and a burst or none.
+/// The first pass over 20,000 customers: concurrency slots, responses after 20 ms, late timers, with and without a
+/// burst.
 #[test]
 fn a_full_pass_takes_as_long_as_the_rate_says() {
     const REQUESTS: usize = 100_000;
@@ -373,7 +374,7 @@ fn a_full_pass_takes_as_long_as_the_rate_says() {
                     sent.push(now);
                     *slot = now + seconds(0.02 + 0.002 * rng.f64());
                 }
-                // A timer of milliseconds, on a machine that has other things to do.
+                // A timer with millisecond precision on a busy machine.
                 Verdict::NotBefore(time) => now = time + seconds(0.0005 + 0.002 * rng.f64()),
                 Verdict::Exhausted => panic!("nothing is held back"),
             }

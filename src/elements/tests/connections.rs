@@ -1,4 +1,4 @@
-//! Connections that are alive and useless: which are left, and when.
+//! Connections that are alive but useless: which ones are closed, and when.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ const TOKEN: &str = r#"{"access_token": "token-1", "expires_in": 3600, "token_ty
 
 #[tokio::test]
 async fn a_name_that_moved_is_followed_while_the_old_server_answers_503() {
-    // Two servers at one port, on two addresses.
+    // Two servers on one port, on two addresses.
     let (old_listener, new_listener) = loop {
         let old = TcpListener::bind("127.0.0.1:0").await.unwrap();
         if let Ok(new) = TcpListener::bind(("127.0.0.2", old.local_addr().unwrap().port())).await {
@@ -63,7 +63,7 @@ async fn a_lost_request_is_repeated_on_a_new_connection() {
     let dead = Arc::new(AtomicBool::new(false));
     let server = server({
         let dead = Arc::clone(&dead);
-        // Connections from before die when something comes over them.
+        // Connections from before close when data arrives on them.
         move |seen| {
             if dead.load(Ordering::Relaxed) && seen.connection <= 3 {
                 Say::Bytes(vec![])
@@ -74,7 +74,7 @@ async fn a_lost_request_is_repeated_on_a_new_connection() {
     })
     .await;
     let client = client(&settings(&server));
-    // Three connections that idle side by side.
+    // Three idle connections at the same time.
     let (first, second, third) = tokio::join!(ask(&client, SEATS), ask(&client, SEATS), ask(&client, SEATS));
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
     dead.store(true, Ordering::Relaxed);
@@ -124,7 +124,7 @@ async fn a_frozen_http_2_connection_is_left_before_the_request_on_it_times_out()
         ca_file: Some(ca_file),
         ..settings(&nobody)
     };
-    // Long enough that only the PINGs can be what finds it.
+    // Long enough that only the PINGs can detect it.
     settings.budget.timeout = Duration::from_secs(8);
     let client = client(&settings);
     assert!(ask(&client, SEATS).await.is_ok());
@@ -136,7 +136,7 @@ async fn a_frozen_http_2_connection_is_left_before_the_request_on_it_times_out()
     serving.abort();
 }
 
-/// Serves HTTP/2; the second request to the API freezes its connection: nothing is read and nothing written any more.
+/// Serves HTTP/2; the second request to the API freezes its connection: nothing is read or written any more.
 async fn http2(socket: tokio_rustls::server::TlsStream<tokio::net::TcpStream>, asked: Arc<AtomicUsize>) {
     let freeze = Arc::new(Notify::new());
     let service = hyper::service::service_fn({

@@ -1,10 +1,10 @@
-//! The service list over the wire.
+//! The service list over HTTP.
 
 use super::server::{say, say_with};
 use super::*;
 use crate::domain::{CustomerId, FailureReason};
 
-/// `customers` customers, served in pages; slow beyond `fast` rows a page.
+/// `customers` customers, served in pages; slow if a page has more than `fast` rows.
 fn service_list(seen: &Seen, customers: u64, fast: u64) -> Say {
     let (index, size) = (seen.query("pageIndex"), seen.query("pageSize"));
     if size > fast {
@@ -22,7 +22,7 @@ fn service_list(seen: &Seen, customers: u64, fast: u64) -> Say {
     say(200, format!(r#"{{"data": {}, "metadata": {{"pageSize": {size}, "totalCount": {total}}}}}"#, rows(&ids)))
 }
 
-/// A page that does not tell its size.
+/// A page without its size.
 fn page(ids: &[String], total: u64) -> Say {
     say(200, format!(r#"{{"data": {}, "metadata": {{"totalCount": {total}}}}}"#, rows(ids)))
 }
@@ -143,7 +143,7 @@ async fn a_missing_service_list_is_a_failure() {
 
 #[tokio::test]
 async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
-    // What is asked for by id is quick in any case.
+    // Requests by id are always fast.
     let server = server(|seen| service_list(seen, 40, if seen.body == "{}" { 25 } else { 100 })).await;
     let mut settings = settings(&server);
     settings.budget.timeout = Duration::from_secs(1);
@@ -153,7 +153,7 @@ async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
     assert_eq!(sizes(), [100, 50, 25, 50, 25], "it was quick, so twice as much is tried, once");
     assert_eq!(failures(&client, "services", "timeout"), Some(3.0));
     assert_eq!(client.listing_size(), 25);
-    // A glance at one customer says nothing about larger pages.
+    // A request for one customer gives no information about larger pages.
     assert_eq!(list(&client, Some(&["c1".into()])).await.unwrap().len(), 1);
     assert_eq!(client.listing_size(), 25);
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
@@ -177,7 +177,7 @@ async fn without_a_total_pages_grow_from_one_listing_to_the_next() {
         assert_eq!(list(&client, None).await.unwrap().len(), 40);
         remembered.push(client.listing_size());
     }
-    // A page that is not full says nothing of larger ones.
+    // A page that is not full gives no information about larger ones.
     assert_eq!(remembered, [12, 24, 48, 48, 48]);
 }
 

@@ -1,4 +1,4 @@
-//! The client against a server on the loopback address.
+//! Tests of the client against a server on the loopback address.
 
 mod connections;
 mod listing;
@@ -22,7 +22,7 @@ use crate::elements::{AskError, Client, Failure, Registrations};
 
 const SECRET: &str = "hunter2-secret";
 
-/// Asks `server` for everything, with a budget that is in nobody's way.
+/// A client for `server` with a budget that does not limit the tests.
 fn settings(server: &Server) -> PartnerSettings {
     PartnerSettings {
         name: "main".into(),
@@ -66,7 +66,7 @@ fn client(settings: &PartnerSettings) -> Client {
     Client::new(settings, Clock::start()).unwrap()
 }
 
-/// A server with an identity service that always has a token, and an API.
+/// A server with an identity service that always grants a token, and an API.
 async fn server(api: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Server {
     Server::start(move |seen| if seen.path() == "/connect/token" { token(seen.before + 1) } else { api(seen) }).await
 }
@@ -86,7 +86,7 @@ fn failure(outcome: Result<Answer, AskError>) -> Failure {
     }
 }
 
-/// The value of a series, by name and by all of its labels but `partner`.
+/// The value of a series, by name and all labels except `partner`.
 fn metric(client: &Client, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let families = client.gather();
     let family = families.iter().find(|family| family.name() == name)?;

@@ -1,4 +1,4 @@
-//! What is sent, what an answer means, what is repeated.
+//! Which requests are sent, how responses are interpreted, and what is retried.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! A server that says exactly what a test tells it to, down to the byte, and remembers what it was asked.
+//! A test server that sends exactly the given bytes and records the requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
-/// A request as it came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     /// Path and query.
@@ -18,9 +18,9 @@ pub(super) struct Seen {
     /// By lower-case name.
     pub(super) headers: HashMap<String, String>,
     pub(super) body: String,
-    /// How many came for the same path (without the query) before.
+    /// The number of earlier requests for the same path (without the query).
     pub(super) before: usize,
-    /// The number of its connection, from 0 on.
+    /// The number of its connection, from 0.
     pub(super) connection: usize,
 }
 
@@ -39,15 +39,15 @@ impl Seen {
     }
 }
 
-/// What to do about a request.
+/// How to respond to a request.
 pub(super) enum Say {
-    /// These bytes, and the end of the connection.
+    /// Send these bytes and close the connection.
     Bytes(Vec<u8>),
-    /// These bytes; the connection stays open for the next request.
+    /// Send these bytes; the connection stays open for the next request.
     Keep(Vec<u8>),
-    /// These bytes over and over again, until the other side closes the connection.
+    /// Send these bytes repeatedly, until the client closes the connection.
     Endless(&'static [u8]),
-    /// Nothing, for ever.
+    /// Never respond.
     Nothing,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn token(number: usize) -> Say {
     say(200, format!(r#"{{"access_token": "token-{number}", "expires_in": 3600, "token_type": "Bearer"}}"#))
 }
 
-/// The same answer on a connection that stays open.
+/// The same response on a connection that stays open.
 pub(super) fn keep(status: u16, body: &str) -> Say {
     Say::Keep(format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes())
 }
@@ -79,7 +79,7 @@ type Handler = dyn Fn(&Seen) -> Say + Send + Sync;
 pub(super) struct Server {
     pub(super) url: Url,
     seen: Arc<Mutex<Vec<Seen>>>,
-    /// Connections that are open.
+    /// The number of open connections.
     open: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
@@ -129,17 +129,17 @@ impl Server {
         Self { url, seen, open, task }
     }
 
-    /// Waits until so many connections are open.
+    /// Waits until this many connections are open.
     pub(super) async fn until_open(&self, connections: usize) {
         self.open.clone().wait_for(|&open| open == connections).await.unwrap();
     }
 
-    /// Everything that was asked so far.
+    /// All requests so far.
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// What was asked for on paths that end so.
+    /// The requests whose paths have this suffix.
     pub(super) fn seen_on(&self, end: &str) -> Vec<Seen> {
         self.seen().into_iter().filter(|seen| seen.path().ends_with(end)).collect()
     }
@@ -198,7 +198,7 @@ async fn serve(
     }
 }
 
-/// The request that the bytes begin with, and its length.
+/// The first request in the bytes, and its length.
 fn parse(bytes: &[u8]) -> Option<(Seen, usize)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;

@@ -1,4 +1,4 @@
-//! The gate at work.
+//! Rate limiting and pauses after 429.
 
 use super::server::{say, say_with};
 use super::*;
@@ -38,7 +38,7 @@ async fn a_gate_that_stays_closed_fails_what_is_asked() {
     let client = client(&settings(&server));
     let held = client.acquire().await;
     assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Throttled);
-    // Admitted before the gate closed: it does not go out, and does not wait for an hour either.
+    // Its permit is from before the pause: it is not sent, and does not wait for an hour either.
     assert_eq!(failure(client.ask(&"c".into(), SEATS, held).await).reason, FailureReason::Throttled);
     assert_eq!(server.seen_on("overview").len(), 1);
 }

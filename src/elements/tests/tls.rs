@@ -1,4 +1,4 @@
-//! TLS, with a CA of its own.
+//! TLS with a test CA.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::FailureReason;
 use crate::elements::ClientError;
 
-/// A server certificate for localhost that offers these protocols, and the CA that signed it as PEM.
+/// A server certificate for localhost that offers these protocols, and its CA as PEM.
 pub(super) fn acceptor(alpn: &[&str]) -> (TlsAcceptor, String) {
     let mut params = CertificateParams::new(vec![]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

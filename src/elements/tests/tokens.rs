@@ -1,4 +1,4 @@
-//! Tokens over the wire.
+//! Tokens over HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use super::server::{say, say_with};
 use super::*;
 use crate::domain::FailureReason;
 
-/// An API that takes only these tokens.
+/// An API that accepts only these tokens.
 fn guarded(seen: &Seen, good: &[&str]) -> Say {
     if good.contains(&seen.token()) { say(200, SEATS_BODY) } else { say(401, "") }
 }
@@ -72,11 +72,11 @@ async fn an_api_that_refuses_every_token_does_not_storm_the_identity_service() {
     let client = client(&settings(&server));
     let first = failure(ask(&client, SEATS).await);
     assert_eq!(first.reason, FailureReason::Unauthorized);
-    // The first one twice, and then another one.
+    // The first token is refused twice, then another one is requested.
     assert_eq!((server.seen_on("/connect/token").len(), server.seen_on("overview").len()), (2, 3));
     let status = client.0.auth.status(Scope::License);
     assert!(status.refused && status.paused_until.is_some() && status.failure.is_some());
-    // During the pause there is the same failure at once, and no request.
+    // During the pause the same failure is returned at once, without a request.
     let admission = client.0.rate_limiter.acquire().await;
     assert_eq!(failure(client.ask(&"c".into(), SEATS, admission).await), first);
     assert_eq!(server.seen().len(), 5);
@@ -110,7 +110,7 @@ async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
         let status = client.0.auth.status(Scope::License);
         assert_eq!((status.failure, status.paused_until, status.refused), (None, None, false));
     }
-    // Another one is worth trying only while nobody else is asked about.
+    // Another token is requested only while no other request succeeds with this one.
     let tokens = server.seen_on("/connect/token").len();
     assert!((1..=2).contains(&tokens), "{tokens}");
 }
@@ -188,7 +188,7 @@ async fn admitting_waits_for_the_pause_to_end() {
 #[tokio::test]
 async fn a_token_is_renewed_in_the_background_ahead_of_its_end() {
     let server = Server::start(|seen| match (seen.path(), seen.before) {
-        // A quarter of its life is left from the first second on.
+        // A quarter of its lifetime is left from the first second on.
         ("/connect/token", 0) => say(200, r#"{"access_token": "token-1", "expires_in": 4}"#),
         ("/connect/token", n) => token(n + 1),
         _ => say(200, SEATS_BODY),
@@ -267,7 +267,7 @@ async fn a_replaced_secret_ends_the_pause_after_a_refusal() {
 
 #[tokio::test]
 async fn a_token_that_is_not_valid_yet_is_tried_again_before_another_one_is_fetched() {
-    // Refused for as long as it is unknown, whatever its number.
+    // Refused while the API does not know it, whatever its number is.
     let server = server(|seen| if seen.before < 1 { say(401, "") } else { guarded(seen, &["token-1"]) }).await;
     let client = client(&settings(&server));
     assert!(ask(&client, SEATS).await.is_ok());
@@ -279,7 +279,7 @@ async fn a_token_that_is_not_valid_yet_is_tried_again_before_another_one_is_fetc
 async fn at_a_renewal_the_old_token_is_used_until_the_new_one_was_accepted() {
     let unknown = AtomicBool::new(true);
     let server = Server::start(move |seen| match (seen.path(), seen.before) {
-        // A quarter of its life is left after three seconds.
+        // A quarter of its lifetime is left after three seconds.
         ("/connect/token", 0) => say(200, r#"{"access_token": "token-1", "expires_in": 4}"#),
         ("/connect/token", n) => token(n + 1),
         _ if seen.token() == "token-2" && unknown.swap(false, Ordering::Relaxed) => say(401, ""),
@@ -330,13 +330,13 @@ async fn a_token_request_goes_on_when_nobody_waits_for_it_any_more() {
             }
         }
     }
-    // As in the poller's loop: another branch was taken.
+    // As in the poller's loop, when another branch was taken.
     answer.store(true, Ordering::Relaxed);
     assert!(ask(&client, SEATS).await.is_ok());
     assert_eq!(server.seen_on("/connect/token").len(), 1);
 }
 
-/// Two clients of one app registration, under these names.
+/// Two clients of one app registration, with these names.
 fn two(settings: &PartnerSettings) -> [Client; 2] {
     let mut registrations = Registrations::default();
     ["main", "other"].map(|name| {
@@ -356,7 +356,7 @@ async fn partners_of_one_registration_share_one_token_and_one_budget() {
     let [main, other] = two(&settings(&server));
     assert!(ask(&main, SEATS).await.is_ok() && ask(&other, SEATS).await.is_ok());
     assert_eq!(server.seen_on("/connect/token").len(), 1);
-    // Requests are counted at the partner that caused them; what both share is at both.
+    // Requests count for the partner that caused them; shared state is shown for both.
     let value = |client: &Client, name: &str| {
         let families = client.gather();
         let family = families.into_iter().find(|family| family.name() == name)?;
@@ -388,7 +388,7 @@ async fn a_registration_outlives_its_partners_names() {
     settings.budget = BudgetSettings { requests_per_second: 0.001, burst: 3, ..settings.budget };
     let before = client(&settings);
     assert!(ask(&before, SEATS).await.is_ok());
-    // As a reload does it.
+    // As in a reload.
     let after = |settings: &PartnerSettings| {
         let mut registrations = Registrations::default();
         registrations.add(settings, before.registration());
@@ -450,7 +450,7 @@ async fn what_the_identity_service_says_is_not_quoted_but_its_code() {
         assert_eq!(failure.message, format!("the identity service answered {message}"));
         assert_eq!(failure.request_id.as_deref(), Some("r-1"));
     }
-    // A code that is the secret is none.
+    // A code that equals the secret is not a valid code.
     let secret = "onlylettersofasecret";
     let body = format!(r#"{{"error":"no_{secret}"}}"#);
     let server = Server::start(move |_| say(401, &body)).await;

@@ -1,4 +1,4 @@
-//! Answers that break the letter of HTTP and can be read nevertheless.
+//! Responses that violate the HTTP grammar and can be read anyway.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use super::server::say_with;
 use super::*;
 use crate::domain::FailureReason;
 
-/// A server whose only answer to the API has these header lines.
+/// A server whose only response to the API has these header lines.
 async fn with_headers(lines: &str) -> Server {
     let answer = format!("HTTP/1.1 200 OK\r\n{lines}content-length: {}\r\n\r\n{SEATS_BODY}", SEATS_BODY.len());
     server(move |_| Say::Bytes(answer.clone().into_bytes())).await
@@ -50,7 +50,7 @@ async fn gzip_of_several_members_is_one_body() {
         assert!(ask(&client, SEATS).await.is_ok(), "{coding}");
         assert_eq!(server.seen_on("overview")[0].headers["accept-encoding"], "gzip");
     }
-    // The limit counts what all members decompress to.
+    // The limit applies to the decompressed size of all members.
     let body = gzip(&" ".repeat(512 * 1024)).repeat(3);
     let server = server(move |_| say_with(200, &[("content-encoding", "gzip")], &body)).await;
     let failure = failure(ask(&client(&settings(&server)), SEATS).await);

@@ -1,4 +1,4 @@
-//! A strict reader of both formats that shares nothing with the writer.
+//! A strict parser of both formats that shares no code with the writer.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ pub(super) struct Sample {
 
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Family {
-    /// As the metadata have it.
+    /// As written in the metadata.
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) help: String,
@@ -19,7 +19,7 @@ pub(super) struct Family {
     pub(super) samples: Vec<Sample>,
 }
 
-/// Reads an exposition, or says what is wrong with it.
+/// Parses an exposition, or returns what is wrong with it.
 pub(super) fn parse(text: &str, openmetrics: bool) -> Result<Vec<Family>, String> {
     let body = if openmetrics { text.strip_suffix("# EOF\n").ok_or("no # EOF")? } else { text };
     if !body.is_empty() && !body.ends_with('\n') {
@@ -76,7 +76,7 @@ fn sample_names(name: &str, kind: &str, openmetrics: bool) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
 }
 
-/// `HELP name text`, `TYPE name word` or `UNIT name word`; the first of a family opens it.
+/// `HELP name text`, `TYPE name word` or `UNIT name word`; the first of them opens a family.
 fn read_metadata(families: &mut Vec<Family>, comment: &str, openmetrics: bool) -> Result<(), String> {
     let mut parts = comment.splitn(3, ' ');
     let (Some(keyword), Some(name), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {

@@ -1,4 +1,4 @@
-//! Whatever the inventory holds, what is rendered can be read and says the same.
+//! Property tests: for any inventory, the rendered text can be parsed and has the right values.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -82,7 +82,7 @@ const CUSTOMER: Question = Question::CustomerSeats(TenantType::Google);
 const PURCHASED: Question = Question::ProductPurchased(ProductType(2048));
 const AVAILABLE: Question = Question::ProductAvailable(ProductType(2048));
 
-/// Every series that a customer is to have in the families of the API, without the labels that all of them carry.
+/// The expected series of a customer in the API families, without the labels that all of them have.
 fn expected_of(
     (name, _, tenants, _, numbers): &AnyCustomer,
     known: &Customer,

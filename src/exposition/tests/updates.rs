@@ -1,4 +1,4 @@
-//! However a generation came about, it is what rendering afresh gives.
+//! An incremental update gives the same result as a full rendering.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,17 +28,17 @@ const QUESTIONS: [Question; 3] = [
     Question::ProductPurchased(ProductType(40)),
 ];
 
-/// What happens to what is rendered.
+/// A change to the inventory or the clock.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A customer is listed with so many subscriptions, and asked about.
+    /// A customer is listed with this many subscriptions, and queried.
     Listed(usize, u8, u8),
-    /// Those whose number is divided by this leave.
+    /// The customers whose number is divisible by this leave.
     Left(usize, u8),
     Answered(usize, u8, usize, u8),
     Failed(usize, u8, usize),
     Missed(usize, u8, usize),
-    /// Seconds go by; the clock may also be one that reads less.
+    /// Seconds pass; the clock may also go back.
     Passed(i64),
     PartnerCame(u8),
     PartnerLeft(usize),
@@ -154,7 +154,7 @@ impl World {
         self.inventories.iter().map(|inventory| Shared::new(inventory.clone(), watch::channel(()).0)).collect()
     }
 
-    /// Of an update; the last one has everything.
+    /// Of an update; the last one contains everything.
     fn generations(&self, renderer: &mut Renderer) -> Vec<Exposition> {
         let mut generations = Vec::new();
         let publish = |generation| generations.push(generation);
@@ -214,7 +214,7 @@ fn lines_of_customers(exposition: &Exposition) -> Vec<String> {
     text.lines().filter(|line| line.contains("customer_id=")).map(str::to_owned).collect()
 }
 
-/// Customers enough for many runs and spans.
+/// Enough customers for many blocks and shards.
 fn many() -> World {
     let mut world = World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
     world.join("main");
@@ -225,7 +225,7 @@ fn many() -> World {
     world
 }
 
-/// The pieces of a generation that another has at the same place in memory, and how many it has.
+/// The number of pieces of a generation that another shares in memory, and the number of all pieces.
 fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
     let pieces = |exposition: &Exposition| exposition.scrape(Format::Text, false, &[]).chunks;
     let before: HashSet<_> = pieces(one).iter().map(|piece| piece.as_ptr()).collect();
@@ -242,7 +242,7 @@ fn what_did_not_change_is_the_same_memory() {
     assert_eq!(same, all);
     assert!(all > 100, "{all} pieces are too few to say much");
 
-    // The same answer later: the time of the last success, and nothing else.
+    // The same result later: only the time of the last success changes.
     world.happen(Event::Passed(60));
     world.happen(Event::Answered(0, 100, 0, 7));
     let polled = world.update(&mut renderer);
@@ -251,7 +251,7 @@ fn what_did_not_change_is_the_same_memory() {
     let changed = world.update(&mut renderer);
     assert_eq!(shared(&polled, &changed), (all - 1, all), "no seats are available, and the time is the same");
 
-    // Who leaves takes its own lines along, and the count of customers.
+    // A customer that leaves removes its own lines and changes the customer count.
     let keep = world.inventories[0].customers.keys().filter(|id| id.as_str() != "customer-100").cloned().collect();
     world.inventories[0].complete_listing(&keep, at(60));
     let left = world.update(&mut renderer);

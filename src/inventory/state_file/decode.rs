@@ -1,5 +1,5 @@
-//! From rows to what is known. What contradicts itself is refused; a target or a failure of a kind that this version does not
-//! know is left out, and polled anew.
+//! Decoder: converts rows to the store. Contradictory content is refused. A target or failure reason that this version
+//! does not know is skipped and polled again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use crate::domain::{
     TenantType,
 };
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
-use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, kinds};
+use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, interner};
 
-/// Takes rows one by one.
+/// Consumes rows one at a time.
 #[derive(Default)]
 pub(super) struct Decoder {
     partners: Vec<KnownPartner>,
-    /// Of the last partner, in order; a map that is made at once has full nodes.
+    /// Customers of the last partner, sorted; a map that is built in one step has full nodes.
     customers: Vec<Arc<Customer>>,
     names: HashSet<Arc<str>>,
-    /// Texts of the service lists, which are few and repeat: each is kept once.
+    /// Strings of the service lists. There are few distinct ones, so each is stored once.
     texts: HashSet<Arc<str>>,
 }
 
@@ -90,7 +90,7 @@ impl Decoder {
             }
             customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
         }
-        // With room for these and no more.
+        // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {
             customer.targets.extend(target(row)?);
@@ -117,7 +117,7 @@ impl Decoder {
         Ok(KnownSubscription {
             id: SubscriptionId::of(&kind, number),
             subscription: Subscription {
-                kind: kinds::shared(kind.into()),
+                kind: interner::intern(kind.into()),
                 retention: self.text(&row.retention),
                 seats_purchased: quantity(row.seats_purchased),
                 units_purchased: quantity(row.units_purchased),
@@ -144,7 +144,7 @@ impl Decoder {
     }
 }
 
-/// `None` if this version does not know what was asked, or how it failed.
+/// Returns `None` if this version does not know the query or the failure reason.
 fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> {
     let tenant_type = || u32::try_from(row.number).ok().map(TenantType::from_number);
     let question = match &*row.collector {
@@ -180,7 +180,7 @@ fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> 
     };
     let has_result = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
     if contradicts || has_result && known.polled.is_none() {
-        return Err(DecodeError::Invalid("an answer and an absence that contradict each other"));
+        return Err(DecodeError::Invalid("a result and an absence that contradict each other"));
     }
     Ok(Some((question, known)))
 }
@@ -191,7 +191,7 @@ fn answer(
     tenants: Option<Vec<super::rows::TenantRow<'_>>>,
     quantity: Option<Amount>,
 ) -> Result<Answer, DecodeError> {
-    let missing = DecodeError::Invalid("an answer of another kind than the question");
+    let missing = DecodeError::Invalid("a result that does not match its query");
     let quantity: Option<Quantity> = quantity.map(|amount| amount.0);
     match question {
         Question::CustomerSeats(_) => customer.map(|row| Answer::CustomerSeats(seats(row))).ok_or(missing),

@@ -1,4 +1,4 @@
-//! From what is known to rows. Times become wall time here.
+//! Encoder: converts the store to rows. Timestamps are converted to wall-clock time here.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::domain::{Answer, FailureReason, Question, Seats, Subscription, Subscr
 use crate::inventory::subscription_ids::KnownSubscription;
 use crate::inventory::{Absence, Customer, Known, Listing};
 
-/// What the wall clock was set by since the times were taken.
+/// The correction of the wall clock since the timestamps were taken.
 #[derive(Clone, Copy)]
 pub(super) struct Encoder(pub(super) SignedDuration);
 

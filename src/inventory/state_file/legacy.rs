@@ -1,12 +1,13 @@
-//! Format 1, which version 0.1 wrote. It is read so that an upgrade loses nothing; to be deleted, with its dependency
-//! `postcard`, in the minor version after the next.
+//! Decoder for format 1, which version 0.1 wrote. It exists so that an upgrade loses nothing. Delete it, together with
+//! the dependency `postcard`, in the minor version after the next.
 //!
 //! ```text
 //! "avepoint_exporter state\n", u32 version, u64 length of the body, u32 CRC-32 of all before it and of the body
 //! body: rows of postcard, whose fields have no names: a head, then each partner and its customers
 //! ```
 //!
-//! Numbers before the body are little-endian. The rows become those of [`super::rows`], which are checked as all are.
+//! Numbers before the body are little-endian. The rows are converted to those of [`super::rows`] and validated in the
+//! same way.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -23,7 +24,7 @@ use crate::domain::Quantity;
 pub(super) const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
 const VERSION: u32 = 1;
 const HEAD: usize = MAGIC.len() + 4 + 8 + 4;
-/// Bytes: several times what a million series were written as.
+/// In bytes: several times the size of a state with a million series.
 const MAX_BODY: u64 = 512 << 20;
 
 type Time = (i64, i32);
@@ -61,7 +62,7 @@ struct OldCustomer<'a> {
 #[derive(Deserialize)]
 struct OldSubscription {
     number: u32,
-    /// Indexes of texts of the head.
+    /// Indexes into the string table of the head.
     kind: [u32; 7],
     retention: u32,
     quantities: [Option<f64>; 8],
@@ -104,7 +105,7 @@ enum OldAbsence {
     Confirmed,
 }
 
-/// Reads a file of which nothing was read yet; `length` bytes long. The head is checked before the body is read.
+/// Reads a file from its start; `length` is in bytes. The head is validated before the body is read.
 pub(super) fn read(file: &mut impl Read, length: u64) -> io::Result<Result<State, DecodeError>> {
     let mut head = [0; HEAD];
     if length < HEAD as u64 {
@@ -127,7 +128,7 @@ pub(super) fn read(file: &mut impl Read, length: u64) -> io::Result<Result<State
     Ok(decode(&body))
 }
 
-/// The length of the body.
+/// The length of the body, in bytes.
 fn check_head(head: &[u8; HEAD], length: u64) -> Result<usize, DecodeError> {
     let truncated = DecodeError::Truncated;
     let rest = head.strip_prefix(MAGIC).ok_or(DecodeError::BadMagic)?;
@@ -171,7 +172,7 @@ fn decode(body: &[u8]) -> Result<State, DecodeError> {
     Ok(State { saved: time(saved)?, partners: decoder.finish(), ..State::default() })
 }
 
-/// The next row.
+/// Reads the next row.
 fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, DecodeError> {
     let (row, after) =
         postcard::take_from_bytes(rest).map_err(|_| DecodeError::Invalid("a row that cannot be read"))?;

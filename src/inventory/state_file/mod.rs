@@ -1,9 +1,9 @@
-//! The state file: what is known of every partner, as bytes that outlive the process. docs/state.md describes it.
+//! The state file format: encodes and decodes the known values of every partner. docs/state.md describes it.
 //!
-//! It is one gzip member of JSON lines: a head ([`rows::Head`]), then for each partner a row and the rows of its customers.
-//! Decoding gives everything or nothing, with a reason ([`DecodeError`]). It does not panic, whatever it is given, and
-//! holds one row at a time besides the result. Customers come back as discovered ones: what the configuration says of
-//! them is the present configuration's to say.
+//! A file is one gzip member of JSON lines: a head (`rows::Head`), then for each partner a row and the rows of its
+//! customers. Decoding returns the whole state or an error ([`DecodeError`]). It does not panic on any input, and it
+//! holds one row at a time besides the result. All customers are decoded as discovered ones: which customers are
+//! configured depends on the current configuration.
 
 mod decode;
 mod encode;
@@ -26,81 +26,81 @@ use encode::Encoder;
 use rows::{AnyHead, Head, Row};
 
 const FORMAT: &str = "avepoint_exporter state";
-/// To be raised when an older program would misunderstand the file; an added field does not need it.
+/// Increase this when an older program would misinterpret the file; an added field does not need it.
 const VERSION: u32 = 2;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// Bytes of a row: a customer with 10,000 subscriptions takes some 5 MB.
+/// Maximum bytes of a row. A customer with 10,000 subscriptions takes about 5 MB.
 const MAX_ROW: u64 = 64 << 20;
 
-/// What a state file holds.
+/// The content of a state file.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// When it was saved, by the wall clock.
+    /// When it was saved, in wall-clock time.
     pub saved: Timestamp,
-    /// What is added to the times below when they are written: what the wall clock was set by since they were taken.
+    /// Added to the timestamps below when they are written: the correction of the wall clock since they were taken.
     pub correction: SignedDuration,
     /// Names are distinct.
     pub partners: Vec<KnownPartner>,
 }
 
-/// What is known of one partner.
+/// The stored values of one partner.
 #[derive(Clone, Debug)]
 pub struct KnownPartner {
-    /// Its name at that time.
+    /// The partner's name when the state was saved.
     pub name: PartnerName,
-    /// Its app registration, of which all this is true whatever the name is.
+    /// The app registration. The values belong to it, whatever the partner's name is.
     pub client_id: String,
-    /// Listing and customers, without what the configuration says of them.
+    /// Listing and customers, without the settings from the configuration.
     pub past: Past,
 }
 
 impl KnownPartner {
-    /// What an inventory knows; shares its customers.
+    /// Takes the values of an inventory; shares its customers.
     #[must_use]
     pub fn of(client_id: &str, inventory: Inventory) -> Self {
         Self { name: inventory.partner.clone(), client_id: client_id.to_owned(), past: inventory.into() }
     }
 }
 
-/// Why bytes are no state.
+/// Why bytes cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// They do not begin as a state file does.
+    /// They do not start with the magic bytes of a state file.
     #[error("it is not a state file of this exporter")]
     BadMagic,
-    /// Written by a version of the exporter that knows more.
+    /// Written by a newer version of the exporter.
     #[error("its format {0} is newer than the {VERSION} that this version reads")]
     UnsupportedVersion(u32),
-    /// They end before the end.
+    /// They are truncated.
     #[error("it ends too early")]
     Truncated,
-    /// They go on after the end.
-    #[error("it goes on after its end")]
+    /// There are bytes after the end.
+    #[error("it has data after its end")]
     TrailingBytes,
-    /// What was compressed is not what comes out.
-    #[error("its checksum does not fit its content")]
+    /// The checksum does not match the decompressed content.
+    #[error("its checksum does not match its content")]
     Checksum,
-    /// A row is not the JSON that it should be; lines count from 1.
+    /// A row is not valid JSON of the expected form; lines count from 1.
     #[error("line {line} cannot be read (column {column})")]
     Row {
-        /// Of the decompressed file.
+        /// In the decompressed file.
         line: u64,
         /// In bytes.
         column: usize,
     },
-    /// Every row can be read, the content cannot be: what it is that is wrong.
-    #[error("its content is not possible: {0}")]
+    /// Every row can be parsed, but the content is invalid; the text says what is wrong.
+    #[error("its content is invalid: {0}")]
     Invalid(&'static str),
 }
 
 impl State {
-    /// What is known of an app registration; of several partners that have it, of the one of that name.
+    /// The state of an app registration. If several partners share it, the state of the one with that name.
     #[must_use]
     pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<Past> {
         self.position(name, client_id).and_then(|position| self.partners.get(position)).map(|known| known.past.clone())
     }
 
-    /// The same for the last one who asks for it: nobody shares the customers then.
+    /// The same, for the last caller: it takes the customers instead of sharing them.
     pub fn take_past_of(&mut self, name: &PartnerName, client_id: &str) -> Option<Past> {
         let position = self.position(name, client_id)?;
         self.partners.get_mut(position).map(|known| std::mem::take(&mut known.past))
@@ -113,11 +113,11 @@ impl State {
         position(&|known| known.name == *name).or_else(|| position(&|_| true))
     }
 
-    /// The file, whole.
+    /// The encoded file in memory.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut file = Vec::new();
-        // Memory does not refuse bytes.
+        // Writing to memory does not fail.
         let _ = self.write_to(&mut file);
         file
     }
@@ -144,7 +144,7 @@ impl State {
         Ok(())
     }
 
-    /// Reads a file that is `length` bytes long. `Err` is what the reader said; what is wrong with the bytes is inside.
+    /// Reads a file of `length` bytes. The outer `Err` is an I/O error of the reader; the inner one is invalid content.
     pub fn read(file: &mut impl BufRead, length: u64) -> io::Result<Result<Self, DecodeError>> {
         let start = file.fill_buf()?;
         let is_begun = |magic: &[u8]| magic.starts_with(start) || start.is_empty();
@@ -166,7 +166,7 @@ impl State {
         Ok(if is_at_end { Ok(state) } else { Err(DecodeError::TrailingBytes) })
     }
 
-    /// Reads what is compressed: for those who try what a checksum would stop.
+    /// Decodes decompressed content. Tests use it to pass content that a checksum would reject.
     pub fn read_rows(rows: &mut impl BufRead) -> io::Result<Result<Self, DecodeError>> {
         let (mut buffer, mut number) = (Vec::new(), 0);
         let (mut saved, mut decoder) = (None, Decoder::default());
@@ -189,9 +189,9 @@ impl State {
         Ok(saved.map(|saved| Self { saved, partners: decoder.finish(), ..Self::default() }))
     }
 
-    /// Reads a file that is in memory.
+    /// Decodes a file that is in memory.
     pub fn decode(file: &[u8]) -> Result<Self, DecodeError> {
-        // Memory can be read.
+        // Reading from memory does not fail.
         Self::read(&mut &*file, file.len() as u64).unwrap_or(Err(DecodeError::Truncated))
     }
 }
@@ -218,7 +218,7 @@ fn row(line: &[u8], number: u64) -> Result<Row<'_>, DecodeError> {
     serde_json::from_slice(line).map_err(|error| DecodeError::Row { line: number, column: error.column() })
 }
 
-/// What the decompressor says of bytes that are wrong is not an error of reading them.
+/// Separates errors of the decompressor about invalid bytes from I/O errors.
 fn damaged(error: io::Error) -> io::Result<DecodeError> {
     match error.kind() {
         ErrorKind::UnexpectedEof => Ok(DecodeError::Truncated),

@@ -1,5 +1,5 @@
-//! The rows of a state file: what each line is as JSON. A field that is not there has its default, and one that is not known
-//! is ignored, so fields can be added without a new version.
+//! The rows of a state file: the JSON of each line. A missing field has its default and an unknown field is ignored, so
+//! fields can be added without a new format version.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,13 +15,13 @@ use crate::domain::Quantity;
 pub(super) struct Head<'a> {
     pub(super) format: Cow<'a, str>,
     pub(super) version: u32,
-    /// The exporter's version, for people.
+    /// The exporter's version, for information only.
     #[serde(default)]
     pub(super) written_by: Cow<'a, str>,
     pub(super) saved: Timestamp,
 }
 
-/// What every version of the first line has.
+/// The fields that the first line has in every version.
 #[derive(Deserialize)]
 pub(super) struct AnyHead<'a> {
     #[serde(borrow)]
@@ -29,7 +29,7 @@ pub(super) struct AnyHead<'a> {
     pub(super) version: u32,
 }
 
-/// Any further line; a customer belongs to the partner of the last line that had one.
+/// Any further line. A customer belongs to the last partner line before it.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Row<'a> {
@@ -73,7 +73,7 @@ pub(super) struct ServicesRow<'a> {
     pub(super) subscriptions: Vec<SubscriptionRow<'a>>,
 }
 
-/// Its id follows from the texts and `number`, which tells equal rows apart.
+/// The id is derived from the texts and `number`, which distinguishes equal rows.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct SubscriptionRow<'a> {
@@ -118,27 +118,27 @@ pub(super) struct SubscriptionRow<'a> {
     pub(super) contract_ends: Option<Timestamp>,
 }
 
-/// A query and the last result; there is an answer if there is `seen`.
+/// A query and its last result; there is a result if `seen` is set.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct TargetRow<'a> {
-    /// As the configuration calls it under `collectors`.
+    /// The collector, by its name in the configuration.
     #[serde(borrow)]
     pub(super) collector: Cow<'a, str>,
-    /// The tenant type's or product type's number.
+    /// The number of the tenant type or product type.
     #[serde(rename = "type")]
     pub(super) number: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) polled: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seen: Option<Timestamp>,
-    /// Of `customer_seats`.
+    /// Set for `customer_seats`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seats: Option<SeatsRow>,
-    /// Of `tenant_seats`.
+    /// Set for `tenant_seats`.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(super) tenants: Option<Vec<TenantRow<'a>>>,
-    /// Of `products_purchased` and `products_available`.
+    /// Set for `products_purchased` and `products_available`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quantity: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,7 +171,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A quantity: a number, or `"unlimited"`, for which JSON has no number.
+/// A quantity: a number, or `"unlimited"` because JSON cannot represent infinity.
 #[derive(Clone, Copy)]
 pub(super) struct Amount(pub(super) Quantity);
 

@@ -85,7 +85,7 @@ fn answer(question: Question) -> BoxedStrategy<Answer> {
     }
 }
 
-/// What polls can make of a target.
+/// Every state that polls can leave a target in.
 fn known(question: Question) -> impl Strategy<Value = (Question, Known)> {
     #[derive(Clone, Debug)]
     enum Poll {
@@ -153,7 +153,7 @@ fn state() -> impl Strategy<Value = State> {
     })
 }
 
-/// A state with one of everything.
+/// A state that contains one value of every kind.
 fn sample() -> State {
     let at = |second| Timestamp::from_second(second).unwrap();
     let rows = vec![Subscription { kind: kind("Opus").into(), ..Subscription::default() }; 2];
@@ -190,7 +190,7 @@ fn kind(service: &str) -> SubscriptionKind {
     SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }
 }
 
-/// A file of these rows.
+/// A file with these rows.
 fn file(rows: &[u8]) -> Vec<u8> {
     let mut out = GzEncoder::new(Vec::new(), Compression::fast());
     out.write_all(rows).unwrap();
@@ -223,7 +223,7 @@ fn what_is_broken_is_refused_with_its_reason() {
     assert!(matches!(error, DecodeError::Row { line: 3, .. }), "{error}");
 }
 
-/// Of a file that is far longer than its content no more is read than that, however long it says it is.
+/// If the file is much longer than its content, only the content is read, whatever length the header claims.
 #[test]
 fn a_sparse_file_is_not_read() {
     struct Endless<'a>(&'a [u8], u64);
@@ -301,15 +301,15 @@ fn what_contradicts_itself_is_refused() {
     type Change = fn(&mut Customer);
     let changes: [(Change, &str); 8] = [
         (|customer| customer.targets.swap(0, 1), "targets out of order"),
-        (|customer| customer.targets[1].0 = customer.targets[0].0, "an answer of another kind than the question"),
-        (|customer| customer.targets[3].1.polled = None, "an answer and an absence that contradict each other"),
+        (|customer| customer.targets[1].0 = customer.targets[0].0, "a result that does not match its query"),
+        (|customer| customer.targets[3].1.polled = None, "a result and an absence that contradict each other"),
         (
             |customer| customer.targets[3].1.absence = Absence::Suspected,
-            "an answer and an absence that contradict each other",
+            "a result and an absence that contradict each other",
         ),
         (
             |customer| customer.targets[0].1.absence = Absence::Confirmed,
-            "an answer and an absence that contradict each other",
+            "a result and an absence that contradict each other",
         ),
         (
             |customer| {
@@ -387,7 +387,8 @@ proptest! {
         prop_assert_eq!(read.encode(), state.encode());
     }
 
-    /// A flip in what is not content (the time of compression, say) may be read; what is read is right.
+    /// A changed bit outside the content (for example in the compression time) may be accepted; the content must be
+    /// right.
     #[test]
     fn any_truncation_and_any_flipped_bit_is_refused(state in state(), place: Index, bit in 0..8_u8) {
         let mut file = state.encode();
@@ -399,7 +400,7 @@ proptest! {
         }
     }
 
-    /// What a checksum does not stop is read or refused, and what is read can be written.
+    /// Input that a checksum does not reject is either decoded or refused; decoded state can be encoded again.
     #[test]
     fn no_rows_bring_the_reader_down(state in state(), changes in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4)) {
         let mut rows = rows(&state.encode()).into_bytes();

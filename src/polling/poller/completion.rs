@@ -1,4 +1,4 @@
-//! What follows from a poll: the change of the inventory, the next due time, and what is logged.
+//! Completion of a poll: updates the inventory, reschedules the target, and logs.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::polling::plan::Holdings;
 
 impl Poller {
     pub(super) fn listed(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
-        // The task has sent all its pages before it ended.
+        // The task sends all its pages before it ends.
         while let Ok(page) = self.pages.1.try_recv() {
             self.observe(page);
         }
@@ -34,7 +34,7 @@ impl Poller {
         }
     }
 
-    /// A listing was complete: who has left is forgotten, as far as that is believed.
+    /// Records a complete listing: removes the customers that left, unless the removal must be confirmed first.
     fn completed(&mut self, result: listing::ListingResult, now: Timestamp) {
         let listing::ListingResult { mut seen, unconfirmed, unread, pages } = result;
         self.unconfirmed = Arc::new(unconfirmed);
@@ -62,7 +62,7 @@ impl Poller {
         self.capacity.listed(pages);
     }
 
-    /// Who of the customers that a listing does not have stays all the same. Warns of what is not believed.
+    /// The missing customers that stay for now. Logs a warning for each removal that is not accepted.
     fn kept(
         &mut self,
         absent: HashSet<CustomerId>,
@@ -77,11 +77,11 @@ impl Poller {
             warn!(
                 partner,
                 customers = denied,
-                "customers that had products have none now: what is known stays until the next list, an interval later, says \
+                "customers that had products have none now: the known products stay until the next list, an interval later, says \
                  the same"
             );
         }
-        // Among those who were not taken, or not read, may be who is missing.
+        // The missing customers may be among the rows that were skipped or not read.
         if left_out > 0 {
             warn!(
                 partner,
@@ -105,17 +105,17 @@ impl Poller {
         kept
     }
 
-    /// Warns once of each customer of the configuration whom the service list does not have.
+    /// Warns once about each customer of the configuration that is not in the service list.
     fn warn_of_missing(&mut self, seen: &HashSet<CustomerId>) {
         for id in self.filter.listed().filter(|id| !seen.contains(*id)) {
             if self.missing_configured.insert(id.clone()) {
-                // Ids are not ours to read: two spellings of a GUID are two ids.
+                // Ids are opaque: two spellings of a GUID are two ids.
                 let alike = seen.iter().find(|other| other.as_str().eq_ignore_ascii_case(id.as_str()));
-                let advice = alike.map_or("is the id right, and in the app's scope?".to_owned(), |other| {
-                    format!("it has {other}, write it so")
+                let advice = alike.map_or("check that the id is right and in the app's scope".to_owned(), |other| {
+                    format!("it contains {other}; use that spelling")
                 });
                 let partner = &self.partner;
-                warn!(partner, customer_id = %id, "the service list does not have this customer of customers.list: {advice}");
+                warn!(partner, customer_id = %id, "the service list does not contain this customer of customers.list: {advice}");
             }
         }
         self.missing_configured.retain(|id| !seen.contains(id));
@@ -155,7 +155,7 @@ impl Poller {
                     info!(
                         partner = self.partner,
                         collector = question.collector().as_str(),
-                        "the API answers 404 to everybody: it does not have this endpoint; trying again in a day"
+                        "the API answers 404 to every query: it does not have this endpoint; retrying in a day"
                     );
                 }
                 self.missed(target, customer, question);
@@ -167,7 +167,7 @@ impl Poller {
         }
     }
 
-    /// 0 seats of a product is how the API says that the customer does not hold it, unless the service list shows it.
+    /// The API reports 0 seats for a product that the customer does not hold, unless the service list contains it.
     fn says_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
         let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else {
             return false;
@@ -178,7 +178,7 @@ impl Poller {
             && !customer.is_some_and(|customer| Holdings::of(&customer).products.contains(&product))
     }
 
-    /// Once an endpoint that seemed to be missing answers, everybody who was not asked is due.
+    /// When an endpoint that seemed to be missing answers, all suppressed targets become due.
     fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
         if !self.probes.get_mut(&collector).is_some_and(EndpointProbe::answer) {
             return;
@@ -224,7 +224,7 @@ impl Poller {
     pub(super) fn failed(&mut self, target: &Target, reason: FailureReason) {
         let now = self.clock.now();
         self.counters.poll(target.collector(), Some(reason));
-        // A failure changes nothing of what the target costs.
+        // A failure does not change the cost of the target.
         self.inventory.update(|inventory| match target {
             Target::Services => inventory.fail_listing(reason, now),
             Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
@@ -239,7 +239,7 @@ impl Poller {
         self.queue.finish(target, due, matches!(outcome, PollOutcome::Failed(_) | PollOutcome::Missed(_)));
     }
 
-    /// The first failure in a row is worth a warning; that it goes on is what the metrics say.
+    /// The first failure in a row is logged as a warning; the metrics show that it continues.
     fn log_failure(&self, target: &Target, failure: &Failure) {
         let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
         let (partner, reason, request_id) = (&self.partner, failure.reason.as_str(), failure.request_id.as_deref());

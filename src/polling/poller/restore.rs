@@ -1,4 +1,4 @@
-//! Where a poller begins: with what the inventory knows already, from before a restart or a reload.
+//! Initial poll queue: restores due times and failure counts from the inventory after a restart or a reload.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::inventory::{Absence, Known};
 use crate::polling::backoff::{self, PollOutcome};
 
 impl Poller {
-    /// The inventory's targets, each at its due time.
+    /// The inventory's targets, each with its due time.
     pub(super) fn fill_queue(&mut self) {
         let now = self.clock.now();
         let customers: Vec<_> = self.inventory.read(|inventory| inventory.customers.keys().cloned().collect());
@@ -36,14 +36,14 @@ impl Poller {
         }
     }
 
-    /// When what an earlier poller asked is due: the latest that chance could have made it, so that nothing is asked
-    /// before its time. `None` if it was never asked.
+    /// The due time of a target that was polled before: the last poll plus the longest possible jitter, so that no
+    /// target is polled early. `None` if it was never polled.
     fn due_again(&self, target: &Target, polled: Option<Timestamp>, outcome: PollOutcome) -> Option<Timestamp> {
         Some(backoff::next_due(polled?, outcome, self.capacity.interval(target), 1.0))
     }
 }
 
-/// What the last poll came to. How many failed before it is not known; as if none had.
+/// The outcome of the last poll. The number of earlier failures is not stored and counts as zero.
 fn outcome(known: &Known) -> PollOutcome {
     if known.failure.is_some() {
         PollOutcome::Failed(0)

@@ -1,20 +1,20 @@
-//! The special cases: each of them is what one of the first customers of a seed is about.
+//! Special cases: each of the first customers of a seed demonstrates one of them.
 
 use jiff::civil::Date;
 
-use super::Draft;
+use super::CustomerBuilder;
 use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
 use crate::domain::TenantType;
-use crate::simulator::dice::Dice;
+use crate::simulator::rng::SeededRng;
 use crate::simulator::shown::{DateForm, Shown};
 use crate::simulator::world::{Motion, SimRow};
 
-/// What a customer is about.
+/// The special case of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Case {
-    /// Nothing to worry about.
+    /// A healthy customer.
     Healthy,
-    /// A tenant with seats assigned and none available.
+    /// A tenant with assigned seats and no available ones.
     Exhausted,
     /// A tenant with more than 90 % of its seats assigned, and growing.
     Low90,
@@ -28,29 +28,30 @@ pub enum Case {
     ExpiresIn10,
     /// A subscription that expires in 25 days.
     ExpiresIn25,
-    /// The only row of a service expired 5 days ago.
+    /// The only row of a service, expired 5 days ago.
     Expired5,
-    /// A row expired 5 days ago, another row of the same service runs.
+    /// A row that expired 5 days ago; another row of the same service is valid.
     Renewed,
     /// A row expired 90 days ago.
     Expired90,
     /// A contract that ends in 40 days, with less than half of the seats assigned.
     ContractEnds,
-    /// A capacity used to 95 %.
+    /// A capacity that is 95 % used.
     Capacity95,
-    /// A capacity used beyond what was purchased.
+    /// A capacity that is used beyond what was purchased.
     CapacityOver,
-    /// Plans without a limit, one of which still shows seats.
+    /// Plans without a limit, one of which still has a seat number.
     Unlimited,
     /// Pooled subscriptions with a change, one of them negative.
     Pooled,
     /// No rows, no tenants.
     NoProducts,
-    /// Rows that are equal, some of them in everything: 242, 242 and 5 seats, of which 167 are assigned in all.
+    /// Rows with equal identifying fields, some of them equal in all fields: 242, 242 and 5 seats, of which 167 in total
+    /// are assigned.
     EqualRows,
-    /// A row in which nothing but the service applies, and a tenant of 0 seats.
+    /// A row in which only the service is applicable, and a tenant of 0 seats.
     NotApplicable,
-    /// A service and a product that nobody has heard of.
+    /// An unknown service and an unknown product.
     Unknown,
     /// Google only.
     Google,
@@ -63,7 +64,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// Every case; the customer at a place is about the case at this place.
+    /// Every case; the customer at an index has the case at this index.
     pub const ALL: [Self; 24] = [
         Self::Healthy,
         Self::Exhausted,
@@ -91,7 +92,7 @@ impl Case {
         Self::Iaas,
     ];
 
-    /// The ones that somebody should see to; they befall a few of the customers without a case of their own.
+    /// The cases that need attention; a few of the other customers have one of them.
     pub(super) const TROUBLE: [Self; 13] = [
         Self::Exhausted,
         Self::Low90,
@@ -108,25 +109,25 @@ impl Case {
         Self::CapacityOver,
     ];
 
-    /// The place of the customer that is about this case, in a world with special cases.
+    /// The index of the customer with this case, in a data set with special cases.
     #[must_use]
     pub fn index(self) -> usize {
         Self::ALL.iter().position(|&case| case == self).unwrap_or(0)
     }
 
-    /// Makes a customer that has nothing yet into this case.
-    pub(super) fn build(self, draft: &mut Draft, today: Date, dice: &mut Dice) {
-        // Enough of them that 98 % leave at least one.
-        let seats = dice.between(50, 320);
+    /// Applies the case to an empty customer.
+    pub(super) fn build(self, builder: &mut CustomerBuilder, today: Date, rng: &mut SeededRng) {
+        // Enough seats that 98 % leave at least one available.
+        let seats = rng.between(50, 320);
         let seats = if self == Self::EqualRows { 242 } else { seats };
         match self {
             Self::NoProducts => {}
-            Self::Google => draft.buy_with_tenant(GOOGLE, TenantType::Google, seats, seats * 7 / 10, dice),
-            Self::Iaas => draft.buy(IAAS, dice.between(1, 20), dice),
+            Self::Google => builder.buy_with_tenant(GOOGLE, TenantType::Google, seats, seats * 7 / 10, rng),
+            Self::Iaas => builder.buy(IAAS, rng.between(1, 20), rng),
             Self::NotApplicable => {
-                draft.tenant(TenantType::Microsoft365, 0, 0, dice);
-                draft.buy(BACKUP, 0, dice);
-                if let Some(holding) = draft.holdings.first_mut() {
+                builder.tenant(TenantType::Microsoft365, 0, 0, rng);
+                builder.buy(BACKUP, 0, rng);
+                if let Some(holding) = builder.holdings.first_mut() {
                     holding.row = SimRow {
                         licenses_assigned: Shown::not_applicable(),
                         licenses_available: Shown::not_applicable(),
@@ -135,14 +136,14 @@ impl Case {
                 }
             }
             _ => {
-                draft.buy_with_tenant(BACKUP, TenantType::Microsoft365, seats, self.assigned(seats, dice), dice);
-                self.mark(draft, seats, today, dice);
+                builder.buy_with_tenant(BACKUP, TenantType::Microsoft365, seats, self.assigned(seats, rng), rng);
+                self.apply(builder, seats, today, rng);
             }
         }
     }
 
-    /// How many of the seats are assigned.
-    fn assigned(self, seats: u32, dice: &mut Dice) -> u32 {
+    /// The number of assigned seats.
+    fn assigned(self, seats: u32, rng: &mut SeededRng) -> u32 {
         let percent = match self {
             Self::Exhausted => 100,
             Self::Low90 => 92,
@@ -150,13 +151,13 @@ impl Case {
             Self::OverAssigned => 114,
             Self::ContractEnds => 45,
             Self::EqualRows => 69,
-            _ => dice.between(50, 78),
+            _ => rng.between(50, 78),
         };
         (seats * percent).div_ceil(100)
     }
 
-    /// What sets this case apart from a healthy customer with a Microsoft 365 tenant and a backup of it.
-    fn mark(self, draft: &mut Draft, seats: u32, today: Date, dice: &mut Dice) {
+    /// What distinguishes this case from a healthy customer with a Microsoft 365 tenant and a backup of it.
+    fn apply(self, builder: &mut CustomerBuilder, seats: u32, today: Date, rng: &mut SeededRng) {
         let extra = |place: usize| EXTRAS.get(place).copied().unwrap_or(BACKUP);
         let days = match self {
             Self::ExpiresIn2 => 2,
@@ -164,76 +165,76 @@ impl Case {
             Self::ExpiresIn25 => 25,
             Self::Expired5 | Self::Renewed => -5,
             Self::Expired90 => -90,
-            _ => i64::from(dice.between(120, 500)),
+            _ => i64::from(rng.between(120, 500)),
         };
         if self == Self::Renewed {
-            draft.holdings.extend(draft.holdings.first().cloned());
+            builder.holdings.extend(builder.holdings.first().cloned());
         }
-        if let Some(holding) = draft.holdings.first_mut() {
+        if let Some(holding) = builder.holdings.first_mut() {
             holding.expire(today, days, DateForm::Live);
             if self == Self::Low90 {
-                draft.move_tenants(Motion::Growing { per_day: 2 });
+                builder.move_tenants(Motion::Growing { per_day: 2 });
             }
         }
         match self {
             Self::Healthy => {
-                draft.buy(extra(0), seats, dice);
-                draft.buy(extra(2), seats, dice);
-                draft.buy(extra(5), 6, dice);
-                draft.move_tenants(Motion::Growing { per_day: 1 });
+                builder.buy(extra(0), seats, rng);
+                builder.buy(extra(2), seats, rng);
+                builder.buy(extra(5), 6, rng);
+                builder.move_tenants(Motion::Growing { per_day: 1 });
             }
-            Self::ContractEnds => draft.change_rows(|_, row| {
+            Self::ContractEnds => builder.change_rows(|_, row| {
                 row.contract_end_date = Shown::date(later(today, 40), DateForm::Live);
             }),
-            Self::Capacity95 => draft.buy_capacity(97_300, 102_400, dice),
-            Self::CapacityOver => draft.buy_capacity(54_000, 51_200, dice),
+            Self::Capacity95 => builder.buy_capacity(97_300, 102_400, rng),
+            Self::CapacityOver => builder.buy_capacity(54_000, 51_200, rng),
             Self::Unlimited => {
-                draft.buy(extra(0), 20, dice);
-                draft.change_rows(|place, row| match place {
+                builder.buy(extra(0), 20, rng);
+                builder.change_rows(|place, row| match place {
                     0 => row.subscription_model = Some("Unlimited organizations".into()),
                     _ => row.purchased_user_seats = Shown::unlimited(),
                 });
             }
             Self::Pooled => {
-                draft.buy(extra(1), seats, dice);
-                draft.change_rows(|place, row| {
+                builder.buy(extra(1), seats, rng);
+                builder.change_rows(|place, row| {
                     row.source = Some("AvePoint pooled subscription".into());
                     row.change = Shown::change(if place == 0 { 5 } else { -3 });
                 });
             }
             Self::EqualRows => {
-                let first = draft.holdings.first().cloned();
-                draft.holdings.extend(first.iter().cloned().chain(first.clone()));
-                if let Some(last) = draft.holdings.last_mut() {
+                let first = builder.holdings.first().cloned();
+                builder.holdings.extend(first.iter().cloned().chain(first.clone()));
+                if let Some(last) = builder.holdings.last_mut() {
                     last.count = 5;
                     last.row.purchased_user_seats = Shown::count(5);
                     last.expire(today, 120, DateForm::Live);
                 }
             }
-            Self::Unknown => draft.buy(UNKNOWN, seats, dice),
-            Self::Salesforce => draft.buy_with_tenant(SALESFORCE, TenantType::Salesforce, 50, 30, dice),
-            Self::Dynamics => draft.buy_with_tenant(DYNAMICS, TenantType::Dynamics365, 40, 25, dice),
+            Self::Unknown => builder.buy(UNKNOWN, seats, rng),
+            Self::Salesforce => builder.buy_with_tenant(SALESFORCE, TenantType::Salesforce, 50, 30, rng),
+            Self::Dynamics => builder.buy_with_tenant(DYNAMICS, TenantType::Dynamics365, 40, 25, rng),
             _ => {}
         }
     }
 }
 
-impl Draft {
-    /// Buys an offer together with a tenant of `seats`, so many of which are assigned.
+impl CustomerBuilder {
+    /// Adds an offer together with a tenant of `seats` seats and this many assigned.
     pub(super) fn buy_with_tenant(
         &mut self,
         offer: Offer,
         tenant_type: TenantType,
         seats: u32,
         assigned: u32,
-        dice: &mut Dice,
+        rng: &mut SeededRng,
     ) {
-        self.tenant(tenant_type, assigned, seats.saturating_sub(assigned), dice);
-        self.buy(offer, seats, dice);
+        self.tenant(tenant_type, assigned, seats.saturating_sub(assigned), rng);
+        self.buy(offer, seats, rng);
     }
 
-    fn buy_capacity(&mut self, used: u32, purchased: u32, dice: &mut Dice) {
-        self.buy(IAAS, 1, dice);
+    fn buy_capacity(&mut self, used: u32, purchased: u32, rng: &mut SeededRng) {
+        self.buy(IAAS, 1, rng);
         if let Some(holding) = self.holdings.last_mut() {
             set_capacity(&mut holding.row, used, purchased);
         }

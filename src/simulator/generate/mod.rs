@@ -1,7 +1,8 @@
-//! Worlds made from a seed: a pure function of (settings, index), so that any customer is cheap and always the same.
+//! Generates data sets from a seed: a pure function of (settings, index), so any customer is cheap to compute and
+//! always the same.
 //!
-//! The first customers of a seed are the special cases, one each ([`Case::ALL`]); the others are healthy, a few in
-//! trouble. What a customer's rows say agrees with its tenants and the products it holds.
+//! The first customers of a seed are the special cases, one each ([`Case::ALL`]); most of the others are healthy. The
+//! rows of a customer are consistent with its tenants and products.
 
 mod cases;
 mod names;
@@ -11,191 +12,191 @@ use jiff::civil::Date;
 
 pub use self::cases::Case;
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
-use super::dice::Dice;
+use super::rng::SeededRng;
 use super::world::{Motion, SimCustomer, SimTenant, World};
 use crate::domain::{ProductType, TenantType};
 
-/// What to generate.
+/// The generator settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Generator {
-    /// Decides everything that the other fields leave open.
+    /// The seed for everything that the other fields do not determine.
     pub seed: u64,
-    /// How many customers.
+    /// The number of customers.
     pub customers: u32,
-    /// The day that expiration dates are counted from.
+    /// The day from which expiration dates are counted.
     pub today: Date,
-    /// What they hold.
+    /// The kind of data.
     pub mix: Mix,
-    /// Whether two of the first four customers have names that attack: one HTML, one with a line break.
+    /// Whether two of the first four customers have hostile names: one with HTML, one with a line break.
     pub hostile_names: bool,
 }
 
-/// What the customers of a world hold.
+/// What the customers of a data set have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
-    /// As a partner's customers do; the first ones are [`Case::ALL`].
+    /// Realistic customers; the first ones are [`Case::ALL`].
     Believable,
-    /// As a partner's customers do, without special cases in front.
+    /// Realistic customers, without the special cases first.
     Ordinary,
-    /// Healthy customers whose numbers add up exactly, one row a product, one tenant a tenant type. The service names
-    /// imply exactly these products and tenant types. Each is a sum over all customers, spread evenly; there must be
-    /// at least one tenant type a customer, no customer can have more than 4, and each needs a product of its own.
+    /// Healthy customers with exact totals: one row per product, one tenant per tenant type. The service names imply
+    /// exactly these products and tenant types. Each total is spread evenly over all customers; there must be at least
+    /// one tenant type per customer, no customer can have more than 4, and each tenant type needs its own product.
     Exact {
-        /// Tenant types, summed over the customers.
+        /// The total number of tenant types.
         tenant_types: u32,
-        /// Products held, summed over the customers.
+        /// The total number of products.
         products: u32,
-        /// Customers that hold product 2048.
+        /// The number of customers that have product 2048.
         cloud_backup_m365: u32,
     },
 }
 
-/// A customer in the making.
+/// Builder of a customer.
 #[derive(Debug)]
-struct Draft {
+struct CustomerBuilder {
     customer: SimCustomer,
     holdings: Vec<Holding>,
     today: Date,
 }
 
 impl Generator {
-    /// A world of so many customers, special cases in front.
+    /// A data set with this many customers, special cases first.
     #[must_use]
     pub const fn new(seed: u64, customers: u32, today: Date) -> Self {
         Self { seed, customers, today, mix: Mix::Believable, hostile_names: false }
     }
 
-    /// All of its customers; one more is out of scope.
+    /// All customers; one additional customer is out of scope.
     #[must_use]
     pub fn world(&self) -> World {
         World {
             customers: (0..self.customers).map(|index| self.customer(index)).collect(),
-            out_of_scope: [Dice::of(&[self.seed, 0x0075]).guid()].into(),
+            out_of_scope: [SeededRng::of(&[self.seed, 0x0075]).guid()].into(),
         }
     }
 
     /// One customer.
     #[must_use]
     pub fn customer(&self, index: u32) -> SimCustomer {
-        let mut dice = Dice::of(&[self.seed, 1, index.into()]);
+        let mut rng = SeededRng::of(&[self.seed, 1, index.into()]);
         let cases = self.mix == Mix::Believable;
-        let mut customer = SimCustomer::new(dice.guid(), names::company(self.seed, index, cases, self.hostile_names));
+        let mut customer = SimCustomer::new(rng.guid(), names::company(self.seed, index, cases, self.hostile_names));
         customer.email = format!("admin@{}.example", names::short(&customer.organization).to_lowercase());
-        let mut draft = Draft { customer, holdings: Vec::new(), today: self.today };
+        let mut builder = CustomerBuilder { customer, holdings: Vec::new(), today: self.today };
         match self.mix {
-            Mix::Exact { tenant_types, products, cloud_backup_m365 } => draft.fill_exactly(
+            Mix::Exact { tenant_types, products, cloud_backup_m365 } => builder.fill_exactly(
                 self.share(tenant_types, index),
                 self.share(products, index),
                 self.share(cloud_backup_m365, index) > 0,
-                &mut dice,
+                &mut rng,
             ),
             Mix::Believable | Mix::Ordinary => {
                 let case = Case::ALL.get(index as usize).copied().filter(|_| cases);
-                let befallen = || Some(dice.pick(&Case::TROUBLE.map(Some))?).filter(|_| dice.chance(0.06));
+                let befallen = || Some(rng.pick(&Case::TROUBLE.map(Some))?).filter(|_| rng.chance(0.06));
                 match case.or_else(befallen) {
-                    Some(case) => case.build(&mut draft, self.today, &mut dice),
-                    None => draft.fill(&mut dice),
+                    Some(case) => case.build(&mut builder, self.today, &mut rng),
+                    None => builder.fill(&mut rng),
                 }
             }
         }
-        draft.finish()
+        builder.finish()
     }
 
-    /// The part of a sum that falls to one customer, when it is spread evenly.
+    /// One customer's share of a total that is spread evenly.
     fn share(&self, sum: u32, index: u32) -> u32 {
         let up_to = |index: u64| index * u64::from(sum) / u64::from(self.customers.max(1));
         u32::try_from(up_to(u64::from(index) + 1) - up_to(index.into())).unwrap_or(0)
     }
 }
 
-impl Draft {
-    /// A healthy customer as they come.
-    fn fill(&mut self, dice: &mut Dice) {
-        let (low, high) = dice.pick(&[(5, 15), (10, 40), (20, 90), (60, 250), (250, 1500)]);
-        let seats = dice.between(low, high);
-        let used = |dice: &mut Dice, seats: u32| seats * dice.between(45, 80) / 100;
-        if dice.chance(0.08) {
-            let assigned = used(dice, seats);
-            return self.buy_with_tenant(GOOGLE, TenantType::Google, seats, assigned, dice);
+impl CustomerBuilder {
+    /// A realistic healthy customer.
+    fn fill(&mut self, rng: &mut SeededRng) {
+        let (low, high) = rng.pick(&[(5, 15), (10, 40), (20, 90), (60, 250), (250, 1500)]);
+        let seats = rng.between(low, high);
+        let used = |rng: &mut SeededRng, seats: u32| seats * rng.between(45, 80) / 100;
+        if rng.chance(0.08) {
+            let assigned = used(rng, seats);
+            return self.buy_with_tenant(GOOGLE, TenantType::Google, seats, assigned, rng);
         }
-        if dice.chance(0.15) {
+        if rng.chance(0.15) {
             let (here, there) = (seats.div_ceil(2), seats / 2);
-            let assigned = used(dice, there);
-            self.tenant(TenantType::Microsoft365, assigned, there - assigned, dice);
-            let assigned = used(dice, here);
-            self.tenant(TenantType::Microsoft365, assigned, here - assigned, dice);
+            let assigned = used(rng, there);
+            self.tenant(TenantType::Microsoft365, assigned, there - assigned, rng);
+            let assigned = used(rng, here);
+            self.tenant(TenantType::Microsoft365, assigned, here - assigned, rng);
         } else {
-            let assigned = used(dice, seats);
-            self.tenant(TenantType::Microsoft365, assigned, seats - assigned, dice);
+            let assigned = used(rng, seats);
+            self.tenant(TenantType::Microsoft365, assigned, seats - assigned, rng);
         }
-        if dice.chance(0.85) {
-            self.buy(BACKUP, seats, dice);
+        if rng.chance(0.85) {
+            self.buy(BACKUP, seats, rng);
         }
-        let extras = if self.holdings.is_empty() { 1 } else { dice.between(0, 2) };
-        self.buy_extras(extras, seats, dice);
+        let extras = if self.holdings.is_empty() { 1 } else { rng.between(0, 2) };
+        self.buy_extras(extras, seats, rng);
         let part = seats.div_ceil(3);
         for (offer, tenant_type) in
             [(SALESFORCE, TenantType::Salesforce), (DYNAMICS, TenantType::Dynamics365), (GOOGLE, TenantType::Google)]
         {
-            if dice.chance(0.04) {
-                let assigned = used(dice, part);
-                self.buy_with_tenant(offer, tenant_type, part, assigned, dice);
+            if rng.chance(0.04) {
+                let assigned = used(rng, part);
+                self.buy_with_tenant(offer, tenant_type, part, assigned, rng);
             }
         }
-        if dice.chance(0.06) {
-            self.buy(IAAS, dice.between(1, 20), dice);
+        if rng.chance(0.06) {
+            self.buy(IAAS, rng.between(1, 20), rng);
         }
         for tenant in &mut self.customer.tenants {
             let swing = tenant.available.min(tenant.assigned) / 4;
-            tenant.motion = if dice.chance(0.05) {
+            tenant.motion = if rng.chance(0.05) {
                 Motion::Growing { per_day: 1 + tenant.available / 30 }
             } else {
-                Motion::Walk { seed: dice.roll(), swing }
+                Motion::Walk { seed: rng.next_u64(), swing }
             };
         }
     }
 
-    /// Exactly so many tenant types and products, those included that a tenant type needs.
-    fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool, dice: &mut Dice) {
+    /// Exactly this many tenant types and products, including those that a tenant type needs.
+    fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool, rng: &mut SeededRng) {
         let others =
             [(SALESFORCE, TenantType::Salesforce), (GOOGLE, TenantType::Google), (DYNAMICS, TenantType::Dynamics365)];
-        let others = others.iter().cycle().skip(dice.between(0, 2) as usize).take(3);
+        let others = others.iter().cycle().skip(rng.between(0, 2) as usize).take(3);
         let others = others.take(tenant_types.saturating_sub(1) as usize);
-        let seats = dice.between(10, 200);
+        let seats = rng.between(10, 200);
         let assigned = seats * 6 / 10;
-        self.tenant(TenantType::Microsoft365, assigned, seats - assigned, dice);
+        self.tenant(TenantType::Microsoft365, assigned, seats - assigned, rng);
         if backup {
-            self.buy(BACKUP, seats, dice);
+            self.buy(BACKUP, seats, rng);
         }
         for &(offer, tenant_type) in others {
-            self.buy_with_tenant(offer, tenant_type, seats, assigned, dice);
+            self.buy_with_tenant(offer, tenant_type, seats, assigned, rng);
         }
         let missing = products.saturating_sub(u32::try_from(self.holdings.len()).unwrap_or(u32::MAX));
-        self.buy_extras(missing, seats, dice);
+        self.buy_extras(missing, seats, rng);
     }
 
-    fn tenant(&mut self, tenant_type: TenantType, assigned: u32, available: u32, dice: &mut Dice) {
+    fn tenant(&mut self, tenant_type: TenantType, assigned: u32, available: u32, rng: &mut SeededRng) {
         let place = self.customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).count();
         let name = names::short(&self.customer.organization);
         let name = if place == 0 { name } else { format!("{name}{}", place + 1) };
-        self.customer.tenants.push(SimTenant::new(tenant_type, dice.guid(), name, assigned, available));
+        self.customer.tenants.push(SimTenant::new(tenant_type, rng.guid(), name, assigned, available));
     }
 
-    fn buy(&mut self, offer: Offer, count: u32, dice: &mut Dice) {
-        self.holdings.push(offer.holding(count, self.today, dice));
+    fn buy(&mut self, offer: Offer, count: u32, rng: &mut SeededRng) {
+        self.holdings.push(offer.holding(count, self.today, rng));
     }
 
-    /// Some extras, each of them once.
-    fn buy_extras(&mut self, number: u32, seats: u32, dice: &mut Dice) {
-        let first = dice.between(0, u32::try_from(EXTRAS.len()).unwrap_or(1) - 1) as usize;
+    /// Some distinct extra offers.
+    fn buy_extras(&mut self, number: u32, seats: u32, rng: &mut SeededRng) {
+        let first = rng.between(0, u32::try_from(EXTRAS.len()).unwrap_or(1) - 1) as usize;
         let number = (number as usize).min(EXTRAS.len());
         for &offer in EXTRAS.iter().cycle().skip(first).take(number) {
-            let count = if offer.sold_by == offers::SoldBy::Unit { dice.between(1, 5) } else { seats };
-            self.buy(offer, count, dice);
+            let count = if offer.sold_by == offers::SoldBy::Unit { rng.between(1, 5) } else { seats };
+            self.buy(offer, count, rng);
         }
     }
 
-    /// The customer with what its rows say it holds.
+    /// The customer with the products that its rows imply.
     fn finish(self) -> SimCustomer {
         let mut customer = self.customer;
         for holding in self.holdings {
@@ -205,7 +206,7 @@ impl Draft {
         }
         let backup = customer.purchased.get(&ProductType::CLOUD_BACKUP_M365).copied().filter(|&seats| seats > 0);
         customer.available = backup.map(|seats| (ProductType::CLOUD_BACKUP_M365, seats)).into_iter().collect();
-        customer.follow();
+        customer.sync_license_fields();
         customer
     }
 }

@@ -1,11 +1,11 @@
-//! Company names as a managed service provider's customers have them, every one of them only once.
+//! Realistic company names, each used only once.
 
 use std::borrow::Cow;
 
-use crate::simulator::dice::Dice;
+use crate::simulator::rng::SeededRng;
 use crate::simulator::shown::Text;
 
-/// Towns and families, some of them with letters beyond ASCII.
+/// Towns and family names, some with non-ASCII letters.
 const FIRST: &[&str] = &[
     "Riverton",
     "Ashford",
@@ -173,17 +173,17 @@ const TRADE: &[&str] = &[
     "Cycle Works",
 ];
 
-/// What makes a name new once every first name has met every trade.
+/// Suffixes that keep names unique after all combinations are used.
 const LAST: &[&str] = &["", " Group", " North", " & Co", " International", " South", " West", " East", " Holding"];
 
-/// Names that have to be escaped somewhere, for customers whose place is known.
+/// Names that must be escaped somewhere, for customers with a fixed index.
 const AWKWARD: &[(u32, &str)] =
     &[(5, "Ludwig \"Lou\" Becker & Söhne"), (11, "Back\\slash Studios"), (17, "O'Neill, Núñez & Żak")];
 
-/// Names that attack a page or a line format.
+/// Hostile names that try to break a page or a line format.
 const HOSTILE: &[(u32, &str)] = &[(2, "<script>alert(1)</script>"), (3, "Line one\nLine two")];
 
-/// The name of a customer; `hostile` adds the two that attack.
+/// The name of a customer; `hostile` adds the two hostile ones.
 pub(super) fn company(seed: u64, index: u32, awkward: bool, hostile: bool) -> Text {
     let special = |list: &[(u32, &'static str)]| list.iter().find(|&&(at, _)| at == index).map(|&(_, name)| name);
     if let Some(name) = special(HOSTILE).filter(|_| hostile).or_else(|| special(AWKWARD).filter(|_| awkward)) {
@@ -191,8 +191,8 @@ pub(super) fn company(seed: u64, index: u32, awkward: bool, hostile: bool) -> Te
     }
     let (firsts, trades) = (FIRST.len() as u64, TRADE.len() as u64);
     let pairs = firsts * trades;
-    // 7919 is a prime and no factor of the number of pairs: every pair comes once before any comes twice.
-    let start = Dice::of(&[seed, 0x4E41_4D45]).roll() % pairs;
+    // 7919 is a prime that does not divide the number of pairs: every pair is used once before any is used twice.
+    let start = SeededRng::of(&[seed, 0x4E41_4D45]).next_u64() % pairs;
     let pair = (start + u64::from(index) * 7919) % pairs;
     let entry = |list: &[&'static str], place: u64| usize::try_from(place).ok().and_then(|at| list.get(at).copied());
     let (first, trade) = (entry(FIRST, pair / trades), entry(TRADE, pair % trades));
@@ -201,7 +201,7 @@ pub(super) fn company(seed: u64, index: u32, awkward: bool, hostile: bool) -> Te
     Cow::Owned(format!("{} {}{last}", first.unwrap_or_default(), trade.unwrap_or_default()))
 }
 
-/// A name's ASCII letters and digits, for tenants and email addresses.
+/// The ASCII letters and digits of a name, for tenants and email addresses.
 pub(super) fn short(company: &str) -> String {
     company.chars().filter(char::is_ascii_alphanumeric).collect()
 }

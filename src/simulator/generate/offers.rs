@@ -1,13 +1,13 @@
-//! What AvePoint sells, and the row of the service list that a customer who bought it has.
+//! AvePoint's offers, and the service list row of a customer that bought one.
 
 use jiff::civil::Date;
 
 use crate::domain::{ProductType, TenantType};
-use crate::simulator::dice::Dice;
+use crate::simulator::rng::SeededRng;
 use crate::simulator::shown::{DateForm, Shown, Text};
 use crate::simulator::world::SimRow;
 
-/// A product as it is sold.
+/// A product on offer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Offer {
     pub(super) product: ProductType,
@@ -27,16 +27,16 @@ const fn offer(product: u64, service: &'static str, sold_by: SoldBy) -> Offer {
     Offer { product: ProductType(product), service, sold_by }
 }
 
-/// Cloud Backup for Microsoft 365, what most customers have.
+/// Cloud Backup for Microsoft 365, which most customers have.
 pub(super) const BACKUP: Offer = offer(2048, "Cloud Backup for Microsoft 365 - Microsoft 365 services", SoldBy::Seat);
 pub(super) const SALESFORCE: Offer = offer(32, "Cloud Backup for Salesforce", SoldBy::Seat);
 pub(super) const GOOGLE: Offer = offer(33_554_432, "Cloud Backup for Google Workspace", SoldBy::Seat);
 pub(super) const DYNAMICS: Offer = offer(131_072, "Cloud Backup for Dynamics 365", SoldBy::Seat);
 pub(super) const IAAS: Offer = offer(1_073_741_824, "Cloud Backup for IaaS + PaaS - Unit", SoldBy::Capacity);
-/// By no name that is documented.
+/// With an undocumented name.
 pub(super) const UNKNOWN: Offer = offer(536_870_912, "Quantum Vault for Microsoft 365", SoldBy::Seat);
 
-/// What a customer with a Microsoft 365 tenant adds; one offer a product.
+/// Extra offers for a customer with a Microsoft 365 tenant; one offer per product.
 pub(super) const EXTRAS: &[Offer] = &[
     offer(4, "Cloud Governance", SoldBy::Seat),
     offer(65536, "Opus - Information Lifecycle for Microsoft 365", SoldBy::Seat),
@@ -57,59 +57,59 @@ pub(super) const EXTRAS: &[Offer] = &[
     offer(1, "DocAve Online", SoldBy::Seat),
 ];
 
-/// A row with the product and the number that stand behind it.
+/// A row with its product and the underlying number.
 #[derive(Clone, Debug)]
 pub(super) struct Holding {
     pub(super) row: SimRow,
     pub(super) product: ProductType,
-    /// Seats or units, as endpoint 4 counts them while the row runs.
+    /// Seats or units, as endpoint 4 counts them while the subscription is valid.
     pub(super) count: u32,
-    /// The row's date is past.
+    /// Whether the expiration date has passed.
     pub(super) expired: bool,
 }
 
 impl Offer {
-    /// The row of a customer who bought `count` of it, with nothing to worry about.
-    pub(super) fn holding(self, count: u32, today: Date, dice: &mut Dice) -> Holding {
+    /// The row of a healthy customer that bought this `count`.
+    pub(super) fn holding(self, count: u32, today: Date, rng: &mut SeededRng) -> Holding {
         let mut row = SimRow::new(self.service);
         match self.sold_by {
             SoldBy::Seat => {
-                let grouped = count > 999 && dice.chance(0.5);
+                let grouped = count > 999 && rng.chance(0.5);
                 row.purchased_user_seats = if grouped { Shown::grouped(count) } else { Shown::count(count) };
             }
             SoldBy::Unit => row.purchased_units = Shown::count(count),
             SoldBy::Capacity => {
-                let purchased = dice.pick(&[51_200, 102_400, 204_800, 307_200]);
-                set_capacity(&mut row, purchased / 100 * dice.between(20, 80), purchased);
+                let purchased = rng.pick(&[51_200, 102_400, 204_800, 307_200]);
+                set_capacity(&mut row, purchased / 100 * rng.between(20, 80), purchased);
             }
         }
         row.payment_type = Some("Prepaid".into());
-        row.source = Some(dice.pick(&["AvePoint subscription", "AvePoint pooled subscription"]).into());
-        self.dress(&mut row, count, dice);
-        if dice.chance(0.03) {
+        row.source = Some(rng.pick(&["AvePoint subscription", "AvePoint pooled subscription"]).into());
+        self.add_product_fields(&mut row, count, rng);
+        if rng.chance(0.03) {
             (row.subscription_name, row.package) = (None, None);
         }
         let mut holding = Holding { row, product: self.product, count, expired: false };
-        holding.expire(today, i64::from(dice.between(60, 700)), form(dice));
+        holding.expire(today, i64::from(rng.between(60, 700)), form(rng));
         holding
     }
 
-    /// What only some products have.
-    fn dress(self, row: &mut SimRow, count: u32, dice: &mut Dice) {
+    /// Fields that only some products have.
+    fn add_product_fields(self, row: &mut SimRow, count: u32, rng: &mut SeededRng) {
         let text = |text: &'static str| Some(Text::Borrowed(text));
         row.follows = Some(TenantType::Microsoft365);
         match self.product.0 {
             2048 => {
-                row.subscription_model = text(dice.pick(&["Standard", "Enterprise"]));
-                row.storage = text(dice.pick(&[
+                row.subscription_model = text(rng.pick(&["Standard", "Enterprise"]));
+                row.storage = text(rng.pick(&[
                     "AvePoint storage (Microsoft Azure Blob)",
                     "AvePoint storage",
                     "Bring your own storage",
                 ]));
                 row.retention =
-                    text(dice.pick(&["Unlimited retention", "Retain data for 1 month", "Retain data for 1 years"]));
-                row.consumed_storage = Shown::size(count.saturating_mul(dice.between(80, 900)));
-                row.package = text(dice.pick(&["Standard", "Core", "Flex"]));
+                    text(rng.pick(&["Unlimited retention", "Retain data for 1 month", "Retain data for 1 years"]));
+                row.consumed_storage = Shown::size(count.saturating_mul(rng.between(80, 900)));
+                row.package = text(rng.pick(&["Standard", "Core", "Flex"]));
             }
             65536 => {
                 row.subscription_model = text("Action and store");
@@ -133,29 +133,29 @@ impl Offer {
 }
 
 impl Holding {
-    /// Lets the row expire some days after today; before it, if negative.
+    /// Sets the expiration to this many days after today; before today if negative.
     pub(super) fn expire(&mut self, today: Date, days: i64, form: DateForm) {
         self.row.expiration_date = Shown::date(later(today, days), form);
         self.expired = days < 0;
     }
 }
 
-/// A row sold by capacity, hundredths of a GB.
+/// A row sold by capacity, in hundredths of a GB.
 pub(super) fn set_capacity(row: &mut SimRow, used: u32, purchased: u32) {
     row.purchased_capacity = Shown::used_of(used, purchased);
     row.protected_capacity = Shown::size(used);
     row.storage = Some("Bring your own storage".into());
 }
 
-/// Mostly the form of the live answers.
-pub(super) fn form(dice: &mut Dice) -> DateForm {
-    if dice.chance(0.8) {
+/// Mostly in the format of live responses.
+pub(super) fn form(rng: &mut SeededRng) -> DateForm {
+    if rng.chance(0.8) {
         return DateForm::Live;
     }
-    dice.pick(&[DateForm::Iso, DateForm::IsoDate, DateForm::Slashes, DateForm::MonthFirst])
+    rng.pick(&[DateForm::Iso, DateForm::IsoDate, DateForm::Slashes, DateForm::MonthFirst])
 }
 
-/// Some days after today; before it, if negative.
+/// This many days after today; before today if negative.
 pub(super) fn later(today: Date, days: i64) -> Date {
     today.saturating_add(jiff::SignedDuration::from_hours(days.saturating_mul(24)))
 }

@@ -171,20 +171,20 @@ fn twenty_thousand_customers_are_no_effort() {
     assert!(Totals::of(&world).rows > 20_000);
 }
 
-/// What the requests of a full pass follow from, summed over the customers.
+/// The totals that determine the number of requests of a full pass.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Totals {
     customers: usize,
     rows: usize,
-    /// That a customer has a tenant of.
+    /// The total number of tenant types with a tenant.
     tenant_types: usize,
-    /// That the service names imply.
+    /// The total number of tenant types implied by service names.
     implied_tenant_types: usize,
     tenants: usize,
     implied_products: usize,
-    /// Held.
+    /// The total number of products held.
     products: usize,
-    /// Customers that hold product 2048.
+    /// The number of customers that have product 2048.
     cloud_backup_m365: usize,
 }
 

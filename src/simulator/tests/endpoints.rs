@@ -1,4 +1,4 @@
-//! The five endpoints: what they answer, and what they refuse.
+//! The five endpoints: responses and refusals.
 
 use serde_json::json;
 
@@ -126,7 +126,7 @@ async fn registrations_see_their_own_worlds() {
     assert_eq!(total(&api).await, Some(6), "the tokens of one are not those of the other");
     let requests = api.simulator.requests();
     assert_eq!(requests.arrivals[Settings::CLIENT.0].len(), 1);
-    // One of these is the request for the token.
+    // One of these is the token request.
     assert_eq!(requests.arrivals[Settings::SECOND_CLIENT.0].len(), 3);
 }
 

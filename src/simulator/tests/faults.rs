@@ -1,4 +1,4 @@
-//! Every fault, as it looks from outside.
+//! Every fault, as a client observes it.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn bodies_are_wrong() {
     assert!(serde_json::from_str::<Value>(&shape).unwrap()["data"].is_object());
     let (kind, html) = text(Fault::Html).await;
     assert!(kind.starts_with("text/html") && html.starts_with("<!doctype html>"));
-    // Long enough to be compressed on its way.
+    // Long enough to be compressed in transit.
     let (_, oversized) = text(Fault::Oversized(1_000_000)).await;
     assert!(oversized.len() > 1_000_000 && serde_json::from_str::<Value>(&oversized).is_ok());
 }

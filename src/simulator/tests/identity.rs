@@ -1,4 +1,4 @@
-//! Tokens: who gets one, and how long it is good.
+//! Tokens: which clients get one, and how long it is valid.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Pages, and what can happen between them.
+//! Paging, and changes between pages.
 
 use std::collections::BTreeSet;
 

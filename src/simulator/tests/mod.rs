@@ -1,4 +1,4 @@
-//! The simulator as a client meets it.
+//! Tests of the simulator with an HTTP client.
 
 mod endpoints;
 mod faults;
@@ -18,7 +18,7 @@ use crate::domain::{Collector, ProductType, TenantType};
 const TODAY: Date = date(2026, 2, 10);
 const M365: TenantType = TenantType::Microsoft365;
 
-/// A client that starts a simulator and gets along with it.
+/// A client with its own simulator.
 struct Api {
     http: Client,
     simulator: Simulator,

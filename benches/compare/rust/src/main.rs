@@ -1,8 +1,9 @@
-//! A peer: the gauges of an exposition in a Rust client library, served as an exporter of its users would.
+//! A peer for the comparison: holds the gauges of an exposition in a Rust client library, and serves them as its users
+//! would.
 //!
-//! `compare prometheus|prometheus-client FILE` prints the address it listens on. `GET /metrics` formats all series anew,
-//! and compresses them for who accepts gzip, as these libraries' users do. `GET /changes/N` sets N gauges a second from
-//! then on.
+//! `compare prometheus
+//! prometheus-client FILE` prints the address it listens on. `GET /metrics` formats all series, and compresses them for
+//! clients that accept gzip, as users of these libraries do. `GET /changes/N` sets N gauges per second from then on.
 
 mod series;
 
@@ -25,14 +26,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use series::Item;
 
-/// Every so many series, one is among those that change.
+/// One of this many series is among those that change.
 const STRIDE: usize = 97;
 const CHANGES_A_SECOND: u64 = 10;
 
 type Encode = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 type Set = Box<dyn Fn(f64) + Send>;
 
-/// A library that holds the series: how it formats them, and some gauges to set.
+/// A library that holds the series: a function that formats them, and some gauges to set.
 struct Filled {
     encode: Encode,
     content_type: &'static str,
@@ -144,7 +145,7 @@ async fn serve(filled: Filled) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sets the wanted number of gauges a second, one after the other, for ever.
+/// Sets the requested number of gauges per second, forever.
 fn change(gauges: &[Set], wanted: &AtomicU64) {
     let mut all = gauges.iter().cycle();
     for turn in 0_u32.. {

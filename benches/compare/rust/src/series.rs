@@ -1,23 +1,23 @@
-//! The gauges of an exposition, read from its text line by line: what every peer is filled with.
+//! The gauges of a text exposition, parsed line by line, to fill every compared library.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead};
 
-/// One series. Names of labels are shared, as a program's own would be.
+/// One series. Label names are shared, as in a normal program.
 #[derive(Debug)]
 pub struct Series {
     pub labels: Vec<(&'static str, String)>,
     pub value: f64,
 }
 
-/// A family of gauges, or one of its series; a family's series follow it.
+/// A family of gauges, or one of its series; the series follow their family.
 #[derive(Debug)]
 pub enum Item {
     Family { name: String, help: String },
     Series(Series),
 }
 
-/// Calls `each` for every gauge family and its series, in their order; other families are left out.
+/// Calls `each` for every gauge family and its series, in order; skips other families.
 pub fn read(text: impl BufRead, mut each: impl FnMut(Item)) -> io::Result<()> {
     let mut names = HashSet::new();
     let (mut help, mut gauge) = (String::new(), false);
@@ -56,7 +56,7 @@ fn series(line: &str, names: &mut HashSet<&'static str>) -> Option<Series> {
     Some(Series { labels, value })
 }
 
-/// The label value that `text` starts with, and what follows its closing quote.
+/// The label value at the start of `text`, and the text after its closing quote.
 fn unescaped(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -80,7 +80,7 @@ fn shared(name: &str, names: &mut HashSet<&'static str>) -> &'static str {
     if let Some(known) = names.get(name) {
         return known;
     }
-    // A dozen names, for the life of the process.
+    // A dozen names, kept for the life of the process.
     let name: &'static str = Box::leak(name.into());
     names.insert(name);
     name

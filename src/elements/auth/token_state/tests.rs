@@ -23,7 +23,7 @@ fn number(token: Option<AccessToken>) -> Option<u64> {
     token.map(|token| token.number)
 }
 
-/// A 401 to a request that was sent just now, with pauses at their longest: 1 s, 2 s, 4 s.
+/// A 401 to a request that was sent just now, with the longest pauses: 1 s, 2 s, 4 s.
 fn refuse(state: &mut TokenState, now: f64, token: &AccessToken, earlier: Option<Retry>) -> Option<Retry> {
     state.on_unauthorized((at(now), at(now)), token, earlier, &failure(), 1.0)
 }
@@ -90,7 +90,7 @@ fn a_fresh_token_that_is_refused_is_tried_again_before_another_is_asked_for() {
     assert_eq!((state.granted, number(state.usable(at(9.0)))), (1, Some(1)));
 }
 
-/// Whatever time the API takes to know a token, one of them is old enough in the end.
+/// However long the API takes to know a token, one of them is old enough at some point.
 #[test]
 fn an_api_that_knows_tokens_late_is_waited_for() {
     for late in [0.5, 3.0, 10.0, 45.0] {
@@ -174,10 +174,10 @@ fn a_renewal_that_is_refused_twice_is_asked_for_again_while_the_old_token_works(
     assert!(state.wants_renewal(at(3302.0), CREDENTIAL) && !state.is_refused(at(3302.0), CREDENTIAL));
     let third = grant(&mut state, 3302.0, 3600);
     assert_eq!(number(state.checkout(at(3302.0))), Some(3));
-    // No verdict came: another request tries it.
+    // No result was reported: another request tries it.
     assert_eq!(number(state.checkout(at(3311.0))), Some(1));
     assert_eq!(number(state.checkout(at(3312.0))), Some(3));
-    // The old one ends, or is refused: the new one is all there is.
+    // The old one expires or is refused: only the new one is left.
     assert_eq!(number(state.usable(at(3590.0))), Some(3));
     state.mark_accepted(at(3590.0), &third);
     let fourth = grant(&mut state, 6700.0, 3600);
@@ -211,7 +211,7 @@ fn one_request_that_is_always_refused_does_not_cost_the_others_their_token() {
     let retry = refuse(&mut state, 1.0, &token, None);
     state.mark_accepted(at(1.5), &token);
     assert_eq!(refuse(&mut state, 2.0, &token, retry), None, "it worked for others in between");
-    // Nothing else was asked in between.
+    // No other request was sent in between.
     let retry = refuse(&mut state, 10.0, &token, None);
     let retry = refuse(&mut state, 11.0, &token, retry);
     let second = grant(&mut state, 11.0, 3600);
@@ -220,7 +220,7 @@ fn one_request_that_is_always_refused_does_not_cost_the_others_their_token() {
     assert!(other.is_some() && refuse(&mut state, 13.0, &second, other).is_none());
     assert_eq!(number(state.usable(at(13.0))), Some(2));
     assert!(state.failure(CREDENTIAL).is_none() && !state.is_refused(at(13.0), CREDENTIAL));
-    // Still nothing worked: it was not the request.
+    // Still nothing worked: the request was not the cause.
     let other = refuse(&mut state, 27.0, &second, None);
     assert_eq!((other.map(|retry| retry.at), number(state.usable(at(27.0)))), (Some(at(28.0)), None));
 }

@@ -1,9 +1,12 @@
-//! The client that scrapes every contestant alike.
+//! The load generator that scrapes every candidate in the same way.
 //!
-//! `load ADDRESS PATH gzip|identity keep|new SCRAPERS SECONDS MOST`: so many scrapers at once, each asking again as soon
-//! as its answer is complete, until the time is over or `MOST` scrapes are done by each; at least one each. A scrape is timed
-//! from before its request is written (with `new`: before its connection is opened) until the last byte of the body was
-//! read. Bodies are not decompressed and not looked at. Prints the bytes of a body and the nanoseconds of every scrape.
+//! `load ADDRESS PATH gzip
+//! identity keep
+//! new SCRAPERS SECONDS MOST`: runs this many scrapers at once. Each sends its next request when the response is
+//! complete, until the time is over or it has done `MOST` scrapes; at least one each. A scrape is measured from before
+//! its request is written (with `new`: before its connection is opened) until the last byte of the body was read.
+//! Bodies are neither decompressed nor parsed. Prints the size of a body in bytes and the duration of every scrape in
+//! nanoseconds.
 
 use std::env;
 use std::error::Error;
@@ -14,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const BUFFER: usize = 256 << 10;
-/// No scrape may take longer between two of its bytes.
+/// Timeout between two bytes of a scrape.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 struct Load {
@@ -62,12 +65,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The size of the last body and the time of each scrape.
+/// The size of the last body and the duration of each scrape.
 fn scrape(load: &Load, start: &Barrier) -> io::Result<(usize, Vec<Duration>)> {
     let mut buffer = vec![0; BUFFER];
     let mut times = Vec::new();
     let mut bytes = 0;
-    // Whoever fails to connect must not hold up the others at the barrier.
+    // A scraper that fails to connect must not block the others at the barrier.
     let opened = if load.fresh { None } else { Some(connect(load)) };
     start.wait();
     let mut kept = opened.transpose()?;
@@ -95,7 +98,7 @@ fn connect(load: &Load) -> io::Result<TcpStream> {
     Ok(connection)
 }
 
-/// Reads one answer to its last byte; the size of its body.
+/// Reads one response to its end; returns the size of its body.
 fn answer(connection: &mut TcpStream, buffer: &mut [u8], gzip: bool) -> io::Result<usize> {
     let mut filled = 0;
     let body = loop {
@@ -133,10 +136,10 @@ fn read(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Where in a chunked body we are.
+/// The position in a chunked body.
 #[derive(Default)]
 struct Chunks {
-    /// Of the present chunk, its closing line break included.
+    /// Remaining bytes of the current chunk, including its line break.
     left: usize,
     /// The size line so far.
     size: Vec<u8>,
@@ -145,7 +148,7 @@ struct Chunks {
 }
 
 impl Chunks {
-    /// Whether the body ends with this part.
+    /// Whether this part ends the body.
     fn take(&mut self, mut part: &[u8]) -> io::Result<bool> {
         while let Some((&first, rest)) = part.split_first() {
             if self.left > 0 {

@@ -1,4 +1,4 @@
-//! The direction of dependencies: a room uses only the rooms that ARCHITECTURE.md's table allows it.
+//! Module layers: a module depends only on the modules that the table in ARCHITECTURE.md allows.
 
 #![cfg(test)]
 
@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Room, and what it may use. `app`, `commands`, `cli`, `logging` and the binary are the wiring and may use everything.
-const ROOMS: &[(&str, &[&str])] = &[
+/// Modules and their allowed dependencies. `app`, `commands`, `cli`, `logging` and the binary wire everything and may
+/// use all modules.
+const MODULES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("catalog", &[]),
     ("clock", &[]),
@@ -24,42 +25,42 @@ const ROOMS: &[(&str, &[&str])] = &[
 const WIRING: &[&str] = &["app", "commands", "cli", "logging", "terminal", "lib", "main"];
 
 #[test]
-fn every_arrow_between_rooms_is_one_of_the_table() {
+fn every_dependency_between_modules_is_in_the_table() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    let mut met = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for file in rust_files(&source) {
         let relative = file.strip_prefix(&source).unwrap();
         let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
-        let room = first.trim_end_matches(".rs");
-        met.insert(room.to_owned());
-        if WIRING.contains(&room) {
+        let module = first.trim_end_matches(".rs");
+        found.insert(module.to_owned());
+        if WIRING.contains(&module) {
             continue;
         }
-        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
-            wrong.push(format!("{}: a room that the table does not have", relative.display()));
+        let Some((_, allowed)) = MODULES.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{}: a module that is not in the table", relative.display()));
             continue;
         };
         let text = fs::read_to_string(&file).unwrap();
-        // Unit tests may borrow from anywhere; they are no part of the room.
+        // Unit tests may use any module; they are not part of it.
         let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
         if relative.ends_with("tests.rs") || relative.components().any(|part| part.as_os_str() == "tests") {
             continue;
         }
-        for used in used_rooms(text) {
-            if used != room && !allowed.contains(&used.as_str()) {
-                wrong.push(format!("{}: {room} may not use {used}", relative.display()));
+        for used in used_modules(text) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{}: {module} may not use {used}", relative.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for (room, _) in ROOMS {
-        assert!(met.contains(*room), "the table has a room that is not there: {room}");
+    for (module, _) in MODULES {
+        assert!(found.contains(*module), "the table has a module that does not exist: {module}");
     }
 }
 
-/// The `x` of every `crate::x`, grouped imports (`crate::{x, y::z}`) included.
-fn used_rooms(text: &str) -> BTreeSet<String> {
+/// The `x` of every `crate::x`, including grouped imports (`crate::{x, y::z}`).
+fn used_modules(text: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for line in text.split("crate::").skip(1) {
         if let Some(group) = line.strip_prefix('{') {

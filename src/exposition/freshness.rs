@@ -1,29 +1,29 @@
-//! How fresh what is known is: collectors, their targets, the listing of customers.
+//! Freshness families: the state of collectors, targets and the customer listing.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lines::Lines;
-use super::subject::{Context, Subject};
+use super::customer_view::{CustomerView, RenderContext};
+use super::family_writer::FamilyWriter;
 use super::syntax::unix_time;
 use crate::catalog;
 use crate::domain::Collector;
 use crate::inventory::{Condition, Customer, Inventory, expiry};
 
-/// What the families of a partner are made from.
+/// The inputs for the families of a partner.
 pub(super) struct Summary<'a> {
-    /// Who the customers are is not read from it.
+    /// The customers in it are not used.
     pub(super) inventory: &'a Inventory,
     pub(super) customers: usize,
     pub(super) targets: Targets,
 }
 
-/// Targets by collector and condition, in the order of their declaration.
+/// The number of targets by collector and condition, in the order of their declaration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
 
 impl Targets {
-    /// Counts the targets of a customer.
-    pub(super) fn count(&mut self, context: &Context<'_>, customer: &Customer) {
+    /// Adds the targets of a customer.
+    pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
             let collector = question.collector();
             let max_age = context.inventory.max_age(collector);
@@ -48,14 +48,15 @@ impl Targets {
     }
 }
 
-/// The families of a partner, of all partners.
-pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<Lines> {
+/// The families of all partners.
+pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<FamilyWriter> {
     let mut families: Vec<_> = collectors(partners, now).into();
     families.extend(listings(partners, correction));
     families
 }
 
-/// When the listing becomes stale, if it is not; the one condition that changes by time alone and not with a value.
+/// When the listing becomes stale, if it is not stale; the only condition that changes by time alone and not with a
+/// value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
     let Inventory { collectors, listing, .. } = partner.inventory;
     let services = collectors.services;
@@ -63,15 +64,15 @@ pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Ti
     (listing.wanted && services.enabled && expiry > now).then_some(expiry)
 }
 
-/// It outlives the values: stale is visible, then gone.
-pub(super) fn last_success(subjects: &[Subject<'_>]) -> Lines {
-    let mut last_success = Lines::new(&catalog::COLLECTOR_LAST_SUCCESS);
-    for subject in subjects {
-        let Context { inventory, correction, .. } = subject.context;
+/// It is served longer than the values, so that staleness is visible before they disappear.
+pub(super) fn last_success(views: &[CustomerView<'_>]) -> FamilyWriter {
+    let mut last_success = FamilyWriter::new(&catalog::COLLECTOR_LAST_SUCCESS);
+    for view in views {
+        let RenderContext { inventory, correction, .. } = view.context;
         for collector in inventory.collectors.enabled() {
             let labels = last_success.labels(&[collector.as_str()]);
-            let value = subject.customer.last_success(collector).map(|seen| corrected(seen, correction));
-            last_success.push_of(subject, &labels, value);
+            let value = view.customer.last_success(collector).map(|seen| corrected(seen, correction));
+            last_success.push_of(view, &labels, value);
         }
     }
     last_success
@@ -81,10 +82,10 @@ fn corrected(seen: Timestamp, correction: SignedDuration) -> f64 {
     unix_time(seen.saturating_add(correction).unwrap_or(seen))
 }
 
-fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [Lines; 3] {
-    let mut interval = Lines::new(&catalog::COLLECTOR_INTERVAL);
-    let mut max_age = Lines::new(&catalog::COLLECTOR_MAX_AGE);
-    let mut targets = Lines::new(&catalog::COLLECTOR_TARGETS);
+fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
+    let mut interval = FamilyWriter::new(&catalog::COLLECTOR_INTERVAL);
+    let mut max_age = FamilyWriter::new(&catalog::COLLECTOR_MAX_AGE);
+    let mut targets = FamilyWriter::new(&catalog::COLLECTOR_TARGETS);
     for Summary { inventory: Inventory { partner, collectors, listing, .. }, targets: of_customers, .. } in partners {
         for collector in collectors.enabled() {
             let schedule = collectors.schedule(collector);
@@ -105,9 +106,9 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [Lines; 3] {
     [interval, max_age, targets]
 }
 
-fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [Lines; 2] {
-    let mut last_success = Lines::new(&catalog::DISCOVERY_LAST_SUCCESS);
-    let mut customers = Lines::new(&catalog::CUSTOMERS);
+fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [FamilyWriter; 2] {
+    let mut last_success = FamilyWriter::new(&catalog::DISCOVERY_LAST_SUCCESS);
+    let mut customers = FamilyWriter::new(&catalog::CUSTOMERS);
     for partner in partners {
         let Inventory { partner: name, listing, .. } = partner.inventory;
         let labels = customers.labels(&[name.as_str()]);

@@ -1,4 +1,4 @@
-//! A customer as the families need it: its labels written once, and what of it is current.
+//! A customer prepared for rendering: its labels as text, and its current values.
 
 use std::cmp::Ordering;
 
@@ -9,39 +9,39 @@ use crate::catalog::Family;
 use crate::domain::{Answer, Collector, Question};
 use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
-/// What the lines of a customer depend on beside the customer.
+/// The render context: everything that a customer's lines depend on besides the customer.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    /// Of its partner; who the customers are is not read from it.
+pub(super) struct RenderContext<'a> {
+    /// The partner's inventory; the customers in it are not used.
     pub(super) inventory: &'a Inventory,
-    /// Whether every series of a customer carries its name.
+    /// Whether every series of a customer has its name as a label.
     pub(super) with_name: bool,
     pub(super) now: Timestamp,
-    /// What is added to the times at which something was seen.
+    /// Added to the observation times: the correction of the wall clock.
     pub(super) correction: SignedDuration,
 }
 
 /// One customer of one partner.
-pub(super) struct Subject<'a> {
-    pub(super) context: Context<'a>,
+pub(super) struct CustomerView<'a> {
+    pub(super) context: RenderContext<'a>,
     pub(super) customer: &'a Customer,
-    /// The labels `partner` and `customer_id`, first on every series of the customer.
+    /// The labels `partner` and `customer_id`, which come first on every series of the customer.
     pub(super) identity: String,
-    /// What comes last on every series of the customer, with its comma: the configured labels, ...
+    /// The configured labels with a leading comma; they come last on every series of the customer.
     labels: String,
-    /// ... and, where it is asked for, the same with the name after them.
+    /// The same, followed by the name if that is configured.
     labels_and_name: String,
-    /// The answers that are current, distinct by question and in its order.
+    /// The current results, distinct and sorted by query.
     pub(super) answers: Vec<(Question, &'a Answer)>,
-    /// The subscriptions, distinct by id and in its order; none if they are not current.
+    /// The subscriptions, distinct and sorted by id; empty if they are not current.
     pub(super) subscriptions: Vec<&'a KnownSubscription>,
-    /// When the next of these stops being current.
+    /// When the next of these values reaches its `max_age`.
     pub(super) next_expiry: Option<Timestamp>,
 }
 
-impl<'a> Subject<'a> {
-    pub(super) fn new(context: Context<'a>, customer: &'a Customer) -> Self {
-        let Context { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
+impl<'a> CustomerView<'a> {
+    pub(super) fn new(context: RenderContext<'a>, customer: &'a Customer) -> Self {
+        let RenderContext { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
         let mut identity = String::new();
         syntax::write_label(&mut identity, "partner", partner.as_str());
         syntax::write_label(&mut identity, "customer_id", customer.id.as_str());
@@ -87,8 +87,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The rows in order, the first of those that are equal in it. That they are distinct is promised where they come from;
-/// it is made sure here, since one duplicate series makes Prometheus drop the whole scrape.
+/// The sorted rows without duplicates; the first of equal rows is kept. The inventory guarantees distinct rows; this
+/// check exists because one duplicate series makes Prometheus reject the whole scrape.
 fn distinct<T>(rows: &[T], order: impl Fn(&T, &T) -> Ordering) -> Vec<&T> {
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_by(|a, b| order(a, b));

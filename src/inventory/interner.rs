@@ -1,0 +1,52 @@
+//! Interner: equal subscription keys share one `Arc`. There are few distinct keys, and every customer has several.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::SubscriptionKind;
+
+/// Every key that was in use at the last sweep.
+#[derive(Default)]
+struct Interner {
+    known: HashSet<Arc<SubscriptionKind>>,
+    /// The number of keys at which unused ones are dropped.
+    sweep_threshold: usize,
+}
+
+/// Below this number of keys, no sweep is needed.
+const MIN_SWEEP_THRESHOLD: usize = 1024;
+
+static INTERNER: Mutex<Option<Interner>> = Mutex::new(None);
+
+/// Returns the shared `Arc` of an equal key.
+pub(super) fn intern(kind: Arc<SubscriptionKind>) -> Arc<SubscriptionKind> {
+    let mut interner = INTERNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let Interner { known, sweep_threshold } = interner.get_or_insert_default();
+    if let Some(known) = known.get(&kind) {
+        return known.clone();
+    }
+    if known.len() >= *sweep_threshold {
+        known.retain(|kind| Arc::strong_count(kind) > 1);
+        *sweep_threshold = MIN_SWEEP_THRESHOLD.max(2 * known.len());
+    }
+    known.insert(kind.clone());
+    kind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_kinds_are_one_and_what_nobody_has_is_dropped() {
+        let kind =
+            |service: &str| Arc::new(SubscriptionKind { service: service.into(), ..SubscriptionKind::default() });
+        let first = intern(kind("kept"));
+        for number in 0..10 * MIN_SWEEP_THRESHOLD {
+            intern(kind(&number.to_string()));
+        }
+        assert!(Arc::ptr_eq(&first, &intern(kind("kept"))));
+        let kept = INTERNER.lock().unwrap().as_ref().unwrap().known.len();
+        assert!(kept < 5 * MIN_SWEEP_THRESHOLD, "{kept}");
+    }
+}
