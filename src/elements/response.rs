@@ -85,12 +85,12 @@ impl Response {
     }
 }
 
-/// Bodies that are not short are worked on one at a time in the whole process: decoding several large ones at once would
-/// leave no core, and no turn at the allocator, for scrapes.
+/// Large bodies are decoded one at a time in the whole process: decoding several at once would leave neither a core nor
+/// the allocator free for scrapes.
 static LARGE_BODIES: Semaphore = Semaphore::const_new(1);
 
-/// Runs work on a body: here if it is short, else on a thread for blocking work, so that timers and other requests do
-/// not wait for it. A panic comes back as one.
+/// Runs work on a body: directly if the body is short, otherwise on a thread for blocking work, so that it does not
+/// delay timers and other requests. A panic is passed on to the caller.
 pub(super) async fn off_thread<T: Send + 'static>(
     body: Vec<u8>,
     work: impl FnOnce(Vec<u8>) -> T + Send + 'static,

@@ -188,6 +188,7 @@ fn families_come_in_the_order_and_with_the_labels_of_the_catalogue() {
         catalog::COLLECTOR_POLLS.name,
         catalog::COLLECTOR_POLL_FAILURES.name,
         catalog::POLL_LAG.name,
+        catalog::UP.name,
     ];
     let rendered = catalog::ALL[..=last].iter().map(|known| known.name);
     assert_eq!(names, rendered.filter(|name| !elsewhere.contains(name)).collect::<Vec<_>>());

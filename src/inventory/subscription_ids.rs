@@ -72,8 +72,8 @@ pub struct KnownSubscription {
     pub subscription: Subscription,
 }
 
-/// The rows of a customer with their ids, in the light of those `known` before. The `parts` that came are joined with the
-/// `earlier` rows of the same listing. Rows that are as before keep their memory.
+/// The rows of a customer with their ids, matched with the `known` rows and merged with `earlier` rows of the same
+/// listing. Unchanged rows keep their memory.
 #[must_use]
 pub fn prepare(
     known: &Arc<[KnownSubscription]>,
@@ -169,8 +169,8 @@ fn match_rows<K: Eq + Hash>(
     before.retain(|known| !matched.contains(&known.id));
 }
 
-/// Joins the rows of a customer that came in parts: some APIs give a customer in two parts, and some the same part twice. Of
-/// one kind and expiration, those of the part that has most of them stay; of parts that have as many, the latest one's.
+/// Merges the parts of a customer's rows: some APIs split a customer into two parts, and some repeat a part. For equal
+/// identifying fields and expiration, the part with the most such rows wins; with equally many, the latest one.
 fn merge(parts: impl IntoIterator<Item = Vec<Subscription>>) -> Vec<Subscription> {
     let mut merged: HashMap<_, Vec<Subscription>> = HashMap::new();
     for part in parts {

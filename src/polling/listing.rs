@@ -26,7 +26,7 @@ pub(super) struct ListingResult {
     pub(super) seen: HashSet<CustomerId>,
     /// Customers that the API refused. One that is refused twice in a row counts as not listed.
     pub(super) unconfirmed: HashSet<CustomerId>,
-    /// The listing was so long that it was given up; so many rows at least were not read.
+    /// If the listing was given up because it was too long: a lower bound of the rows that were not read.
     pub(super) unread: Option<u64>,
     /// The minimum number of requests of such a listing.
     pub(super) pages: u64,

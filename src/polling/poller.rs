@@ -48,7 +48,7 @@ pub struct Poller {
     /// Customers of the configuration that the last listing did not contain.
     missing_configured: HashSet<CustomerId>,
     capacity: Capacity,
-    /// Customers that the API refused to answer about in the last listing.
+    /// Customers that the API refused in the last listing.
     unconfirmed: Arc<HashSet<CustomerId>>,
     witness: Witness,
     /// `customers.max`, and whether it was reported that there are more customers.

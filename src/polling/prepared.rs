@@ -23,37 +23,37 @@ pub(super) struct Prepared {
     pub(super) questions: Vec<Question>,
 }
 
-/// The state of a customer in the inventory when the row arrived.
+/// The state of a customer in the inventory when a row arrived.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     pub(super) name: Arc<str>,
     pub(super) subscriptions: Arc<[KnownSubscription]>,
 }
 
-/// A customer that this listing has named.
+/// A customer in this listing.
 #[derive(Debug)]
 struct Named {
     /// Whether it passes the filter.
     matches: bool,
-    /// What was known before the listing.
+    /// The subscriptions before this listing.
     before: Arc<[KnownSubscription]>,
     /// The merged rows of this listing so far.
     subscriptions: Option<Arc<[KnownSubscription]>>,
     name: Option<Arc<str>>,
-    /// Not handed over, since its rows so far lack a subscription that was known.
+    /// Not passed on yet, because its rows so far lack a known subscription.
     is_held_back: bool,
 }
 
-/// All customers that a listing has named, polled or not.
+/// All customers of a listing, whether they are polled or not.
 #[derive(Debug, Default)]
 pub(super) struct NamedCustomers(HashMap<CustomerId, Named>);
 
 impl NamedCustomers {
-    /// Adds rows, and returns the customers of them that pass the filter.
+    /// Adds rows, and returns the updates of customers that pass the filter.
     ///
-    /// A customer can have several rows, on different pages. One whose rows so far lack a subscription that was known
-    /// before the listing is held back until they have all, or until [`Self::held_back`] at the end, so that nothing
-    /// vanishes between two rows.
+    /// A customer can have several rows, on different pages. A customer whose rows so far lack a known subscription is
+    /// held back until its rows contain all of them, or until [`Self::held_back`] at the end, so that nothing
+    /// disappears between two rows.
     pub(super) fn add(
         &mut self,
         rows: Vec<(ListedCustomer, Before)>,
@@ -63,7 +63,7 @@ impl NamedCustomers {
         let mut order = Vec::new();
         let mut subscriptions: HashMap<CustomerId, Vec<Vec<Subscription>>> = HashMap::new();
         for (row, before) in rows {
-            // A row without a name is judged by the name that is known: a gap in an answer makes nobody leave.
+            // A row without a name is filtered by the known name, so that a missing name does not remove a customer.
             let known_as = row.name.as_deref().or(Some(&*before.name)).filter(|name| !name.is_empty());
             let matches = filter.matches(&row.id, known_as);
             let named = self.0.entry(row.id.clone()).or_insert_with(|| Named {
@@ -99,7 +99,7 @@ impl NamedCustomers {
         prepared
     }
 
-    /// At the end of the listing: those that were held back.
+    /// The updates of customers that are still held back at the end of the listing.
     pub(super) fn held_back(&self, collectors: &CollectorSettings) -> Vec<Prepared> {
         let held_back = self.0.iter().filter(|(_, named)| named.is_held_back);
         held_back.map(|(id, named)| named.prepared(id.clone(), collectors)).collect()
@@ -114,14 +114,14 @@ impl NamedCustomers {
         self.0.len()
     }
 
-    /// Those who pass the filter.
+    /// Customers that pass the filter.
     pub(super) fn matching(self) -> impl Iterator<Item = CustomerId> {
         self.0.into_iter().filter(|(_, named)| named.matches).map(|(id, _)| id)
     }
 }
 
 impl Named {
-    /// Both lists are ordered by id.
+    /// Both lists are sorted by id.
     fn lacks_known_subscriptions(&self) -> bool {
         let Some(now) = &self.subscriptions else { return false };
         self.before.iter().any(|known| now.binary_search_by_key(&known.id, |row| row.id).is_err())
