@@ -205,6 +205,10 @@ class Browser:
     def click(self, selector):
         self._leave(lambda: self.one(selector).click())
 
+    def press(self, selector):
+        """Clicks on what stays on the page."""
+        self.one(selector).click()
+
     def follow(self, words):
         self._leave(lambda: self.driver.find_element(By.LINK_TEXT, words).click())
 
