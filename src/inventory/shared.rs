@@ -28,8 +28,8 @@ impl Shared {
     }
 
     /// Reads the inventory. Keep it short: the lock blocks the poller.
-    pub fn read<T>(&self, glance: impl FnOnce(&Inventory) -> T) -> T {
-        glance(&self.inventory.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn read<T>(&self, reader: impl FnOnce(&Inventory) -> T) -> T {
+        reader(&self.inventory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A copy that shares the customers; it costs one pointer per customer.

@@ -61,14 +61,14 @@ impl Witness {
         let confirmed = |id: &CustomerId| {
             before.as_ref().is_some_and(|(since, ids)| self.is_confirmed(*since, now) && ids.contains(id))
         };
-        let (gone, doubted): (HashSet<_>, HashSet<_>) = absent.into_iter().partition(confirmed);
-        if doubted.len() * 2 <= known - gone.len().min(known) {
+        let (gone, unconfirmed): (HashSet<_>, HashSet<_>) = absent.into_iter().partition(confirmed);
+        if unconfirmed.len() * 2 <= known - gone.len().min(known) {
             return HashSet::new();
         }
         // A listing that comes sooner than an interval later does not postpone the confirmation.
-        let since = before.as_ref().filter(|(_, ids)| doubted.is_subset(ids)).map_or(now, |(since, _)| *since);
-        self.absent = Some((since, doubted.clone()));
-        doubted
+        let since = before.as_ref().filter(|(_, ids)| unconfirmed.is_subset(ids)).map_or(now, |(since, _)| *since);
+        self.absent = Some((since, unconfirmed.clone()));
+        unconfirmed
     }
 
     fn is_confirmed(&self, since: Timestamp, now: Timestamp) -> bool {

@@ -23,7 +23,7 @@ pub struct Requests {
     pub max_concurrent: BTreeMap<String, usize>,
     /// Unknown paths, and how often each was requested.
     pub unknown_paths: Vec<String>,
-    under_way: BTreeMap<String, usize>,
+    in_flight: BTreeMap<String, usize>,
     answers: u64,
 }
 
@@ -88,11 +88,11 @@ impl RequestLog {
         if operation == Operation::Unknown && requests.unknown_paths.len() < REMEMBERED {
             requests.unknown_paths.push(path.to_owned());
         }
-        let under_way = requests.under_way.entry(client_id.to_owned()).or_default();
-        *under_way += 1;
-        let under_way = *under_way;
+        let in_flight = requests.in_flight.entry(client_id.to_owned()).or_default();
+        *in_flight += 1;
+        let in_flight = *in_flight;
         let most = requests.max_concurrent.entry(client_id.to_owned()).or_default();
-        *most = under_way.max(*most);
+        *most = in_flight.max(*most);
         UnderWay { request_log: self.clone(), operation, client_id: client_id.to_owned() }
     }
 
@@ -112,7 +112,7 @@ impl RequestLog {
     pub(super) fn reset(&self) {
         let mut requests = self.lock();
         *requests = Requests {
-            under_way: std::mem::take(&mut requests.under_way),
+            in_flight: std::mem::take(&mut requests.in_flight),
             answers: requests.answers,
             ..Requests::default()
         };
@@ -140,8 +140,8 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(under_way) = self.request_log.lock().under_way.get_mut(&self.client_id) {
-            *under_way = under_way.saturating_sub(1);
+        if let Some(in_flight) = self.request_log.lock().in_flight.get_mut(&self.client_id) {
+            *in_flight = in_flight.saturating_sub(1);
         }
     }
 }

@@ -182,7 +182,7 @@ impl Shared {
                 .and_then(|token| self.identity.token(token))
                 .map_or_else(String::new, |t| t.client_id),
         };
-        let under_way = self.request_log.arrive(route.operation, head.uri.path(), &client, since_start);
+        let in_flight = self.request_log.arrive(route.operation, head.uri.path(), &client, since_start);
         let matched = self.faults.apply(route.operation, &route.customer);
         if !matched.late.is_zero() {
             tokio::time::sleep(matched.late).await;
@@ -201,7 +201,7 @@ impl Shared {
             (None, Err(_)) => Reply::message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
             (None, Ok(body)) => self.reply(&route, &head, &body, &matched.faults),
         };
-        under_way.answer(reply.status.as_u16());
+        in_flight.answer(reply.status.as_u16());
         let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &matched.faults);
         let number = self.request_log.next_answer();
         if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.seed, 0x5251, number]).guid()) {

@@ -29,9 +29,9 @@ use passwords::Passwords;
 use rules::Rules;
 
 /// Between two looks at the files.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a request waits for a look. Slow storage holds up nobody for longer: the known rules apply.
-const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a request waits for a refresh. Slow storage holds up nobody for longer: the known rules apply.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; every clone is the same.
 #[derive(Clone)]
@@ -42,24 +42,24 @@ struct Inner {
     rules: RwLock<Arc<Rules>>,
     /// Those that the rules came from, or that were refused last.
     files: Mutex<Files>,
-    look: Mutex<Look>,
+    refresh: Mutex<Refresh>,
     passwords: Arc<Passwords>,
 }
 
 /// A valid file that was read again.
 pub struct Reread(Option<(Rules, Files)>);
 
-struct Look {
+struct Refresh {
     last: Instant,
-    under_way: bool,
+    in_flight: bool,
 }
 
-/// A look, until it is over, however it ends.
-struct UnderWay(Access);
+/// A refresh, until it is over, however it ends.
+struct InFlight(Access);
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        locked(&self.0.0.look).under_way = false;
+        locked(&self.0.0.refresh).in_flight = false;
     }
 }
 
@@ -98,7 +98,7 @@ impl Access {
             file: file.map(Path::to_owned),
             rules: RwLock::new(Arc::new(rules)),
             files: Mutex::new(files),
-            look: Mutex::new(Look { last: Instant::now(), under_way: false }),
+            refresh: Mutex::new(Refresh { last: Instant::now(), in_flight: false }),
             passwords: Arc::new(passwords),
         })))
     }
@@ -144,27 +144,27 @@ impl Access {
         }
     }
 
-    /// The rules, after a look at the files if it is time for one.
+    /// The rules, after a refresh at the files if it is time for one.
     async fn rules(&self) -> Arc<Rules> {
         if self.0.file.is_some() && self.is_due() {
-            let under_way = UnderWay(self.clone());
-            let look = tokio::task::spawn_blocking(move || under_way.0.look());
-            let _ = tokio::time::timeout(LOOK_PATIENCE, look).await;
+            let in_flight = InFlight(self.clone());
+            let refresh = tokio::task::spawn_blocking(move || in_flight.0.refresh());
+            let _ = tokio::time::timeout(REFRESH_PATIENCE, refresh).await;
         }
         self.current()
     }
 
-    /// Whether it is time for a look; whoever is told so does it.
+    /// Whether it is time for a refresh; whoever is told so does it.
     fn is_due(&self) -> bool {
-        let mut look = locked(&self.0.look);
-        let is_due = !look.under_way && look.last.elapsed() >= LOOK_EVERY;
+        let mut refresh = locked(&self.0.refresh);
+        let is_due = !refresh.in_flight && refresh.last.elapsed() >= REFRESH_INTERVAL;
         if is_due {
-            *look = Look { last: Instant::now(), under_way: true };
+            *refresh = Refresh { last: Instant::now(), in_flight: true };
         }
         is_due
     }
 
-    fn look(&self) {
+    fn refresh(&self) {
         let Some(file) = &self.0.file else { return };
         // Read without the lock: storage that hangs must not hold up a reload.
         let before = locked(&self.0.files).clone();

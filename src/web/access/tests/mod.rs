@@ -189,7 +189,7 @@ fn a_file_is_named_with_its_mistakes_and_the_folder_is_its_own() {
 
 /// Advances time to the next look and takes it.
 async fn look(access: &Access) -> Arc<Rules> {
-    tokio::time::sleep(LOOK_EVERY).await;
+    tokio::time::sleep(REFRESH_INTERVAL).await;
     access.rules().await
 }
 
