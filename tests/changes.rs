@@ -227,5 +227,5 @@ fn an_id_of_the_list_in_another_letter_case_is_told() {
     let list = format!("{BUDGET}\ncustomers: {{ list: [{{ id: {} }}] }}", id.to_ascii_uppercase());
     let folder = tempfile::tempdir().unwrap();
     let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, &list, ""));
-    exporter.wait_for_logged(&format!("it has {id}, write it so"));
+    exporter.wait_for_logged(&format!("it contains {id}; use that spelling"));
 }
