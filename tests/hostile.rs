@@ -90,10 +90,15 @@ fn hostile_peers_do_no_harm() {
 #[test]
 fn silent_peers_keep_no_scraper_out_of_an_exporter_with_few_open_files() {
     let binary = env!("CARGO_BIN_EXE_avepoint_exporter");
+    let simulator = Simulated::start(Settings::of_size(20, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, config(&simulator, "", "")).unwrap();
     let mut exporter = Exporter::spawn(Command::new("prlimit").args([
         "--nofile=64:64",
         binary,
-        "demo",
+        "--config.file",
+        file.to_str().unwrap(),
         "--web.listen-address=127.0.0.1:0",
     ]));
     exporter.wait_for_logged("the limit of 64 open files leaves room for");

@@ -135,6 +135,7 @@ impl Daemon {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
 
+        let other_files = other_files(&config, web.simulated);
         let state_settings = config.state.clone();
         let (warnings, config) = blocking(move || (config.warnings(clock.wall_now()), config)).await?;
         log_warnings(warnings.into_iter().chain(access.warnings()));
@@ -179,9 +180,9 @@ impl Daemon {
             }
         }
         let (server_access, stopped) = (access.clone(), shutdown_signalled(stopped));
-        servers.spawn(async move {
-            web::serve(listeners, router, server_access, &external_url, web::Limits::default(), stopped).await
-        });
+        let limits = web::Limits { other_files, ..web::Limits::default() };
+        servers
+            .spawn(async move { web::serve(listeners, router, server_access, &external_url, limits, stopped).await });
         tasks.spawn(systemd::feed_watchdog(move || health.check(), health::CHECK_INTERVAL));
         systemd::ready("serving");
         Ok(Self {
@@ -316,6 +317,15 @@ fn restored_state_for(
         let alone = ids.iter().filter(|id| *id == client_id).count() == 1;
         if alone { known.take_past_of(name, client_id) } else { known.past_of(name, client_id) }
     }
+}
+
+/// Open files that are not connections of scrapers, at most: those that are open before anything is polled, connections to
+/// the API and for tokens (both ends of them, if the API is simulated), and some for files and the pollers' runtime.
+fn other_files(config: &Config, simulated: bool) -> usize {
+    const FURTHER_FILES: usize = 16;
+    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
+    let to_api: usize = config.partners.iter().map(|partner| partner.budget.concurrency as usize + 1).sum();
+    open + FURTHER_FILES + to_api * if simulated { 2 } else { 1 }
 }
 
 fn log_warnings(warnings: impl Iterator<Item = String>) {

@@ -18,10 +18,6 @@ use super::server::Limits;
 const RESERVE_DIVISOR: usize = 16;
 /// Between two searches, which look at every connection.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(5);
-/// Open files that everything but our connections may need: requests to the API, the state file, credentials, listeners.
-const OTHER_FILES: usize = 40;
-/// What may come to those that are open when the server starts, if they are more.
-const FURTHER_FILES: usize = 8;
 
 /// The connections of a server.
 #[derive(Debug)]
@@ -98,10 +94,8 @@ impl Drop for ConnectionGuard {
 }
 
 /// As many connections as are wanted, or as the limit on open files leaves: then a warning is logged.
-pub(super) fn within_open_files(wanted: usize) -> usize {
+pub(super) fn within_open_files(wanted: usize, others: usize) -> usize {
     let Some(limit) = open_files_limit() else { return wanted };
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let others = OTHER_FILES.max(open + FURTHER_FILES);
     let left = limit.saturating_sub(others).max(1);
     if left < wanted {
         warn!(

@@ -51,6 +51,8 @@ const UNSENT: u32 = 128 * 1024;
 pub struct Limits {
     /// Connections at the same time, of all listeners together; fewer if the limit on open files is lower.
     pub connections: usize,
+    /// Open files that everything else may need: connections to the API, the state file, credentials.
+    pub other_files: usize,
     /// From the first byte of a request to the end of its head; of the first request, from when it may be sent. For a
     /// TLS handshake as well.
     pub head: Duration,
@@ -69,6 +71,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 512,
+            other_files: 40,
             head: Duration::from_secs(10),
             write: Duration::from_secs(30),
             answer: Duration::from_mins(5),
@@ -128,7 +131,7 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let limits = Limits { connections: within_open_files(limits.connections), ..limits };
+    let limits = Limits { connections: within_open_files(limits.connections, limits.other_files), ..limits };
     let (stop, stopping) = watch::channel(false);
     let server = Server {
         connections: Arc::new(Connections::new(limits)),

@@ -56,7 +56,7 @@ OF_CUSTOMERS = [
     # Expired5; neither Renewed nor Expired90
     *_bands("Norwood Plumbing & Heating", BACKUP, INFO, WARNING, CRITICAL, *EXPIRED),
     # ContractEnds
-    *_bands("Back\\slash Studios", BACKUP, "ContractEnding info"),
+    *_bands("Back\\slash Studios", BACKUP, "ContractEnding info", "SeatsUnused info"),
     # Capacity95, CapacityOver
     *_bands("Summit Veterinary Hospital", IAAS, "CapacityLow warning"),
     *_bands("Calloway Farm Supplies", IAAS, "CapacityLow warning", "CapacityLow critical"),
