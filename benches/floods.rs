@@ -28,7 +28,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::simulator::Settings;
+use simulator::Settings;
 use floods::Flood;
 use support::{Exporter, Simulated, config, of, today};
 

@@ -14,7 +14,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::domain::Target;
+use elements::types::Target;
 use avepoint_exporter::exposition::{Published, Renderer};
 use avepoint_exporter::inventory::Shared;
 use avepoint_exporter::polling::PollQueue;

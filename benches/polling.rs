@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::domain::{CustomerId, Question, Target, TenantType};
-use avepoint_exporter::elements::decode;
+use elements::types::{CustomerId, Question, Target, TenantType};
+use elements::decode;
 use avepoint_exporter::polling::PollQueue;
 use divan::Bencher;
 use divan::counter::BytesCount;

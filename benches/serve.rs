@@ -16,11 +16,12 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::clock::Clock;
+use elements::clock::Clock;
 use avepoint_exporter::exposition::{Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{self, Access, AppState, ExternalUrl, Limits};
+use avepoint_exporter::web::{self, AppState};
+use exporter_toolkit::{Access, ExternalUrl, Options};
 use jiff::SignedDuration;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
@@ -119,11 +120,10 @@ fn main() {
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let listener = web::bind(&format!("127.0.0.1:{port}")).unwrap();
+        let listener = exporter_toolkit::bind(&format!("127.0.0.1:{port}")).unwrap();
         println!("listening");
         let access = Access::load(None).unwrap();
         let router = web::router(state).unwrap();
-        let (external_url, limits) = (ExternalUrl::default(), Limits::default());
-        web::serve(vec![listener], router, access, &external_url, limits, std::future::pending()).await.unwrap();
+        exporter_toolkit::serve(vec![listener], router, Options::new(access), std::future::pending()).await.unwrap();
     });
 }

@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, Credential, SecretSource, format_duration, parse_duration, redacted_url};
-use avepoint_exporter::domain::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
-use avepoint_exporter::elements::{Secrets, decode, read_retry_after};
+use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
+use elements::{Secrets, decode, read_retry_after};
 use avepoint_exporter::exposition::{Format, accepts_gzip, negotiate};
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
-use avepoint_exporter::web::Access;
+use exporter_toolkit::Access;
 use avepoint_exporter::web::query::{self, Query};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
 
-use crate::simulator::PROFILES;
+use simulator::PROFILES;
 
 /// Polls the seat and service endpoints of AvePoint Elements and serves them to Prometheus.
 #[derive(Debug, Parser)]

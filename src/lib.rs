@@ -7,18 +7,14 @@
 pub mod app;
 pub mod catalog;
 pub mod cli;
-pub mod clock;
 pub mod commands;
 pub mod config;
-pub mod domain;
-pub mod elements;
 pub mod exposition;
 pub mod health;
 pub mod inventory;
 pub mod logging;
 pub mod panics;
 pub mod polling;
-pub mod simulator;
 pub mod terminal;
 pub mod web;
 

@@ -8,8 +8,8 @@ mod support;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Fault, Operation, Rule, Settings};
+use elements::types::Collector;
+use simulator::{Fault, Operation, Rule, Settings};
 use support::{Exporter, Simulated, config, run, today};
 
 #[test]

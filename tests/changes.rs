@@ -5,8 +5,8 @@
 
 mod support;
 
-use avepoint_exporter::domain::{Collector, TenantType};
-use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
+use elements::types::{Collector, TenantType};
+use simulator::{Edit, Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
 use support::{Exporter, Samples, Simulated, config, of, today, value};
 
 const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";

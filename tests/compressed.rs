@@ -6,7 +6,7 @@ mod support;
 
 use std::process::Command;
 
-use avepoint_exporter::simulator::Settings;
+use simulator::Settings;
 use support::{Exporter, Simulated, config, today};
 
 /// Reads a whole gzip member with zlib from standard input; data after it is an error.

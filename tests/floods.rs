@@ -12,7 +12,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::simulator::Settings;
+use simulator::Settings;
 use floods::Flood;
 use support::{Exporter, Simulated, config, of, today};
 

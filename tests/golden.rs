@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use avepoint_exporter::simulator::{AbsentTenants, Dialect, Settings};
+use simulator::{AbsentTenants, Dialect, Settings};
 use serde_json::Value;
 use support::{Exporter, Samples, Simulated, config, expected, run, today};
 

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use attacks::{ATTACKS, Tally, Target};
-use avepoint_exporter::simulator::Settings;
+use simulator::Settings;
 use support::{Exporter, Simulated, config, today};
 
 /// Prometheus' default `scrape_timeout`.

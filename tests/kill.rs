@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use avepoint_exporter::config::Config;
-use avepoint_exporter::domain::Answer;
+use elements::types::Answer;
 use avepoint_exporter::inventory::state_file::State;
-use avepoint_exporter::simulator::{Settings, World};
+use simulator::{Settings, World};
 use support::known::{kept, served_of};
 use support::{Exporter, Samples, Simulated, config, today, value};
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use avepoint_exporter::simulator::Settings;
+use simulator::Settings;
 use support::{Exporter, Simulated, config, of, today, value};
 
 /// Short intervals, because the test waits for them.

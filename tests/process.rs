@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::simulator::{Fault, Rule, Settings, Shown, SimCredential};
+use simulator::{Fault, Rule, Settings, Shown, SimCredential};
 use support::{Exporter, PATIENCE, Simulated, config, run, today};
 
 #[test]

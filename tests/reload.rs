@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Operation, Settings};
+use elements::types::Collector;
+use simulator::{Operation, Settings};
 use support::{Exporter, Samples, Simulated, of, today, value};
 
 const RELOADED: &str = "avepoint_exporter_config_last_reload_successful";

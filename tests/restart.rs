@@ -20,9 +20,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use avepoint_exporter::config::Config;
-use avepoint_exporter::domain::Collector;
+use elements::types::Collector;
 use avepoint_exporter::inventory::state_file::State;
-use avepoint_exporter::simulator::{Generator, Operation, Requests, Settings};
+use simulator::{Generator, Operation, Requests, Settings};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;

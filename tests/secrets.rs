@@ -304,7 +304,7 @@ fn no_type_that_holds_a_secret_shows_it() {
         let yaml = format!("partners: [{{ auth: {{ client_id: a, {auth} }}, {proxy} }}]");
         let config = Config::parse(&yaml, folder.path()).unwrap();
         let client =
-            avepoint_exporter::elements::Client::new(&config.partners[0], avepoint_exporter::clock::Clock::start());
+            elements::Client::new(&config.partners[0], elements::clock::Clock::start());
         let credential = &config.partners[0].credential;
         let shown = format!("{config:?} {config:#?} {credential:?} {client:?} {}", config.to_redacted_yaml());
         is_clean(&auth, &shown, &all_secrets());
@@ -312,7 +312,7 @@ fn no_type_that_holds_a_secret_shows_it() {
         assert!(!config.warnings(jiff::Timestamp::now()).concat().contains("c4n4ry"));
     }
     let body = serde_json::json!({ "access_token": TOKEN }).to_string();
-    is_clean("a token", &format!("{:?}", avepoint_exporter::elements::decode::token(body.as_bytes())), &TOKEN_PARTS);
+    is_clean("a token", &format!("{:?}", elements::decode::token(body.as_bytes())), &TOKEN_PARTS);
 }
 
 /// Common words and single letters are poor secrets; they must not make messages unreadable.

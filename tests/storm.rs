@@ -9,8 +9,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Fault, Operation, RetryAfter, Rule, Settings, When};
+use elements::types::Collector;
+use simulator::{Fault, Operation, RetryAfter, Rule, Settings, When};
 use support::{Exporter, Simulated, config, expected, today, value};
 
 const RATE: f64 = 60.0;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::config::{CollectorSettings, Schedule, Selection};
-use avepoint_exporter::domain::{Answer, CustomerId, ProductType, Quantity, Question, Subscription, TenantType};
+use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, Subscription, TenantType};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::polling::plan;
-use avepoint_exporter::simulator::{Generator, Mix};
+use simulator::{Generator, Mix};
 use jiff::Timestamp;
 
 /// The observation time of all values.

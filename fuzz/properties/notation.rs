@@ -1,6 +1,6 @@
 //! The API's own notation of values, to write back what was read.
 
-use avepoint_exporter::domain::{ListedCustomer, Quantity, Subscription, TenantSeats};
+use elements::types::{ListedCustomer, Quantity, Subscription, TenantSeats};
 use serde_json::{Value, json};
 
 pub(super) fn quantity(quantity: Option<Quantity>) -> Value {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, ListedSettings};
-use avepoint_exporter::domain::{Answer, CustomerId, ListedCustomer, Quantity, Question, Seats, TenantType};
+use elements::types::{Answer, CustomerId, ListedCustomer, Quantity, Question, Seats, TenantType};
 use avepoint_exporter::exposition::{Exposition, Format};
 use avepoint_exporter::inventory::Inventory;
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::partners::Running;
 use super::publisher::Publisher;
 use super::state::StateWriterHandle;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::health::Monitor;
 
 /// The interval of the checks, which does not depend on requests.

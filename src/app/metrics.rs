@@ -6,7 +6,7 @@ use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::runtime::Handle;
 
 use crate::catalog;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::panics::{self, Task};
 
 /// In its own registry. Clones share it.

@@ -33,15 +33,15 @@ pub use partner::Partner;
 pub use partners::{Partners, Running};
 pub use shutdown::{GRACE, Shutdown};
 
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings};
-use crate::elements::ClientError;
 use crate::exposition::Published;
 use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
 use crate::panics;
 use crate::web::readiness::EverReady;
-use crate::web::{self, Access, AppState, WebOptions};
+use exporter_toolkit::{Access, Limits, Options};
+use crate::web::{self, AppState, WebOptions};
 use health::Health;
 use metrics::AppMetrics;
 use runtime::PollerRuntime;
@@ -55,9 +55,9 @@ const POLLS_END_WITHIN: Duration = Duration::from_secs(2);
 /// Why the daemon could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A partner's client could not be built.
+    /// A partner could not be set up.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Partner(#[from] partner::PartnerError),
     /// A metric could not be registered: a bug.
     #[error("registering the exporter's own metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -179,10 +179,14 @@ impl Daemon {
                 info!(%address, tls = access.is_tls(), version = crate::VERSION, "listening");
             }
         }
-        let (server_access, stopped) = (access.clone(), shutdown_signalled(stopped));
-        let limits = web::Limits { other_files, ..web::Limits::default() };
-        servers
-            .spawn(async move { web::serve(listeners, router, server_access, &external_url, limits, stopped).await });
+        let options = Options {
+            access: access.clone(),
+            external_url,
+            limits: Limits { other_files, ..Limits::default() },
+            scope: |connection| Box::pin(panics::scope(Task::Connection, connection)),
+        };
+        let stopped = shutdown_signalled(stopped);
+        servers.spawn(exporter_toolkit::serve(listeners, router, options, stopped));
         tasks.spawn(systemd::feed_watchdog(move || health.check(), health::CHECK_INTERVAL));
         systemd::ready("serving");
         Ok(Self {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
+use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use crate::clock::Clock;
-use crate::config::{CollectorSettings, PartnerSettings, read_file};
-use crate::elements::{Client, ClientError, Registration};
+use elements::clock::Clock;
+use crate::config::{CaFileError, CollectorSettings, PartnerSettings};
+use elements::{Client, ClientError, Registration};
 use crate::health::Monitor;
 use crate::inventory::state_file::KnownPartner;
 use crate::inventory::{Inventory, Past, Shared, is_older};
@@ -18,14 +19,31 @@ use crate::web::readiness::PartnerReadiness;
 /// Added to the shortest interval: the maximum age of a recent success.
 const UP_TOLERANCE: Duration = Duration::from_mins(2);
 
+/// Why a partner could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum PartnerError {
+    /// `ca_file` cannot be used.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    /// Its client cannot be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A metric could not be registered: a bug.
+    #[error("registering the metrics of a partner: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The task that reads `ca_file` ended.
+    #[error("setting up a partner: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
 /// A partner prepared for a new configuration; all fallible steps are done. No request is sent yet.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
     client: Client,
-    /// The content of `ca_file` when the client was made.
-    roots: Option<Vec<u8>>,
+    /// The certificates of `ca_file` when the client was made.
+    roots: Vec<CertificateDer<'static>>,
     counters: PollCounters,
 }
 
@@ -37,17 +55,19 @@ impl Draft {
         registration: Registration,
         before: Option<&Partner>,
         clock: Clock,
-    ) -> Result<Self, ClientError> {
-        let roots = settings.ca_file.as_ref().and_then(|file| Some(read_file(file).ok()?.to_vec()));
+    ) -> Result<Self, PartnerError> {
+        let config = settings.client_config()?;
         let client = match before {
-            Some(before) if before.settings.asks_as(&settings) && before.roots == roots => before.client.clone(),
-            _ => Client::sharing(&settings, registration, clock)?,
+            Some(before) if before.settings.asks_as(&settings) && before.roots == config.extra_roots => {
+                before.client.clone()
+            }
+            _ => Client::sharing(&config, registration, clock)?,
         };
         let counters = match before {
             Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
             _ => PollCounters::new(&settings.name, collectors.enabled())?,
         };
-        Ok(Self { settings: Arc::new(settings), collectors, client, roots, counters })
+        Ok(Self { settings: Arc::new(settings), collectors, client, roots: config.extra_roots, counters })
     }
 
     /// Whether `before` can continue unchanged.
@@ -66,7 +86,7 @@ pub struct Partner {
     pub inventory: Shared,
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
-    roots: Option<Vec<u8>>,
+    roots: Vec<CertificateDer<'static>>,
     client: Client,
     counters: PollCounters,
     monitor: Arc<Monitor>,

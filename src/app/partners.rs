@@ -13,10 +13,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
-use super::partner::{Draft, Partner};
-use crate::clock::Clock;
+use super::partner::{Draft, Partner, PartnerError};
+use elements::clock::Clock;
 use crate::config::{Config, PartnerSettings};
-use crate::elements::{ClientError, Registrations};
+use elements::Registrations;
 use crate::inventory::{Inventory, Past};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
@@ -123,12 +123,12 @@ impl Partners {
         &mut self,
         config: Config,
         mut past: impl FnMut(&PartnerSettings) -> Option<Past>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<(), PartnerError> {
         let config_yaml = config.to_redacted_yaml();
         let collectors = Arc::new(config.collectors);
         let mut registrations = Registrations::default();
         for partner in self.polling.iter().map(|polling| &polling.partner) {
-            registrations.add(&partner.settings, partner.registration());
+            registrations.add(partner.settings.registration_key(), partner.registration());
         }
         let mut drafts = Vec::new();
         for settings in config.partners {
@@ -136,13 +136,13 @@ impl Partners {
             let before = position.and_then(|position| self.polling.get(position)).map(|polling| &polling.partner);
             let draft = {
                 let (before, collectors, clock) = (before.cloned(), collectors.clone(), self.clock);
-                let registration = registrations.get(&settings);
+                let registration = registrations.get(settings.registration_key(), settings.budget);
                 // Not on the runtime's threads, because it reads `ca_file`.
                 tokio::task::spawn_blocking(move || {
                     Draft::new(settings, collectors, registration, before.as_ref(), clock)
                 })
                 .await
-                .map_err(|error| ClientError::Http(error.to_string()))??
+                ??
             };
             let unchanged = before.is_some_and(|before| draft.changes_nothing(before));
             drafts.push((draft, position, unchanged));

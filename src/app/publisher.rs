@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
 use super::partners::Running;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::exposition::{Exposition, Published, Renderer};
 use crate::health::Progress;
 use crate::panics::{self, Task};
@@ -27,7 +27,7 @@ const DUTY_FACTOR: u32 = 9;
 const MAX_DELAY: Duration = Duration::from_secs(5);
 /// Interval of the wall clock checks.
 const WALL_CLOCK_INTERVAL: Duration = Duration::from_secs(1);
-/// Delay after a render that panicked; doubled with each further one, up to [`crate::clock::MAX_SLEEP`].
+/// Delay after a render that panicked; doubled with each further one, up to [`elements::clock::MAX_SLEEP`].
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Renders and publishes the exposition.
@@ -172,7 +172,7 @@ impl Publisher {
 /// Resolves when a render that panicked is to be repeated.
 async fn retry(panics: u32) {
     let pause = RETRY_AFTER.saturating_mul(1 << panics.saturating_sub(1).min(10));
-    tokio::time::sleep(pause.min(crate::clock::MAX_SLEEP)).await;
+    tokio::time::sleep(pause.min(elements::clock::MAX_SLEEP)).await;
 }
 
 /// The correction to render with: the last one, unless it changed by more than a second (it is rounded to seconds). So
@@ -196,9 +196,9 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
-    use crate::clock::suspended;
+    use elements::clock::suspended;
     use crate::config::Config;
-    use crate::domain::Collector;
+    use elements::types::Collector;
     use crate::inventory::Inventory;
 
     static SET_FORWARD: AtomicI64 = AtomicI64::new(0);

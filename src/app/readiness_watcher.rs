@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::partners::Running;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::web::readiness::{EverReady, are_ready, stage};
 
 /// Minimum time between two checks.

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::{Failure, discover, output};
 use crate::cli::Flags;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
-use crate::domain::{Collector, PartnerName};
-use crate::elements::{Registration, Registrations};
+use elements::types::{Collector, PartnerName};
+use elements::{Registration, Registrations};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
@@ -34,7 +34,7 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
     for settings in &config.partners {
         let cost = if online {
-            match planned(settings, registrations.get(settings), &config).await {
+            match planned(settings, registrations.get(settings.registration_key(), settings.budget), &config).await {
                 Ok(cost) => cost,
                 Err(failure) => {
                     failures.push(failure);

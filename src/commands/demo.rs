@@ -7,7 +7,7 @@ use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::config::Config;
-use crate::simulator::{Case, Simulator};
+use simulator::{Case, Simulator};
 use crate::web::WebOptions;
 
 /// Seats of the simulated partner change every minute, so they are polled every minute.

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::{Failure, output};
 use crate::cli::Flags;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::config::{Config, PartnerSettings};
-use crate::domain::ListedCustomer;
-use crate::elements::{Client, Registration, Registrations};
+use elements::types::ListedCustomer;
+use elements::{Client, Registration, Registrations};
 use crate::terminal::is_unsafe;
 
 /// Words that YAML 1.1 parsers read as booleans, although YAML 1.2 does not.
@@ -61,7 +61,7 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let (mut failures, mut registrations) = (Vec::new(), Registrations::default());
     for settings in &config.partners {
-        let mut customers = match customers(settings, registrations.get(settings), Clock::start()).await {
+        let mut customers = match customers(settings, registrations.get(settings.registration_key(), settings.budget), Clock::start()).await {
             Ok(customers) => customers,
             Err(failure) => {
                 failures.push(failure);
@@ -85,7 +85,8 @@ pub(super) async fn customers(
     clock: Clock,
 ) -> Result<Vec<ListedCustomer>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("partner {}: {error}", settings.name);
-    let client = Client::sharing(settings, registration, clock).map_err(|error| failed(&error))?;
+    let config = settings.client_config().map_err(|error| failed(&error))?;
+    let client = Client::sharing(&config, registration, clock).map_err(|error| failed(&error))?;
     let mut listing = client.listing(None);
     let mut customers = Vec::new();
     let mut seen = HashSet::new();

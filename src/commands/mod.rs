@@ -21,9 +21,10 @@ use tracing::error;
 
 use crate::app::{self, Shutdown, systemd};
 use crate::cli::{Cli, Command, Flags};
-use crate::clock::Clock;
-use crate::config::{Config, ConfigErrors};
-use crate::web::{self, Access, ExternalUrl, WebOptions};
+use elements::clock::Clock;
+use exporter_toolkit::{Access, ConfigErrors, ExternalUrl};
+use crate::config::Config;
+use crate::web::WebOptions;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -188,7 +189,7 @@ fn listeners(flags: &Flags, handed: Handed) -> Result<Vec<TcpListener>, Failure>
 
 fn listen(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
     let bind = |address: &String| {
-        web::bind(address).map_err(|error| {
+        exporter_toolkit::bind(address).map_err(|error| {
             let message = format!("--web.listen-address={address}: {error}");
             if error.kind() == ErrorKind::InvalidInput { Failure::Usage(message) } else { Failure::Run(message) }
         })

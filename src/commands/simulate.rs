@@ -9,7 +9,7 @@ use jiff::{Span, Timestamp};
 use super::{Failure, listen, output};
 use crate::app::Shutdown;
 use crate::cli::{Flags, World};
-use crate::simulator::{Generator, Settings, Simulator, profile};
+use simulator::{Generator, Settings, Simulator, profile};
 
 pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = settings(world);

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use elements::Certificate;
 use jiff::Timestamp;
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error as PfxError;
@@ -14,13 +15,13 @@ use secrecy::ExposeSecret as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::credential::{Certificate, CertificateSource, SecretSource};
-use super::file::read_file;
-use super::problem::Mistake;
+use super::credential::{CertificateSource, SecretSource};
+use exporter_toolkit::{read_file};
+use exporter_toolkit::{Diagnostic};
 
 impl CertificateSource {
     /// Reads the certificate and its key, also after a rotation.
-    pub fn load(&self) -> Result<Certificate, Mistake> {
+    pub fn load(&self) -> Result<Certificate, Diagnostic> {
         match self {
             Self::Pem { cert_file, key_file } => from_pem(cert_file, key_file),
             Self::Pfx { pfx_file, password } => from_pfx(pfx_file, password),
@@ -28,52 +29,52 @@ impl CertificateSource {
     }
 }
 
-fn from_pem(cert_file: &Path, key_file: &Path) -> Result<Certificate, Mistake> {
+fn from_pem(cert_file: &Path, key_file: &Path) -> Result<Certificate, Diagnostic> {
     let certificate = CertificateDer::from_pem_slice(&read_file(cert_file)?).map_err(|_| {
         let what = format!("{} contains no certificate", cert_file.display());
-        Mistake::new(what, "it must be PEM: `-----BEGIN CERTIFICATE-----`")
+        Diagnostic::new(what, "it must be PEM: `-----BEGIN CERTIFICATE-----`")
     })?;
     let key = private_key(key_file)?;
     let key_pair = key_pair(&key, key_file)?;
     let facts = Facts::of(&certificate, cert_file)?;
     if !facts.belongs_to(&key_pair) {
         let what = format!("the key in {} does not belong to {}", key_file.display(), cert_file.display());
-        return Err(Mistake::new(what, "give the certificate and the key that were made together"));
+        return Err(Diagnostic::new(what, "give the certificate and the key that were made together"));
     }
     Ok(Certificate { certificate, key: key.clone_key(), not_after: facts.not_after })
 }
 
-fn private_key(key_file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Mistake> {
+fn private_key(key_file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Diagnostic> {
     let pem = read_file(key_file)?;
     let name = key_file.display();
     if pem.windows(9).any(|word| word == b"ENCRYPTED") {
         let remedy =
             "give the plain key (`openssl pkey -in key -out plain`), or a PKCS #12 file with pfx_password_file";
-        return Err(Mistake::new(format!("the key in {name} is encrypted"), remedy));
+        return Err(Diagnostic::new(format!("the key in {name} is encrypted"), remedy));
     }
     PrivateKeyDer::from_pem_slice(&pem).map(Zeroizing::new).map_err(|_| {
         let remedy = "it must be PEM: `-----BEGIN PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`";
-        Mistake::new(format!("{name} contains no private key"), remedy)
+        Diagnostic::new(format!("{name} contains no private key"), remedy)
     })
 }
 
-fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Mistake> {
+fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Diagnostic> {
     let password = password.read()?;
     let name = pfx_file.display();
     let archive =
         Pkcs12Archive::from_pkcs12(&read_file(pfx_file)?, password.expose_secret()).map_err(|error| match error {
             PfxError::MacError(_) => {
                 let remedy = "check pfx_password, pfx_password_file or pfx_password_env";
-                Mistake::new(format!("the password of {name} is wrong"), remedy)
+                Diagnostic::new(format!("the password of {name} is wrong"), remedy)
             }
-            error => Mistake::new(
+            error => Diagnostic::new(
                 format!("{name} cannot be read as PKCS #12 ({error})"),
                 "make it with `openssl pkcs12 -export -in app.crt -inkey app.key -out app.pfx`",
             ),
         })?;
     if archive.keys.is_empty() || archive.certs.is_empty() {
         let what = format!("{name} does not contain both a certificate and its private key");
-        return Err(Mistake::new(what, "export both"));
+        return Err(Diagnostic::new(what, "export both"));
     }
     // The certificate is matched to the key by its public key; ids and names in the file are optional.
     for bag in &archive.keys {
@@ -89,7 +90,7 @@ fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Mis
         }
     }
     let what = format!("the key in {name} belongs to none of its certificates");
-    Err(Mistake::new(what, "export the certificate and the key that were made together"))
+    Err(Diagnostic::new(what, "export the certificate and the key that were made together"))
 }
 
 /// The parts of a certificate that are checked.
@@ -100,10 +101,10 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(certificate: &CertificateDer<'_>, file: &Path) -> Result<Self, Mistake> {
+    fn of(certificate: &CertificateDer<'_>, file: &Path) -> Result<Self, Diagnostic> {
         let unreadable = || {
             let what = format!("the certificate in {} cannot be read", file.display());
-            Mistake::new(what, "it must be X.509")
+            Diagnostic::new(what, "it must be X.509")
         };
         let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| unreadable())?;
         let not_after = Timestamp::from_second(parsed.validity().not_after.timestamp()).map_err(|_| unreadable())?;
@@ -116,7 +117,7 @@ impl Facts {
 }
 
 /// The key, parsed by the library that will sign with it.
-fn key_pair(key: &PrivateKeyDer<'_>, file: &Path) -> Result<KeyPair, Mistake> {
+fn key_pair(key: &PrivateKeyDer<'_>, file: &Path) -> Result<KeyPair, Diagnostic> {
     let parsed = match key {
         PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
         PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()).ok(),
@@ -124,6 +125,6 @@ fn key_pair(key: &PrivateKeyDer<'_>, file: &Path) -> Result<KeyPair, Mistake> {
     };
     parsed.ok_or_else(|| {
         let what = format!("the key in {} is not an RSA key of 2048 to 4096 bits", file.display());
-        Mistake::new(what, "make one with `openssl req -x509 -newkey rsa:2048 -nodes`")
+        Diagnostic::new(what, "make one with `openssl req -x509 -newkey rsa:2048 -nodes`")
     })
 }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use elements::Certificate;
 use jiff::Timestamp;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::file::read_file;
-use super::problem::{Mistake, quoted};
+use exporter_toolkit::{read_file};
+use exporter_toolkit::{Diagnostic, quoted};
 
 /// Exactly one of the two kinds.
 #[derive(Debug)]
@@ -44,44 +44,44 @@ pub enum SecretSource {
 
 impl SecretSource {
     /// Reads the secret, also after a rotation. The content of a file or variable is trimmed; an empty one is an error.
-    pub fn read(&self) -> Result<SecretString, Mistake> {
+    pub fn read(&self) -> Result<SecretString, Diagnostic> {
         let (text, origin) = match self {
             Self::Value(secret) => return Ok(secret.clone()),
             Self::File(path) => (text_of_file(path)?, path.display().to_string()),
             Self::Env(name) => (text_of_variable(name)?, format!("the environment variable {name}")),
         };
         match text.trim() {
-            "" => Err(Mistake::new(format!("{origin} is empty"), "write the secret there")),
+            "" => Err(Diagnostic::new(format!("{origin} is empty"), "write the secret there")),
             secret => Ok(secret.into()),
         }
     }
 }
 
 /// Reads the text of a configuration file. It may be or contain a secret, so it is zeroed on drop.
-pub(super) fn text_of_file(path: &Path) -> Result<Zeroizing<String>, Mistake> {
+pub(super) fn text_of_file(path: &Path) -> Result<Zeroizing<String>, Diagnostic> {
     let bytes = read_file(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         let what = format!("{} is not a text in UTF-8", path.display());
-        Mistake::new(what, "save it as plain text")
+        Diagnostic::new(what, "save it as plain text")
     })?;
     // Some editors put a byte order mark at the start of a file.
     Ok(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()))
 }
 
-fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Mistake> {
+fn text_of_variable(name: &str) -> Result<Zeroizing<String>, Diagnostic> {
     // An invalid name may be the secret itself, given by mistake: do not quote it.
     let mut bytes = name.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     if !first || !bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         let remedy = "write the variable's name: letters, digits and `_`";
-        return Err(Mistake::new("this is not the name of an environment variable", remedy));
+        return Err(Diagnostic::new("this is not the name of an environment variable", remedy));
     }
     std::env::var(name).map(Zeroizing::new).map_err(|error| match error {
         std::env::VarError::NotPresent => {
-            Mistake::new(format!("the environment variable {} is not set", quoted(name)), "set it for this process")
+            Diagnostic::new(format!("the environment variable {} is not set", quoted(name)), "set it for this process")
         }
         std::env::VarError::NotUnicode(_) => {
-            Mistake::new(format!("the environment variable {} is not UTF-8", quoted(name)), "set it to plain text")
+            Diagnostic::new(format!("the environment variable {} is not UTF-8", quoted(name)), "set it to plain text")
         }
     })
 }
@@ -103,27 +103,4 @@ pub enum CertificateSource {
         /// Its password; empty if it has none.
         password: SecretSource,
     },
-}
-
-/// An RSA certificate (2048 to 4096 bits) with its private key, which is zeroed on drop.
-pub struct Certificate {
-    /// The certificate, DER.
-    pub certificate: CertificateDer<'static>,
-    /// The private key, PKCS #8 or PKCS #1.
-    pub key: PrivateKeyDer<'static>,
-    /// When the certificate expires.
-    pub not_after: Timestamp,
-}
-
-impl Drop for Certificate {
-    fn drop(&mut self) {
-        self.key.zeroize();
-    }
-}
-
-impl std::fmt::Debug for Certificate {
-    /// Shows neither the key nor the raw bytes.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate").field("not_after", &self.not_after).finish_non_exhaustive()
-    }
 }

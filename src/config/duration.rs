@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::problem::{Mistake, quoted};
+use exporter_toolkit::{Diagnostic, quoted};
 
 /// The units and their length in milliseconds, in the only allowed order.
 const UNITS: [(&str, u64); 7] = [
@@ -18,17 +18,17 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// Parses a duration. `0` needs no unit, every other number does.
-pub fn parse_duration(text: &str) -> Result<Duration, Mistake> {
+pub fn parse_duration(text: &str) -> Result<Duration, Diagnostic> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let remedy = format!("write {} for seconds", quoted(&format!("{text}s")));
-        return Err(Mistake::new(format!("{} has no unit", quoted(text)), remedy));
+        return Err(Diagnostic::new(format!("{} has no unit", quoted(text)), remedy));
     }
     let milliseconds = milliseconds(text).ok_or_else(|| {
         let what = format!("{} is not a duration", quoted(text));
-        Mistake::new(what, "write it as Prometheus does: `30s`, `15m`, `1h30m`, `1d`, `500ms`")
+        Diagnostic::new(what, "write it as Prometheus does: `30s`, `15m`, `1h30m`, `1d`, `500ms`")
     })?;
     Ok(Duration::from_millis(milliseconds))
 }

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use serde::de::{MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use exporter_toolkit::Pairs;
+use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Declares a mapping in which every key is optional and an unknown key is an error.
@@ -93,7 +94,7 @@ mapping!(
     RawListed {
         id: String,
         name: String,
-        labels: RawLabels,
+        labels: Pairs,
     }
 );
 mapping!(
@@ -214,39 +215,5 @@ impl<'de> Deserialize<'de> for RawSelection {
         }
 
         deserializer.deserialize_any(WordOrList)
-    }
-}
-
-/// Names and values in the order of the file, including duplicate names.
-#[derive(Default)]
-pub(crate) struct RawLabels(pub(crate) Vec<(String, Option<String>)>);
-
-impl<'de> Deserialize<'de> for RawLabels {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = RawLabels;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut labels = Vec::new();
-                while let Some(label) = map.next_entry()? {
-                    labels.push(label);
-                }
-                Ok(RawLabels(labels))
-            }
-        }
-
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
-impl Serialize for RawLabels {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }

@@ -5,14 +5,14 @@ use secrecy::ExposeSecret as _;
 use super::credential::{CertificateSource, Credential, SecretSource};
 use super::duration::format_duration;
 use super::raw::{
-    RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawLabels, RawListed, RawMetrics,
+    RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawListed, RawMetrics,
     RawPartner, RawProductCollector, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
 };
 use super::settings::{
     CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection, StateSettings,
 };
 use super::urls::{ENVIRONMENTS, redacted_url};
-use crate::domain::{ProductType, TenantType};
+use elements::types::{ProductType, TenantType};
 
 /// The placeholder for a secret.
 const SECRET: &str = "<secret>";
@@ -97,7 +97,7 @@ fn customers(customers: &CustomerSettings) -> RawCustomers {
     let list = customers.list.iter().map(|listed| RawListed {
         id: Some(listed.id.to_string()),
         name: listed.name.clone(),
-        labels: Some(RawLabels(
+        labels: Some(Pairs(
             listed.labels.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
         )),
     });

@@ -1,7 +1,7 @@
 //! Compares two configurations: decides what a reload keeps.
 
+use elements::RegistrationKey;
 use secrecy::ExposeSecret as _;
-use url::Url;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
 use super::settings::{CustomerSettings, PartnerSettings};
@@ -20,11 +20,10 @@ impl PartnerSettings {
             && self.ca_file == other.ca_file
     }
 
-    /// The identity of the app registration: the client id, a GUID that is compared without case, and the token URL.
-    /// All partners with the same identity share its budget and its tokens.
+    /// The app registration: all partners with the same key share its budget and its tokens.
     #[must_use]
-    pub fn registration_key(&self) -> (String, Url) {
-        (self.client_id.to_ascii_lowercase(), self.token_url.clone())
+    pub fn registration_key(&self) -> RegistrationKey {
+        RegistrationKey::new(&self.client_id, &self.token_url)
     }
 
     /// Whether both use the same app registration.

@@ -8,7 +8,8 @@ use url::Url;
 
 use super::credential::Credential;
 use super::urls::redacted_url;
-use crate::domain::{Collector, CustomerId, PartnerName, ProductType, TenantType};
+use elements::Budget;
+use elements::types::{Collector, CustomerId, PartnerName, ProductType, TenantType};
 
 /// The whole configuration.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ pub struct PartnerSettings {
     /// The one credential, loaded.
     pub credential: Credential,
     /// The request limits.
-    pub budget: BudgetSettings,
+    pub budget: Budget,
     /// All requests use this proxy. Without it, the usual environment variables apply, except for loopback addresses.
     pub proxy_url: Option<Url>,
     /// Certificates (PEM) to trust in addition to those of the system.
@@ -79,19 +80,6 @@ impl fmt::Debug for PartnerSettings {
             .field("customers", &self.customers)
             .finish()
     }
-}
-
-/// The request limits of one app registration.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BudgetSettings {
-    /// Requests per second, above 0.
-    pub requests_per_second: f64,
-    /// The number of requests that may be sent at once after a pause, at least 1.
-    pub burst: u32,
-    /// The number of requests in flight at the same time, at least 1.
-    pub concurrency: u32,
-    /// The deadline of one request, including its body.
-    pub timeout: Duration,
 }
 
 /// Which customers of a partner are polled.

@@ -2,7 +2,7 @@
 
 use url::{Host, ParseError, Url};
 
-use super::problem::Mistake;
+use exporter_toolkit::{Diagnostic};
 
 /// The URLs of an environment's API and identity service.
 pub(super) struct Environment {
@@ -37,17 +37,17 @@ pub(super) const ENVIRONMENTS: [Environment; 4] = [
 
 /// Validates `api_url` and `token_url`: https, or http to a loopback address; no user info, query or fragment. The
 /// result has no slash at the end of its path.
-pub(super) fn service_url(text: &str) -> Result<Url, Mistake> {
+pub(super) fn service_url(text: &str) -> Result<Url, Diagnostic> {
     let mut url = http_url(text, "https://graph.avepointonlineservices.com")?;
     if url.scheme() == "http" && !is_loopback(&url) {
         let what = "the credential would travel unencrypted";
-        return Err(Mistake::new(what, "write https; http is only for a loopback address such as 127.0.0.1"));
+        return Err(Diagnostic::new(what, "write https; http is only for a loopback address such as 127.0.0.1"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Mistake::new("the URL contains a user or a password", "remove it, credentials stand in auth"));
+        return Err(Diagnostic::new("the URL contains a user or a password", "remove it, credentials stand in auth"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Mistake::new("the URL contains a query (`?`) or a fragment (`#`)", "end it with its path"));
+        return Err(Diagnostic::new("the URL contains a query (`?`) or a fragment (`#`)", "end it with its path"));
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -55,24 +55,24 @@ pub(super) fn service_url(text: &str) -> Result<Url, Mistake> {
 }
 
 /// Validates `proxy_url`: http or https, a host and a port; user info is allowed.
-pub(super) fn proxy_url(text: &str) -> Result<Url, Mistake> {
+pub(super) fn proxy_url(text: &str) -> Result<Url, Diagnostic> {
     let url = http_url(text, "http://proxy.example.com:3128")?;
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(Mistake::new("the URL has more than a host and a port", "end it after the port"));
+        return Err(Diagnostic::new("the URL has more than a host and a port", "end it after the port"));
     }
     Ok(url)
 }
 
-fn http_url(text: &str, example: &str) -> Result<Url, Mistake> {
+fn http_url(text: &str, example: &str) -> Result<Url, Diagnostic> {
     let remedy = || format!("write it like {example}");
     let url = Url::parse(text.trim()).map_err(|error| match error {
         ParseError::RelativeUrlWithoutBase => {
-            Mistake::new("the URL starts with neither https:// nor http://", remedy())
+            Diagnostic::new("the URL starts with neither https:// nor http://", remedy())
         }
-        error => Mistake::new(format!("this is not a URL ({error})"), remedy()),
+        error => Diagnostic::new(format!("this is not a URL ({error})"), remedy()),
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Mistake::new("the URL starts with neither https:// nor http://", remedy()));
+        return Err(Diagnostic::new("the URL starts with neither https:// nor http://", remedy()));
     }
     Ok(url)
 }

@@ -14,17 +14,18 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::file::read_file;
-use super::problem::{At, ConfigErrors, Mistake, quoted};
+use exporter_toolkit::{read_file};
+use exporter_toolkit::{ConfigPath, ConfigErrors, Diagnostic, quoted};
 use super::raw::{RawBudget, RawConfig, RawPartner, RawState};
-use super::settings::{BudgetSettings, Config, PartnerSettings, StateSettings};
+use elements::Budget;
+use super::settings::{Config, PartnerSettings, StateSettings};
 use super::urls::{self, ENVIRONMENTS, Environment};
-use crate::domain::PartnerName;
+use elements::types::PartnerName;
 
 /// Returns the settings; relative paths are resolved against `base`.
 pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {
     let problems = RefCell::default();
-    let at = At::top(&problems);
+    let at = ConfigPath::top(&problems);
     let mut ignored = Vec::new();
     let partners = partners(&at.key("partners"), raw.partners.unwrap_or_default(), base);
     let collectors = collectors::settings(&at.key("collectors"), raw.collectors.unwrap_or_default(), &mut ignored);
@@ -41,9 +42,9 @@ pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErro
     }
 }
 
-fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettings> {
+fn partners(at: &ConfigPath<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettings> {
     if raw.is_empty() {
-        at.wrong("there is no partner", "list at least one, with its auth");
+        at.error("there is no partner", "list at least one, with its auth");
     }
     let alone = raw.len() == 1;
     let mut names = Vec::new();
@@ -52,7 +53,7 @@ fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettin
         let at = at.item(index);
         let name = name(&at.key("name"), raw.name.as_deref(), alone);
         if let Some(first) = names.iter().position(|known| *known == name && name.is_some()) {
-            at.key("name").wrong(format!("partners[{first}] has the same name"), "give each partner a name of its own");
+            at.key("name").error(format!("partners[{first}] has the same name"), "give each partner a name of its own");
         }
         names.push(name.clone());
         let partner = partner(&at, name, raw, base);
@@ -65,24 +66,24 @@ fn partners(at: &At<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettin
 }
 
 /// Partners with one app registration share its budget, so all of them must set the same budget.
-fn same_budget(at: &At<'_>, partner: &PartnerSettings, before: &[(usize, PartnerSettings)]) {
+fn same_budget(at: &ConfigPath<'_>, partner: &PartnerSettings, before: &[(usize, PartnerSettings)]) {
     let same = before.iter().find(|(_, other)| other.same_registration(partner));
     if let Some((first, _)) = same.filter(|(_, other)| other.budget != partner.budget) {
         let what = format!("partners[{first}] uses the same app registration with another budget");
-        at.key("budget").wrong(what, "write the same budget at both: they share it, it is not added up");
+        at.key("budget").error(what, "write the same budget at both: they share it, it is not added up");
     }
 }
 
-fn name(at: &At<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {
+fn name(at: &ConfigPath<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {
     const LONGEST: usize = 100;
     match raw.map(str::trim) {
         None if alone => Some(PartnerName::from("main")),
         None => {
-            at.wrong("the name is missing", "with several partners each needs one");
+            at.error("the name is missing", "with several partners each needs one");
             None
         }
         Some(name) if name.is_empty() || name.chars().count() > LONGEST || name.contains(char::is_control) => {
-            at.wrong(
+            at.error(
                 format!("{} is not a name", quoted(name)),
                 format!("write 1 to {LONGEST} characters, no control characters"),
             );
@@ -93,16 +94,16 @@ fn name(at: &At<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {
 }
 
 /// Returns `None` only if an error was recorded.
-fn partner(at: &At<'_>, name: Option<PartnerName>, raw: RawPartner, base: &Path) -> Option<PartnerSettings> {
+fn partner(at: &ConfigPath<'_>, name: Option<PartnerName>, raw: RawPartner, base: &Path) -> Option<PartnerSettings> {
     let environment = environment(&at.key("environment"), raw.environment.as_deref());
     let service_url = |key: &str, raw: Option<String>, default: &str| -> Option<Url> {
-        at.key(key).accept(urls::service_url(raw.as_deref().unwrap_or(default)))
+        at.key(key).ok_or_report(urls::service_url(raw.as_deref().unwrap_or(default)))
     };
     let api_url = service_url("api_url", raw.api_url, environment.api_url);
     let token_url = service_url("token_url", raw.token_url, environment.token_url);
     let auth = auth::settings(&at.key("auth"), raw.auth, base);
     let budget = budget(&at.key("budget"), &raw.budget.unwrap_or_default());
-    let proxy_url = raw.proxy_url.and_then(|url| at.key("proxy_url").accept(urls::proxy_url(&url)));
+    let proxy_url = raw.proxy_url.and_then(|url| at.key("proxy_url").ok_or_report(urls::proxy_url(&url)));
     let ca_file = raw.ca_file.and_then(|file| ca_file(&at.key("ca_file"), &file, base));
     let customers = customers::settings(&at.key("customers"), raw.customers.unwrap_or_default());
     let (client_id, credential) = auth?;
@@ -119,12 +120,12 @@ fn partner(at: &At<'_>, name: Option<PartnerName>, raw: RawPartner, base: &Path)
     })
 }
 
-fn environment(at: &At<'_>, raw: Option<&str>) -> &'static Environment {
+fn environment(at: &ConfigPath<'_>, raw: Option<&str>) -> &'static Environment {
     let [default, ..] = &ENVIRONMENTS;
     let Some(name) = raw else { return default };
     ENVIRONMENTS.iter().find(|environment| environment.name == name).unwrap_or_else(|| {
         let known: Vec<_> = ENVIRONMENTS.iter().map(|environment| environment.name).collect();
-        at.wrong(
+        at.error(
             format!("there is no environment {}", quoted(name)),
             format!("write one of {}, or set api_url and token_url", known.join(", ")),
         );
@@ -132,8 +133,8 @@ fn environment(at: &At<'_>, raw: Option<&str>) -> &'static Environment {
     })
 }
 
-fn budget(at: &At<'_>, raw: &RawBudget) -> BudgetSettings {
-    BudgetSettings {
+fn budget(at: &ConfigPath<'_>, raw: &RawBudget) -> Budget {
+    Budget {
         requests_per_second: at.key("requests_per_second").rate(raw.requests_per_second.as_ref(), 5.0),
         burst: at.key("burst").count(raw.burst.as_ref(), 10, 100_000),
         concurrency: at.key("concurrency").count(raw.concurrency.as_ref(), 4, 1000),
@@ -141,32 +142,32 @@ fn budget(at: &At<'_>, raw: &RawBudget) -> BudgetSettings {
     }
 }
 
-fn state(at: &At<'_>, raw: RawState, base: &Path) -> Option<StateSettings> {
+fn state(at: &ConfigPath<'_>, raw: RawState, base: &Path) -> Option<StateSettings> {
     let interval = at.key("interval").duration(raw.interval.as_ref(), Duration::from_secs(30), Duration::from_hours(1));
     let Some(file) = raw.file else {
         if raw.interval.is_some() {
-            at.key("file").wrong("the file is missing", "write where to keep the state, or remove interval");
+            at.key("file").error("the file is missing", "write where to keep the state, or remove interval");
         }
         return None;
     };
     Some(StateSettings { file: path(&at.key("file"), &file, base)?, interval })
 }
 
-fn path(at: &At<'_>, raw: &str, base: &Path) -> Option<PathBuf> {
+fn path(at: &ConfigPath<'_>, raw: &str, base: &Path) -> Option<PathBuf> {
     if raw.trim().is_empty() {
-        at.wrong("the path is empty", "write the path of a file, or remove the key");
+        at.error("the path is empty", "write the path of a file, or remove the key");
         return None;
     }
     Some(base.join(raw))
 }
 
-fn ca_file(at: &At<'_>, raw: &str, base: &Path) -> Option<PathBuf> {
+fn ca_file(at: &ConfigPath<'_>, raw: &str, base: &Path) -> Option<PathBuf> {
     let file = path(at, raw, base)?;
-    at.accept(holds_certificates(&file))?;
+    at.ok_or_report(holds_certificates(&file))?;
     Some(file)
 }
 
-fn holds_certificates(file: &Path) -> Result<(), Mistake> {
+fn holds_certificates(file: &Path) -> Result<(), Diagnostic> {
     use rustls_pki_types::CertificateDer;
     use rustls_pki_types::pem::PemObject as _;
     use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -177,12 +178,12 @@ fn holds_certificates(file: &Path) -> Result<(), Mistake> {
         certificates += 1;
         if !certificate.is_ok_and(|der| X509Certificate::from_der(&der).is_ok()) {
             let what = format!("certificate {certificates} in {} cannot be read", file.display());
-            return Err(Mistake::new(what, "it must be X.509 in PEM"));
+            return Err(Diagnostic::new(what, "it must be X.509 in PEM"));
         }
     }
     if certificates == 0 {
         let what = format!("{} contains no certificate", file.display());
-        return Err(Mistake::new(what, "it must be PEM: `-----BEGIN CERTIFICATE-----`"));
+        return Err(Diagnostic::new(what, "it must be PEM: `-----BEGIN CERTIFICATE-----`"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
-use super::permissions::open_to_others;
+use exporter_toolkit::{open_to_others};
 use super::settings::{Config, PartnerSettings};
 
 /// How long before the expiry of a credential the warning starts.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::is_older;
 use super::subscription_ids::KnownSubscription;
 use crate::config::ListedSettings;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
+use elements::types::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 
 /// The stored state of one customer.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::SubscriptionKind;
+use elements::types::SubscriptionKind;
 
 /// Every key that was in use at the last sweep.
 #[derive(Default)]

@@ -26,7 +26,7 @@ pub use shared::Shared;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
 use crate::config::{CollectorSettings, ListedSettings};
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
+use elements::types::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
 
 /// Everything known about one partner. A clone is a snapshot: it shares the customers.
 #[derive(Clone, Debug)]

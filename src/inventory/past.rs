@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Customer, Inventory, Listing};
-use crate::domain::{CustomerId, Moment};
+use elements::types::{CustomerId, Moment};
 
 /// The part of a partner's state that is kept when its settings change or the process ends.
 #[derive(Clone, Debug, Default)]

@@ -12,7 +12,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::interner;
-use crate::domain::{MAX_ROWS, Subscription, SubscriptionKind};
+use elements::types::{MAX_ROWS, Subscription, SubscriptionKind};
 
 /// The label `subscription_id`, as [`fmt::Display`] writes it. Ids sort in the order of these strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::subscription_ids::assign;
 use super::*;
 use crate::config::{Schedule, Selection};
-use crate::domain::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
+use elements::types::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
 
 const HOUR: Duration = Duration::from_hours(1);
 const SEATS: Question = Question::CustomerSeats(TenantType::Microsoft365);

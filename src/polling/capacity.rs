@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::overload::{Overload, Transition};
 use super::{Cost, CustomerFilter, PollCounters, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::domain::{CustomerId, Question, Target};
+use elements::types::{CustomerId, Question, Target};
 use crate::inventory::{Inventory, Known, Shared};
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::backoff::ABSENCE_INTERVAL;
 use crate::config::CollectorSettings;
-use crate::domain::{Answer, Collector, Question};
+use elements::types::{Answer, Collector, Question};
 use crate::inventory::{Absence, Customer, Known};
 
 /// Rows per page, of the service list and of endpoint 3.
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Schedule, Selection};
-    use crate::domain::{FailureReason, Seats, TenantSeats, TenantType};
+    use elements::types::{FailureReason, Seats, TenantSeats, TenantType};
     use crate::inventory::Inventory;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -173,9 +173,9 @@ mod tests {
         fn nothing_has_to_be_counted_anew(steps in prop::collection::vec((0..8_u8, 0..4_u8, 0..300_u32), 0..100)) {
             let questions: Vec<_> = TenantType::NAMED.into_iter().map(Question::TenantSeats).collect();
             let mut inventory = Inventory::new("main".into(), settings().into(), true, &[]);
-            let ids: Vec<crate::domain::CustomerId> = (0..4).map(|n: u8| n.to_string().as_str().into()).collect();
+            let ids: Vec<elements::types::CustomerId> = (0..4).map(|n: u8| n.to_string().as_str().into()).collect();
             for id in &ids {
-                let listed = crate::domain::ListedCustomer { id: id.clone(), name: None, subscriptions: None };
+                let listed = elements::types::ListedCustomer { id: id.clone(), name: None, subscriptions: None };
                 inventory.observe(listed, NOW);
             }
             let mut cost = Cost::default();

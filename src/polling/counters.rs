@@ -8,7 +8,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry};
 
 use crate::catalog;
-use crate::domain::{Collector, FailureReason, PartnerName};
+use elements::types::{Collector, FailureReason, PartnerName};
 
 /// The value while no target is waiting.
 const NOTHING_DUE: i64 = i64::MAX;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use wildmatch::WildMatch;
 
 use crate::config::CustomerSettings;
-use crate::domain::CustomerId;
+use elements::types::CustomerId;
 
 /// `customers.include`, `customers.exclude` and `customers.list` of a partner.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::prepared::{Before, NamedCustomers, Prepared};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
-use crate::domain::{CustomerId, FailureReason, ListedCustomer};
-use crate::elements::{Client, Failure, Listing, Permit};
+use elements::types::{CustomerId, FailureReason, ListedCustomer};
+use elements::{Client, Failure, Listing, Permit};
 use crate::inventory::Shared;
 
 /// Maximum ids per request, and rows per batch.

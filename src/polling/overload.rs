@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::BudgetSettings;
+use elements::Budget;
 
 /// The plan must fit into this share of the capacity before the overload ends.
 const RECOVERY_SHARE: f64 = 0.95;
@@ -12,7 +12,7 @@ const SAMPLES: u32 = 50;
 /// The request limits of a partner, the mean duration of its polls, and whether an overload was reported.
 #[derive(Clone, Debug)]
 pub(super) struct Overload {
-    budget: BudgetSettings,
+    budget: Budget,
     /// The number of single-request polls, and their mean duration in seconds.
     polls: u32,
     took: f64,
@@ -51,7 +51,7 @@ impl Bound {
 impl Overload {
     /// The initial state: not overloaded.
     #[must_use]
-    pub(super) const fn new(budget: BudgetSettings) -> Self {
+    pub(super) const fn new(budget: Budget) -> Self {
         Self { budget, polls: 0, took: 0.0, reported: false }
     }
 
@@ -102,7 +102,7 @@ mod tests {
 
     fn overload() -> Overload {
         let timeout = Duration::from_secs(30);
-        Overload::new(BudgetSettings { requests_per_second: 10.0, burst: 10, concurrency: 4, timeout })
+        Overload::new(Budget { requests_per_second: 10.0, burst: 10, concurrency: 4, timeout })
     }
 
     #[test]

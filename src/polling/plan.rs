@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::cost::{Cost, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
-use crate::domain::{Collector, ProductType, Question, Service, TenantType};
+use elements::types::{Collector, ProductType, Question, Service, TenantType};
 use crate::inventory::{Customer, Known, KnownSubscription};
 
 /// The products and tenant types that a customer's service list implies.
@@ -127,7 +127,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::domain::{ListedCustomer, Subscription, SubscriptionKind};
+    use elements::types::{ListedCustomer, Subscription, SubscriptionKind};
     use crate::inventory::Inventory;
 
     const M365: ProductType = ProductType::CLOUD_BACKUP_M365;

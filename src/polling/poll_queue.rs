@@ -9,7 +9,7 @@ use std::hash::Hash;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::Moment;
+use elements::types::Moment;
 
 /// The due time of a target, and its sequence number among targets with the same due time.
 type Key = (Moment, u64);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{CustomerFilter, plan};
 use crate::config::CollectorSettings;
-use crate::domain::{CustomerId, ListedCustomer, Question, Subscription};
+use elements::types::{CustomerId, ListedCustomer, Question, Subscription};
 use crate::inventory::{KnownSubscription, prepare_subscriptions};
 
 /// The update of one customer.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::CustomerId;
+use elements::types::CustomerId;
 
 /// Unconfirmed removals of one partner.
 #[derive(Debug)]

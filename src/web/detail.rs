@@ -10,7 +10,7 @@ use super::headroom::Service;
 use super::service_detail::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
 use super::utilization::{Utilization, tenant_ratio};
-use crate::domain::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
+use elements::types::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use crate::inventory::{Absence, Condition, Known, is_older};
 
 /// A number; "unlimited" where there is no limit.

@@ -12,7 +12,7 @@ use super::thresholds::{
     SEATS_UNUSED_DAYS, SEATS_UNUSED_LEAST, TENANT_SEATS_LOW,
 };
 use super::utilization::{Resource, Utilization, tenant_ratio};
-use crate::domain::{Moment, Quantity, Seats, Subscription};
+use elements::types::{Moment, Quantity, Seats, Subscription};
 use crate::inventory::{Customer, KnownSubscription};
 
 /// Days before the expiry, the narrowest band first.

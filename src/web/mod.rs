@@ -29,33 +29,25 @@ pub mod utilization;
 pub mod view;
 pub mod wording;
 
-mod access;
-mod activity;
-mod connections;
 mod counters;
 mod customer_page;
-mod external_url;
 mod glossary;
-mod host;
 mod layout;
 mod own;
 mod page;
 mod reload;
 mod routes;
-mod server;
 
 use std::fmt;
 use std::sync::Arc;
 
+use exporter_toolkit::{Access, ExternalUrl};
 use prometheus::proto::MetricFamily;
 use tokio::sync::{mpsc, oneshot};
 
-pub use access::{Access, Reread};
-pub use external_url::{ExternalUrl, ExternalUrlError};
 pub use routes::router;
-pub use server::{Limits, bind, serve};
 
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::exposition::Published;
 use crate::inventory::Inventory;
 use readiness::{EverReady, Readiness};

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-use crate::domain::{Collector, FailureReason, PartnerName};
+use elements::types::{Collector, FailureReason, PartnerName};
 use crate::inventory::{Absence, Inventory, is_older};
 
 /// The readiness of all partners.

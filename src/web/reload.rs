@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::Reload;
-use super::external_url::ExternalUrl;
+use exporter_toolkit::ExternalUrl;
 
 /// Between the begins of two reloads.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::readiness::{Readiness, Stage};
 use super::status_counts::StatusCounts;
-use crate::domain::FailureReason;
+use elements::types::FailureReason;
 use crate::inventory::Inventory;
 
 /// The exporter.

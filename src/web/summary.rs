@@ -11,7 +11,7 @@ use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
 use super::status_counts::StatusCounts;
 use super::utilization::Utilization;
-use crate::domain::{Answer, Collector, Moment};
+use elements::types::{Answer, Collector, Moment};
 use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
 
 /// One customer.
@@ -179,7 +179,7 @@ pub fn attention(condition: Condition) -> impl Ord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{FailureReason, Quantity, Subscription};
+    use elements::types::{FailureReason, Quantity, Subscription};
     use crate::web::tests::samples::{at, bare, day, listed, modelled, seats, subscription};
 
     fn licensed(assigned: u32, purchased: impl Into<Quantity>) -> Subscription {
@@ -355,7 +355,7 @@ mod tests {
         let mut inventory = listed("main", vec![("a", "A", vec![])]);
         seats(&mut inventory, "a", 1, 9);
         inventory.observe(
-            crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
+            elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
             at(100),
         );
         assert_eq!(row_of(&inventory).oldest, Some(at(0)));
@@ -370,7 +370,7 @@ mod tests {
     fn a_customer_of_the_configuration_waits_for_its_row() {
         let mut inventory = bare("main");
         inventory
-            .observe(crate::domain::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) }, at(0));
+            .observe(elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) }, at(0));
         let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
         customer.services = None;
         assert_eq!(services_condition(&inventory, &customer, at(1)), Some(Condition::Pending));

@@ -1,6 +1,6 @@
 //! How much of something is in use.
 
-use crate::domain::{Quantity, Seats};
+use elements::types::{Quantity, Seats};
 
 /// The seats or the capacity of one service of one customer.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use super::query::Query;
 use super::readiness::{EverReady, readiness};
 use super::status::Status;
 use super::summary::{self, Row, by_severity};
-use crate::domain::CustomerId;
+use elements::types::CustomerId;
 use crate::inventory::{Customer, Inventory};
 
 /// For how long a view is used again. Short enough for nobody to notice, long enough for a crowd to share one.

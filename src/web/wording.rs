@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::Quantity;
+use elements::types::Quantity;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule, TotalCount, When};
+use elements::types::Collector;
+use simulator::{Edit, Fault, Operation, Rule, TotalCount, When};
 
 use super::rows::*;
 use super::scene::INTERVAL;

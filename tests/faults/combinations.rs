@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Fault, Rule};
+use simulator::{Fault, Rule};
 
 use super::rows::{Row, SERVICES, Trouble};
 

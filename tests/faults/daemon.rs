@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use avepoint_exporter::app::{self, Setup};
-use avepoint_exporter::clock::{Clock, suspended};
+use elements::clock::{Clock, suspended};
 use avepoint_exporter::config::Config;
-use avepoint_exporter::web::{Access, ExternalUrl, WebOptions};
+use avepoint_exporter::web::WebOptions;
+use exporter_toolkit::{Access, ExternalUrl};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

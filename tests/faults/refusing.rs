@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Fault, RetryAfter, Rule, When};
+use simulator::{Fault, RetryAfter, Rule, When};
 
 use super::rows::*;
 use super::scene::INTERVAL;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use avepoint_exporter::domain::Collector;
-use avepoint_exporter::simulator::{Edit, Fault, Operation, Rule};
+use elements::types::Collector;
+use simulator::{Edit, Fault, Operation, Rule};
 
 use super::clock::Wall;
 use super::truth::Allowed;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::simulator::{Settings, Simulator};
+use simulator::{Settings, Simulator};
 use tokio::runtime::Handle;
 
 use super::daemon::Daemon;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use avepoint_exporter::simulator::{Case, Generator, Motion, Settings, SimCustomer, Simulator, World};
+use simulator::{Case, Generator, Motion, Settings, SimCustomer, Simulator, World};
 
 use super::door::{Authority, Door};
 use super::rows::{Lasts, Row};

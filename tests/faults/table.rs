@@ -1,6 +1,6 @@
 //! The table, and its rows about the network and the clock.
 
-use avepoint_exporter::simulator::{Fault, RetryAfter, Rule};
+use simulator::{Fault, RetryAfter, Rule};
 
 use super::answering::{bodies, numbers, pages, totals};
 use super::clock::{WALLS, Wall};

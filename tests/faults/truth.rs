@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::simulator::{Motion, Shown, SimCustomer, World};
+use simulator::{Motion, Shown, SimCustomer, World};
 
 use crate::support::{Samples, expected, of, value};
 

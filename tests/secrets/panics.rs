@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use avepoint_exporter::clock::Clock;
+use elements::clock::Clock;
 use avepoint_exporter::config::Config;
-use avepoint_exporter::elements::Client;
+use elements::Client;
 use avepoint_exporter::exposition::Published;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{Access, AppState, ExternalUrl, Limits, bind, router, serve};
+use avepoint_exporter::web::{AppState, router};
+use exporter_toolkit::{Access, ExternalUrl, Options, bind, serve};
 
 use super::support::get;
 use super::{
@@ -75,8 +76,11 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             let access = Access::load(None).unwrap();
             let router = router(state).unwrap();
             let server = async move {
-                let external_url = ExternalUrl::default();
-                serve(vec![listener], router, access, &external_url, Limits::default(), std::future::pending()).await
+                let options = Options {
+                    scope: |connection| Box::pin(panics::scope(Task::Connection, connection)),
+                    ..Options::new(access)
+                };
+                serve(vec![listener], router, options, std::future::pending()).await
             };
             (url, tokio::spawn(server))
         });

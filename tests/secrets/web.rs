@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use avepoint_exporter::web::Access;
+use exporter_toolkit::Access;
 
 use super::echo::Echo;
 use super::support::Exporter;

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use avepoint_exporter::domain::{ProductType, Quantity, Seats, Subscription};
-use avepoint_exporter::simulator::{SimCustomer, Truth, World};
+use elements::types::{ProductType, Quantity, Seats, Subscription};
+use simulator::{SimCustomer, Truth, World};
 
 use super::Samples;
 
@@ -126,11 +126,11 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
     }
 }
 
-fn service(row: &Subscription) -> avepoint_exporter::domain::Service {
-    avepoint_exporter::domain::Service::from_name(&row.kind.service)
+fn service(row: &Subscription) -> elements::types::Service {
+    elements::types::Service::from_name(&row.kind.service)
 }
 
-fn implied(rows: &[Subscription]) -> (HashSet<ProductType>, HashSet<avepoint_exporter::domain::TenantType>) {
+fn implied(rows: &[Subscription]) -> (HashSet<ProductType>, HashSet<elements::types::TenantType>) {
     (
         rows.iter().filter_map(|row| service(row).product).collect(),
         rows.iter().filter_map(|row| service(row).tenant_type).collect(),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use avepoint_exporter::config::Config;
-use avepoint_exporter::domain::{Answer, CustomerId, Question};
+use elements::types::{Answer, CustomerId, Question};
 use avepoint_exporter::exposition::{Exposition, Format};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::inventory::state_file::{KnownPartner, State};
 use avepoint_exporter::polling::plan;
-use avepoint_exporter::simulator::{SimCustomer, World};
+use simulator::{SimCustomer, World};
 use jiff::Timestamp;
 
 use super::{Samples, samples};

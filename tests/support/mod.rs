@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::simulator::{Settings, Simulator};
+use simulator::{Settings, Simulator};
 
 /// Series by name and labels as written, with the labels in order.
 pub type Samples = BTreeMap<String, f64>;

@@ -34,8 +34,8 @@ use super::registration::Registration;
 use super::response::{self, Response};
 use super::transport::Transport;
 use crate::clock::Clock;
-use crate::config::PartnerSettings;
-use crate::domain::{FailureReason, PartnerName};
+use crate::config::ClientConfig;
+use crate::types::{FailureReason, PartnerName};
 
 mod assertion;
 mod credential;
@@ -88,7 +88,7 @@ struct Granted {
 
 impl Auth {
     pub(super) fn new(
-        settings: &PartnerSettings,
+        config: &ClientConfig,
         transport: Transport,
         registration: Registration,
         clock: Clock,
@@ -96,15 +96,18 @@ impl Auth {
         proxy_secrets: Secrets,
     ) -> Self {
         Self(Arc::new(Inner {
-            partner: settings.name.clone(),
+            partner: config.partner.clone(),
             transport,
-            url: settings.token_url.clone(),
-            client_id: settings.client_id.clone(),
-            timeout: settings.budget.timeout,
+            url: config.token_url.clone(),
+            client_id: config.client_id.clone(),
+            timeout: config.budget.timeout,
             registration,
             clock,
             counters,
-            credential: Mutex::new(Arc::new(ClientAuth::new(&settings.credential))),
+            credential: Mutex::new(Arc::new(ClientAuth::new(
+                config.credential.clone(),
+                Arc::clone(&config.credential_source),
+            ))),
             proxy_secrets,
             health: Health::default(),
             rotated: Notify::new(),

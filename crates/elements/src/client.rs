@@ -24,10 +24,10 @@ use super::registration::{Registration, Registrations};
 use super::request::{self, RequestSpec};
 use super::resolver::Resolver;
 use super::response;
-use super::transport::{self, Transport};
+use super::transport::Transport;
 use crate::clock::Clock;
-use crate::config::PartnerSettings;
-use crate::domain::{
+use crate::config::ClientConfig;
+use crate::types::{
     Answer, Collector, CustomerId, FailureReason, MAX_ROWS, PartnerName, Question, TenantSeats, TenantType,
 };
 
@@ -66,44 +66,43 @@ pub struct ApiStatus {
 
 impl Client {
     /// A client with a full budget and no token, which shares its app registration with no other client.
-    pub fn new(settings: &PartnerSettings, clock: Clock) -> Result<Self, ClientError> {
-        Self::sharing(settings, Registrations::default().get(settings), clock)
+    pub fn new(config: &ClientConfig, clock: Clock) -> Result<Self, ClientError> {
+        Self::sharing(config, Registrations::default().get(config.registration_key(), config.budget), clock)
     }
 
     /// A client that shares budget and tokens with the others of the same app registration.
-    pub fn sharing(settings: &PartnerSettings, registration: Registration, clock: Clock) -> Result<Self, ClientError> {
-        Self::with_resolver(settings, registration, clock, Resolver::system())
+    pub fn sharing(config: &ClientConfig, registration: Registration, clock: Clock) -> Result<Self, ClientError> {
+        Self::with_resolver(config, registration, clock, Resolver::system())
     }
 
     /// The same, with a custom name resolver.
     pub(super) fn with_resolver(
-        settings: &PartnerSettings,
+        config: &ClientConfig,
         registration: Registration,
         clock: Clock,
         resolver: Resolver,
     ) -> Result<Self, ClientError> {
-        let roots = settings.ca_file.clone().map(transport::read_roots).transpose()?.unwrap_or_default();
-        let new = |who, url, resolver| Transport::new(who, settings, url, &roots, resolver);
-        let transport = new(request::WHO, &settings.api_url, resolver.clone())?;
-        let token_transport = new(auth::WHO, &settings.token_url, resolver)?;
+        let new = |who, url, resolver| Transport::new(who, config, url, resolver);
+        let transport = new(request::WHO, &config.api_url, resolver.clone())?;
+        let token_transport = new(auth::WHO, &config.token_url, resolver)?;
         let registry = Registry::new();
-        let counters = Arc::new(Counters::new(&settings.name, &registry)?);
+        let counters = Arc::new(Counters::new(&config.partner, &registry)?);
         let rate_limiter = registration.rate_limiter.clone();
-        let proxy_secrets = Secrets::of_proxy(settings.proxy_url.as_ref());
+        let proxy_secrets = Secrets::of_proxy(config.proxy_url.as_ref());
         let auth = Auth::new(
-            settings,
+            config,
             token_transport,
             registration.clone(),
             clock,
             Arc::clone(&counters),
             proxy_secrets.clone(),
         );
-        registry.register(Box::new(Gauges::new(&settings.name, rate_limiter.clone(), auth.clone())?))?;
+        registry.register(Box::new(Gauges::new(&config.partner, rate_limiter.clone(), auth.clone())?))?;
         Ok(Self(Arc::new(Inner {
-            partner: settings.name.clone(),
+            partner: config.partner.clone(),
             transport,
-            api: settings.api_url.clone(),
-            timeout: settings.budget.timeout,
+            api: config.api_url.clone(),
+            timeout: config.budget.timeout,
             clock,
             registration,
             rate_limiter,

@@ -4,25 +4,16 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 
 use reqwest::StatusCode;
 
 use super::decode::{self, without_addresses};
 use super::redaction::Secrets;
-use crate::domain::FailureReason;
+use crate::types::FailureReason;
 
 /// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// `ca_file` cannot be used.
-    #[error("ca_file {}: {problem}", path.display())]
-    CaFile {
-        /// The path.
-        path: PathBuf,
-        /// The problem.
-        problem: String,
-    },
     /// TLS or the proxy cannot be set up.
     #[error("no HTTP client could be set up: {0}")]
     Http(String),

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::error::Failure;
 use super::metrics::Operation;
-use crate::domain::{FailureReason, PartnerName};
+use crate::types::{FailureReason, PartnerName};
 
 /// Log at most one warning in this time. If only some requests fail, every failure is the first after a success.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);

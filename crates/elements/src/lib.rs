@@ -6,11 +6,13 @@
 
 mod auth;
 mod client;
+pub mod clock;
+mod config;
 pub mod decode;
 mod error;
 mod health;
 mod listing;
-mod metrics;
+pub mod metrics;
 mod paging;
 mod rate_limit;
 mod redaction;
@@ -19,11 +21,13 @@ mod request;
 mod resolver;
 mod response;
 mod transport;
+pub mod types;
 
 #[cfg(test)]
 mod tests;
 
 pub use client::{ApiStatus, Client};
+pub use config::{Budget, Certificate, ClientConfig, Credential, CredentialSource, RegistrationKey};
 pub use error::{AskError, ClientError, Failure};
 pub use listing::Listing;
 pub use rate_limit::Permit;
@@ -33,3 +37,8 @@ pub use redaction::Secrets;
 pub use registration::{Registration, Registrations};
 #[doc(hidden)]
 pub use response::read_retry_after;
+
+/// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,8 +19,10 @@ use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::Permit;
 use super::request::{CallError, RequestSpec};
 use super::response;
-use crate::config::MAX_CUSTOMERS;
-use crate::domain::{Collector, CustomerId, FailureReason, ListedCustomer};
+use crate::types::{Collector, CustomerId, FailureReason, ListedCustomer};
+
+/// The maximum number of rows unless the caller sets another: a listing that never ends is cut.
+const DEFAULT_LIMIT: u64 = 400_000;
 
 /// A listing in progress. Call [`Self::next_page`] until it returns `None`: only then is it complete.
 #[derive(Debug)]
@@ -76,7 +78,7 @@ impl Listing {
             full: false,
             slowest: Duration::ZERO,
             failed: None,
-            limit: 2 * u64::from(MAX_CUSTOMERS),
+            limit: DEFAULT_LIMIT,
             unread: None,
             ambiguous: false,
         }

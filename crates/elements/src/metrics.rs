@@ -17,11 +17,57 @@ use super::auth::{Auth, Scope};
 use super::decode::{Field, Unreadable};
 use super::rate_limit::RateLimiter;
 use super::redaction::Secrets;
-use crate::catalog::{self, Family};
-use crate::domain::{Collector, FailureReason, PartnerName};
+use crate::types::{Collector, FailureReason, PartnerName};
 
 /// In seconds; a page of the service list can take minutes.
 const BUCKETS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
+
+/// A metric of the client: its name, the labels of every series, and the HELP text.
+#[derive(Debug)]
+pub struct Metric {
+    /// The full name.
+    pub name: &'static str,
+    /// The labels, `partner` first.
+    pub labels: &'static [&'static str],
+    /// One or two sentences without line breaks.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: Metric = Metric { name: $name, labels: &[$($label),*], help: $help };
+        )*
+    };
+}
+
+metrics! {
+    API_REQUESTS = "avepoint_api_requests_total" ["partner", "operation"]
+        "HTTP requests sent, retries included; the operation is the endpoint, or token.";
+    API_REQUEST_FAILURES = "avepoint_api_request_failures_total" ["partner", "operation", "reason"]
+        "HTTP requests that failed, retried ones included; 404 that means absence is not a failure.";
+    API_RETRIES = "avepoint_api_retries_total" ["partner", "operation"]
+        "Requests that repeated a failed one.";
+    API_THROTTLED = "avepoint_api_throttled" ["partner"]
+        "1 while requests of the app registration are paused after a 429, else 0.";
+    API_REQUEST_DURATION = "avepoint_api_request_duration_seconds" ["partner", "operation"]
+        "Time from sending a request to its complete response or its failure.";
+    API_THROTTLED_SECONDS = "avepoint_api_throttled_seconds_total" ["partner"]
+        "Time that requests of the app registration were paused after a 429.";
+    AUTH_TOKEN_EXPIRATION = "avepoint_auth_token_expiration_timestamp_seconds" ["partner", "scope"]
+        "When the last access token of the app registration expires or expired, Unix time; absent before the first.";
+    AUTH_TOKEN_REQUESTS = "avepoint_auth_token_requests_total" ["partner", "scope"]
+        "Requests for an access token; one is shared by all partners with the same app registration.";
+    AUTH_TOKEN_REQUEST_FAILURES = "avepoint_auth_token_request_failures_total" ["partner", "scope", "reason"]
+        "Requests for an access token that failed.";
+    API_RATE_LIMIT = "avepoint_api_rate_limit_requests_per_second" ["partner"]
+        "The current rate limit of all requests of the app registration; lower than configured after a 429, then rising again.";
+    UNREADABLE_VALUES = "avepoint_unreadable_values_total" ["partner", "field"]
+        "Values of the API that could not be read and were omitted, by field.";
+    AUTH_CREDENTIAL_EXPIRATION = "avepoint_auth_credential_expiration_timestamp_seconds" ["partner", "credential"]
+        "When the partner's own credential expires, Unix time: notAfter of the certificate, or the configured date of the client secret.";
+}
 
 /// The label `operation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,23 +109,23 @@ pub(super) struct Counters {
 impl Counters {
     /// Registers all metrics with the value 0.
     pub(super) fn new(partner: &PartnerName, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let counters = |family: &Family| {
-            let vec = IntCounterVec::new(opts(family, partner), variable_labels(family))?;
+        let counters = |metric: &Metric| {
+            let vec = IntCounterVec::new(opts(metric, partner), variable_labels(metric))?;
             registry.register(Box::new(vec.clone()))?;
             Ok::<_, prometheus::Error>(vec)
         };
-        let durations = HistogramOpts::from(opts(&catalog::API_REQUEST_DURATION, partner)).buckets(BUCKETS.to_vec());
-        let durations = HistogramVec::new(durations, variable_labels(&catalog::API_REQUEST_DURATION))?;
+        let durations = HistogramOpts::from(opts(&API_REQUEST_DURATION, partner)).buckets(BUCKETS.to_vec());
+        let durations = HistogramVec::new(durations, variable_labels(&API_REQUEST_DURATION))?;
         registry.register(Box::new(durations.clone()))?;
         let new = Self {
             partner: partner.clone(),
-            requests: counters(&catalog::API_REQUESTS)?,
-            failures: counters(&catalog::API_REQUEST_FAILURES)?,
+            requests: counters(&API_REQUESTS)?,
+            failures: counters(&API_REQUEST_FAILURES)?,
             durations,
-            retries: counters(&catalog::API_RETRIES)?,
-            token_requests: counters(&catalog::AUTH_TOKEN_REQUESTS)?,
-            token_failures: counters(&catalog::AUTH_TOKEN_REQUEST_FAILURES)?,
-            unreadable: counters(&catalog::UNREADABLE_VALUES)?,
+            retries: counters(&API_RETRIES)?,
+            token_requests: counters(&AUTH_TOKEN_REQUESTS)?,
+            token_failures: counters(&AUTH_TOKEN_REQUEST_FAILURES)?,
+            unreadable: counters(&UNREADABLE_VALUES)?,
             warned: Mutex::default(),
         };
         for operation in Operation::all().map(Operation::as_str) {
@@ -172,12 +218,12 @@ pub(super) struct Gauges {
 
 impl Gauges {
     pub(super) fn new(partner: &PartnerName, rate_limiter: RateLimiter, auth: Auth) -> Result<Self, prometheus::Error> {
-        let vec = |family: &Family| GaugeVec::new(opts(family, partner), variable_labels(family));
-        let throttled = Gauge::with_opts(opts(&catalog::API_THROTTLED, partner))?;
-        let rate = Gauge::with_opts(opts(&catalog::API_RATE_LIMIT, partner))?;
-        let throttled_seconds = Counter::with_opts(opts(&catalog::API_THROTTLED_SECONDS, partner))?;
-        let token_expiration = vec(&catalog::AUTH_TOKEN_EXPIRATION)?;
-        let credential_expiration = vec(&catalog::AUTH_CREDENTIAL_EXPIRATION)?;
+        let vec = |metric: &Metric| GaugeVec::new(opts(metric, partner), variable_labels(metric));
+        let throttled = Gauge::with_opts(opts(&API_THROTTLED, partner))?;
+        let rate = Gauge::with_opts(opts(&API_RATE_LIMIT, partner))?;
+        let throttled_seconds = Counter::with_opts(opts(&API_THROTTLED_SECONDS, partner))?;
+        let token_expiration = vec(&AUTH_TOKEN_EXPIRATION)?;
+        let credential_expiration = vec(&AUTH_CREDENTIAL_EXPIRATION)?;
         let collectors: [&dyn Collect; 5] =
             [&throttled, &rate, &throttled_seconds, &token_expiration, &credential_expiration];
         let descriptions = collectors.iter().flat_map(|collector| collector.desc()).cloned().collect();
@@ -224,13 +270,13 @@ fn unix_seconds(time: Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }
 
-/// The family from the catalogue, with the partner as a constant label.
-fn opts(family: &Family, partner: &PartnerName) -> Opts {
-    Opts::from(family).const_label("partner", partner.as_str())
+/// The options of the metric, with the partner as a constant label.
+fn opts(metric: &Metric, partner: &PartnerName) -> Opts {
+    Opts::new(metric.name, metric.help).const_label("partner", partner.as_str())
 }
 
-fn variable_labels(family: &Family) -> &'static [&'static str] {
-    match family.labels {
+fn variable_labels(metric: &Metric) -> &'static [&'static str] {
+    match metric.labels {
         ["partner", rest @ ..] => rest,
         labels => labels,
     }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use self::bucket::{AimdBucket, Verdict};
 pub(super) use self::bucket::{MAX_RETRY_AFTER, RateLimitState, backoff};
-use crate::config::BudgetSettings;
+use crate::config::Budget;
 
 mod bucket;
 #[cfg(test)]
@@ -55,7 +55,7 @@ pub struct Permit {
 
 impl RateLimiter {
     /// Not paused, with a full bucket.
-    pub(super) fn new(budget: BudgetSettings) -> Self {
+    pub(super) fn new(budget: Budget) -> Self {
         let slots = usize::try_from(budget.concurrency.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             bucket: Mutex::new(AimdBucket::new(budget.requests_per_second, budget.burst.max(1))),

@@ -6,20 +6,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use url::Url;
-
 use super::auth::{Scope, TokenState};
 use super::rate_limit::RateLimiter;
-use crate::config::{BudgetSettings, PartnerSettings};
+use crate::config::{Budget, RegistrationKey};
 
 /// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]
-pub struct Registrations(HashMap<(String, Url), Registration>);
+pub struct Registrations(HashMap<RegistrationKey, Registration>);
 
 /// Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    budget: BudgetSettings,
+    budget: Budget,
     pub(super) rate_limiter: RateLimiter,
     tokens: Arc<Tokens>,
 }
@@ -41,25 +39,25 @@ pub(super) struct ScopedToken {
 }
 
 impl Registrations {
-    /// The registration of these settings. With a changed budget it starts with a full bucket; its tokens stay.
+    /// The registration with this key. With a changed budget it starts with a full bucket; its tokens stay.
     #[must_use]
-    pub fn get(&mut self, settings: &PartnerSettings) -> Registration {
-        let known = self.0.get(&settings.registration_key());
+    pub fn get(&mut self, key: RegistrationKey, budget: Budget) -> Registration {
+        let known = self.0.get(&key);
         let registration = match known {
-            Some(known) if known.budget == settings.budget => known.clone(),
+            Some(known) if known.budget == budget => known.clone(),
             _ => Registration {
-                budget: settings.budget,
-                rate_limiter: RateLimiter::new(settings.budget),
+                budget,
+                rate_limiter: RateLimiter::new(budget),
                 tokens: known.map(|known| Arc::clone(&known.tokens)).unwrap_or_default(),
             },
         };
-        self.add(settings, &registration);
+        self.add(key, &registration);
         registration
     }
 
     /// Adds a registration that is in use.
-    pub fn add(&mut self, settings: &PartnerSettings, registration: &Registration) {
-        self.0.insert(settings.registration_key(), registration.clone());
+    pub fn add(&mut self, key: RegistrationKey, registration: &Registration) {
+        self.0.insert(key, registration.clone());
     }
 }
 

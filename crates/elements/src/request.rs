@@ -22,7 +22,7 @@ use super::metrics::Operation;
 use super::rate_limit::Permit;
 use super::redaction::Secrets;
 use super::response::{self, Response};
-use crate::domain::{Collector, FailureReason};
+use crate::types::{Collector, FailureReason};
 
 pub(super) const WHO: &str = "the API";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

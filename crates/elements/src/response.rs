@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Failure;
-use crate::domain::FailureReason;
+use crate::types::FailureReason;
 
 /// The maximum bytes read from the body of an error response.
 const ERROR_BODY: usize = 64 * 1024;

@@ -8,7 +8,6 @@
 //! - Header lines that violate the grammar are tolerated; the size of a body is limited before and after decompression.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +15,8 @@ use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
-use reqwest::{Certificate, Proxy, Request};
-use rustls::ClientConfig;
+use reqwest::{Proxy, Request};
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
@@ -27,8 +24,8 @@ use url::{Host, Url};
 use super::error::{ClientError, Failure};
 use super::resolver::Resolver;
 use super::response::Response;
-use crate::config::{PartnerSettings, read_file};
-use crate::domain::FailureReason;
+use crate::config::ClientConfig;
+use crate::types::FailureReason;
 
 /// The connect timeout, or three quarters of the request timeout if that is less.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,7 +55,7 @@ struct Inner {
 
 /// The options of every new HTTP client. The system's certificates are read once, not per client.
 struct Options {
-    tls: ClientConfig,
+    tls: rustls::ClientConfig,
     https_only: bool,
     proxy: Option<Url>,
     no_proxy: bool,
@@ -83,19 +80,18 @@ impl Transport {
     /// Connections to the host of `url`, which messages call `who`. Does not connect yet.
     pub(super) fn new(
         who: &'static str,
-        settings: &PartnerSettings,
+        config: &ClientConfig,
         url: &Url,
-        roots: &[CertificateDer<'static>],
         resolver: Resolver,
     ) -> Result<Self, ClientError> {
-        let no_proxy = settings.proxy_url.is_none() && is_loopback(url);
+        let no_proxy = config.proxy_url.is_none() && is_loopback(url);
         let options = Options {
-            tls: tls(url, roots)?,
+            tls: tls(url, &config.extra_roots)?,
             https_only: url.scheme() == "https",
-            proxy: settings.proxy_url.clone(),
+            proxy: config.proxy_url.clone(),
             no_proxy,
-            proxy_name: if no_proxy { None } else { proxy_name(settings.proxy_url.as_ref(), url) },
-            timeout: settings.budget.timeout,
+            proxy_name: if no_proxy { None } else { proxy_name(config.proxy_url.as_ref(), url) },
+            timeout: config.budget.timeout,
             resolver,
         };
         let connections = Connections {
@@ -222,10 +218,10 @@ impl Options {
 }
 
 /// The system's roots and these; none for plain HTTP, which must work on systems without roots.
-fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<ClientConfig, ClientError> {
+fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, ClientError> {
     let problem = |error: rustls::Error| ClientError::Http(error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(problem)?;
     let mut config = if url.scheme() == "https" {
@@ -236,22 +232,6 @@ fn tls(url: &Url, roots: &[CertificateDer<'static>]) -> Result<ClientConfig, Cli
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// The certificates of a PEM file; at least one. Blocks while the file is read.
-pub(super) fn read_roots(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let read = read_file(&path).map_err(|mistake| mistake.to_string()).and_then(|pem| {
-        // Parsed as reqwest will parse it, so that a wrong certificate is detected now.
-        Certificate::from_pem_bundle(&pem).map_err(|error| error.to_string())?;
-        CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())
-    });
-    match read {
-        Ok(roots) if roots.is_empty() => {
-            Err(ClientError::CaFile { path, problem: "there is no PEM certificate in it".to_owned() })
-        }
-        Ok(roots) => Ok(roots),
-        Err(problem) => Err(ClientError::CaFile { path, problem }),
-    }
 }
 
 /// `host:port` of the proxy for this URL: from the configuration or the environment.

@@ -14,7 +14,7 @@ use super::path::Route;
 use super::settings::{AbsentTenants, Dialect};
 use super::shown::grouped;
 use super::world::{SimCustomer, SimTenant, World};
-use crate::domain::{Collector, ProductType, TenantType};
+use elements::types::{Collector, ProductType, TenantType};
 
 /// A status and a message, or a body.
 pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;

@@ -323,7 +323,7 @@ impl When {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Collector;
+    use elements::types::Collector;
 
     const SERVICES: Operation = Operation::Api(Collector::Services);
     const TENANTS: Operation = Operation::Api(Collector::TenantSeats);

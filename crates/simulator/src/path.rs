@@ -5,7 +5,7 @@ use std::fmt;
 use hyper::Method;
 use url::form_urlencoded;
 
-use crate::domain::Collector;
+use elements::types::Collector;
 
 /// The prefix of every path of the API.
 pub(super) const BASE_PATH: &str = "/partner/external/v3/general";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::faults::{Fault, RetryAfter, Rule, When};
 use super::path::Operation;
-use crate::domain::Collector;
+use elements::types::Collector;
 
 /// The names of the profiles.
 pub const PROFILES: &[&str] = &["none", "lively", "rough", "throttled", "outage"];

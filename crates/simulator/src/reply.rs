@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::bodies::{CutBody, DripBody, End, gzip_bomb};
 use super::faults::{Fault, RetryAfter};
-use crate::clock::Clock;
+use elements::clock::Clock;
 
 /// Shorter bodies are not compressed.
 const WORTH_COMPRESSING: usize = 1024;

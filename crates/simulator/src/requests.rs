@@ -149,7 +149,7 @@ impl Drop for UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Collector;
+    use elements::types::Collector;
 
     #[test]
     fn requests_are_counted_while_they_are_under_way_and_after() {

@@ -24,7 +24,7 @@ use super::requests::{RequestLog, Requests};
 use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
 use super::world::World;
-use crate::clock::Clock;
+use elements::clock::Clock;
 
 /// Longer request bodies are refused.
 const LONGEST_BODY: usize = 1 << 20;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::domain::Quantity;
+use elements::types::Quantity;
 
 /// A string in a response, usually one of a few constants.
 pub type Text = Cow<'static, str>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::shown::Text;
 use super::world::{SimCustomer, SimRow, SimTenant};
-use crate::domain::{
+use elements::types::{
     CustomerId, ListedCustomer, ProductType, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType,
 };
 
@@ -110,7 +110,7 @@ fn text(text: Option<&Text>) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::Shown;
+    use crate::Shown;
 
     #[test]
     fn truth_has_numbers_and_no_stand_ins() {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::rng::SeededRng;
 use super::shown::{Capacity, Shown, Text};
-use crate::domain::{ProductType, Quantity, TenantType};
+use elements::types::{ProductType, Quantity, TenantType};
 
 /// The customers that one app registration can see, and some that it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
-use crate::config::{folder_of, open_regular_file};
+use exporter_toolkit::open_regular_file;
+use crate::config::folder_of;
 
 /// The number of quarantined files that are kept.
 const MAX_QUARANTINED: usize = 3;

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use super::partner::Partner;
 use super::partners::Running;
-use crate::clock::Clock;
+use elements::clock::Clock;
 use crate::config::{StateSettings, folder_of};
 use crate::health::Progress;
 use crate::inventory::state_file::{KnownPartner, State};

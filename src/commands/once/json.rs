@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Answer, Quantity, Question, Seats};
+use elements::types::{Answer, Quantity, Question, Seats};
 use crate::inventory::{Absence, Customer, Inventory, Known, KnownSubscription};
 
 pub(super) fn render(inventories: &[Inventory]) -> serde_json::Result<String> {
@@ -128,7 +128,7 @@ impl<'a> Partner<'a> {
     fn of(inventory: &'a Inventory) -> Self {
         Self {
             partner: inventory.partner.as_str(),
-            listing_failure: inventory.listing.failure.map(crate::domain::FailureReason::as_str),
+            listing_failure: inventory.listing.failure.map(elements::types::FailureReason::as_str),
             customers: inventory.customers.values().map(|customer| JsonCustomer::of(customer)).collect(),
         }
     }
@@ -182,7 +182,7 @@ impl<'a> JsonCustomer<'a> {
 }
 
 impl Product {
-    fn new(product: crate::domain::ProductType) -> Self {
+    fn new(product: elements::types::ProductType) -> Self {
         Self { product_type: product.0, product: product.name(), seats_purchased: None, seats_available: None }
     }
 }

@@ -7,7 +7,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use crate::domain::{Answer, Moment, Quantity, Question, Seats};
+use elements::types::{Answer, Moment, Quantity, Question, Seats};
 use crate::inventory::{Condition, Customer, Inventory};
 use crate::terminal::escape;
 use crate::web::wording;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::config::duration::format_duration;
-use crate::config::problem::{At, Mistake, quoted};
+use exporter_toolkit::{ConfigPath, Diagnostic, quoted};
 use crate::config::raw::{RawCollectors, RawProductCollector, RawSelection, RawTenantCollector, Scalar};
 use crate::config::settings::{CollectorSettings, Schedule, Selection};
-use crate::domain::{Collector, ProductType, TenantType};
+use elements::types::{Collector, ProductType, TenantType};
 
 const DAY: Duration = Duration::from_hours(24);
 const LONGEST_INTERVAL: Duration = DAY.saturating_mul(365);
@@ -18,10 +18,10 @@ const QUARTER_DAY: Duration = Duration::from_hours(6);
 
 /// Returns the settings, which are valid only if no error was recorded. Adds the paths of keys without effect to
 /// `ignored`.
-pub(super) fn settings(at: &At<'_>, raw: RawCollectors, ignored: &mut Vec<String>) -> CollectorSettings {
+pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCollectors, ignored: &mut Vec<String>) -> CollectorSettings {
     let services = raw.services.unwrap_or_default();
     let services_at = at.key(Collector::Services.as_str());
-    let mut note_adaptive = |at: &At<'_>, collector: Collector, raw: Option<&Scalar>| {
+    let mut note_adaptive = |at: &ConfigPath<'_>, collector: Collector, raw: Option<&Scalar>| {
         at.key("adaptive").flag(raw, false);
         ignored.extend(raw.map(|_| format!("collectors.{}.adaptive", collector.as_str())));
     };
@@ -61,13 +61,13 @@ pub(super) fn settings(at: &At<'_>, raw: RawCollectors, ignored: &mut Vec<String
         ),
     };
     if settings.enabled().next().is_none() {
-        at.wrong("no collector is enabled", "enable at least one");
+        at.error("no collector is enabled", "enable at least one");
     }
     settings
 }
 
 /// The schedule from `enabled`, `interval` and `max_age`.
-fn schedule(at: &At<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Schedule {
+fn schedule(at: &ConfigPath<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Schedule {
     let [enabled, interval, max_age] = written.map(Option::as_ref);
     let enabled = at.key("enabled").flag(enabled, true);
     let interval = at.key("interval").duration(interval, default, LONGEST_INTERVAL);
@@ -75,7 +75,7 @@ fn schedule(at: &At<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Sc
     let at = at.key("max_age");
     let max_age = at.duration(max_age, four_intervals, LONGEST_AGE);
     if max_age < interval {
-        at.wrong(
+        at.error(
             format!("{} is below the interval of {}", format_duration(max_age), format_duration(interval)),
             format!("write at least the interval; the default is {}", format_duration(four_intervals)),
         );
@@ -84,9 +84,9 @@ fn schedule(at: &At<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Sc
 }
 
 /// `auto` derives the types from the service list.
-fn plannable<T>(at: &At<'_>, schedule: Schedule, types: &Selection<T>, services: Schedule) {
+fn plannable<T>(at: &ConfigPath<'_>, schedule: Schedule, types: &Selection<T>, services: Schedule) {
     if schedule.enabled && !services.enabled && matches!(types, Selection::Auto) {
-        at.wrong(
+        at.error(
             "`auto` follows from the service list, but collectors.services is disabled",
             "enable it, list the types here, or disable this collector",
         );
@@ -94,30 +94,30 @@ fn plannable<T>(at: &At<'_>, schedule: Schedule, types: &Selection<T>, services:
 }
 
 fn selection<T: PartialEq>(
-    at: &At<'_>,
+    at: &ConfigPath<'_>,
     raw: Option<RawSelection>,
     default: Selection<T>,
-    read: impl Fn(&str) -> Result<T, Mistake>,
+    read: impl Fn(&str) -> Result<T, Diagnostic>,
 ) -> Selection<T> {
     let list = match raw {
         None => return default,
         Some(RawSelection::Word(Scalar(word))) if word == "auto" => return Selection::Auto,
         Some(RawSelection::Word(Scalar(word))) => {
             let what = format!("{} is neither `auto` nor a list", quoted(&word));
-            at.wrong(what, format!("write `auto` or `[{}]`", word.trim()));
+            at.error(what, format!("write `auto` or `[{}]`", word.trim()));
             return default;
         }
         Some(RawSelection::List(list)) => list,
     };
     if list.is_empty() {
-        at.wrong("the list is empty", "list at least one type, write `auto`, or disable the collector");
+        at.error("the list is empty", "list at least one type, write `auto`, or disable the collector");
     }
     let mut types = Vec::new();
     for (index, Scalar(text)) in list.iter().enumerate() {
         let at = at.item(index);
-        let Some(one) = at.accept(read(text.trim())) else { continue };
+        let Some(one) = at.ok_or_report(read(text.trim())) else { continue };
         if types.contains(&one) {
-            at.wrong(format!("{} stands twice", quoted(text)), "list each type once");
+            at.error(format!("{} stands twice", quoted(text)), "list each type once");
         }
         types.push(one);
     }
@@ -126,23 +126,23 @@ fn selection<T: PartialEq>(
 }
 
 /// A name or the API's number. An undocumented number is allowed, because it may be new.
-fn tenant_type(text: &str) -> Result<TenantType, Mistake> {
+fn tenant_type(text: &str) -> Result<TenantType, Diagnostic> {
     let number = || text.parse().ok().map(TenantType::from_number);
     TenantType::from_label(text).or_else(number).ok_or_else(|| {
         let known: Vec<_> = TenantType::NAMED.into_iter().map(TenantType::label).collect();
         let remedy = format!("write one of {}, or the API's number", known.join(", "));
-        Mistake::new(format!("{} is not a tenant type", quoted(text)), remedy)
+        Diagnostic::new(format!("{} is not a tenant type", quoted(text)), remedy)
     })
 }
 
 /// The API's number. An undocumented number is allowed, because it may be new.
-fn product_type(text: &str) -> Result<ProductType, Mistake> {
+fn product_type(text: &str) -> Result<ProductType, Diagnostic> {
     text.parse().ok().filter(|&number| number > 0).map(ProductType).ok_or_else(|| {
         let what = format!("{} is not a product type", quoted(text));
         let remedy = match ProductType::named().find(|known| known.name().eq_ignore_ascii_case(text)) {
             Some(ProductType(number)) => format!("write its number, {number}"),
             None => "write the API's number, such as 2048 for Cloud Backup for Microsoft 365".to_owned(),
         };
-        Mistake::new(what, remedy)
+        Diagnostic::new(what, remedy)
     })
 }

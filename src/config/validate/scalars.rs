@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::config::duration::{format_duration, parse_duration};
-use crate::config::problem::{At, quoted};
+use exporter_toolkit::{ConfigPath, quoted};
 use crate::config::raw::Scalar;
 
-impl At<'_> {
+impl ConfigPath<'_> {
     /// `true` or `false`.
     pub(super) fn flag(&self, raw: Option<&Scalar>, default: bool) -> bool {
         raw.map_or(default, |Scalar(text)| {
             text.parse().unwrap_or_else(|_| {
-                self.wrong(format!("{} is neither true nor false", quoted(text)), "write `true` or `false`");
+                self.error(format!("{} is neither true nor false", quoted(text)), "write `true` or `false`");
                 default
             })
         })
@@ -22,7 +22,7 @@ impl At<'_> {
         raw.map_or(default, |Scalar(text)| {
             text.parse().ok().filter(|count| (1..=most).contains(count)).unwrap_or_else(|| {
                 let what = format!("{} is not a whole number from 1 to {most}", quoted(text));
-                self.wrong(what, format!("write one; the default is {default}"));
+                self.error(what, format!("write one; the default is {default}"));
                 default
             })
         })
@@ -36,7 +36,7 @@ impl At<'_> {
         raw.map_or(default, |Scalar(text)| {
             text.parse().ok().filter(|rate| (LEAST..=MOST).contains(rate)).unwrap_or_else(|| {
                 let what = format!("{} is not a number from {LEAST} to {MOST}", quoted(text));
-                self.wrong(what, format!("write requests per second; the default is {default}"));
+                self.error(what, format!("write requests per second; the default is {default}"));
                 default
             })
         })
@@ -45,13 +45,13 @@ impl At<'_> {
     /// A duration above 0, at most `most`.
     pub(super) fn duration(&self, raw: Option<&Scalar>, default: Duration, most: Duration) -> Duration {
         let Some(Scalar(text)) = raw else { return default };
-        let Some(duration) = self.accept(parse_duration(text)) else { return default };
+        let Some(duration) = self.ok_or_report(parse_duration(text)) else { return default };
         let what = match duration {
             Duration::ZERO => format!("{} is no time at all", quoted(text)),
             too_long if too_long > most => format!("{} is above {}", quoted(text), format_duration(most)),
             duration => return duration,
         };
-        self.wrong(what, format!("write a duration from 1ms to {}", format_duration(most)));
+        self.error(what, format!("write a duration from 1ms to {}", format_duration(most)));
         default
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
 use super::{DecodeError, KnownPartner};
-use crate::domain::{
+use elements::types::{
     Answer, FailureReason, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
     TenantType,
 };

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
 use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
-use crate::domain::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
+use elements::types::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
 use crate::inventory::subscription_ids::KnownSubscription;
 use crate::inventory::{Absence, Customer, Known, Listing};
 

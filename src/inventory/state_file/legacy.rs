@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::decode::Decoder;
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
 use super::{DecodeError, State};
-use crate::domain::Quantity;
+use elements::types::Quantity;
 
 pub(super) const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
 const VERSION: u32 = 1;

@@ -20,7 +20,7 @@ use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Inventory, Past};
-use crate::domain::PartnerName;
+use elements::types::PartnerName;
 use decode::Decoder;
 use encode::Encoder;
 use rows::{AnyHead, Head, Row};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::Quantity;
+use elements::types::Quantity;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::domain::{
+use elements::types::{
     Answer, CustomerId, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::Poller;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
-use crate::elements::{AskError, Failure};
+use elements::types::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
+use elements::{AskError, Failure};
 use crate::inventory::Absence;
 use crate::polling::backoff::{self, PollOutcome};
 use crate::polling::endpoint_probe::EndpointProbe;

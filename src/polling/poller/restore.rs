@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Poller;
-use crate::domain::{Moment, Target};
+use elements::types::{Moment, Target};
 use crate::inventory::{Absence, Known};
 use crate::polling::backoff::{self, PollOutcome};
 

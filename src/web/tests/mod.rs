@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use exporter_toolkit::{Limits, Options, bind, serve};
+
 use super::*;
 use crate::exposition::Exposition;
 
@@ -44,7 +46,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let shutdown = async { drop(stopped.await) };
-            serve(vec![listener], router, Access::load(None).unwrap(), &ExternalUrl::default(), limits, shutdown).await
+            let options = Options { limits, ..Options::new(Access::load(None).unwrap()) };
+            serve(vec![listener], router, options, shutdown).await
         });
         Self { address, inventories, stop, task }
     }
@@ -136,8 +139,7 @@ async fn what_stands_still_is_named() {
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (access, router) = (Access::load(None).unwrap(), router(state).unwrap());
         tokio::spawn(async move {
-            let (external_url, limits) = (ExternalUrl::default(), Limits::default());
-            serve(vec![listener], router, access, &external_url, limits, std::future::pending()).await
+            serve(vec![listener], router, Options::new(access), std::future::pending()).await
         });
         stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
         let answer = Answer::read(&mut stream).await;

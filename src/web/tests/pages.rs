@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use super::samples::{at, bare, believable, day, listed, seats, subscription};
 use super::*;
-use crate::domain::{FailureReason, Quantity, Subscription};
+use elements::types::{FailureReason, Quantity, Subscription};
 
 fn contoso() -> Vec<Inventory> {
     let expiring = Subscription {

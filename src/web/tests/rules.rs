@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::samples::{SEATS, settings, subscription};
 use crate::config::ListedSettings;
-use crate::domain::{Answer, CustomerId, ListedCustomer, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats};
+use elements::types::{Answer, CustomerId, ListedCustomer, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats};
 use crate::exposition::{Exposition, Format};
 use crate::inventory::Inventory;
 use crate::web::issue::{Issue, Issues, Severity};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{CollectorSettings, Schedule, Selection};
-use crate::domain::{
+use elements::types::{
     Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription,
     SubscriptionKind, TenantSeats, TenantType,
 };

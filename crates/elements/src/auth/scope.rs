@@ -1,11 +1,11 @@
 //! OAuth scopes of the endpoints.
 
-use crate::domain::Collector;
+use crate::types::Collector;
 
 /// A group of endpoints with its own permission. Each scope has its own token: the identity service was observed to
 /// refuse long scope strings, and one missing permission must not affect the other scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::elements) enum Scope {
+pub(crate) enum Scope {
     License,
     Customers,
     Jobs,
@@ -13,10 +13,10 @@ pub(in crate::elements) enum Scope {
 }
 
 impl Scope {
-    pub(in crate::elements) const ALL: [Self; 4] = [Self::License, Self::Customers, Self::Jobs, Self::Protected];
+    pub(crate) const ALL: [Self; 4] = [Self::License, Self::Customers, Self::Jobs, Self::Protected];
 
     /// The scope that a collector's endpoint requires.
-    pub(in crate::elements) const fn of(collector: Collector) -> Self {
+    pub(crate) const fn of(collector: Collector) -> Self {
         match collector {
             Collector::Services
             | Collector::TenantSeats
@@ -27,12 +27,12 @@ impl Scope {
     }
 
     /// The scopes that at least one collector requires.
-    pub(in crate::elements) fn in_use() -> impl Iterator<Item = Self> {
+    pub(crate) fn in_use() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|&scope| Collector::ALL.into_iter().any(|collector| Self::of(collector) == scope))
     }
 
     /// The label `scope`.
-    pub(in crate::elements) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::License => "license",
             Self::Customers => "customers",

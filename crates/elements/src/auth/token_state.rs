@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use reqwest::header::HeaderValue;
 
 use super::credential::CredentialId;
-use crate::elements::Failure;
-use crate::elements::rate_limit::{MAX_RETRY_AFTER, backoff};
-use crate::elements::redaction::Secret;
+use crate::Failure;
+use crate::rate_limit::{MAX_RETRY_AFTER, backoff};
+use crate::redaction::Secret;
 
 #[cfg(test)]
 mod tests;
@@ -40,12 +40,12 @@ const SUSPECT_PERIOD: Duration = Duration::from_secs(15);
 
 /// A token as a header value. `Debug` does not show it.
 #[derive(Clone)]
-pub(in crate::elements) struct AccessToken {
+pub(crate) struct AccessToken {
     number: u64,
     /// `Bearer ...`, marked as sensitive.
-    pub(in crate::elements) header: Arc<HeaderValue>,
+    pub(crate) header: Arc<HeaderValue>,
     /// The token itself, for redaction in messages.
-    pub(in crate::elements) secret: Secret,
+    pub(crate) secret: Secret,
     usable_until: Timestamp,
     renew_from: Timestamp,
 }
@@ -58,9 +58,9 @@ impl fmt::Debug for AccessToken {
 
 /// A request that the API refused should be retried, with the token that is current at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::elements) struct Retry {
+pub(crate) struct Retry {
     /// The earliest time of the retry.
-    pub(in crate::elements) at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The token that was refused, and when.
     number: u64,
     refused_at: Timestamp,
@@ -85,7 +85,7 @@ impl From<Failure> for TokenError {
 
 /// The state of the token of one scope, shared by all users of the app registration.
 #[derive(Debug, Default)]
-pub(in crate::elements) struct TokenState {
+pub(crate) struct TokenState {
     /// The token that requests use.
     current: Option<Held>,
     /// Will replace the current token, which still works; the API has not accepted it yet.

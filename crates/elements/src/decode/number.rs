@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::json::Json;
 use super::reader::FieldValue;
-use crate::domain::Quantity;
+use crate::types::Quantity;
 
 /// Seats or units: not negative; `Unlimited` in any case is [`Quantity::UNLIMITED`].
 pub(super) fn quantity(json: &Json<'_>) -> FieldValue<Quantity> {
@@ -102,7 +102,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::elements::decode::json;
+    use crate::decode::json;
 
     fn read<T>(value: &serde_json::Value, convert: impl Fn(&Json<'_>) -> FieldValue<T>) -> Option<T> {
         convert(&json::parse(&value.to_string()).unwrap()).value()

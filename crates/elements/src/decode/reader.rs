@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::json::{Json, Row};
 use super::{Decoded, Field, Unreadable, excerpt};
-use crate::domain::{MAX_ID_CHARS, MAX_TEXT_CHARS};
+use crate::types::{MAX_ID_CHARS, MAX_TEXT_CHARS};
 
 /// The number of [`Decoded::unreadable`] entries from which those of one field share one entry.
 const MAX_UNREADABLE: usize = 100;

@@ -3,7 +3,7 @@
 use super::json::{self, Json, Row};
 use super::reader::{self, FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, number, page};
-use crate::domain::{Quantity, Seats, TenantSeats};
+use crate::types::{Quantity, Seats, TenantSeats};
 
 /// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`, with at least one of the two seat fields.
 pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {

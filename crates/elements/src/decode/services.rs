@@ -3,7 +3,7 @@
 use super::json::{self, Json, Row};
 use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, date, number, page, size};
-use crate::domain::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
+use crate::types::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
 
 /// Endpoint 5: a page of customers with their products. Customers without an id are omitted; email addresses are not
 /// read.

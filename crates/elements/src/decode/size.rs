@@ -5,7 +5,7 @@
 use super::json::Json;
 use super::number::{decimal, unlimited, unsigned};
 use super::reader::FieldValue;
-use crate::domain::Quantity;
+use crate::types::Quantity;
 
 /// `purchasedCapacity` in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]

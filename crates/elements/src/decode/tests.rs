@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{Moment, Quantity, Seats, Subscription};
-use crate::elements::redaction::Secrets;
+use crate::types::{Moment, Quantity, Seats, Subscription};
+use crate::redaction::Secrets;
 
 fn quantity(number: u32) -> Option<Quantity> {
     Quantity::new(number.into())

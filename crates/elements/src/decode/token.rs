@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::json::{self, Json, Row};
 use super::number;
 use super::{Malformed, without_addresses};
-use crate::elements::redaction::Secrets;
+use crate::redaction::Secrets;
 
 /// An access token. `Debug` does not show it.
 #[derive(Clone, Debug)]

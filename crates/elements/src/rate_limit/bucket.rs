@@ -16,13 +16,13 @@ const REGAIN_PER_SECOND: f64 = 0.05;
 /// A pause without `Retry-After` lasts up to 1 s, then 2 s, 4 s and so on, up to this.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// The minimum of a pause, whatever the jitter or `Retry-After` is.
-pub(in crate::elements) const MIN_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const MIN_PAUSE: Duration = Duration::from_millis(500);
 /// The maximum of `Retry-After`.
-pub(in crate::elements) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The pause after the `consecutive`-th failure (from 1): the ceiling doubles from 1 s up to `longest`, and `jitter` (0
 /// to 1) selects the pause between [`MIN_PAUSE`] and the ceiling.
-pub(in crate::elements) fn backoff(consecutive: u32, longest: Duration, jitter: f64) -> Duration {
+pub(crate) fn backoff(consecutive: u32, longest: Duration, jitter: f64) -> Duration {
     let doublings = consecutive.saturating_sub(1).min(31);
     let ceiling = Duration::from_secs(1_u64 << doublings).min(longest);
     MIN_PAUSE + ceiling.saturating_sub(MIN_PAUSE).mul_f64(jitter.clamp(0.0, 1.0))
@@ -63,13 +63,13 @@ pub(super) enum Verdict {
 
 /// What a scrape reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::elements) struct RateLimitState {
+pub(crate) struct RateLimitState {
     /// The remaining time of a pause, if there is one.
-    pub(in crate::elements) paused_for: Option<Duration>,
+    pub(crate) paused_for: Option<Duration>,
     /// The current rate in requests per second.
-    pub(in crate::elements) rate: f64,
+    pub(crate) rate: f64,
     /// The total duration of all pauses so far, including the current one.
-    pub(in crate::elements) paused_total: Duration,
+    pub(crate) paused_total: Duration,
 }
 
 impl AimdBucket {

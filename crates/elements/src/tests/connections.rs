@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 
 use super::server::{keep, say};
 use super::*;
-use crate::domain::FailureReason;
-use crate::elements::resolver::Resolver;
+use crate::types::FailureReason;
+use crate::resolver::Resolver;
 
 const TOKEN: &str = r#"{"access_token": "token-1", "expires_in": 3600, "token_type": "Bearer"}"#;
 
@@ -46,7 +46,7 @@ async fn a_name_that_moved_is_followed_while_the_old_server_answers_503() {
         }
     });
     let client =
-        Client::with_resolver(&settings(&old), Registrations::default().get(&settings(&old)), Clock::start(), resolver)
+        Client::with_resolver(&settings(&old), Registrations::default().get(settings(&old).registration_key(), settings(&old).budget), Clock::start(), resolver)
             .unwrap();
     for _ in 0..3 {
         assert!(ask(&client, SEATS).await.is_ok());
@@ -99,9 +99,6 @@ async fn a_request_that_timed_out_leaves_its_connection() {
 #[tokio::test]
 async fn a_frozen_http_2_connection_is_left_before_the_request_on_it_times_out() {
     let (acceptor, ca) = tls::acceptor(&["h2"]);
-    let directory = tempfile::tempdir().unwrap();
-    let ca_file = directory.path().join("ca.pem");
-    std::fs::write(&ca_file, ca).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -118,10 +115,10 @@ async fn a_frozen_http_2_connection_is_left_before_the_request_on_it_times_out()
     });
     let nobody = server(|_| say(500, "")).await;
     let url: url::Url = format!("https://localhost:{port}").parse().unwrap();
-    let mut settings = PartnerSettings {
+    let mut settings = ClientConfig {
         api_url: url.clone(),
         token_url: url.join("/connect/token").unwrap(),
-        ca_file: Some(ca_file),
+        extra_roots: vec![ca],
         ..settings(&nobody)
     };
     // Long enough that only the PINGs can detect it.
@@ -200,7 +197,7 @@ async fn a_proxy_that_cannot_be_reached_is_named() {
     let server = server(|_| say(200, SEATS_BODY)).await;
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let proxy_url = Some(format!("http://bob:hunter2@{gone}").parse().unwrap());
-    let mut settings = PartnerSettings { proxy_url, ..settings(&server) };
+    let mut settings = ClientConfig { proxy_url, ..settings(&server) };
     settings.budget.timeout = Duration::from_millis(500);
     let client = client(&settings);
     let failure = failure(ask(&client, SEATS).await);

@@ -2,7 +2,7 @@
 
 use super::server::{say, say_with};
 use super::*;
-use crate::domain::{CustomerId, FailureReason};
+use crate::types::{CustomerId, FailureReason};
 
 /// `customers` customers, served in pages; slow if a page has more than `fast` rows.
 fn service_list(seen: &Seen, customers: u64, fast: u64) -> Say {

@@ -9,60 +9,74 @@ mod tls;
 mod tokens;
 mod tolerance;
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::proto::MetricType;
 use server::{Say, Seen, Server, token};
 
 use crate::clock::Clock;
-use crate::config::{BudgetSettings, Credential, CustomerSettings, PartnerSettings, SecretSource};
-use crate::domain::{Answer, Question, TenantType};
-use crate::elements::auth::Scope;
-use crate::elements::{AskError, Client, Failure, Registrations};
+use crate::config::{Budget, ClientConfig, Credential, CredentialSource};
+use crate::types::{Answer, Question, TenantType};
+use crate::auth::Scope;
+use crate::{AskError, Client, Failure, Registrations};
 
 const SECRET: &str = "hunter2-secret";
 
 /// A client for `server` with a budget that does not limit the tests.
-fn settings(server: &Server) -> PartnerSettings {
-    PartnerSettings {
-        name: "main".into(),
+fn settings(server: &Server) -> ClientConfig {
+    ClientConfig {
+        partner: "main".into(),
         api_url: server.url.clone(),
         token_url: server.url.join("/connect/token").unwrap(),
         client_id: "the-app".to_owned(),
         credential: Credential::ClientSecret {
-            source: SecretSource::Value(SECRET.into()),
             secret: SECRET.into(),
             expires: Some("2027-03-01T00:00:00Z".parse().unwrap()),
         },
-        budget: BudgetSettings {
+        credential_source: Arc::new(Fixed),
+        budget: Budget {
             requests_per_second: 1000.0,
             burst: 100,
             concurrency: 8,
             timeout: Duration::from_secs(10),
         },
         proxy_url: None,
-        ca_file: None,
-        customers: CustomerSettings { discover: true, include: vec![], exclude: vec![], list: vec![], max: 200_000 },
+        extra_roots: Vec::new(),
     }
 }
 
-/// The same settings, with a secret.
-fn copy(settings: &PartnerSettings) -> PartnerSettings {
-    let Credential::ClientSecret { secret, source, expires } = &settings.credential else { panic!("a secret") };
-    PartnerSettings {
-        name: settings.name.clone(),
+/// The source of a secret that never changes.
+#[derive(Debug)]
+struct Fixed;
+
+impl CredentialSource for Fixed {
+    fn may_rotate(&self) -> bool {
+        false
+    }
+
+    fn read(&self) -> Result<Credential, Box<dyn Error + Send + Sync>> {
+        Ok(Credential::ClientSecret { secret: SECRET.into(), expires: None })
+    }
+}
+
+/// The same settings.
+fn copy(settings: &ClientConfig) -> ClientConfig {
+    ClientConfig {
+        partner: settings.partner.clone(),
         api_url: settings.api_url.clone(),
         token_url: settings.token_url.clone(),
         client_id: settings.client_id.clone(),
-        credential: Credential::ClientSecret { secret: secret.clone(), source: source.clone(), expires: *expires },
+        credential: settings.credential.clone(),
+        credential_source: Arc::clone(&settings.credential_source),
         budget: settings.budget,
         proxy_url: settings.proxy_url.clone(),
-        ca_file: settings.ca_file.clone(),
-        customers: settings.customers.clone(),
+        extra_roots: settings.extra_roots.clone(),
     }
 }
 
-fn client(settings: &PartnerSettings) -> Client {
+fn client(settings: &ClientConfig) -> Client {
     Client::new(settings, Clock::start()).unwrap()
 }
 

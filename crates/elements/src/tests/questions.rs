@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::server::{say, say_with};
 use super::*;
-use crate::domain::{FailureReason, ProductType, Quantity, Seats};
+use crate::types::{FailureReason, ProductType, Quantity, Seats};
 
 fn quantity(number: u32) -> Quantity {
     number.into()
@@ -19,7 +19,7 @@ async fn every_question_has_its_path() {
         _ => say(200, SEATS_BODY),
     })
     .await;
-    let client = client(&PartnerSettings { api_url: server.url.join("/base/").unwrap(), ..settings(&server) });
+    let client = client(&ClientConfig { api_url: server.url.join("/base/").unwrap(), ..settings(&server) });
     let seats = Seats { assigned: Some(quantity(14)), available: Some(quantity(6)) };
     assert_eq!(ask(&client, SEATS).await, Ok(Answer::CustomerSeats(seats)));
     let product = ProductType(2048);

@@ -2,7 +2,7 @@
 
 use super::server::{say, say_with};
 use super::*;
-use crate::domain::FailureReason;
+use crate::types::FailureReason;
 
 #[tokio::test]
 async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {

@@ -1,13 +1,14 @@
 //! Tokens over HTTP.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::ExposeSecret;
 
 use super::server::{say, say_with};
 use super::*;
-use crate::domain::FailureReason;
+use crate::types::FailureReason;
 
 /// An API that accepts only these tokens.
 fn guarded(seen: &Seen, good: &[&str]) -> Say {
@@ -213,7 +214,7 @@ async fn a_token_is_renewed_in_the_background_ahead_of_its_end() {
 async fn one_slot_is_enough_to_renew_a_token() {
     let server = server(|seen| guarded(seen, if seen.before == 0 { &["token-1"] } else { &["token-2"] })).await;
     let mut settings = settings(&server);
-    settings.budget = BudgetSettings { concurrency: 1, burst: 1, ..settings.budget };
+    settings.budget = Budget { concurrency: 1, burst: 1, ..settings.budget };
     let client = client(&settings);
     for _ in 0..3 {
         assert!(ask(&client, SEATS).await.is_ok());
@@ -241,12 +242,8 @@ async fn a_replaced_secret_ends_the_pause_after_a_refusal() {
         _ => guarded(seen, &["token-1"]),
     })
     .await;
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("secret");
-    std::fs::write(&file, "old\n").unwrap();
-    let source = SecretSource::File(file.clone());
-    let credential = Credential::ClientSecret { secret: source.read().unwrap(), source, expires: None };
-    let client = client(&PartnerSettings { credential, ..settings(&server) });
+    let source = Arc::new(Rotating(Mutex::new(Some("old"))));
+    let client = client(&ClientConfig { credential: secret("old"), credential_source: source.clone(), ..settings(&server) });
     assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Unauthorized);
     assert!(client.status().refused);
 
@@ -255,10 +252,10 @@ async fn a_replaced_secret_ends_the_pause_after_a_refusal() {
         async move { ask(&client, SEATS).await }
     });
     client.reread_credential();
-    std::fs::remove_file(&file).unwrap();
+    *source.0.lock().unwrap() = None;
     client.reread_credential();
     assert!(client.status().refused, "nothing new was there to read");
-    std::fs::write(&file, "new\n").unwrap();
+    *source.0.lock().unwrap() = Some("new");
     client.reread_credential();
     waiting.await.unwrap().unwrap();
     assert!(!client.status().refused);
@@ -287,7 +284,7 @@ async fn at_a_renewal_the_old_token_is_used_until_the_new_one_was_accepted() {
     })
     .await;
     let mut settings = settings(&server);
-    settings.budget = BudgetSettings { requests_per_second: 50.0, burst: 5, ..settings.budget };
+    settings.budget = Budget { requests_per_second: 50.0, burst: 5, ..settings.budget };
     let client = client(&settings);
     let used = |token: &str| server.seen_on("overview").iter().filter(|seen| seen.token() == token).count();
     while used("token-2") < 3 {
@@ -336,12 +333,30 @@ async fn a_token_request_goes_on_when_nobody_waits_for_it_any_more() {
     assert_eq!(server.seen_on("/connect/token").len(), 1);
 }
 
+fn secret(secret: &str) -> Credential {
+    Credential::ClientSecret { secret: secret.into(), expires: None }
+}
+
+/// The source of a secret that the test replaces; it cannot be read while there is none.
+#[derive(Debug)]
+struct Rotating(Mutex<Option<&'static str>>);
+
+impl CredentialSource for Rotating {
+    fn may_rotate(&self) -> bool {
+        true
+    }
+
+    fn read(&self) -> Result<Credential, Box<dyn Error + Send + Sync>> {
+        Ok(secret(self.0.lock().unwrap().ok_or("it does not exist")?))
+    }
+}
+
 /// Two clients of one app registration, with these names.
-fn two(settings: &PartnerSettings) -> [Client; 2] {
+fn two(settings: &ClientConfig) -> [Client; 2] {
     let mut registrations = Registrations::default();
     ["main", "other"].map(|name| {
-        let settings = PartnerSettings { name: name.into(), ..copy(settings) };
-        let registration = registrations.get(&settings);
+        let settings = ClientConfig { partner: name.into(), ..copy(settings) };
+        let registration = registrations.get(settings.registration_key(), settings.budget);
         Client::sharing(&settings, registration, Clock::start()).unwrap()
     })
 }
@@ -385,15 +400,15 @@ async fn partners_of_one_registration_share_one_token_and_one_budget() {
 async fn a_registration_outlives_its_partners_names() {
     let server = server(|seen| guarded(seen, &["token-1"])).await;
     let mut settings = settings(&server);
-    settings.budget = BudgetSettings { requests_per_second: 0.001, burst: 3, ..settings.budget };
+    settings.budget = Budget { requests_per_second: 0.001, burst: 3, ..settings.budget };
     let before = client(&settings);
     assert!(ask(&before, SEATS).await.is_ok());
     // As in a reload.
-    let after = |settings: &PartnerSettings| {
+    let after = |settings: &ClientConfig| {
         let mut registrations = Registrations::default();
-        registrations.add(settings, before.registration());
-        let settings = PartnerSettings { name: "renamed".into(), ..copy(settings) };
-        Client::sharing(&settings, registrations.get(&settings), Clock::start()).unwrap()
+        registrations.add(settings.registration_key(), before.registration());
+        let settings = ClientConfig { partner: "renamed".into(), ..copy(settings) };
+        Client::sharing(&settings, registrations.get(settings.registration_key(), settings.budget), Clock::start()).unwrap()
     };
     let renamed = after(&settings);
     drop(renamed.acquire().await);
@@ -418,10 +433,8 @@ async fn a_refused_credential_of_one_partner_does_not_hold_back_the_other() {
     .await;
     let mut registrations = Registrations::default();
     let mut with = |secret: &str| {
-        let source = SecretSource::Value(secret.into());
-        let credential = Credential::ClientSecret { secret: secret.into(), source, expires: None };
-        let settings = PartnerSettings { credential, ..settings(&server) };
-        Client::sharing(&settings, registrations.get(&settings), Clock::start()).unwrap()
+        let settings = ClientConfig { credential: self::secret(secret), ..settings(&server) };
+        Client::sharing(&settings, registrations.get(settings.registration_key(), settings.budget), Clock::start()).unwrap()
     };
     let (wrong, right) = (with("wrong"), with("right"));
     assert_eq!(failure(ask(&wrong, SEATS).await).reason, FailureReason::Unauthorized);
@@ -454,9 +467,7 @@ async fn what_the_identity_service_says_is_not_quoted_but_its_code() {
     let secret = "onlylettersofasecret";
     let body = format!(r#"{{"error":"no_{secret}"}}"#);
     let server = Server::start(move |_| say(401, &body)).await;
-    let source = SecretSource::Value(secret.into());
-    let credential = Credential::ClientSecret { secret: secret.into(), source, expires: None };
-    let client = client(&PartnerSettings { credential, ..settings(&server) });
+    let client = client(&ClientConfig { credential: self::secret(secret), ..settings(&server) });
     drop(client.acquire().await);
     assert_eq!(client.0.auth.status(Scope::License).failure.unwrap().message, "the identity service answered 401");
 }

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 
 use super::server::say_with;
 use super::*;
-use crate::domain::FailureReason;
+use crate::types::FailureReason;
 
 /// A server whose only response to the API has these header lines.
 async fn with_headers(lines: &str) -> Server {

@@ -4,10 +4,10 @@ use jiff::civil::Date;
 
 use super::CustomerBuilder;
 use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
-use crate::domain::TenantType;
-use crate::simulator::rng::SeededRng;
-use crate::simulator::shown::{DateForm, Shown};
-use crate::simulator::world::{Motion, SimRow};
+use elements::types::TenantType;
+use crate::rng::SeededRng;
+use crate::shown::{DateForm, Shown};
+use crate::world::{Motion, SimRow};
 
 /// The special case of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

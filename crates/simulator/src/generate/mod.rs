@@ -14,7 +14,7 @@ pub use self::cases::Case;
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
 use super::rng::SeededRng;
 use super::world::{Motion, SimCustomer, SimTenant, World};
-use crate::domain::{ProductType, TenantType};
+use elements::types::{ProductType, TenantType};
 
 /// The generator settings.
 #[derive(Clone, Copy, Debug)]

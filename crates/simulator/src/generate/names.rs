@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::simulator::rng::SeededRng;
-use crate::simulator::shown::Text;
+use crate::rng::SeededRng;
+use crate::shown::Text;
 
 /// Towns and family names, some with non-ASCII letters.
 const FIRST: &[&str] = &[

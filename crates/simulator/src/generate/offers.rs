@@ -2,10 +2,10 @@
 
 use jiff::civil::Date;
 
-use crate::domain::{ProductType, TenantType};
-use crate::simulator::rng::SeededRng;
-use crate::simulator::shown::{DateForm, Shown, Text};
-use crate::simulator::world::SimRow;
+use elements::types::{ProductType, TenantType};
+use crate::rng::SeededRng;
+use crate::shown::{DateForm, Shown, Text};
+use crate::world::SimRow;
 
 /// A product on offer.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +163,7 @@ pub(super) fn later(today: Date, days: i64) -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Service;
+    use elements::types::Service;
 
     #[test]
     fn names_lead_back_to_their_products() {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use jiff::civil::date;
 
 use super::*;
-use crate::domain::{Quantity, Service};
-use crate::simulator::SimRow;
+use elements::types::{Quantity, Service};
+use crate::SimRow;
 
 const TODAY: Date = date(2026, 2, 10);
 

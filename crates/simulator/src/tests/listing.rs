@@ -109,8 +109,8 @@ async fn what_is_served_is_the_truth() {
         for (&tenant_type, seats) in &truth.customer_seats {
             let path = format!("/customers/{}/3rd-party-products/type/{}/overview", customer.id, tenant_type.number());
             let answer = body(api.get(&path)).await;
-            assert_eq!(answer["assignedUserSeat"].as_f64(), seats.assigned.map(crate::domain::Quantity::get));
-            assert_eq!(answer["availableUserSeat"].as_f64(), seats.available.map(crate::domain::Quantity::get));
+            assert_eq!(answer["assignedUserSeat"].as_f64(), seats.assigned.map(elements::types::Quantity::get));
+            assert_eq!(answer["availableUserSeat"].as_f64(), seats.available.map(elements::types::Quantity::get));
         }
         for (&product, &seats) in &truth.purchased {
             let path = format!("/customers/{}/avpt-products/type/{}/overview", customer.id, product.0);

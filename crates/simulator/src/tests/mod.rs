@@ -13,7 +13,7 @@ use url::form_urlencoded;
 use super::identity::LICENSE_SCOPE;
 use super::path::BASE_PATH;
 use super::*;
-use crate::domain::{Collector, ProductType, TenantType};
+use elements::types::{Collector, ProductType, TenantType};
 
 const TODAY: Date = date(2026, 2, 10);
 const M365: TenantType = TenantType::Microsoft365;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::FailureReason;
+use crate::types::FailureReason;
 
 const CREDENTIAL: CredentialId = CredentialId::of_test(1);
 

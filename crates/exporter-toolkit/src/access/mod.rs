@@ -1,0 +1,228 @@
+//! Who may ask, and how: the file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
+//!
+//! The files (it, certificates, keys, CAs) are looked at again when somebody asks, at most every second, off the threads
+//! of the runtime. What changed and is valid applies to the next connection or request. What is broken changes nothing
+//! and is warned of once; so is what would take protection away, which needs a reload or a restart: a file
+//! that is being written may be empty for a moment.
+
+mod clients;
+mod files;
+mod gate;
+mod headers;
+mod passwords;
+mod rate;
+mod rules;
+mod tls;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::{ConfigPath, ConfigErrors, Diagnostic, Location, Problem, quoted};
+use files::Files;
+use passwords::Passwords;
+use rules::Rules;
+
+/// Between two looks at the files.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a request waits for a refresh. Slow storage holds up nobody for longer: the known rules apply.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Cheap to clone; every clone is the same.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    file: Option<PathBuf>,
+    rules: RwLock<Arc<Rules>>,
+    /// Those that the rules came from, or that were refused last.
+    files: Mutex<Files>,
+    refresh: Mutex<Refresh>,
+    passwords: Arc<Passwords>,
+}
+
+/// A valid file that was read again.
+pub struct Reread(Option<(Rules, Files)>);
+
+struct Refresh {
+    last: Instant,
+    in_flight: bool,
+}
+
+/// A refresh, until it is over, however it ends.
+struct InFlight(Access);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        locked(&self.0.0.refresh).in_flight = false;
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("file", &self.0.file).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Reads and validates the file. Without one everybody may ask, in plain HTTP.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let (rules, files) = match file {
+            Some(file) => {
+                let (rules, files) = Rules::read(file);
+                (rules?, files)
+            }
+            None => (Rules::open(), Files::default()),
+        };
+        Self::new(file, rules, files)
+    }
+
+    /// Validates a text, and reads the files that it names. Relative paths start at `base`. It is not looked at again.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
+        let mut files = Files::default();
+        let rules = Rules::parse(text, base, &mut files)?;
+        Self::new(None, rules, files)
+    }
+
+    fn new(file: Option<&Path>, rules: Rules, files: Files) -> Result<Self, ConfigErrors> {
+        let passwords = Passwords::new().map_err(|_| {
+            let diagnostic = Diagnostic::new("the system gives no random numbers", "check /dev/urandom");
+            ConfigErrors::new(vec![Problem { location: Location::File, diagnostic }])
+        })?;
+        Ok(Self(Arc::new(Inner {
+            file: file.map(Path::to_owned),
+            rules: RwLock::new(Arc::new(rules)),
+            files: Mutex::new(files),
+            refresh: Mutex::new(Refresh { last: Instant::now(), in_flight: false }),
+            passwords: Arc::new(passwords),
+        })))
+    }
+
+    /// Reads the file again, for [`Access::apply`]: so nothing changes before all else of a reload is known to be good.
+    /// Blocks for as long as files are read.
+    pub fn reread(&self) -> Result<Reread, ConfigErrors> {
+        let Some(file) = &self.0.file else { return Ok(Reread(None)) };
+        let (rules, files) = Rules::read(file);
+        rules.map(|rules| Reread(Some((rules, files))))
+    }
+
+    /// Goes by what was read again from now on, also if it takes protection away.
+    pub fn apply(&self, reread: Reread) {
+        if let Some((rules, files)) = reread.0 {
+            *locked(&self.0.files) = files;
+            self.install(rules);
+        }
+    }
+
+    /// What is valid and yet unwise, one sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.current().warnings.clone()
+    }
+
+    /// Whether connections begin with a TLS handshake at the moment.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.current().tls.is_some()
+    }
+
+    /// The configuration of the next handshake.
+    pub(super) async fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.rules().await.tls.as_ref().map(|tls| Arc::clone(&tls.server))
+    }
+
+    /// Whether a handshake would use this configuration now.
+    pub(super) fn is_current(&self, tls: Option<&Arc<ServerConfig>>) -> bool {
+        match (&self.current().tls, tls) {
+            (Some(now), Some(then)) => Arc::ptr_eq(&now.server, then),
+            (now, then) => now.is_none() && then.is_none(),
+        }
+    }
+
+    /// The rules, after a refresh at the files if it is time for one.
+    async fn rules(&self) -> Arc<Rules> {
+        if self.0.file.is_some() && self.is_due() {
+            let in_flight = InFlight(self.clone());
+            let refresh = tokio::task::spawn_blocking(move || in_flight.0.refresh());
+            let _ = tokio::time::timeout(REFRESH_PATIENCE, refresh).await;
+        }
+        self.current()
+    }
+
+    /// Whether it is time for a refresh; whoever is told so does it.
+    fn is_due(&self) -> bool {
+        let mut refresh = locked(&self.0.refresh);
+        let is_due = !refresh.in_flight && refresh.last.elapsed() >= REFRESH_INTERVAL;
+        if is_due {
+            *refresh = Refresh { last: Instant::now(), in_flight: true };
+        }
+        is_due
+    }
+
+    fn refresh(&self) {
+        let Some(file) = &self.0.file else { return };
+        // Read without the lock: storage that hangs must not hold up a reload.
+        let before = locked(&self.0.files).clone();
+        if !before.changed() {
+            return;
+        }
+        let (rules, read) = Rules::read(file);
+        let mut files = locked(&self.0.files);
+        if *files != before {
+            // A reload has read them meanwhile.
+            return;
+        }
+        *files = read;
+        match rules {
+            Err(errors) => warn!("the web configuration has changed and is refused; the last good one holds: {errors}"),
+            Ok(rules) => {
+                if let Some(what) = self.current().weakens(&rules) {
+                    warn!(
+                        "the web configuration has changed and would take away {what}; the last one holds until a \
+                         reload or a restart"
+                    );
+                    return;
+                }
+                info!("the web configuration or a certificate has changed and applies");
+                for warning in &rules.warnings {
+                    warn!("{warning}");
+                }
+                self.install(rules);
+            }
+        }
+    }
+
+    fn install(&self, rules: Rules) {
+        self.0.passwords.users_changed(&self.current().users, &rules.users);
+        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn current(&self) -> Arc<Rules> {
+        Arc::clone(&self.0.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A boolean in any of the spellings that exporter-toolkit's YAML has for it.
+fn yaml_flag(at: &ConfigPath<'_>, text: Option<&str>, default: bool) -> bool {
+    match text.map(str::to_lowercase).as_deref() {
+        None | Some("" | "~" | "null") => default,
+        Some("true" | "yes" | "on" | "y") => true,
+        Some("false" | "no" | "off" | "n") => false,
+        Some(text) => {
+            at.error(format!("{} is neither true nor false", quoted(text)), "write `true` or `false`");
+            default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

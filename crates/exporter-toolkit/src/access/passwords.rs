@@ -1,0 +1,417 @@
+//! `basic_auth_users`: passwords against their bcrypt hashes.
+//!
+//! bcrypt is slow on purpose, so it runs off the threads of the runtime, one at a time, with a bounded queue and a limit on
+//! the time that a login waits, and its verdicts are cached: a scrape costs one HMAC. What is cached is an HMAC of user,
+//! hash and password under a key that this process made for itself; no password is kept, and a changed hash invalidates
+//! its entry. The right password of each user has an entry of its own, so that no flood of wrong ones evicts it.
+//!
+//! A user who does not exist costs what one who does costs: the password is compared with the hash of another, always the
+//! same one while it is in the file, wherever it stands there. When any user changes, all wrong passwords are forgotten.
+
+use std::collections::{HashMap, VecDeque};
+use std::str::FromStr as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bcrypt::HashParts;
+use ring::hmac::{self, HMAC_SHA256};
+use ring::rand::SystemRandom;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::{ConfigPath, Pairs};
+
+/// Passwords that may wait for bcrypt at the same time, the one under way included.
+const WAITING: usize = 32;
+/// How long a login waits for its verdict, the queue included; then it is told to come again.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+/// Above this cost bcrypt takes seconds, also for every wrong password that somebody sends.
+const HIGH_COST: u32 = 12;
+/// Above this cost bcrypt takes longer than [`MAX_WAIT`].
+const MAX_COST: u32 = 16;
+/// Wrong passwords that are cached, so that a client that is configured wrongly costs one bcrypt and not one a scrape.
+const MAX_REJECTED: usize = 100;
+/// bcrypt looks no further.
+const LONGEST: usize = 72;
+
+const MAKE_HASH: &str = "make one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`";
+
+/// Who may ask, and the hashes of their passwords.
+#[derive(Default)]
+pub(super) struct Users(HashMap<String, SecretString>);
+
+impl Users {
+    /// Reads `basic_auth_users`.
+    pub(super) fn read(at: &ConfigPath<'_>, raw: Pairs, warnings: &mut Vec<String>) -> Self {
+        let mut users = HashMap::new();
+        for (index, (name, hash)) in raw.0.into_iter().enumerate() {
+            let Some(hash) = hash else {
+                // What stands alone may be the password.
+                let what = format!("entry {} is a name without a hash, or the other way round", index + 1);
+                at.error(what, "write the name, a colon, a space and the bcrypt hash");
+                continue;
+            };
+            let at = at.key(&name);
+            if name.contains(':') {
+                at.error("a user's name cannot have a colon in it: it ends the name", "choose another name");
+            }
+            // Neither what stands there nor the library's message is quoted: it may be the password itself.
+            match cost(&hash) {
+                None => at.error("this is not a bcrypt hash", MAKE_HASH),
+                Some(cost) if cost > MAX_COST => at.error(
+                    format!("a bcrypt hash of cost {cost} takes longer than a login may, {} s", MAX_WAIT.as_secs()),
+                    MAKE_HASH,
+                ),
+                Some(cost) if cost > HIGH_COST => warnings.push(format!(
+                    "basic_auth_users: a hash has the bcrypt cost {cost}: a few wrong passwords keep the processor busy \
+                     for seconds; {MAKE_HASH}"
+                )),
+                Some(_) => {}
+            }
+            if users.insert(name, hash.into()).is_some() {
+                at.error("this user stands twice", "keep one of them");
+            }
+        }
+        Self(users)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The hash to compare a password with, and whether it is the user's own.
+    fn hash_of(&self, user: &str, key: &hmac::Key) -> Option<(&SecretString, bool)> {
+        if let Some(hash) = self.0.get(user) {
+            return Some((hash, true));
+        }
+        // Which hash it is depends on the name and on that hash, and on no other user: neither the order of users nor a
+        // change of others tells that this one is none.
+        let rank = |hash: &&SecretString| {
+            let tag = sign(key, &[user.as_bytes(), hash.expose_secret().as_bytes()]);
+            <[u8; 32]>::try_from(tag.as_ref()).unwrap_or_default()
+        };
+        self.0.values().min_by_key(rank).map(|hash| (hash, false))
+    }
+}
+
+/// The cost of `$2a$`, `$2b$`, `$2x$` or `$2y$`, a cost from 4 to 31, salt and hash; `None` if that is not what it is.
+fn cost(hash: &str) -> Option<u32> {
+    let cost = HashParts::from_str(hash).ok()?.get_cost();
+    (4..=31).contains(&cost).then_some(cost)
+}
+
+/// Each part with its length, so that no two lists read alike.
+fn sign(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    context.sign()
+}
+
+/// What a password is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepted,
+    Rejected,
+    /// Too many others are being verified, or it takes too long.
+    Busy,
+}
+
+/// The verdicts that are cached, and the queue for the others.
+pub(super) struct Passwords {
+    key: hmac::Key,
+    bcrypt_permit: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    cache: Mutex<VerdictCache>,
+    runs: AtomicU64,
+}
+
+#[derive(Default)]
+struct VerdictCache {
+    accepted: HashMap<String, hmac::Tag>,
+    rejected: VecDeque<hmac::Tag>,
+}
+
+impl Passwords {
+    pub(super) fn new() -> Result<Self, ring::error::Unspecified> {
+        Ok(Self {
+            key: hmac::Key::generate(HMAC_SHA256, &SystemRandom::new())?,
+            bcrypt_permit: Arc::new(Semaphore::new(1)),
+            queue: Arc::new(Semaphore::new(WAITING)),
+            cache: Mutex::default(),
+            runs: AtomicU64::new(0),
+        })
+    }
+
+    /// Verifies a user's password, within [`MAX_WAIT`].
+    pub(super) async fn verify(self: &Arc<Self>, users: &Users, user: &str, password: SecretSlice<u8>) -> Verdict {
+        let Some((hash, exists)) = users.hash_of(user, &self.key) else { return Verdict::Rejected };
+        let tag = self.tag(user, hash, &password);
+        if let Some(verdict) = self.cached(user, &tag) {
+            return verdict;
+        }
+        let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return Verdict::Busy };
+        let run = async {
+            // Nobody closes the semaphore.
+            let Ok(permit) = Arc::clone(&self.bcrypt_permit).acquire_owned().await else { return Verdict::Busy };
+            // Somebody may have sent the same in the meantime.
+            if let Some(verdict) = self.cached(user, &tag) {
+                return verdict;
+            }
+            let (this, hash, user) = (Arc::clone(self), hash.clone(), user.to_owned());
+            let run = tokio::task::spawn_blocking(move || {
+                this.runs.fetch_add(1, Ordering::Relaxed);
+                let accepted = bcrypt::verify(password.expose_secret(), hash.expose_secret()).unwrap_or(false) & exists;
+                this.remember(user, tag, accepted);
+                // Held until here: whoever asked may be gone, the work goes on.
+                drop((permit, place));
+                if accepted { Verdict::Accepted } else { Verdict::Rejected }
+            });
+            run.await.unwrap_or(Verdict::Busy)
+        };
+        timeout(MAX_WAIT, run).await.unwrap_or(Verdict::Busy)
+    }
+
+    /// How often bcrypt has run.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+
+    /// The users have changed: forgets who is none any more, and every wrong password, so that none of them tells by the
+    /// time it takes whose hash did not change.
+    pub(super) fn users_changed(&self, before: &Users, after: &Users) {
+        let mut cache = self.cache();
+        cache.accepted.retain(|user, _| after.0.contains_key(user));
+        if before != after {
+            cache.rejected.clear();
+        }
+    }
+
+    fn tag(&self, user: &str, hash: &SecretString, password: &SecretSlice<u8>) -> hmac::Tag {
+        let password = password.expose_secret();
+        let password = password.get(..LONGEST).unwrap_or(password);
+        sign(&self.key, &[user.as_bytes(), hash.expose_secret().as_bytes(), password])
+    }
+
+    fn cached(&self, user: &str, tag: &hmac::Tag) -> Option<Verdict> {
+        let cache = self.cache();
+        if cache.accepted.get(user).is_some_and(|known| is_same(known, tag)) {
+            return Some(Verdict::Accepted);
+        }
+        cache.rejected.iter().any(|known| is_same(known, tag)).then_some(Verdict::Rejected)
+    }
+
+    fn remember(&self, user: String, tag: hmac::Tag, accepted: bool) {
+        let mut cache = self.cache();
+        if accepted {
+            cache.accepted.insert(user, tag);
+            return;
+        }
+        if cache.rejected.len() >= MAX_REJECTED {
+            cache.rejected.pop_front();
+        }
+        cache.rejected.push_back(tag);
+    }
+
+    fn cache(&self) -> MutexGuard<'_, VerdictCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartialEq for Users {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().all(|(user, hash)| {
+                other.0.get(user).is_some_and(|other| other.expose_secret() == hash.expose_secret())
+            })
+    }
+}
+
+/// In a time that does not depend on where they differ.
+fn is_same(one: &hmac::Tag, other: &hmac::Tag) -> bool {
+    one.as_ref().iter().zip(other.as_ref()).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn hash(password: &str) -> String {
+        bcrypt::hash(password, 4).unwrap()
+    }
+
+    fn users(list: &[(&str, &str)]) -> Users {
+        let problems = RefCell::default();
+        let pairs = list.iter().map(|(name, hash)| ((*name).to_owned(), Some((*hash).to_owned()))).collect();
+        let users = Users::read(&ConfigPath::top(&problems), Pairs(pairs), &mut Vec::new());
+        assert!(problems.into_inner().is_empty());
+        users
+    }
+
+    struct Fixture {
+        passwords: Arc<Passwords>,
+        users: Users,
+    }
+
+    impl Fixture {
+        fn new(list: &[(&str, &str)]) -> Self {
+            Self { passwords: Arc::new(Passwords::new().unwrap()), users: users(list) }
+        }
+
+        fn change(&mut self, list: &[(&str, &str)]) {
+            let before = std::mem::replace(&mut self.users, users(list));
+            self.passwords.users_changed(&before, &self.users);
+        }
+
+        /// The verdict, and how often bcrypt ran for it.
+        async fn verify(&self, user: &str, password: &[u8]) -> (Verdict, u64) {
+            let before = self.passwords.runs();
+            let verdict = self.passwords.verify(&self.users, user, password.to_vec().into()).await;
+            (verdict, self.passwords.runs() - before)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_once_costs_nothing_again() {
+        let fixture = Fixture::new(&[("alice", &hash("one")), ("bob", &hash("two"))]);
+        assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Accepted, 1));
+        assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Accepted, 0));
+        assert_eq!(fixture.verify("alice", b"two").await, (Verdict::Rejected, 1));
+        assert_eq!(fixture.verify("alice", b"two").await, (Verdict::Rejected, 0));
+        assert_eq!(fixture.verify("bob", b"two").await, (Verdict::Accepted, 1));
+        assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Accepted, 0));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_exist_costs_the_same_and_gets_nowhere() {
+        let fixture = Fixture::new(&[("alice", &hash("one"))]);
+        for user in ["nobody", "", "Alice", "alice "] {
+            assert_eq!(fixture.verify(user, b"one").await, (Verdict::Rejected, 1), "{user:?}");
+            assert_eq!(fixture.verify(user, b"one").await, (Verdict::Rejected, 0), "{user:?}");
+        }
+        let nobody = Fixture::new(&[]);
+        assert_eq!(nobody.verify("alice", b"one").await, (Verdict::Rejected, 0));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_wrong_passwords_does_not_push_out_a_right_one() {
+        let fixture = Fixture::new(&[("alice", &hash("one"))]);
+        fixture.verify("alice", b"one").await;
+        for number in 0..MAX_REJECTED + 10 {
+            fixture.verify("alice", number.to_string().as_bytes()).await;
+        }
+        assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Accepted, 0));
+        assert_eq!(fixture.verify("alice", b"0").await, (Verdict::Rejected, 1), "the oldest is forgotten");
+        assert_eq!(fixture.passwords.cache().rejected.len(), MAX_REJECTED);
+    }
+
+    #[tokio::test]
+    async fn a_changed_hash_forgets_and_a_removed_user_is_forgotten() {
+        let mut fixture = Fixture::new(&[("alice", &hash("one")), ("bob", &hash("two"))]);
+        fixture.verify("alice", b"one").await;
+        fixture.verify("bob", b"two").await;
+        fixture.change(&[("alice", &hash("new"))]);
+        assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Rejected, 1));
+        assert_eq!(fixture.verify("bob", b"two").await, (Verdict::Rejected, 1));
+        assert_eq!(fixture.passwords.cache().accepted.len(), 1);
+    }
+
+    /// Neither the order of users nor a change of others tells a name that is none from one that is.
+    #[tokio::test]
+    async fn a_change_of_the_file_does_not_reveal_who_exists() {
+        let hashes: Vec<_> = (0..8).map(|number| hash(&number.to_string())).collect();
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let mut list: Vec<(&str, &str)> = names.into_iter().zip(hashes.iter().map(String::as_str)).collect();
+        let mut fixture = Fixture::new(&list);
+        let unknown: Vec<_> = (0..20).map(|number| format!("nobody{number}")).collect();
+        let runs = async |fixture: &Fixture| {
+            let mut runs = Vec::new();
+            for name in names.iter().copied().chain(unknown.iter().map(String::as_str)) {
+                let (verdict, count) = fixture.verify(name, b"wrong").await;
+                assert_eq!(verdict, Verdict::Rejected);
+                runs.push(count);
+            }
+            runs
+        };
+        assert_eq!(runs(&fixture).await, [1; 28]);
+        list.reverse();
+        fixture.change(&list);
+        assert_eq!(runs(&fixture).await, [0; 28], "in another order");
+        let new = hash("new");
+        list[0].1 = &new;
+        fixture.change(&list);
+        assert_eq!(runs(&fixture).await, [1; 28], "with another hash of one");
+        // Each name keeps the hash that it is compared with, and so the time that takes, unless that is the one changed.
+        let key = &fixture.passwords.key;
+        let compared = |users: &Users, name: &str| users.hash_of(name, key).unwrap().0.expose_secret().to_owned();
+        let before = users(&names.into_iter().zip(hashes.iter().map(String::as_str)).collect::<Vec<_>>());
+        let moved = unknown.iter().filter(|name| {
+            let (then, now) = (compared(&before, name), compared(&fixture.users, name));
+            then != now && then != hashes[7] && now != new
+        });
+        assert_eq!(moved.count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_waits_5_seconds_at_most() {
+        let fixture = Fixture::new(&[("alice", &hash("one"))]);
+        let held = fixture.passwords.bcrypt_permit.clone().acquire_owned().await.unwrap();
+        let start = tokio::time::Instant::now();
+        assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Busy, 0));
+        assert!((MAX_WAIT..MAX_WAIT * 2).contains(&start.elapsed()));
+        assert_eq!(fixture.passwords.queue.available_permits(), WAITING, "it does not wait any more");
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn beyond_72_bytes_nothing_counts() {
+        let long = "x".repeat(80);
+        let fixture = Fixture::new(&[("alice", &hash(&long))]);
+        assert_eq!(fixture.verify("alice", long.as_bytes()).await, (Verdict::Accepted, 1));
+        assert_eq!(fixture.verify("alice", &long.as_bytes()[..72]).await, (Verdict::Accepted, 0));
+        assert_eq!(fixture.verify("alice", &long.as_bytes()[..71]).await, (Verdict::Rejected, 1));
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_the_same_cost_one_and_a_crowd_is_sent_away() {
+        let fixture = Fixture::new(&[("alice", &bcrypt::hash("one", 6).unwrap())]);
+        let same = futures(&fixture, |_| "one".to_owned()).await;
+        assert_eq!(fixture.passwords.runs(), 1);
+        assert!(same.iter().all(|verdict| matches!(verdict, Verdict::Accepted | Verdict::Busy)), "{same:?}");
+        let crowd = futures(&fixture, |number| number.to_string()).await;
+        assert!(crowd.contains(&Verdict::Busy) && crowd.contains(&Verdict::Rejected), "{crowd:?}");
+        assert!(fixture.passwords.runs() <= 1 + WAITING as u64);
+    }
+
+    async fn futures(fixture: &Fixture, password: impl Fn(usize) -> String) -> Vec<Verdict> {
+        let mut all = tokio::task::JoinSet::new();
+        let users = Arc::new(users(&[("alice", fixture.users.0["alice"].expose_secret())]));
+        for number in 0..WAITING * 2 {
+            let (passwords, users) = (Arc::clone(&fixture.passwords), Arc::clone(&users));
+            let password = password(number).into_bytes().into();
+            all.spawn(async move { passwords.verify(&users, "alice", password).await });
+        }
+        all.join_all().await
+    }
+
+    #[test]
+    fn every_kind_of_bcrypt_and_nothing_else_is_a_hash() {
+        let rest = "$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+        for version in ["2a", "2b", "2x", "2y"] {
+            assert_eq!(cost(&format!("${version}{rest}")), Some(10), "{version}");
+        }
+        for wrong in ["", "doe", "$2y$10$short", "$1$abc", &format!("$2y{rest}x"), &format!("$2z{rest}")] {
+            assert_eq!(cost(wrong), None, "{wrong}");
+        }
+        for wrong in ["03", "32", "99", "ab"] {
+            assert_eq!(cost(&format!("$2y{}", rest.replacen("10", wrong, 1))), None, "{wrong}");
+        }
+    }
+}

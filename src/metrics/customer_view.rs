@@ -1,0 +1,97 @@
+//! A customer prepared for rendering: its labels as text, and its current values.
+
+use std::cmp::Ordering;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::syntax;
+use crate::catalog::Family;
+use elements::types::{Answer, Collector, Question};
+use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
+
+/// The render context: everything that a customer's lines depend on besides the customer.
+#[derive(Clone, Copy)]
+pub(super) struct RenderContext<'a> {
+    /// The partner's inventory; the customers in it are not used.
+    pub(super) inventory: &'a Inventory,
+    /// Whether every series of a customer has its name as a label.
+    pub(super) with_name: bool,
+    pub(super) now: Timestamp,
+    /// Added to the observation times: the correction of the wall clock.
+    pub(super) correction: SignedDuration,
+}
+
+/// One customer of one partner.
+pub(super) struct CustomerView<'a> {
+    pub(super) context: RenderContext<'a>,
+    pub(super) customer: &'a Customer,
+    /// The labels `partner` and `customer_id`, which come first on every series of the customer.
+    pub(super) identity: String,
+    /// The configured labels with a leading comma; they come last on every series of the customer.
+    labels: String,
+    /// The same, followed by the name if that is configured.
+    labels_and_name: String,
+    /// The current results, distinct and sorted by query.
+    pub(super) answers: Vec<(Question, &'a Answer)>,
+    /// The subscriptions, distinct and sorted by id; empty if they are not current.
+    pub(super) subscriptions: Vec<&'a KnownSubscription>,
+    /// When the next of these values reaches its `max_age`.
+    pub(super) next_expiry: Option<Timestamp>,
+}
+
+impl<'a> CustomerView<'a> {
+    pub(super) fn new(context: RenderContext<'a>, customer: &'a Customer) -> Self {
+        let RenderContext { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
+        let mut identity = String::new();
+        syntax::write_label(&mut identity, "partner", partner.as_str());
+        syntax::write_label(&mut identity, "customer_id", customer.id.as_str());
+        let mut labels = String::new();
+        for (name, value) in &*customer.labels {
+            labels.push(',');
+            syntax::write_pair(&mut labels, name, value);
+        }
+        let mut labels_and_name = labels.clone();
+        if with_name {
+            labels_and_name.push(',');
+            syntax::write_pair(&mut labels_and_name, "customer_name", &customer.name);
+        }
+
+        let mut next_expiry: Option<Timestamp> = None;
+        let mut expires = |seen, collector| {
+            let expiry = expiry(seen, collectors.schedule(collector).max_age);
+            next_expiry = Some(next_expiry.map_or(expiry, |next| next.min(expiry)));
+        };
+        let mut answers = Vec::with_capacity(customer.targets.len());
+        for (question, known) in distinct(&customer.targets, |(a, _), (b, _)| a.cmp(b)) {
+            let collector = question.collector();
+            let schedule = collectors.schedule(collector);
+            if let Some((seen, answer)) = known.current(now, schedule.max_age).filter(|_| schedule.enabled) {
+                expires(seen, collector);
+                answers.push((*question, answer));
+            }
+        }
+        let mut subscriptions = Vec::new();
+        let schedule = collectors.services;
+        if let Some(services) = customer.services.as_ref().filter(|_| schedule.enabled)
+            && expiry(services.seen, schedule.max_age) > now
+        {
+            expires(services.seen, Collector::Services);
+            subscriptions = distinct(&services.subscriptions, |a, b| a.id.cmp(&b.id));
+        }
+        Self { context, customer, identity, labels, labels_and_name, answers, subscriptions, next_expiry }
+    }
+
+    /// The labels after those of the family.
+    pub(super) fn extra_labels(&self, family: &Family) -> &str {
+        if family.labels.contains(&"customer_name") { &self.labels } else { &self.labels_and_name }
+    }
+}
+
+/// The sorted rows without duplicates; the first of equal rows is kept. The inventory guarantees distinct rows; this
+/// check exists because one duplicate series makes Prometheus reject the whole scrape.
+fn distinct<T>(rows: &[T], order: impl Fn(&T, &T) -> Ordering) -> Vec<&T> {
+    let mut rows: Vec<_> = rows.iter().collect();
+    rows.sort_by(|a, b| order(a, b));
+    rows.dedup_by(|a, b| order(a, b) == Ordering::Equal);
+    rows
+}

@@ -1,0 +1,119 @@
+//! Freshness families: the state of collectors, targets and the customer listing.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::customer_view::{CustomerView, RenderContext};
+use super::family_writer::FamilyWriter;
+use super::syntax::unix_time;
+use crate::catalog;
+use elements::types::Collector;
+use crate::inventory::{Condition, Customer, Inventory, expiry};
+
+/// The inputs for the families of a partner.
+pub(super) struct Summary<'a> {
+    /// The customers in it are not used.
+    pub(super) inventory: &'a Inventory,
+    pub(super) customers: usize,
+    pub(super) targets: Targets,
+}
+
+/// The number of targets by collector and condition, in the order of their declaration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
+
+impl Targets {
+    /// Adds the targets of a customer.
+    pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
+        for (question, known) in &customer.targets {
+            let collector = question.collector();
+            let max_age = context.inventory.max_age(collector);
+            self.add(collector, known.condition(context.now, max_age));
+        }
+    }
+
+    pub(super) fn add_all(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
+            *count += more;
+        }
+    }
+
+    fn add(&mut self, collector: Collector, condition: Condition) {
+        if let Some(count) = self.0.get_mut(collector as usize).and_then(|counts| counts.get_mut(condition as usize)) {
+            *count += 1;
+        }
+    }
+
+    fn of(&self, collector: Collector) -> impl Iterator<Item = (Condition, u64)> {
+        Condition::ALL.into_iter().zip(self.0.get(collector as usize).into_iter().flatten().copied())
+    }
+}
+
+/// The families of all partners.
+pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: SignedDuration) -> Vec<FamilyWriter> {
+    let mut families: Vec<_> = collectors(partners, now).into();
+    families.extend(listings(partners, correction));
+    families
+}
+
+/// When the listing becomes stale, if it is not stale; the only condition that changes by time alone and not with a
+/// value.
+pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
+    let Inventory { collectors, listing, .. } = partner.inventory;
+    let services = collectors.services;
+    let expiry = expiry(listing.completed?, services.max_age);
+    (listing.wanted && services.enabled && expiry > now).then_some(expiry)
+}
+
+/// It is served longer than the values, so that staleness is visible before they disappear.
+pub(super) fn last_success(views: &[CustomerView<'_>]) -> FamilyWriter {
+    let mut last_success = FamilyWriter::new(&catalog::COLLECTOR_LAST_SUCCESS);
+    for view in views {
+        let RenderContext { inventory, correction, .. } = view.context;
+        for collector in inventory.collectors.enabled() {
+            let labels = last_success.labels(&[collector.as_str()]);
+            let value = view.customer.last_success(collector).map(|seen| corrected(seen, correction));
+            last_success.push_of(view, &labels, value);
+        }
+    }
+    last_success
+}
+
+fn corrected(seen: Timestamp, correction: SignedDuration) -> f64 {
+    unix_time(seen.saturating_add(correction).unwrap_or(seen))
+}
+
+fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
+    let mut interval = FamilyWriter::new(&catalog::COLLECTOR_INTERVAL);
+    let mut max_age = FamilyWriter::new(&catalog::COLLECTOR_MAX_AGE);
+    let mut targets = FamilyWriter::new(&catalog::COLLECTOR_TARGETS);
+    for Summary { inventory: Inventory { partner, collectors, listing, .. }, targets: of_customers, .. } in partners {
+        for collector in collectors.enabled() {
+            let schedule = collectors.schedule(collector);
+            let labels = interval.labels(&[partner.as_str(), collector.as_str()]);
+            interval.push(&labels, Some(schedule.interval.as_secs_f64()));
+            max_age.push(&labels, Some(schedule.max_age.as_secs_f64()));
+            let mut counts = *of_customers;
+            if collector == Collector::Services && listing.wanted {
+                // The listing is the one target of the collector.
+                counts.add(collector, listing.condition(now, schedule.max_age));
+            }
+            for (condition, count) in counts.of(collector) {
+                let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
+                targets.push(&labels, Some(count as f64));
+            }
+        }
+    }
+    [interval, max_age, targets]
+}
+
+fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [FamilyWriter; 2] {
+    let mut last_success = FamilyWriter::new(&catalog::DISCOVERY_LAST_SUCCESS);
+    let mut customers = FamilyWriter::new(&catalog::CUSTOMERS);
+    for partner in partners {
+        let Inventory { partner: name, listing, .. } = partner.inventory;
+        let labels = customers.labels(&[name.as_str()]);
+        last_success.push(&labels, listing.completed.map(|seen| corrected(seen, correction)));
+        customers.push(&labels, Some(partner.customers as f64));
+    }
+    [last_success, customers]
+}

@@ -1,0 +1,77 @@
+//! Families of customers, and of the seats of their tenants and products.
+
+use std::collections::BTreeMap;
+
+use super::customer_view::CustomerView;
+use super::family_writer::FamilyWriter;
+use crate::catalog;
+use elements::types::{Answer, Quantity, Question};
+
+/// The families from `customer_info` to the product seats.
+pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
+    let mut families = vec![customers(views)];
+    families.extend(customer_seats(views));
+    families.extend(tenants(views));
+    families.extend(products(views));
+    families
+}
+
+fn customers(views: &[CustomerView<'_>]) -> FamilyWriter {
+    let mut info = FamilyWriter::new(&catalog::CUSTOMER_INFO);
+    for view in views {
+        info.push_of(view, &info.labels(&[&view.customer.name]), Some(1.0));
+    }
+    info
+}
+
+fn customer_seats(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
+    let mut assigned = FamilyWriter::new(&catalog::CUSTOMER_SEATS_ASSIGNED);
+    let mut available = FamilyWriter::new(&catalog::CUSTOMER_SEATS_AVAILABLE);
+    for (view, question, answer) in answers(views) {
+        if let (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats)) = (question, answer) {
+            let labels = assigned.labels(&[&tenant_type.label()]);
+            assigned.push_of(view, &labels, seats.assigned.map(Quantity::get));
+            available.push_of(view, &labels, seats.available.map(Quantity::get));
+        }
+    }
+    [assigned, available]
+}
+
+fn tenants(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
+    let mut info = FamilyWriter::new(&catalog::TENANT_INFO);
+    let mut assigned = FamilyWriter::new(&catalog::TENANT_SEATS_ASSIGNED);
+    let mut available = FamilyWriter::new(&catalog::TENANT_SEATS_AVAILABLE);
+    for (view, question, answer) in answers(views) {
+        if let (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) = (question, answer) {
+            let tenant_type = tenant_type.label();
+            // Deduplicated by the identifying labels, so that no two rows give the same series.
+            let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
+            for (labels, row) in rows.collect::<BTreeMap<_, _>>() {
+                let name = info.labels(&[&row.name]);
+                info.push_of(view, &format!("{labels},{name}"), Some(1.0));
+                assigned.push_of(view, &labels, row.seats.assigned.map(Quantity::get));
+                available.push_of(view, &labels, row.seats.available.map(Quantity::get));
+            }
+        }
+    }
+    [info, assigned, available]
+}
+
+fn products(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
+    let mut purchased = FamilyWriter::new(&catalog::PRODUCT_SEATS_PURCHASED);
+    let mut available = FamilyWriter::new(&catalog::PRODUCT_SEATS_AVAILABLE);
+    for (view, question, answer) in answers(views) {
+        let (lines, product, seats) = match (question, answer) {
+            (Question::ProductPurchased(product), Answer::ProductPurchased(seats)) => (&mut purchased, product, seats),
+            (Question::ProductAvailable(product), Answer::ProductAvailable(seats)) => (&mut available, product, seats),
+            _ => continue,
+        };
+        let labels = lines.labels(&[&product.0.to_string(), product.name()]);
+        lines.push_of(view, &labels, seats.map(Quantity::get));
+    }
+    [purchased, available]
+}
+
+fn answers<'a>(views: &'a [CustomerView<'a>]) -> impl Iterator<Item = (&'a CustomerView<'a>, Question, &'a Answer)> {
+    views.iter().flat_map(|view| view.answers.iter().map(move |&(question, answer)| (view, question, answer)))
+}
