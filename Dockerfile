@@ -11,7 +11,7 @@ RUN apt-get update \
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
-# The caches keep the compiled dependencies between builds: a change in src/ compiles this crate alone.
+# The caches keep the compiled dependencies between builds: a change compiles the crates that it concerns.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     AVEPOINT_EXPORTER_REVISION="$REVISION" cargo build --locked --profile dist \

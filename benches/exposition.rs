@@ -4,12 +4,13 @@
 
 mod support;
 
-use avepoint_exporter::exposition::{Exposition, Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::metrics::{self, RenderSettings, Renderer};
 use divan::Bencher;
-use jiff::SignedDuration;
-use support::{customers_for, inventory, noon, poll, some_ids};
+use exposition::{Format, Published};
 use tokio::sync::watch;
+
+use support::{customers_for, inventory, noon, poll, some_ids};
 
 const SERIES: [u32; 3] = [10_000, 100_000, 1_000_000];
 
@@ -21,24 +22,23 @@ fn main() {
 #[divan::bench(args = SERIES, sample_count = 5, sample_size = 1)]
 fn render(bencher: Bencher<'_, '_>, series: u32) {
     let inventories = [inventory(customers_for(series))];
-    bencher.bench_local(|| Exposition::render(&inventories, false, noon()));
+    bencher.bench_local(|| metrics::render(&inventories, false, noon()));
 }
 
 fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
     let inventory = inventory(customers_for(series));
     let mut ids = some_ids(&inventory, 997).into_iter().cycle();
     let shared = [Shared::new(inventory, watch::channel(()).0)];
-    let mut renderer = Renderer::new();
+    let mut renderer = Renderer::default();
     let mut second = 0;
     let published = Published::new();
-    renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
+    renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
     bencher.bench_local(|| {
         second += 1;
         for id in ids.by_ref().take(polls) {
             shared[0].update(|inventory| poll(inventory, &id, second, changed));
         }
-        renderer
-            .update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
+        renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
     });
 }
 
@@ -69,6 +69,6 @@ fn ten_changes(bencher: Bencher<'_, '_>, series: u32) {
 /// The work of a scrape before its bytes are sent, without the exporter's own families.
 #[divan::bench(args = SERIES)]
 fn scrape(bencher: Bencher<'_, '_>, series: u32) {
-    let exposition = Exposition::render(&[inventory(customers_for(series))], false, noon());
+    let exposition = metrics::render(&[inventory(customers_for(series))], false, noon());
     bencher.bench_local(|| exposition.scrape(Format::OpenMetrics, true, &[]));
 }

@@ -29,6 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use simulator::Settings;
+
 use floods::Flood;
 use support::{Exporter, Simulated, config, of, today};
 

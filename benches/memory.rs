@@ -14,13 +14,14 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use elements::types::Target;
-use avepoint_exporter::exposition::{Published, Renderer};
 use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::polling::PollQueue;
-use jiff::SignedDuration;
-use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
+use elements::types::Target;
+use exposition::Published;
 use tokio::sync::watch;
+
+use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
 
 /// The same allocator as in the binary.
 #[global_allocator]
@@ -46,11 +47,10 @@ fn main() {
     let ids: Vec<_> = inventory.customers.keys().cloned().collect();
     let shared = [Shared::new(inventory, watch::channel(()).0)];
     let published = Published::new();
-    let mut renderer = Renderer::new();
+    let mut renderer = Renderer::default();
     let began = Instant::now();
     let mut update = || {
-        renderer
-            .update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
+        renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
     };
     update();
     let took = began.elapsed();

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use elements::types::{CustomerId, Question, Target, TenantType};
-use elements::decode;
 use avepoint_exporter::polling::PollQueue;
 use divan::Bencher;
 use divan::counter::BytesCount;
+use elements::decode;
+use elements::types::{CustomerId, Question, Target, TenantType};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -16,17 +16,18 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use elements::clock::Clock;
-use avepoint_exporter::exposition::{Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::web::readiness::EverReady;
 use avepoint_exporter::web::{self, AppState};
+use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options};
-use jiff::SignedDuration;
+use exposition::{Format, Published};
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
-use support::{cpu_time, customers_for, inventory, noon, poll, resident, some_ids};
 use tokio::sync::watch;
+
+use support::{cpu_time, customers_for, inventory, noon, poll, resident, some_ids};
 
 /// The same allocator as in the binary.
 #[global_allocator]
@@ -48,9 +49,9 @@ fn main() {
     let ids = some_ids(&inventory, 997);
     let shared = [Shared::new(inventory, watch::channel(()).0)];
     let published = Published::new();
-    let mut renderer = Renderer::new();
+    let mut renderer = Renderer::default();
     let started = Instant::now();
-    renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| published.publish(generation));
+    renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
     let took = started.elapsed();
     let exposition = published.get();
     let series = exposition.series();
@@ -103,7 +104,7 @@ fn main() {
                     shared[0].update(|inventory| poll(inventory, id, second, true));
                 }
                 let before = cpu_time();
-                renderer.update_shared(&shared, false, noon(), SignedDuration::ZERO, |generation| {
+                renderer.update(&shared, &RenderSettings::default(), noon(), |generation| {
                     published.publish(generation);
                 });
                 spent += cpu_time().saturating_sub(before);

@@ -1,13 +1,11 @@
 //! Properties for any external input: one function per fuzz target, which panics if a property is violated.
 //!
-//! This file is compiled twice: by `fuzz_targets/*.rs` for the fuzzer, and by `tests/corpus.rs` for a plain `cargo
+//! This file is compiled twice: by `fuzz_targets/*.rs` for the fuzzer, and by `tests/e2e/corpus.rs` for a plain `cargo
 //! test`, which replays `corpus/`.
 
 #![allow(dead_code, reason = "each fuzz target uses one function")]
 #![allow(clippy::float_cmp, reason = "what is read again is the same number")]
 
-#[path = "../src/exposition/tests/checker.rs"]
-mod checker;
 #[path = "properties/notation.rs"]
 mod notation;
 #[path = "properties/served.rs"]
@@ -19,13 +17,13 @@ use std::time::Duration;
 
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, Credential, SecretSource, format_duration, parse_duration, redacted_url};
-use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
-use elements::{Secrets, decode, read_retry_after};
-use avepoint_exporter::exposition::{Format, accepts_gzip, negotiate};
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
-use exporter_toolkit::Access;
 use avepoint_exporter::web::query::{self, Query};
+use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
+use elements::{Secrets, decode, read_retry_after};
+use exporter_toolkit::Access;
+use exposition::{Format, accepts_gzip, negotiate};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};

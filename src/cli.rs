@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use tracing::level_filters::LevelFilter;
-
 use simulator::PROFILES;
+use tracing::level_filters::LevelFilter;
 
 /// Polls the seat and service endpoints of AvePoint Elements and serves them to Prometheus.
 #[derive(Debug, Parser)]

@@ -13,12 +13,15 @@ use crate::terminal::LogWriter;
 
 mod format;
 
+/// The crates of this workspace that log.
+const OUR_CRATES: [&str; 4] = ["avepoint_exporter", "elements", "exporter_toolkit", "simulator"];
+
 /// Sets up logging for the rest of the process.
 pub fn start(level: LogLevel, format: LogFormat) {
     let ours = LevelFilter::from(level);
     // Messages of libraries are shown only at trace level; they are not meant for operators.
     let theirs = if level == LogLevel::Trace { LevelFilter::TRACE } else { LevelFilter::ERROR.min(ours) };
-    let filter = Targets::new().with_target("avepoint_exporter", ours).with_default(theirs);
+    let filter = Targets::new().with_targets(OUR_CRATES.map(|name| (name, ours))).with_default(theirs);
     let layer = tracing_subscriber::fmt::layer()
         .event_format(LineFormat(format))
         .with_writer(LogWriter(format))

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avepoint_exporter::config::{CollectorSettings, Schedule, Selection};
-use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, Subscription, TenantType};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::polling::plan;
-use simulator::{Generator, Mix};
+use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, Subscription, TenantType};
 use jiff::Timestamp;
+use simulator::{Generator, Mix};
 
 /// The observation time of all values.
 pub fn noon() -> Timestamp {

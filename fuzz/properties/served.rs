@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, ListedSettings};
-use elements::types::{Answer, CustomerId, ListedCustomer, Quantity, Question, Seats, TenantType};
-use avepoint_exporter::exposition::{Exposition, Format};
 use avepoint_exporter::inventory::Inventory;
+use avepoint_exporter::metrics;
+use elements::types::{Answer, CustomerId, ListedCustomer, Quantity, Question, Seats, TenantType};
+use exposition::Format;
+use testkit::checker::{self, Sample};
 
-use super::checker::{self, Sample};
 use super::now;
 
 pub(super) fn inventory() -> Inventory {
@@ -30,7 +31,7 @@ pub(super) fn answered(question: Question, answer: Answer, family: &str) -> Vec<
 
 /// The samples of a family; the whole exposition is well-formed, and equal in both formats.
 pub(super) fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
-    let exposition = Exposition::render(&[inventory], true, now());
+    let exposition = metrics::render(&[inventory], true, now());
     let read = |format: Format| -> Vec<Sample> {
         let scrape = exposition.scrape(format, false, &[]);
         let text = String::from_utf8(scrape.chunks.concat()).expect("UTF-8");

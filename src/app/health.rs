@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::clock::Clock;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use super::partners::Running;
 use super::publisher::Publisher;
 use super::state::StateWriterHandle;
-use elements::clock::Clock;
 use crate::health::Monitor;
 
 /// The interval of the checks, which does not depend on requests.

@@ -1,12 +1,12 @@
 //! Metrics of the process: configuration, resources, panics.
 
+use elements::clock::Clock;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::runtime::Handle;
 
 use crate::catalog;
-use elements::clock::Clock;
 use crate::panics::{self, Task};
 
 /// In its own registry. Clones share it.

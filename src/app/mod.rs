@@ -34,13 +34,14 @@ pub use partners::{Partners, Running};
 pub use shutdown::{GRACE, Shutdown};
 
 use elements::clock::Clock;
+use exporter_toolkit::{Access, Limits, Options};
+use exposition::Published;
+
 use crate::config::{Config, PartnerSettings, StateSettings};
-use crate::exposition::Published;
 use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
-use crate::panics;
+use crate::panics::{self, Task};
 use crate::web::readiness::EverReady;
-use exporter_toolkit::{Access, Limits, Options};
 use crate::web::{self, AppState, WebOptions};
 use health::Health;
 use metrics::AppMetrics;

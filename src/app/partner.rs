@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::clock::Clock;
+use elements::{Client, ClientError, Registration};
 use prometheus::proto::MetricFamily;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use elements::clock::Clock;
 use crate::config::{CaFileError, CollectorSettings, PartnerSettings};
-use elements::{Client, ClientError, Registration};
 use crate::health::Monitor;
 use crate::inventory::state_file::KnownPartner;
 use crate::inventory::{Inventory, Past, Shared, is_older};

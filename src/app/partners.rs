@@ -8,15 +8,15 @@
 
 use std::sync::Arc;
 
+use elements::Registrations;
+use elements::clock::Clock;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
 use super::partner::{Draft, Partner, PartnerError};
-use elements::clock::Clock;
 use crate::config::{Config, PartnerSettings};
-use elements::Registrations;
 use crate::inventory::{Inventory, Past};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
@@ -141,8 +141,7 @@ impl Partners {
                 tokio::task::spawn_blocking(move || {
                     Draft::new(settings, collectors, registration, before.as_ref(), clock)
                 })
-                .await
-                ??
+                .await??
             };
             let unchanged = before.is_some_and(|before| draft.changes_nothing(before));
             drafts.push((draft, position, unchanged));

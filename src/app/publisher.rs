@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::clock::Clock;
+use exposition::{Exposition, Published};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
 use super::partners::Running;
-use elements::clock::Clock;
-use crate::exposition::{Exposition, Published, Renderer};
 use crate::health::Progress;
+use crate::metrics::{RenderSettings, Renderer};
 use crate::panics::{self, Task};
 
 /// Minimum time between two renders, so that changes in quick succession are published together. Also the interval of
@@ -126,7 +127,8 @@ impl Publisher {
         let render = move || {
             let inventories = rendering.partners.iter().map(|partner| &partner.inventory);
             let mut next_expiry = None;
-            renderer.update_shared(inventories, rendering.customer_name_label, clock.now(), correction, |exposition| {
+            let settings = RenderSettings { customer_name_label: rendering.customer_name_label, correction };
+            renderer.update(inventories, &settings, clock.now(), |exposition| {
                 next_expiry = exposition.next_expiry();
                 published.publish(exposition);
             });
@@ -161,7 +163,7 @@ impl Publisher {
         let running = Arc::clone(&self.running.borrow());
         let mut renderer = self.renderer.take().unwrap_or_default();
         let take_over = move || {
-            renderer.look_at(running.partners.iter().map(|partner| &partner.inventory));
+            renderer.sync(running.partners.iter().map(|partner| &partner.inventory));
             renderer
         };
         // After a panic there is a new renderer, which renders everything.
@@ -196,10 +198,10 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
-    use elements::clock::suspended;
     use crate::config::Config;
-    use elements::types::Collector;
     use crate::inventory::Inventory;
+    use elements::clock::suspended;
+    use elements::types::Collector;
 
     static SET_FORWARD: AtomicI64 = AtomicI64::new(0);
 
@@ -221,7 +223,7 @@ mod tests {
         inventory.complete_listing(&[].into(), at(0));
         let max_age = i64::try_from(inventory.max_age(Collector::Services).as_secs()).unwrap();
         let published = Published::new();
-        published.publish(Exposition::render(&[inventory], false, at(1)));
+        published.publish(crate::metrics::render(&[inventory], false, at(1)));
         let served = published.get().series();
         assert!(served > 0 && published.get().next_expiry() == Some(at(max_age)));
         let (running, changed) = (watch::Sender::default(), watch::Sender::default());

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::clock::Clock;
 use tokio::sync::watch;
 use tracing::info;
 
 use super::partners::Running;
-use elements::clock::Clock;
 use crate::web::readiness::{EverReady, are_ready, stage};
 
 /// Minimum time between two checks.

@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{Failure, discover, output};
-use crate::cli::Flags;
 use elements::clock::Clock;
-use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use elements::types::{Collector, PartnerName};
 use elements::{Registration, Registrations};
+
+use super::{Failure, discover, output};
+use crate::cli::Flags;
+use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;

@@ -3,11 +3,12 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use simulator::{Case, Simulator};
+
 use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
 use crate::cli::{Flags, World};
 use crate::config::Config;
-use simulator::{Case, Simulator};
 use crate::web::WebOptions;
 
 /// Seats of the simulated partner change every minute, so they are polled every minute.

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use elements::clock::Clock;
+use elements::types::ListedCustomer;
+use elements::{Client, Registration, Registrations};
 use serde::Serialize;
 
 use super::{Failure, output};
 use crate::cli::Flags;
-use elements::clock::Clock;
 use crate::config::{Config, PartnerSettings};
-use elements::types::ListedCustomer;
-use elements::{Client, Registration, Registrations};
 use crate::terminal::is_unsafe;
 
 /// Words that YAML 1.1 parsers read as booleans, although YAML 1.2 does not.
@@ -61,13 +61,16 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(&flags.config_file)?;
     let (mut failures, mut registrations) = (Vec::new(), Registrations::default());
     for settings in &config.partners {
-        let mut customers = match customers(settings, registrations.get(settings.registration_key(), settings.budget), Clock::start()).await {
-            Ok(customers) => customers,
-            Err(failure) => {
-                failures.push(failure);
-                continue;
-            }
-        };
+        let mut customers =
+            match customers(settings, registrations.get(settings.registration_key(), settings.budget), Clock::start())
+                .await
+            {
+                Ok(customers) => customers,
+                Err(failure) => {
+                    failures.push(failure);
+                    continue;
+                }
+            };
         customers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         let entries = customers
             .iter()

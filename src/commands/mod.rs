@@ -16,13 +16,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use elements::clock::Clock;
+use exporter_toolkit::{Access, ConfigErrors, ExternalUrl};
 use tokio::net::TcpListener;
 use tracing::error;
 
 use crate::app::{self, Shutdown, systemd};
 use crate::cli::{Cli, Command, Flags};
-use elements::clock::Clock;
-use exporter_toolkit::{Access, ConfigErrors, ExternalUrl};
 use crate::config::Config;
 use crate::web::WebOptions;
 

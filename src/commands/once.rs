@@ -6,6 +6,9 @@ mod table;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use elements::clock::Clock;
+use elements::types::Collector;
+use exposition::Format;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prometheus::proto::MetricFamily;
 
@@ -13,11 +16,9 @@ use super::{Failure, output};
 use crate::app::{Partner, Partners};
 use crate::catalog;
 use crate::cli::{Flags, OnceFormat};
-use elements::clock::Clock;
 use crate::config::Config;
-use elements::types::Collector;
-use crate::exposition::{self, Exposition, Format};
 use crate::inventory::{Condition, Inventory};
+use crate::metrics;
 use crate::terminal::escape_json;
 
 /// Redraw interval of the progress bar.
@@ -111,8 +112,8 @@ fn text(
     clock: Clock,
     format: Format,
 ) -> String {
-    let own = exposition::merge(partners.iter().flat_map(Partner::gather).collect());
-    let exposition = Exposition::render(inventories, customer_name_label, clock.now());
+    let own = metrics::merge(partners.iter().flat_map(Partner::gather).collect());
+    let exposition = metrics::render(inventories, customer_name_label, clock.now());
     let scrape = exposition.scrape(format, false, &own);
     scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
 }

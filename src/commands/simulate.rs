@@ -5,11 +5,11 @@ use std::fmt::Write;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use simulator::{Generator, Settings, Simulator, profile};
 
 use super::{Failure, listen, output};
 use crate::app::Shutdown;
 use crate::cli::{Flags, World};
-use simulator::{Generator, Settings, Simulator, profile};
 
 pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Result<(), Failure> {
     let settings = settings(world);

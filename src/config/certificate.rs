@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use elements::Certificate;
+use exporter_toolkit::Diagnostic;
+use exporter_toolkit::read_file;
 use jiff::Timestamp;
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error as PfxError;
@@ -16,8 +18,6 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::credential::{CertificateSource, SecretSource};
-use exporter_toolkit::{read_file};
-use exporter_toolkit::{Diagnostic};
 
 impl CertificateSource {
     /// Reads the certificate and its key, also after a rotation.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use elements::{ClientConfig, CredentialSource};
+use exporter_toolkit::read_file;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
-use exporter_toolkit::{read_file};
 use super::settings::PartnerSettings;
 
 /// `ca_file` cannot be used.

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use elements::Certificate;
+use exporter_toolkit::read_file;
+use exporter_toolkit::{Diagnostic, quoted};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
-
-use exporter_toolkit::{read_file};
-use exporter_toolkit::{Diagnostic, quoted};
 
 /// Exactly one of the two kinds.
 #[derive(Debug)]

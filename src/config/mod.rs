@@ -24,15 +24,16 @@ pub use client::CaFileError;
 pub use credential::{CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
 pub use settings::{
-    CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings,
-    Schedule, Selection, StateSettings, folder_of,
+    CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings, Schedule, Selection,
+    StateSettings, folder_of,
 };
 pub use urls::redacted_url;
 
 impl Config {
     /// Reads and validates a file and the secrets that it names. Relative paths are resolved against the file's folder.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        let text = text_of(path).map_err(|diagnostic| ConfigErrors::new(vec![Problem { location: Location::File, diagnostic }]));
+        let text = text_of(path)
+            .map_err(|diagnostic| ConfigErrors::new(vec![Problem { location: Location::File, diagnostic }]));
         let base = path.parent().unwrap_or(Path::new(""));
         let config = text.and_then(|text| Self::parse(&text, base)).map_err(|errors| errors.of_file(path))?;
         Ok(Self { file: Some(path.to_owned()), ..config })

@@ -1,18 +1,19 @@
 //! The running configuration as YAML, for `/config`: with all defaults and without secrets.
 
+use elements::types::{ProductType, TenantType};
+use exporter_toolkit::Pairs;
 use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
 use super::duration::format_duration;
 use super::raw::{
-    RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawListed, RawMetrics,
-    RawPartner, RawProductCollector, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
+    RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawListed, RawMetrics, RawPartner,
+    RawProductCollector, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
 };
 use super::settings::{
     CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection, StateSettings,
 };
 use super::urls::{ENVIRONMENTS, redacted_url};
-use elements::types::{ProductType, TenantType};
 
 /// The placeholder for a secret.
 const SECRET: &str = "<secret>";
@@ -97,9 +98,7 @@ fn customers(customers: &CustomerSettings) -> RawCustomers {
     let list = customers.list.iter().map(|listed| RawListed {
         id: Some(listed.id.to_string()),
         name: listed.name.clone(),
-        labels: Some(Pairs(
-            listed.labels.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
-        )),
+        labels: Some(Pairs(listed.labels.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect())),
     });
     RawCustomers {
         discover: Some(Scalar::of(&customers.discover)),

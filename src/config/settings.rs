@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elements::Budget;
+use elements::types::{Collector, CustomerId, PartnerName, ProductType, TenantType};
 use url::Url;
 
 use super::credential::Credential;
 use super::urls::redacted_url;
-use elements::Budget;
-use elements::types::{Collector, CustomerId, PartnerName, ProductType, TenantType};
 
 /// The whole configuration.
 #[derive(Debug)]

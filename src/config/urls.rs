@@ -1,8 +1,7 @@
 //! The known environments, and validation of URLs. No message quotes a URL, because it may contain a password.
 
+use exporter_toolkit::Diagnostic;
 use url::{Host, ParseError, Url};
-
-use exporter_toolkit::{Diagnostic};
 
 /// The URLs of an environment's API and identity service.
 pub(super) struct Environment {

@@ -12,15 +12,16 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elements::Budget;
+use elements::types::PartnerName;
+use exporter_toolkit::read_file;
+use exporter_toolkit::{ConfigErrors, ConfigPath, Diagnostic, quoted};
 use url::Url;
 
-use exporter_toolkit::{read_file};
-use exporter_toolkit::{ConfigPath, ConfigErrors, Diagnostic, quoted};
 use super::raw::{RawBudget, RawConfig, RawPartner, RawState};
-use elements::Budget;
 use super::settings::{Config, PartnerSettings, StateSettings};
 use super::urls::{self, ENVIRONMENTS, Environment};
-use elements::types::PartnerName;
+use scalars::ParseScalar as _;
 
 /// Returns the settings; relative paths are resolved against `base`.
 pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {

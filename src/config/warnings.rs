@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use exporter_toolkit::open_to_others;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
-use exporter_toolkit::{open_to_others};
 use super::settings::{Config, PartnerSettings};
 
 /// How long before the expiry of a credential the warning starts.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::types::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 use jiff::Timestamp;
 
 use super::is_older;
 use super::subscription_ids::KnownSubscription;
 use crate::config::ListedSettings;
-use elements::types::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 
 /// The stored state of one customer.
 #[derive(Clone, Debug)]

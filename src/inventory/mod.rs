@@ -25,8 +25,9 @@ pub use past::Past;
 pub use shared::Shared;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
-use crate::config::{CollectorSettings, ListedSettings};
 use elements::types::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
+
+use crate::config::{CollectorSettings, ListedSettings};
 
 /// Everything known about one partner. A clone is a snapshot: it shares the customers.
 #[derive(Clone, Debug)]

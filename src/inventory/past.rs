@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use elements::types::{CustomerId, Moment};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Customer, Inventory, Listing};
-use elements::types::{CustomerId, Moment};
 
 /// The part of a partner's state that is kept when its settings change or the process ends.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,9 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::interner;
 use elements::types::{MAX_ROWS, Subscription, SubscriptionKind};
+
+use super::interner;
 
 /// The label `subscription_id`, as [`fmt::Display`] writes it. Ids sort in the order of these strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

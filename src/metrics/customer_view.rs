@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::syntax;
-use crate::catalog::Family;
 use elements::types::{Answer, Collector, Question};
+use exposition::syntax;
+use exposition::{Family, FamilyWriter};
+use jiff::Timestamp;
+
+use super::RenderSettings;
 use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
 /// The render context: everything that a customer's lines depend on besides the customer.
@@ -14,11 +15,8 @@ use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 pub(super) struct RenderContext<'a> {
     /// The partner's inventory; the customers in it are not used.
     pub(super) inventory: &'a Inventory,
-    /// Whether every series of a customer has its name as a label.
-    pub(super) with_name: bool,
+    pub(super) settings: RenderSettings,
     pub(super) now: Timestamp,
-    /// Added to the observation times: the correction of the wall clock.
-    pub(super) correction: SignedDuration,
 }
 
 /// One customer of one partner.
@@ -26,7 +24,7 @@ pub(super) struct CustomerView<'a> {
     pub(super) context: RenderContext<'a>,
     pub(super) customer: &'a Customer,
     /// The labels `partner` and `customer_id`, which come first on every series of the customer.
-    pub(super) identity: String,
+    identity: String,
     /// The configured labels with a leading comma; they come last on every series of the customer.
     labels: String,
     /// The same, followed by the name if that is configured.
@@ -41,7 +39,7 @@ pub(super) struct CustomerView<'a> {
 
 impl<'a> CustomerView<'a> {
     pub(super) fn new(context: RenderContext<'a>, customer: &'a Customer) -> Self {
-        let RenderContext { inventory: Inventory { partner, collectors, .. }, with_name, now, .. } = context;
+        let RenderContext { inventory: Inventory { partner, collectors, .. }, settings, now } = context;
         let mut identity = String::new();
         syntax::write_label(&mut identity, "partner", partner.as_str());
         syntax::write_label(&mut identity, "customer_id", customer.id.as_str());
@@ -51,7 +49,7 @@ impl<'a> CustomerView<'a> {
             syntax::write_pair(&mut labels, name, value);
         }
         let mut labels_and_name = labels.clone();
-        if with_name {
+        if settings.customer_name_label {
             labels_and_name.push(',');
             syntax::write_pair(&mut labels_and_name, "customer_name", &customer.name);
         }
@@ -81,8 +79,14 @@ impl<'a> CustomerView<'a> {
         Self { context, customer, identity, labels, labels_and_name, answers, subscriptions, next_expiry }
     }
 
+    /// Adds a series of the customer, if it has a value. `labels` contains the labels after the customer's id.
+    pub(super) fn push(&self, lines: &mut FamilyWriter, labels: &str, value: Option<f64>) {
+        let comma = if labels.is_empty() { "" } else { "," };
+        lines.push([&self.identity, comma, labels, self.extra_labels(lines.family())], value);
+    }
+
     /// The labels after those of the family.
-    pub(super) fn extra_labels(&self, family: &Family) -> &str {
+    fn extra_labels(&self, family: &Family) -> &str {
         if family.labels.contains(&"customer_name") { &self.labels } else { &self.labels_and_name }
     }
 }

@@ -1,25 +1,21 @@
 //! Freshness families: the state of collectors, targets and the customer listing.
 
+use elements::types::Collector;
+use exposition::syntax::unix_time;
+use exposition::{FamilyWriter, GroupSummary};
 use jiff::{SignedDuration, Timestamp};
 
+use super::Partners;
 use super::customer_view::{CustomerView, RenderContext};
-use super::family_writer::FamilyWriter;
-use super::syntax::unix_time;
 use crate::catalog;
-use elements::types::Collector;
 use crate::inventory::{Condition, Customer, Inventory, expiry};
 
-/// The inputs for the families of a partner.
-pub(super) struct Summary<'a> {
-    /// The customers in it are not used.
-    pub(super) inventory: &'a Inventory,
-    pub(super) customers: usize,
-    pub(super) targets: Targets,
-}
+/// A partner, without its customers, and the sums over them.
+pub(super) type Summary<'a> = GroupSummary<'a, Partners>;
 
 /// The number of targets by collector and condition, in the order of their declaration.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
+pub struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
 
 impl Targets {
     /// Adds the targets of a customer.
@@ -58,7 +54,7 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
 /// When the listing becomes stale, if it is not stale; the only condition that changes by time alone and not with a
 /// value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
-    let Inventory { collectors, listing, .. } = partner.inventory;
+    let Inventory { collectors, listing, .. } = partner.group;
     let services = collectors.services;
     let expiry = expiry(listing.completed?, services.max_age);
     (listing.wanted && services.enabled && expiry > now).then_some(expiry)
@@ -68,11 +64,11 @@ pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Ti
 pub(super) fn last_success(views: &[CustomerView<'_>]) -> FamilyWriter {
     let mut last_success = FamilyWriter::new(&catalog::COLLECTOR_LAST_SUCCESS);
     for view in views {
-        let RenderContext { inventory, correction, .. } = view.context;
+        let RenderContext { inventory, settings, .. } = view.context;
         for collector in inventory.collectors.enabled() {
             let labels = last_success.labels(&[collector.as_str()]);
-            let value = view.customer.last_success(collector).map(|seen| corrected(seen, correction));
-            last_success.push_of(view, &labels, value);
+            let value = view.customer.last_success(collector).map(|seen| corrected(seen, settings.correction));
+            view.push(&mut last_success, &labels, value);
         }
     }
     last_success
@@ -86,12 +82,12 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
     let mut interval = FamilyWriter::new(&catalog::COLLECTOR_INTERVAL);
     let mut max_age = FamilyWriter::new(&catalog::COLLECTOR_MAX_AGE);
     let mut targets = FamilyWriter::new(&catalog::COLLECTOR_TARGETS);
-    for Summary { inventory: Inventory { partner, collectors, listing, .. }, targets: of_customers, .. } in partners {
+    for Summary { group: Inventory { partner, collectors, listing, .. }, tally: of_customers, .. } in partners {
         for collector in collectors.enabled() {
             let schedule = collectors.schedule(collector);
             let labels = interval.labels(&[partner.as_str(), collector.as_str()]);
-            interval.push(&labels, Some(schedule.interval.as_secs_f64()));
-            max_age.push(&labels, Some(schedule.max_age.as_secs_f64()));
+            interval.push([&labels], Some(schedule.interval.as_secs_f64()));
+            max_age.push([&labels], Some(schedule.max_age.as_secs_f64()));
             let mut counts = *of_customers;
             if collector == Collector::Services && listing.wanted {
                 // The listing is the one target of the collector.
@@ -99,7 +95,7 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
             }
             for (condition, count) in counts.of(collector) {
                 let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
-                targets.push(&labels, Some(count as f64));
+                targets.push([&labels], Some(count as f64));
             }
         }
     }
@@ -110,10 +106,10 @@ fn listings(partners: &[Summary<'_>], correction: SignedDuration) -> [FamilyWrit
     let mut last_success = FamilyWriter::new(&catalog::DISCOVERY_LAST_SUCCESS);
     let mut customers = FamilyWriter::new(&catalog::CUSTOMERS);
     for partner in partners {
-        let Inventory { partner: name, listing, .. } = partner.inventory;
+        let Inventory { partner: name, listing, .. } = partner.group;
         let labels = customers.labels(&[name.as_str()]);
-        last_success.push(&labels, listing.completed.map(|seen| corrected(seen, correction)));
-        customers.push(&labels, Some(partner.customers as f64));
+        last_success.push([&labels], listing.completed.map(|seen| corrected(seen, correction)));
+        customers.push([&labels], Some(partner.items as f64));
     }
     [last_success, customers]
 }

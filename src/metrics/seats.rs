@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::customer_view::CustomerView;
-use super::family_writer::FamilyWriter;
-use crate::catalog;
 use elements::types::{Answer, Quantity, Question};
+use exposition::FamilyWriter;
+
+use super::customer_view::CustomerView;
+use crate::catalog;
 
 /// The families from `customer_info` to the product seats.
 pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
@@ -19,7 +20,8 @@ pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
 fn customers(views: &[CustomerView<'_>]) -> FamilyWriter {
     let mut info = FamilyWriter::new(&catalog::CUSTOMER_INFO);
     for view in views {
-        info.push_of(view, &info.labels(&[&view.customer.name]), Some(1.0));
+        let labels = info.labels(&[&view.customer.name]);
+        view.push(&mut info, &labels, Some(1.0));
     }
     info
 }
@@ -30,8 +32,8 @@ fn customer_seats(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
     for (view, question, answer) in answers(views) {
         if let (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats)) = (question, answer) {
             let labels = assigned.labels(&[&tenant_type.label()]);
-            assigned.push_of(view, &labels, seats.assigned.map(Quantity::get));
-            available.push_of(view, &labels, seats.available.map(Quantity::get));
+            view.push(&mut assigned, &labels, seats.assigned.map(Quantity::get));
+            view.push(&mut available, &labels, seats.available.map(Quantity::get));
         }
     }
     [assigned, available]
@@ -48,9 +50,9 @@ fn tenants(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
             let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
             for (labels, row) in rows.collect::<BTreeMap<_, _>>() {
                 let name = info.labels(&[&row.name]);
-                info.push_of(view, &format!("{labels},{name}"), Some(1.0));
-                assigned.push_of(view, &labels, row.seats.assigned.map(Quantity::get));
-                available.push_of(view, &labels, row.seats.available.map(Quantity::get));
+                view.push(&mut info, &format!("{labels},{name}"), Some(1.0));
+                view.push(&mut assigned, &labels, row.seats.assigned.map(Quantity::get));
+                view.push(&mut available, &labels, row.seats.available.map(Quantity::get));
             }
         }
     }
@@ -67,7 +69,7 @@ fn products(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
             _ => continue,
         };
         let labels = lines.labels(&[&product.0.to_string(), product.name()]);
-        lines.push_of(view, &labels, seats.map(Quantity::get));
+        view.push(lines, &labels, seats.map(Quantity::get));
     }
     [purchased, available]
 }

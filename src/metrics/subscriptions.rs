@@ -1,10 +1,12 @@
 //! Families of the subscriptions: one info family, and one gauge for each number and date of a row.
 
-use super::customer_view::CustomerView;
-use super::family_writer::FamilyWriter;
-use super::syntax::unix_time;
-use crate::catalog::{self, Family};
 use elements::types::{Quantity, Subscription, SubscriptionKind};
+use exposition::Family;
+use exposition::FamilyWriter;
+use exposition::syntax::unix_time;
+
+use super::customer_view::CustomerView;
+use crate::catalog;
 
 /// The field that a gauge is read from.
 type Value = fn(&Subscription) -> Option<f64>;
@@ -35,10 +37,11 @@ pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
             let row = &known.subscription;
             let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &*row.kind;
             let labels = [id, service, model, storage, &row.retention, source, payment_type, name, package];
-            info.push_of(view, &info.labels(&labels), Some(1.0));
+            let labels = info.labels(&labels);
+            view.push(&mut info, &labels, Some(1.0));
             let labels = gauges.first().map(|(lines, _)| lines.labels(&[id, service])).unwrap_or_default();
             for (lines, value) in &mut gauges {
-                lines.push_of(view, &labels, value(row));
+                view.push(lines, &labels, value(row));
             }
         }
     }

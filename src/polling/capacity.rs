@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::types::{CustomerId, Question, Target};
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
 use super::overload::{Overload, Transition};
 use super::{Cost, CustomerFilter, PollCounters, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
-use elements::types::{CustomerId, Question, Target};
 use crate::inventory::{Inventory, Known, Shared};
 
 #[derive(Debug)]

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use elements::types::{Answer, Collector, Question};
+
 use super::backoff::ABSENCE_INTERVAL;
 use crate::config::CollectorSettings;
-use elements::types::{Answer, Collector, Question};
 use crate::inventory::{Absence, Customer, Known};
 
 /// Rows per page, of the service list and of endpoint 3.
@@ -125,8 +126,8 @@ mod tests {
 
     use super::*;
     use crate::config::{Schedule, Selection};
-    use elements::types::{FailureReason, Seats, TenantSeats, TenantType};
     use crate::inventory::Inventory;
+    use elements::types::{FailureReason, Seats, TenantSeats, TenantType};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use elements::types::{Collector, FailureReason, PartnerName};
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry};
 
 use crate::catalog;
-use elements::types::{Collector, FailureReason, PartnerName};
 
 /// The value while no target is waiting.
 const NOTHING_DUE: i64 = i64::MAX;

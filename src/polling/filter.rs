@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use elements::types::CustomerId;
 use wildmatch::WildMatch;
 
 use crate::config::CustomerSettings;
-use elements::types::CustomerId;
 
 /// `customers.include`, `customers.exclude` and `customers.list` of a partner.
 #[derive(Debug)]

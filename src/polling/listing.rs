@@ -4,13 +4,13 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
+use elements::types::{CustomerId, FailureReason, ListedCustomer};
+use elements::{Client, Failure, Listing, Permit};
 use tokio::sync::mpsc;
 
 use super::prepared::{Before, NamedCustomers, Prepared};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
-use elements::types::{CustomerId, FailureReason, ListedCustomer};
-use elements::{Client, Failure, Listing, Permit};
 use crate::inventory::Shared;
 
 /// Maximum ids per request, and rows per batch.

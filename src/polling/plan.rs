@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use elements::types::{Collector, ProductType, Question, Service, TenantType};
+
 use super::cost::{Cost, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
-use elements::types::{Collector, ProductType, Question, Service, TenantType};
 use crate::inventory::{Customer, Known, KnownSubscription};
 
 /// The products and tenant types that a customer's service list implies.
@@ -127,8 +128,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use elements::types::{ListedCustomer, Subscription, SubscriptionKind};
     use crate::inventory::Inventory;
+    use elements::types::{ListedCustomer, Subscription, SubscriptionKind};
 
     const M365: ProductType = ProductType::CLOUD_BACKUP_M365;
 

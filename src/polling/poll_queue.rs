@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use jiff::{SignedDuration, Timestamp};
-
 use elements::types::Moment;
+use jiff::{SignedDuration, Timestamp};
 
 /// The due time of a target, and its sequence number among targets with the same due time.
 type Key = (Moment, u64);

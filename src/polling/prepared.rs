@@ -7,9 +7,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use elements::types::{CustomerId, ListedCustomer, Question, Subscription};
+
 use super::{CustomerFilter, plan};
 use crate::config::CollectorSettings;
-use elements::types::{CustomerId, ListedCustomer, Question, Subscription};
 use crate::inventory::{KnownSubscription, prepare_subscriptions};
 
 /// The update of one customer.

@@ -8,9 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use elements::types::CustomerId;
+use jiff::Timestamp;
 
 /// Unconfirmed removals of one partner.
 #[derive(Debug)]

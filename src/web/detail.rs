@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use elements::types::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -10,7 +11,6 @@ use super::headroom::Service;
 use super::service_detail::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
 use super::utilization::{Utilization, tenant_ratio};
-use elements::types::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
 use crate::inventory::{Absence, Condition, Known, is_older};
 
 /// A number; "unlimited" where there is no limit.

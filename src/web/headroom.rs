@@ -3,6 +3,7 @@
 //! Pure: rows and a time in, services with their issues out. The recording rules and alerts of `deploy/prometheus` say
 //! the same as queries; `tests::rules` holds the two together over generated customers.
 
+use elements::types::{Moment, Quantity, Seats, Subscription};
 use jiff::{SignedDuration, Timestamp};
 
 use super::issue::{Issue, Issues, Severity};
@@ -12,7 +13,6 @@ use super::thresholds::{
     SEATS_UNUSED_DAYS, SEATS_UNUSED_LEAST, TENANT_SEATS_LOW,
 };
 use super::utilization::{Resource, Utilization, tenant_ratio};
-use elements::types::{Moment, Quantity, Seats, Subscription};
 use crate::inventory::{Customer, KnownSubscription};
 
 /// Days before the expiry, the narrowest band first.

@@ -11,8 +11,8 @@
 //! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
 //!
 //! HEAD works wherever GET does. A GET reads what is known and causes nothing: no call of the API, no change.
-//! Whatever comes from the API is text, never markup. [`serve`] keeps peers from doing harm, and [`Access`] says who may
-//! ask at all.
+//! Whatever comes from the API is text, never markup. [`exporter_toolkit::serve`] keeps peers from doing harm, and
+//! [`Access`] says who may ask at all.
 
 pub mod api;
 pub mod detail;
@@ -48,7 +48,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use routes::router;
 
 use elements::clock::Clock;
-use crate::exposition::Published;
+use exposition::Published;
+
 use crate::inventory::Inventory;
 use readiness::{EverReady, Readiness};
 

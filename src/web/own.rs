@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use exposition::{Format, Own};
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
-use crate::exposition::{Format, Own};
 use crate::panics::{self, Task};
 
 /// In both formats.

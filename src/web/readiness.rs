@@ -9,9 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use elements::types::{Collector, FailureReason, PartnerName};
 use jiff::Timestamp;
 
-use elements::types::{Collector, FailureReason, PartnerName};
 use crate::inventory::{Absence, Inventory, is_older};
 
 /// The readiness of all partners.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
+use exporter_toolkit::ExternalUrl;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::Reload;
-use exporter_toolkit::ExternalUrl;
 
 /// Between the begins of two reloads.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);

@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use exposition::{Chunks, Own, accepts_gzip, apart, negotiate};
 use hyper::body::{Frame, SizeHint};
 use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,7 +26,7 @@ use super::query::Query;
 use super::reload::{Reloader, is_cross_site};
 use super::view::{Recent, View};
 use super::{AppState, Error, api, customer_page, page};
-use crate::exposition::{Chunks, Own, accepts_gzip, apart, merge, negotiate};
+use crate::metrics::merge;
 use crate::panics::{self, Task};
 
 const STYLE: &str = include_str!("style.css");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use elements::types::FailureReason;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::readiness::{Readiness, Stage};
 use super::status_counts::StatusCounts;
-use elements::types::FailureReason;
 use crate::inventory::Inventory;
 
 /// The exporter.

@@ -5,13 +5,13 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use elements::types::{Answer, Collector, Moment};
 use jiff::Timestamp;
 
 use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
 use super::status_counts::StatusCounts;
 use super::utilization::Utilization;
-use elements::types::{Answer, Collector, Moment};
 use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
 
 /// One customer.
@@ -179,8 +179,8 @@ pub fn attention(condition: Condition) -> impl Ord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use elements::types::{FailureReason, Quantity, Subscription};
     use crate::web::tests::samples::{at, bare, day, listed, modelled, seats, subscription};
+    use elements::types::{FailureReason, Quantity, Subscription};
 
     fn licensed(assigned: u32, purchased: impl Into<Quantity>) -> Subscription {
         Subscription {
@@ -369,8 +369,10 @@ mod tests {
     #[test]
     fn a_customer_of_the_configuration_waits_for_its_row() {
         let mut inventory = bare("main");
-        inventory
-            .observe(elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) }, at(0));
+        inventory.observe(
+            elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
+            at(0),
+        );
         let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
         customer.services = None;
         assert_eq!(services_condition(&inventory, &customer, at(1)), Some(Condition::Pending));

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use elements::types::CustomerId;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -14,7 +15,6 @@ use super::query::Query;
 use super::readiness::{EverReady, readiness};
 use super::status::Status;
 use super::summary::{self, Row, by_severity};
-use elements::types::CustomerId;
 use crate::inventory::{Customer, Inventory};
 
 /// For how long a view is used again. Short enough for nobody to notice, long enough for a crowd to share one.

@@ -1,8 +1,7 @@
 //! Numbers and times as people read them.
 
-use jiff::{SignedDuration, Timestamp};
-
 use elements::types::Quantity;
+use jiff::{SignedDuration, Timestamp};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use avepoint_exporter::config::Config;
-use elements::types::{Answer, CustomerId, Question};
-use avepoint_exporter::exposition::{Exposition, Format};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::inventory::state_file::{KnownPartner, State};
+use avepoint_exporter::metrics;
 use avepoint_exporter::polling::plan;
-use simulator::{SimCustomer, World};
+use elements::types::{Answer, CustomerId, Question};
+use exposition::Format;
 use jiff::Timestamp;
+use simulator::{SimCustomer, World};
 
 use super::{Samples, samples};
 
@@ -62,7 +63,7 @@ pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     let partner = &config.partners[0];
     let mut inventory = empty(config);
     inventory.adopt(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
-    let scrape = Exposition::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
+    let scrape = metrics::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
     let text: String = scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect();
     kept(samples(&text))
 }

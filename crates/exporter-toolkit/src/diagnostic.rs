@@ -130,8 +130,7 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 /// The path of a key during validation; errors at this path are recorded and validation continues.
-#[derive(Clone)]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ConfigPath<'a> {
     path: String,
     problems: &'a RefCell<Vec<Problem>>,

@@ -226,7 +226,7 @@ impl Server {
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(50);
     loop {
-        match listener.ok_or_report().await {
+        match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -343,7 +343,7 @@ async fn open(
     if first[0].is_ascii_uppercase() {
         return refuse_plain_http(stream).await.map(|()| None);
     }
-    let stream = TlsAcceptor::from(tls).ok_or_report(stream).await?;
+    let stream = TlsAcceptor::from(tls).accept(stream).await?;
     Ok(Some(Box::pin(stream)))
 }
 

@@ -1,26 +1,72 @@
-//! Writer for the lines of one family.
+//! A metric family, and a writer for its lines.
 
-use super::customer_view::CustomerView;
-use super::syntax;
-use crate::catalog::Family;
+use crate::syntax;
+
+/// The metric type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A gauge.
+    Gauge,
+    /// A counter; the name ends in `_total`.
+    Counter,
+    /// A histogram: buckets, sum and count.
+    Histogram,
+    /// Always 1, with the content in its labels; the name ends in `_info`.
+    Info,
+}
+
+/// A metric family.
+#[derive(Debug)]
+pub struct Family {
+    /// The full name, `_total` and `_info` included.
+    pub name: &'static str,
+    /// One or two sentences without line breaks.
+    pub help: &'static str,
+    /// The metric type.
+    pub kind: Kind,
+    /// The labels of every series, in order.
+    pub labels: &'static [&'static str],
+}
+
+/// The unit suffix of a family's name, if OpenMetrics defines that unit.
+#[must_use]
+pub fn unit_of(name: &str) -> Option<&'static str> {
+    let base = name.strip_suffix("_total").unwrap_or(name);
+    ["seconds", "bytes"].into_iter().find(|unit| base.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')))
+}
+
+/// For the counters and gauges that are registered with the `prometheus` crate.
+impl From<&Family> for prometheus::Opts {
+    fn from(family: &Family) -> Self {
+        Self::new(family.name, family.help)
+    }
+}
 
 /// A family and its lines so far.
 #[derive(Debug)]
-pub(super) struct FamilyWriter {
-    pub(super) family: &'static Family,
-    pub(super) text: String,
+pub struct FamilyWriter {
+    family: &'static Family,
+    pub(crate) text: String,
     /// The number of lines.
-    pub(super) count: u64,
+    pub(crate) count: u64,
 }
 
 impl FamilyWriter {
     /// A family without series.
-    pub(super) fn new(family: &'static Family) -> Self {
+    #[must_use]
+    pub fn new(family: &'static Family) -> Self {
         Self { family, text: String::new(), count: 0 }
     }
 
-    /// Writes the last labels of the family, as many as there are values, for one or several series.
-    pub(super) fn labels(&self, values: &[&str]) -> String {
+    /// The family that it writes.
+    #[must_use]
+    pub fn family(&self) -> &'static Family {
+        self.family
+    }
+
+    /// Formats the last labels of the family, as many as there are values, for one or several series.
+    #[must_use]
+    pub fn labels(&self, values: &[&str]) -> String {
         let mut labels = String::new();
         let names = self.family.labels.iter().skip(self.family.labels.len().saturating_sub(values.len()));
         for (name, value) in names.zip(values) {
@@ -29,18 +75,8 @@ impl FamilyWriter {
         labels
     }
 
-    /// Adds a series without a customer, if it has a value. `labels` contains all labels, from [`Self::labels`].
-    pub(super) fn push(&mut self, labels: &str, value: Option<f64>) {
-        self.write([labels], value);
-    }
-
-    /// Adds a series of a customer, if it has a value. `labels` contains the labels after the customer's id.
-    pub(super) fn push_of(&mut self, view: &CustomerView<'_>, labels: &str, value: Option<f64>) {
-        let comma = if labels.is_empty() { "" } else { "," };
-        self.write([&view.identity, comma, labels, view.extra_labels(self.family)], value);
-    }
-
-    fn write<const N: usize>(&mut self, labels: [&str; N], value: Option<f64>) {
+    /// Adds a series, if it has a value. `labels` are formatted labels, written one after the other.
+    pub fn push<const N: usize>(&mut self, labels: [&str; N], value: Option<f64>) {
         let Some(value) = value else { return };
         self.text.push_str(self.family.name);
         self.text.push('{');

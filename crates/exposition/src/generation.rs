@@ -1,17 +1,15 @@
-//! A generation: an immutable rendering of the inventories, and the responses to scrapes.
+//! A generation: an immutable rendering of a source, and the responses to scrapes.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use crc32fast::Hasher;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 
-use super::gzip;
-use super::own::{Own, write_family};
-use super::segment::Segment;
-use super::{Format, Renderer};
-use crate::inventory::Inventory;
+use crate::own::{Own, write_family};
+use crate::segment::Segment;
+use crate::{Format, gzip};
 
 /// One generation: all values that were current when it was rendered. Immutable.
 #[derive(Debug, Default)]
@@ -28,7 +26,6 @@ pub struct Exposition {
 /// A rendered family.
 #[derive(Debug)]
 pub(super) struct Ready {
-    pub(super) name: &'static str,
     /// By format.
     pub(super) metadata: [Arc<Segment>; 2],
     /// None of them is empty.
@@ -38,12 +35,12 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub(super) fn new(name: &'static str, metadata: [Arc<Segment>; 2], segments: Vec<Arc<Segment>>) -> Self {
+    pub(super) fn new(metadata: [Arc<Segment>; 2], segments: Vec<Arc<Segment>>) -> Self {
         let mut checksum = Hasher::new();
         for segment in &segments {
             checksum.combine(&segment.checksum);
         }
-        Self { name, metadata, segments, checksum }
+        Self { metadata, segments, checksum }
     }
 }
 
@@ -98,13 +95,7 @@ impl Exposition {
         Self { families, series, next_expiry, checksums, bodies: Default::default() }
     }
 
-    /// Renders the values that are current at `now`, without reuse; see [`Renderer::update`].
-    #[must_use]
-    pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Self {
-        Renderer::new().update(inventories, customer_name_label, now, SignedDuration::ZERO)
-    }
-
-    /// The initial generation: no series of any inventory.
+    /// The initial generation: no series of any item.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()

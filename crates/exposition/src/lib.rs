@@ -1,21 +1,19 @@
-//! Renders the inventories for Prometheus: text format 0.0.4 and OpenMetrics 1.0.0.
+//! Incremental exposition for Prometheus: text format 0.0.4 and OpenMetrics 1.0.0, plain and gzip.
 //!
-//! A [`Renderer`] is kept from one generation to the next. It detects changed customers by their addresses, renders the
-//! blocks that contain them, and reuses all other text and deflated bytes. A generation ([`Exposition`]) is immutable;
-//! [`Published`] replaces it by the next. The response to a scrape consists of the generation's lines, which are shared
-//! by all scrapes, the exporter's own metrics ([`Own`]), which several scrapes may share, and a few lines of this
-//! scrape only. The two formats differ only in the metadata. A compressed response is one gzip member.
+//! A [`Renderer`] renders a [`Source`]: groups of items, each with lines in many families. It is kept from one generation
+//! to the next: it detects changed items by their addresses, renders the blocks that contain them, and reuses all other
+//! text and deflated bytes. A generation ([`Exposition`]) is immutable; [`Published`] replaces it by the next. The
+//! response to a scrape consists of the generation's lines, which are shared by all scrapes, the exporter's own metrics
+//! ([`Own`]), which several scrapes may share, and a few lines of this scrape only. The two formats differ only in the
+//! metadata. A compressed response is one gzip member.
 //!
-//! No two series have equal names and labels, and families do not interleave. The order is that of the catalogue, then
-//! of the partners as given, then of the customer ids. A family without series is omitted, with its metadata. A value
-//! that is missing or older than its `max_age` gives no series.
+//! The families come in the order of the source, then the groups, then the keys of the items. A family without series is
+//! omitted, with its metadata. The source guarantees that no two series have equal names and labels.
 //!
 //! No I/O and no clock. The first update, and an update with other settings, render everything. That takes about a
 //! second for a million series, so do not run it on a thread of the async runtime.
 
-mod customer_view;
-mod family_writer;
-mod freshness;
+mod family;
 mod generation;
 mod gzip;
 mod memory;
@@ -23,18 +21,20 @@ mod negotiate;
 mod own;
 mod published;
 mod renderer;
-mod seats;
 mod segment;
 mod shard;
-mod subscriptions;
-mod syntax;
+mod source;
+pub mod syntax;
 
+pub use family::{Family, FamilyWriter, Kind, unit_of};
 pub use generation::{Chunks, Exposition, Scrape};
 pub use memory::apart;
 pub use negotiate::{accepts_gzip, negotiate};
 pub use own::{Own, merge};
 pub use published::Published;
 pub use renderer::Renderer;
+pub use shard::Granularity;
+pub use source::{GroupSummary, Rendered, Source};
 
 /// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,5 +56,7 @@ impl Format {
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// The example of the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,15 +1,13 @@
-//! The exporter's own metrics: families of the `prometheus` crate.
+//! An exporter's own metrics: families of the `prometheus` crate.
 
 use std::collections::{BTreeMap, HashSet};
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-use super::Format;
-use super::gzip;
-use super::renderer::FAMILIES;
-use super::segment::Segment;
-use super::syntax::{bound, write_label, write_metadata, write_value};
-use crate::catalog::{self, Kind};
+use crate::family::Kind;
+use crate::segment::Segment;
+use crate::syntax::{bound, write_label, write_metadata, write_value};
+use crate::{Format, gzip};
 
 /// The exporter's own metrics, encoded in one format.
 #[derive(Debug)]
@@ -19,28 +17,25 @@ pub struct Own {
 }
 
 impl Own {
-    /// From families as returned by [`merge`]. A family that is rendered from the inventories is skipped.
+    /// From families as returned by [`merge`].
     #[must_use]
     pub fn new(format: Format, families: &[MetricFamily]) -> Self {
         let mut text = String::new();
         for family in families {
-            if !FAMILIES.iter().any(|rendered| rendered.name == family.name()) {
-                write_family(&mut text, format, family);
-            }
+            write_family(&mut text, format, family);
         }
         Self { format, lines: gzip::with_deflater(|deflater| Segment::of(&text, deflater)) }
     }
 }
 
-/// Merges the families of several registries: one family per name and no duplicate series, in the order of the
-/// catalogue, then the families outside of it (`process_*`) by name. Of series with equal labels the first is kept.
+/// Merges the families of several registries: one family per name and no duplicate series, ordered by their position,
+/// then the families without one (`process_*`) by name. Of series with equal labels the first is kept.
 #[must_use]
-pub fn merge(families: Vec<Vec<MetricFamily>>) -> Vec<MetricFamily> {
+pub fn merge(families: Vec<Vec<MetricFamily>>, position: impl Fn(&str) -> Option<usize>) -> Vec<MetricFamily> {
     let mut merged: BTreeMap<(usize, String), MetricFamily> = BTreeMap::new();
     for mut family in families.into_iter().flatten() {
-        let position = catalog::ALL.iter().position(|known| known.name == family.name());
         let metrics = family.take_metric();
-        let key = (position.unwrap_or(usize::MAX), family.name().to_owned());
+        let key = (position(family.name()).unwrap_or(usize::MAX), family.name().to_owned());
         let first = merged.entry(key).or_insert(family);
         first.mut_metric().extend(metrics);
     }

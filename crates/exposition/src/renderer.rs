@@ -1,223 +1,145 @@
 //! Incremental renderer: unchanged content is shared in memory between consecutive generations.
 
-use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::customer_view::RenderContext;
-use super::freshness::{self, Summary, Targets};
-use super::generation::{Exposition, Ready};
-use super::gzip::Deflater;
-use super::segment::Segment;
-use super::shard::{self, Shard};
-use super::{Format, syntax};
-use crate::catalog::{self, Family};
-use crate::inventory::{Inventory, Shared};
-
-/// The families whose series belong to a customer, in render order, then those of a partner.
-pub(super) const FAMILIES: [&Family; 27] = [
-    &catalog::CUSTOMER_INFO,
-    &catalog::CUSTOMER_SEATS_ASSIGNED,
-    &catalog::CUSTOMER_SEATS_AVAILABLE,
-    &catalog::TENANT_INFO,
-    &catalog::TENANT_SEATS_ASSIGNED,
-    &catalog::TENANT_SEATS_AVAILABLE,
-    &catalog::PRODUCT_SEATS_PURCHASED,
-    &catalog::PRODUCT_SEATS_AVAILABLE,
-    &catalog::SUBSCRIPTION_INFO,
-    &catalog::SUBSCRIPTION_SEATS_PURCHASED,
-    &catalog::SUBSCRIPTION_UNITS_PURCHASED,
-    &catalog::SUBSCRIPTION_LICENSES_ASSIGNED,
-    &catalog::SUBSCRIPTION_LICENSES_AVAILABLE,
-    &catalog::SUBSCRIPTION_CAPACITY_PURCHASED,
-    &catalog::SUBSCRIPTION_CAPACITY_USED,
-    &catalog::SUBSCRIPTION_CAPACITY_PROTECTED,
-    &catalog::SUBSCRIPTION_CAPACITY_PER_SEAT,
-    &catalog::SUBSCRIPTION_STORAGE_CONSUMED,
-    &catalog::SUBSCRIPTION_SEATS_CHANGE,
-    &catalog::SUBSCRIPTION_EXPIRATION,
-    &catalog::SUBSCRIPTION_CONTRACT_END,
-    &catalog::COLLECTOR_LAST_SUCCESS,
-    &catalog::COLLECTOR_INTERVAL,
-    &catalog::COLLECTOR_MAX_AGE,
-    &catalog::COLLECTOR_TARGETS,
-    &catalog::DISCOVERY_LAST_SUCCESS,
-    &catalog::CUSTOMERS,
-];
+use crate::generation::{Exposition, Ready};
+use crate::gzip::Deflater;
+use crate::segment::Segment;
+use crate::shard::{self, Granularity, Shard};
+use crate::source::{GroupSummary, Rendered, Source};
+use crate::{Format, syntax};
 
 /// Maximum threads for a full rendering, because machines with many cores have other work.
-const MOST_THREADS: usize = 4;
+const MAX_THREADS: usize = 4;
 
 /// Keeps the rendered content, so that an update renders and compresses only what changed.
 #[derive(Debug)]
-pub struct Renderer {
-    partners: Vec<Partner>,
+pub struct Renderer<S: Source> {
+    groups: Vec<Group<S>>,
     /// By family: metadata in both formats, and the lines of the last generation.
     families: Vec<Arc<Ready>>,
-    /// Whether customers joined or left since the last update.
-    moved: bool,
-    /// The render settings of the last update.
-    last: Option<(bool, SignedDuration, Timestamp)>,
+    /// Whether items joined or left since the last update.
+    membership_changed: bool,
+    /// The settings and the time of the last update.
+    last: Option<(S::Settings, Timestamp)>,
     deflater: Deflater,
+    granularity: Granularity,
 }
 
-/// The state of a partner, and its customers' lines.
+/// A group, and its items' lines.
 #[derive(Debug)]
-struct Partner {
-    /// Without the customers, which are in the shards.
-    inventory: Inventory,
-    customers: usize,
-    shards: Vec<Shard>,
+struct Group<S: Source> {
+    group: S::Group,
+    items: usize,
+    shards: Vec<Shard<S>>,
 }
 
-impl Default for Renderer {
+impl<S: Source> Default for Renderer<S> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Renderer {
+impl<S: Source> Renderer<S> {
     /// A renderer without content.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_granularity(Granularity::default())
+    }
+
+    /// A renderer without content that renders so many items together.
+    #[must_use]
+    pub fn with_granularity(granularity: Granularity) -> Self {
         let mut deflater = Deflater::new();
-        let families = FAMILIES.iter().map(|family| {
+        let families = S::ITEM_FAMILIES.iter().chain(S::GROUP_FAMILIES).map(|family| {
             let metadata = [Format::Text, Format::OpenMetrics].map(|format| {
                 let mut text = String::new();
                 syntax::write_metadata(&mut text, format, family.name, family.help, family.kind);
                 Segment::of(&text, &mut deflater).into()
             });
-            Arc::new(Ready::new(family.name, metadata, Vec::new()))
+            Arc::new(Ready::new(metadata, Vec::new()))
         });
-        Self { partners: Vec::new(), families: families.collect(), moved: false, last: None, deflater }
+        let families = families.collect();
+        Self { groups: Vec::new(), families, membership_changed: false, last: None, deflater, granularity }
     }
 
-    /// Returns the next generation: the values that are current at `now`, of inventories of distinct partners, in their
-    /// order.
-    ///
-    /// With `customer_name_label`, every series of a customer has its name as a label. `correction` is added to the
-    /// exported observation times. Changed customers are detected by their address, so an update is cheap only if the
-    /// inventory was cloned or changed since the last update, and not built anew.
-    pub fn update(
-        &mut self,
-        inventories: &[Inventory],
-        customer_name_label: bool,
-        now: Timestamp,
-        correction: SignedDuration,
-    ) -> Exposition {
-        for (place, inventory) in inventories.iter().enumerate() {
-            self.look(place, inventory);
+    /// Takes the changes of the group at this position for the next update, and releases the old values. Items are
+    /// compared by their address, so an update is cheap only if the group was changed since the last update, and not
+    /// built anew.
+    pub fn sync(&mut self, position: usize, input: &S::Input) {
+        let known = self.groups.iter().skip(position).position(|group| S::is_same_group(&group.group, input));
+        let group = match known {
+            Some(behind) => self.groups.remove(position + behind),
+            None => Group { group: S::group(input), items: 0, shards: Vec::new() },
+        };
+        self.groups.insert(position, group);
+        if let Some(group) = self.groups.get_mut(position) {
+            self.membership_changed |= group.sync(input, self.granularity);
         }
-        self.partners.truncate(inventories.len());
-        let mut last = Exposition::empty();
-        self.render(customer_name_label, now, correction, |exposition| last = exposition);
-        last
     }
 
-    /// The same for shared inventories.
+    /// Removes the groups from this position on.
+    pub fn truncate(&mut self, groups: usize) {
+        self.groups.truncate(groups);
+    }
+
+    /// Renders what was taken over, and publishes the next generation: the values that are current at `now`.
     ///
     /// Publishes several generations, each with more of the changes; only the last one has all of them. With a single
     /// generation, the old and the new content would both be in memory at the end.
-    pub fn update_shared<'a>(
-        &mut self,
-        inventories: impl IntoIterator<Item = &'a Shared>,
-        customer_name_label: bool,
-        now: Timestamp,
-        correction: SignedDuration,
-        publish: impl FnMut(Exposition),
-    ) {
-        self.look_at(inventories);
-        self.render(customer_name_label, now, correction, publish);
-    }
-
-    /// Takes the changes for the next update, and releases the old values. Each inventory is locked while one pointer
-    /// per customer is compared.
-    pub fn look_at<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
-        let mut partners = 0;
-        for (place, shared) in inventories.into_iter().enumerate() {
-            shared.read(|inventory| self.look(place, inventory));
-            partners = place + 1;
-        }
-        self.partners.truncate(partners);
-    }
-
-    /// Takes the changes of the partner at this index.
-    fn look(&mut self, place: usize, inventory: &Inventory) {
-        let known = self.partners.iter().skip(place).position(|partner| partner.inventory.partner == inventory.partner);
-        let partner = match known {
-            Some(behind) => self.partners.remove(place + behind),
-            None => Partner::new(inventory),
-        };
-        self.partners.insert(place, partner);
-        if let Some(partner) = self.partners.get_mut(place) {
-            self.moved |= partner.look(inventory);
-        }
-    }
-
-    fn render(
-        &mut self,
-        with_name: bool,
-        now: Timestamp,
-        correction: SignedDuration,
-        mut publish: impl FnMut(Exposition),
-    ) {
-        let same =
-            |last: (bool, SignedDuration, Timestamp)| (last.0, last.1) == (with_name, correction) && last.2 <= now;
-        let all = !self.last.is_some_and(same);
-        self.last = Some((with_name, correction, now));
-        let moved = std::mem::take(&mut self.moved);
+    pub fn update(&mut self, settings: &S::Settings, now: Timestamp, mut publish: impl FnMut(Exposition)) {
+        let all = !self.last.as_ref().is_some_and(|(last, at)| last == settings && *at <= now);
+        self.last = Some((settings.clone(), now));
+        let membership_changed = std::mem::take(&mut self.membership_changed);
         if all {
-            self.partners.iter_mut().flat_map(|partner| &mut partner.shards).for_each(Shard::expire);
+            self.groups.iter_mut().flat_map(|group| &mut group.shards).for_each(Shard::expire);
         }
         loop {
-            let mut outdated = self.partners.iter_mut().flat_map(|partner| {
-                let context = RenderContext { inventory: &partner.inventory, with_name, now, correction };
-                let shards = partner.shards.iter_mut().filter(move |shard| !shard.is_current(now));
-                shards.map(move |shard| (shard, context))
+            let mut outdated = self.groups.iter_mut().flat_map(|Group { group, shards, .. }| {
+                let group = &*group;
+                shards.iter_mut().filter(move |shard| !shard.is_current(now)).map(move |shard| (shard, group))
             });
             if all {
-                render_at_once(outdated.collect());
-            } else if moved {
-                // A customer may have moved from one shard to another; an intermediate generation would contain it
-                // twice.
-                outdated.for_each(|(shard, context)| shard.render(context, &mut self.deflater));
-            } else if let Some((shard, context)) = outdated.next() {
-                shard.render(context, &mut self.deflater);
+                render_at_once(outdated.collect(), settings, now);
+            } else if membership_changed {
+                // An item may have moved from one shard to another; an intermediate generation would contain it twice.
+                outdated.for_each(|(shard, group)| shard.render(group, settings, now, &mut self.deflater));
+            } else if let Some((shard, group)) = outdated.next() {
+                shard.render(group, settings, now, &mut self.deflater);
                 if outdated.next().is_some() {
-                    publish(self.assemble(now, correction));
+                    publish(self.assemble(settings, now));
                     continue;
                 }
             }
-            return publish(self.assemble(now, correction));
+            return publish(self.assemble(settings, now));
         }
     }
 
     /// Builds the generation from the rendered content.
-    fn assemble(&mut self, now: Timestamp, correction: SignedDuration) -> Exposition {
+    fn assemble(&mut self, settings: &S::Settings, now: Timestamp) -> Exposition {
         let mut series = 0;
         let mut next_expiry: Option<Timestamp> = None;
         let mut expires = |at: Option<Timestamp>| next_expiry = next_expiry.into_iter().chain(at).min();
-        let mut summaries = Vec::with_capacity(self.partners.len());
-        for partner in &self.partners {
-            let mut targets = Targets::default();
-            for rendered in partner.shards.iter().flat_map(Shard::rendered) {
-                series += rendered.series;
-                targets.add_all(&rendered.targets);
-                expires(rendered.next_expiry);
+        let mut summaries = Vec::with_capacity(self.groups.len());
+        for Group { group, items, shards } in &self.groups {
+            let mut tally = S::Tally::default();
+            for block in shards.iter().flat_map(Shard::rendered) {
+                series += block.series;
+                S::add(&mut tally, &block.tally);
+                expires(block.next_expiry);
             }
-            let summary = Summary { inventory: &partner.inventory, customers: partner.customers, targets };
-            expires(freshness::listing_expiry(&summary, now));
-            summaries.push(summary);
+            summaries.push(GroupSummary { group, items: *items, tally });
         }
-        let of_partners = freshness::render(&summaries, now, correction);
-        let of_customers = FAMILIES.len() - of_partners.len();
+        let Rendered { families: of_groups, next_expiry: of_groups_expiry, tally: () } =
+            S::render_groups(&summaries, settings, now);
+        expires(of_groups_expiry);
         for (number, ready) in self.families.iter_mut().enumerate() {
-            let segments: Vec<_> = if let Some(lines) =
-                number.checked_sub(of_customers).and_then(|n| of_partners.get(n))
-            {
+            let of_group = number.checked_sub(S::ITEM_FAMILIES.len()).and_then(|number| of_groups.get(number));
+            let segments: Vec<_> = if let Some(lines) = of_group {
                 series += lines.count;
                 let same = ready.segments.first().filter(|segment| *segment.text == *lines.text.as_bytes()).cloned();
                 (lines.count > 0)
@@ -225,7 +147,7 @@ impl Renderer {
                     .into_iter()
                     .collect()
             } else {
-                let shards = self.partners.iter().flat_map(|partner| &partner.shards);
+                let shards = self.groups.iter().flat_map(|group| &group.shards);
                 shards
                     .filter_map(|shard| shard.segments.get(number))
                     .filter(|segment| !segment.is_empty())
@@ -235,7 +157,7 @@ impl Renderer {
             if segments.len() != ready.segments.len()
                 || !segments.iter().zip(&ready.segments).all(|(a, b)| Arc::ptr_eq(a, b))
             {
-                *ready = Ready::new(ready.name, ready.metadata.clone(), segments).into();
+                *ready = Ready::new(ready.metadata.clone(), segments).into();
             }
         }
         Exposition::new(self.families.clone(), series, next_expiry)
@@ -243,50 +165,37 @@ impl Renderer {
 }
 
 /// Renders independent shards on several threads.
-fn render_at_once(shards: Vec<(&mut Shard, RenderContext<'_>)>) {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+fn render_at_once<S: Source>(shards: Vec<(&mut Shard<S>, &S::Group)>, settings: &S::Settings, now: Timestamp) {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
     let waiting = Mutex::new(shards.into_iter());
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut deflater = Deflater::new();
                 let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some((shard, context)) = next() {
-                    shard.render(context, &mut deflater);
+                while let Some((shard, group)) = next() {
+                    shard.render(group, settings, now, &mut deflater);
                 }
             });
         }
     });
 }
 
-impl Partner {
-    fn new(inventory: &Inventory) -> Self {
-        let Inventory { partner, collectors, listing, .. } = inventory;
-        let (partner, collectors) = (partner.clone(), collectors.clone());
-        Self {
-            inventory: Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() },
-            customers: 0,
-            shards: Vec::new(),
-        }
-    }
-
-    /// Takes the changes. Returns true if the set of customers has changed.
-    fn look(&mut self, inventory: &Inventory) -> bool {
-        self.inventory.listing.clone_from(&inventory.listing);
-        if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
-            && self.inventory.collectors != inventory.collectors
-        {
+impl<S: Source> Group<S> {
+    /// Takes the changes. Returns true if the set of items has changed.
+    fn sync(&mut self, input: &S::Input, granularity: Granularity) -> bool {
+        if S::update_group(&mut self.group, input) {
             self.shards.iter_mut().for_each(Shard::expire);
         }
-        self.inventory.collectors.clone_from(&inventory.collectors);
-        let same_customers = self.customers == inventory.customers.len() && {
-            let mut customers = inventory.customers.values();
-            self.shards.iter_mut().flat_map(Shard::blocks_mut).all(|block| block.look(&mut customers))
+        let items = S::items(input);
+        let same_items = self.items == items.len() && {
+            let mut items = items.values();
+            self.shards.iter_mut().flat_map(Shard::blocks_mut).all(|block| block.sync(&mut items))
         };
-        if !same_customers {
-            self.shards = shard::arrange(&inventory.customers, std::mem::take(&mut self.shards));
-            self.customers = inventory.customers.len();
+        if !same_items {
+            self.shards = shard::assign_shards(items, std::mem::take(&mut self.shards), granularity);
+            self.items = items.len();
         }
-        !same_customers
+        !same_items
     }
 }

@@ -1,84 +1,106 @@
-//! Groups customers, sorted by id, into blocks and shards, and renders their lines.
+//! Groups items, sorted by key, into blocks and shards, and renders their lines.
 //!
-//! A block is a group of some tens of customers that are rendered, compared and deflated together. A shard is about a
-//! thousand consecutive customers, with one segment per customer family. The id of the first customer alone decides
-//! where a block or a shard begins, so a customer that joins or leaves changes no other boundary.
+//! A block is a group of some tens of items that are rendered, compared and deflated together. A shard is about a
+//! thousand consecutive items, with one segment per family of items. The key of the first item alone decides where a
+//! block or a shard begins, so an item that joins or leaves changes no other boundary.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::customer_view::{CustomerView, RenderContext};
-use super::family_writer::FamilyWriter;
-use super::freshness::{self, Targets};
-use super::gzip::Deflater;
-use super::memory::Scratch;
-use super::segment::{Part, Segment};
-use super::{seats, subscriptions};
-use elements::types::CustomerId;
-use crate::inventory::Customer;
+use crate::family::FamilyWriter;
+use crate::gzip::Deflater;
+use crate::memory::Scratch;
+use crate::segment::{Part, Segment};
+use crate::source::{Rendered, Source};
 
-/// Customers per block, on average: fewer make a change cheaper, more compress better.
-const BLOCK: u64 = if cfg!(test) { 4 } else { 64 };
-/// Customers per shard, on average: fewer make a change cheaper, more give fewer compressed pieces.
-const SHARD: u64 = if cfg!(test) { 16 } else { 1024 };
+/// How many items are rendered together, on average; powers of two.
+#[derive(Clone, Copy, Debug)]
+pub struct Granularity {
+    /// Items per block: fewer make a change cheaper, more compress better.
+    pub block: u64,
+    /// Items per shard: fewer make a change cheaper, more give fewer compressed pieces.
+    pub shard: u64,
+}
+
+impl Default for Granularity {
+    fn default() -> Self {
+        Self { block: 64, shard: 1024 }
+    }
+}
 
 /// The segments of a shard, one per family.
 type Segments = Arc<[Arc<Segment>]>;
 
-/// A shard: consecutive customers and their segments.
-#[derive(Debug, Default)]
-pub(super) struct Shard {
-    blocks: Vec<Block>,
+/// A shard: consecutive items and their segments.
+#[derive(Debug)]
+pub(super) struct Shard<S: Source> {
+    blocks: Vec<Block<S>>,
     pub(super) segments: Segments,
 }
 
-/// A block: consecutive customers.
-#[derive(Debug, Default)]
-pub(super) struct Block {
-    pub(super) customers: Vec<Arc<Customer>>,
+/// A block: consecutive items.
+#[derive(Debug)]
+pub(super) struct Block<S: Source> {
+    items: Vec<Arc<S::Item>>,
     /// The position of its lines: the segments of a shard and the part index in them.
     written: Option<(Segments, usize)>,
     /// What was rendered for it.
-    rendered: Option<Rendered>,
+    rendered: Option<BlockState<S::Tally>>,
     /// Whether it must be rendered again in any case.
     is_outdated: bool,
 }
 
 /// The state of a block when it was rendered.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rendered {
+#[derive(Clone, Debug)]
+pub(super) struct BlockState<T> {
     pub(super) series: u64,
-    pub(super) targets: Targets,
+    pub(super) tally: T,
     /// When its next value reaches its `max_age`.
     pub(super) next_expiry: Option<Timestamp>,
 }
 
-/// Assigns customers to shards. Unchanged blocks of `before` keep their lines.
-pub(super) fn arrange(customers: &BTreeMap<CustomerId, Arc<Customer>>, before: Vec<Shard>) -> Vec<Shard> {
+impl<S: Source> Default for Shard<S> {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), segments: Segments::default() }
+    }
+}
+
+impl<S: Source> Default for Block<S> {
+    fn default() -> Self {
+        Self { items: Vec::new(), written: None, rendered: None, is_outdated: false }
+    }
+}
+
+/// Assigns items to shards. Unchanged blocks of `before` keep their lines.
+pub(super) fn assign_shards<S: Source>(
+    items: &BTreeMap<S::Key, Arc<S::Item>>,
+    before: Vec<Shard<S>>,
+    granularity: Granularity,
+) -> Vec<Shard<S>> {
     let before = before.into_iter().flat_map(|shard| shard.blocks);
-    let mut before: HashMap<_, _> =
-        before.filter_map(|block| Some((block.customers.first()?.id.clone(), block))).collect();
-    let mut shards: Vec<Shard> = Vec::new();
-    for (id, customer) in customers {
-        let hash = hash(id);
-        if shards.is_empty() || hash.is_multiple_of(SHARD) {
+    let first = |block: &Block<S>| Some(S::key(block.items.first()?).clone());
+    let mut before: BTreeMap<S::Key, Block<S>> = before.filter_map(|block| Some((first(&block)?, block))).collect();
+    let mut shards: Vec<Shard<S>> = Vec::new();
+    for (key, item) in items {
+        let hash = hash(key.as_ref());
+        if shards.is_empty() || hash.is_multiple_of(granularity.shard) {
             shards.push(Shard::default());
         }
         let Some(shard) = shards.last_mut() else { continue };
-        if shard.blocks.is_empty() || hash.is_multiple_of(BLOCK) {
+        if shard.blocks.is_empty() || hash.is_multiple_of(granularity.block) {
             shard.blocks.push(Block::default());
         }
         if let Some(block) = shard.blocks.last_mut() {
-            block.customers.push(customer.clone());
+            block.items.push(Arc::clone(item));
         }
     }
     for shard in &mut shards {
         for block in &mut shard.blocks {
-            if let Some(known) = block.customers.first().and_then(|first| before.remove(&first.id)) {
-                let same = known.customers.iter().map(Arc::as_ptr).eq(block.customers.iter().map(Arc::as_ptr));
+            if let Some(known) = first(block).and_then(|key| before.remove(&key)) {
+                let same = known.items.iter().map(Arc::as_ptr).eq(block.items.iter().map(Arc::as_ptr));
                 block.rendered = known.rendered;
                 block.is_outdated = known.is_outdated || !same;
                 block.written = known.written;
@@ -90,16 +112,16 @@ pub(super) fn arrange(customers: &BTreeMap<CustomerId, Arc<Customer>>, before: V
     shards
 }
 
-/// FNV-1a with one more mixing step, so that the lower bits depend on the whole id.
-fn hash(id: &CustomerId) -> u64 {
-    let bytes = id.as_str().bytes();
-    let hash = bytes
+/// FNV-1a with one more mixing step, so that the lower bits depend on the whole key.
+fn hash(key: &str) -> u64 {
+    let hash = key
+        .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 32
 }
 
-impl Shard {
-    pub(super) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
+impl<S: Source> Shard<S> {
+    pub(super) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block<S>> {
         self.blocks.iter_mut()
     }
 
@@ -111,13 +133,13 @@ impl Shard {
     }
 
     /// The states of its blocks.
-    pub(super) fn rendered(&self) -> impl Iterator<Item = &Rendered> {
+    pub(super) fn rendered(&self) -> impl Iterator<Item = &BlockState<S::Tally>> {
         self.blocks.iter().filter_map(|block| block.rendered.as_ref())
     }
 
     /// Whether its segments are up to date.
     pub(super) fn is_current(&self, now: Timestamp) -> bool {
-        let in_place = |(number, block): (usize, &Block)| {
+        let in_place = |(number, block): (usize, &Block<S>)| {
             block.written.as_ref().is_some_and(|(segments, at)| Arc::ptr_eq(segments, &self.segments) && *at == number)
         };
         let complete = self.segments.iter().all(|segment| segment.len() == self.blocks.len());
@@ -127,9 +149,10 @@ impl Shard {
     }
 
     /// Renders the blocks that changed; segments whose bytes do not change are kept.
-    pub(super) fn render(&mut self, context: RenderContext<'_>, deflater: &mut Deflater) {
+    pub(super) fn render(&mut self, group: &S::Group, settings: &S::Settings, now: Timestamp, deflater: &mut Deflater) {
         let mut scratch = Scratch::new();
-        let changes: Vec<_> = self.blocks.iter_mut().map(|block| block.render(context, &mut scratch)).collect();
+        let changes: Vec<_> =
+            self.blocks.iter_mut().map(|block| block.render(group, settings, now, &mut scratch)).collect();
         let families = changes.iter().map(Vec::len);
         let written = self.blocks.iter().filter_map(|block| Some(block.written.as_ref()?.0.len()));
         let families = families.chain(written).max().unwrap_or_default();
@@ -161,15 +184,18 @@ fn is_made_of(segment: &Segment, parts: &[Part<'_>]) -> bool {
     segment.len() == parts.len() && parts.iter().enumerate().all(same)
 }
 
-impl Block {
-    /// Takes the next customers of the inventory. Returns false if the set of customers has changed.
-    pub(super) fn look<'a>(&mut self, next: &mut impl Iterator<Item = &'a Arc<Customer>>) -> bool {
-        for (known, customer) in self.customers.iter_mut().zip(next) {
-            if !Arc::ptr_eq(known, customer) {
-                if known.id != customer.id {
+impl<S: Source> Block<S> {
+    /// Takes the next items of the group. Returns false if the set of items has changed.
+    pub(super) fn sync<'a>(&mut self, next: &mut impl Iterator<Item = &'a Arc<S::Item>>) -> bool
+    where
+        S::Item: 'a,
+    {
+        for (known, item) in self.items.iter_mut().zip(next) {
+            if !Arc::ptr_eq(known, item) {
+                if S::key(known) != S::key(item) {
                     return false;
                 }
-                known.clone_from(customer);
+                known.clone_from(item);
                 self.is_outdated = true;
             }
         }
@@ -177,25 +203,24 @@ impl Block {
     }
 
     fn is_current(&self, now: Timestamp) -> bool {
-        let is_current = |rendered: Rendered| rendered.next_expiry.is_none_or(|expiry| expiry > now);
-        !self.is_outdated && self.rendered.is_some_and(is_current)
+        let is_current = |rendered: &BlockState<_>| rendered.next_expiry.is_none_or(|expiry| expiry > now);
+        !self.is_outdated && self.rendered.as_ref().is_some_and(is_current)
     }
 
     /// Renders the text of every changed family; nothing if the block is up to date.
-    fn render(&mut self, context: RenderContext<'_>, scratch: &mut Scratch) -> Vec<Option<Range<usize>>> {
-        if self.is_current(context.now) {
+    fn render(
+        &mut self,
+        group: &S::Group,
+        settings: &S::Settings,
+        now: Timestamp,
+        scratch: &mut Scratch,
+    ) -> Vec<Option<Range<usize>>> {
+        if self.is_current(now) {
             return Vec::new();
         }
-        let views: Vec<_> = self.customers.iter().map(|customer| CustomerView::new(context, customer)).collect();
-        let mut lines = seats::render(&views);
-        lines.extend(subscriptions::render(&views));
-        lines.push(freshness::last_success(&views));
-        let mut rendered = Rendered { series: lines.iter().map(|lines| lines.count).sum(), ..Rendered::default() };
-        rendered.next_expiry = views.iter().filter_map(|view| view.next_expiry).min();
-        for customer in &self.customers {
-            rendered.targets.count(&context, customer);
-        }
-        (self.rendered, self.is_outdated) = (Some(rendered), false);
+        let Rendered { families: lines, next_expiry, tally } = S::render_items(group, &self.items, settings, now);
+        let series = lines.iter().map(|lines| lines.count).sum();
+        (self.rendered, self.is_outdated) = (Some(BlockState { series, tally, next_expiry }), false);
         let changed = |(family, lines): (usize, &FamilyWriter)| {
             let text = lines.text.as_bytes();
             (self.text(family) != Some(text)).then(|| scratch.add(text))

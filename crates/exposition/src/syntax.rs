@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::Format;
-use crate::catalog::{self, Kind};
+use crate::Format;
+use crate::family::{Kind, unit_of};
 
 /// Appends `name="value"`, preceded by a comma unless it is the first.
-pub(super) fn write_label(out: &mut String, name: &str, value: &str) {
+pub fn write_label(out: &mut String, name: &str, value: &str) {
     if !out.is_empty() {
         out.push(',');
     }
@@ -16,7 +16,7 @@ pub(super) fn write_label(out: &mut String, name: &str, value: &str) {
 }
 
 /// Appends `name="value"`.
-pub(super) fn write_pair(out: &mut String, name: &str, value: &str) {
+pub fn write_pair(out: &mut String, name: &str, value: &str) {
     out.push_str(name);
     out.push_str("=\"");
     escape(out, value, true);
@@ -55,7 +55,8 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 /// A timestamp in the format's unit: seconds since 1970, with the millisecond precision of Prometheus.
-pub(super) fn unix_time(time: Timestamp) -> f64 {
+#[must_use]
+pub fn unix_time(time: Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1000.0
 }
 
@@ -84,7 +85,7 @@ pub(super) fn write_metadata(out: &mut String, format: Format, name: &str, help:
     escape(out, help, format == Format::OpenMetrics);
     let _ = write!(out, "\n# TYPE {name} {word}\n");
     if format == Format::OpenMetrics
-        && let Some(unit) = catalog::unit_of(name)
+        && let Some(unit) = unit_of(name)
     {
         let _ = writeln!(out, "# UNIT {name} {unit}");
     }
@@ -106,4 +107,37 @@ fn escape(out: &mut String, text: &str, quotes: bool) {
         rest = found.as_str();
     }
     out.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_plainly() {
+        let write = |value| {
+            let mut text = String::new();
+            write_value(&mut text, value);
+            text
+        };
+        for (value, expected) in [
+            (0.0, "0\n"),
+            (1.0, "1\n"),
+            (-3.0, "-3\n"),
+            (1_099_511_627_776.0, "1099511627776\n"),
+            (1.8e9 + 0.25, "1800000000.25\n"),
+            (0.1, "0.1\n"),
+            (1e20, "100000000000000000000\n"),
+            (1e300, "1e300\n"),
+            (1e-7, "1e-7\n"),
+            (f64::INFINITY, "+Inf\n"),
+            (f64::NEG_INFINITY, "-Inf\n"),
+            (f64::NAN, "NaN\n"),
+        ] {
+            assert_eq!(write(value), expected);
+        }
+        for (value, expected) in [(1.0, "1.0"), (0.05, "0.05"), (300.0, "300.0"), (-1.0, "-1.0")] {
+            assert_eq!(bound(value), expected);
+        }
+    }
 }

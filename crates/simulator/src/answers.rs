@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
+use elements::types::{Collector, ProductType, TenantType};
 use hyper::StatusCode;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use super::path::Route;
 use super::settings::{AbsentTenants, Dialect};
 use super::shown::grouped;
 use super::world::{SimCustomer, SimTenant, World};
-use elements::types::{Collector, ProductType, TenantType};
 
 /// A status and a message, or a body.
 pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;

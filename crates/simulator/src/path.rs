@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use elements::types::Collector;
 use hyper::Method;
 use url::form_urlencoded;
-
-use elements::types::Collector;
 
 /// The prefix of every path of the API.
 pub(super) const BASE_PATH: &str = "/partner/external/v3/general";

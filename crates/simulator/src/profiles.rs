@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use elements::types::Collector;
+
 use super::faults::{Fault, RetryAfter, Rule, When};
 use super::path::Operation;
-use elements::types::Collector;
 
 /// The names of the profiles.
 pub const PROFILES: &[&str] = &["none", "lively", "rough", "throttled", "outage"];

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
+use elements::clock::Clock;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -12,7 +13,6 @@ use serde_json::json;
 
 use super::bodies::{CutBody, DripBody, End, gzip_bomb};
 use super::faults::{Fault, RetryAfter};
-use elements::clock::Clock;
 
 /// Shorter bodies are not compressed.
 const WORTH_COMPRESSING: usize = 1024;

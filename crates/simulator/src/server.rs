@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Body;
+use elements::clock::Clock;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -24,7 +25,6 @@ use super::requests::{RequestLog, Requests};
 use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
 use super::world::World;
-use elements::clock::Clock;
 
 /// Longer request bodies are refused.
 const LONGEST_BODY: usize = 1 << 20;

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
+use elements::types::Quantity;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-
-use elements::types::Quantity;
 
 /// A string in a response, usually one of a few constants.
 pub type Text = Cow<'static, str>;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::shown::Text;
-use super::world::{SimCustomer, SimRow, SimTenant};
 use elements::types::{
     CustomerId, ListedCustomer, ProductType, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType,
 };
+
+use super::shown::Text;
+use super::world::{SimCustomer, SimRow, SimTenant};
 
 /// The correctly read results of the five endpoints for a customer.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use elements::types::{ProductType, Quantity, TenantType};
 use jiff::Timestamp;
 
 use super::rng::SeededRng;
 use super::shown::{Capacity, Shown, Text};
-use elements::types::{ProductType, Quantity, TenantType};
 
 /// The customers that one app registration can see, and some that it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]

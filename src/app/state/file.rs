@@ -11,10 +11,10 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, IntoInnerError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use exporter_toolkit::open_regular_file;
 use jiff::Timestamp;
 use rustix::fs::{Mode, OFlags};
 
-use exporter_toolkit::open_regular_file;
 use crate::config::folder_of;
 
 /// The number of quarantined files that are kept.

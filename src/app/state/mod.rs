@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use elements::clock::Clock;
 use prometheus::Registry;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
@@ -20,7 +21,6 @@ use tracing::{info, warn};
 
 use super::partner::Partner;
 use super::partners::Running;
-use elements::clock::Clock;
 use crate::config::{StateSettings, folder_of};
 use crate::health::Progress;
 use crate::inventory::state_file::{KnownPartner, State};

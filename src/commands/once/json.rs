@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use elements::types::{Answer, Quantity, Question, Seats};
 use serde::{Serialize, Serializer};
 
-use elements::types::{Answer, Quantity, Question, Seats};
 use crate::inventory::{Absence, Customer, Inventory, Known, KnownSubscription};
 
 pub(super) fn render(inventories: &[Inventory]) -> serde_json::Result<String> {

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use elements::types::{Answer, Moment, Quantity, Question, Seats};
 use jiff::Timestamp;
 
-use elements::types::{Answer, Moment, Quantity, Question, Seats};
 use crate::inventory::{Condition, Customer, Inventory};
 use crate::terminal::escape;
 use crate::web::wording;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use exporter_toolkit::read_file;
+use exporter_toolkit::{ConfigPath, Diagnostic};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,8 +12,6 @@ use zeroize::Zeroizing;
 
 use super::path;
 use crate::config::credential::{CertificateSource, Credential, SecretSource};
-use exporter_toolkit::{read_file};
-use exporter_toolkit::{ConfigPath, Diagnostic};
 use crate::config::raw::{RawAuth, RawCertificate};
 
 /// The client id and the credential; `None` only if an error was recorded.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::config::duration::format_duration;
+use elements::types::{Collector, ProductType, TenantType};
 use exporter_toolkit::{ConfigPath, Diagnostic, quoted};
+
+use super::scalars::ParseScalar as _;
+use crate::config::duration::format_duration;
 use crate::config::raw::{RawCollectors, RawProductCollector, RawSelection, RawTenantCollector, Scalar};
 use crate::config::settings::{CollectorSettings, Schedule, Selection};
-use elements::types::{Collector, ProductType, TenantType};
 
 const DAY: Duration = Duration::from_hours(24);
 const LONGEST_INTERVAL: Duration = DAY.saturating_mul(365);

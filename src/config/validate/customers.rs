@@ -1,10 +1,12 @@
 //! Validates `partners[].customers`: which customers are polled, and extra labels for their series.
 
+use elements::types::{CustomerId, MAX_ID_CHARS};
+use exporter_toolkit::{ConfigPath, Pairs, quoted};
+
+use super::scalars::ParseScalar as _;
 use crate::catalog;
-use exporter_toolkit::{ConfigPath, quoted};
 use crate::config::raw::{RawCustomers, RawListed};
 use crate::config::settings::{CustomerSettings, ListedSettings, MAX_CUSTOMERS};
-use elements::types::{CustomerId, MAX_ID_CHARS};
 
 /// Returns the settings, which are complete only if no error was recorded.
 pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers) -> CustomerSettings {

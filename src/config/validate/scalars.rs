@@ -2,13 +2,25 @@
 
 use std::time::Duration;
 
-use crate::config::duration::{format_duration, parse_duration};
 use exporter_toolkit::{ConfigPath, quoted};
+
+use crate::config::duration::{format_duration, parse_duration};
 use crate::config::raw::Scalar;
 
-impl ConfigPath<'_> {
+/// Parses the scalar at a path. An error is reported there, and the default is returned.
+pub(super) trait ParseScalar {
     /// `true` or `false`.
-    pub(super) fn flag(&self, raw: Option<&Scalar>, default: bool) -> bool {
+    fn flag(&self, raw: Option<&Scalar>, default: bool) -> bool;
+    /// A whole number from 1 to `most`.
+    fn count(&self, raw: Option<&Scalar>, default: u32, most: u32) -> u32;
+    /// A number of requests per second.
+    fn rate(&self, raw: Option<&Scalar>, default: f64) -> f64;
+    /// A duration above 0, at most `most`.
+    fn duration(&self, raw: Option<&Scalar>, default: Duration, most: Duration) -> Duration;
+}
+
+impl ParseScalar for ConfigPath<'_> {
+    fn flag(&self, raw: Option<&Scalar>, default: bool) -> bool {
         raw.map_or(default, |Scalar(text)| {
             text.parse().unwrap_or_else(|_| {
                 self.error(format!("{} is neither true nor false", quoted(text)), "write `true` or `false`");
@@ -17,8 +29,7 @@ impl ConfigPath<'_> {
         })
     }
 
-    /// A whole number from 1 to `most`.
-    pub(super) fn count(&self, raw: Option<&Scalar>, default: u32, most: u32) -> u32 {
+    fn count(&self, raw: Option<&Scalar>, default: u32, most: u32) -> u32 {
         raw.map_or(default, |Scalar(text)| {
             text.parse().ok().filter(|count| (1..=most).contains(count)).unwrap_or_else(|| {
                 let what = format!("{} is not a whole number from 1 to {most}", quoted(text));
@@ -28,8 +39,7 @@ impl ConfigPath<'_> {
         })
     }
 
-    /// A number of requests per second.
-    pub(super) fn rate(&self, raw: Option<&Scalar>, default: f64) -> f64 {
+    fn rate(&self, raw: Option<&Scalar>, default: f64) -> f64 {
         // With a lower rate, a first pass over any partner takes longer than the values are kept.
         const LEAST: f64 = 0.001;
         const MOST: f64 = 100_000.0;
@@ -42,8 +52,7 @@ impl ConfigPath<'_> {
         })
     }
 
-    /// A duration above 0, at most `most`.
-    pub(super) fn duration(&self, raw: Option<&Scalar>, default: Duration, most: Duration) -> Duration {
+    fn duration(&self, raw: Option<&Scalar>, default: Duration, most: Duration) -> Duration {
         let Some(Scalar(text)) = raw else { return default };
         let Some(duration) = self.ok_or_report(parse_duration(text)) else { return default };
         let what = match duration {

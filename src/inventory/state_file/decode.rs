@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
-use super::{DecodeError, KnownPartner};
 use elements::types::{
     Answer, FailureReason, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
     TenantType,
 };
+
+use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
+use super::{DecodeError, KnownPartner};
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, interner};
 

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use elements::types::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
 use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
-use elements::types::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
 use crate::inventory::subscription_ids::KnownSubscription;
 use crate::inventory::{Absence, Customer, Known, Listing};
 

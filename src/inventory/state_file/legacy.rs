@@ -13,13 +13,13 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 
 use crc32fast::Hasher;
+use elements::types::Quantity;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::decode::Decoder;
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
 use super::{DecodeError, State};
-use elements::types::Quantity;
 
 pub(super) const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
 const VERSION: u32 = 1;

@@ -14,13 +14,13 @@ mod tests;
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read as _, Write};
 
+use elements::types::PartnerName;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Inventory, Past};
-use elements::types::PartnerName;
 use decode::Decoder;
 use encode::Encoder;
 use rows::{AnyHead, Head, Row};

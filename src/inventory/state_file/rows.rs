@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use elements::types::Quantity;
 use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use elements::types::Quantity;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]

@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use elements::types::{
+    Answer, CustomerId, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    TenantSeats, TenantType,
+};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use elements::types::{
-    Answer, CustomerId, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
-    TenantSeats, TenantType,
-};
 use crate::inventory::subscription_ids::assign;
 use crate::inventory::{Absence, Customer, Known, Listing, Services};
 

@@ -3,19 +3,21 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use elements::types::{
+    Answer, ListedCustomer, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    TenantSeats, TenantType,
+};
+use exposition::Family;
+use exposition::{Exposition, Format};
 use jiff::Timestamp;
 use prometheus::{Gauge, Registry};
 use proptest::prelude::*;
 
 use super::{at, collectors, gunzip, samples, scrape, text_of};
-use crate::catalog::{self, Family};
+use crate::catalog;
 use crate::config::ListedSettings;
-use elements::types::{
-    Answer, ListedCustomer, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
-    TenantSeats, TenantType,
-};
-use crate::exposition::{Exposition, Format};
 use crate::inventory::{Customer, Inventory, KnownSubscription};
+use crate::metrics;
 
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![".{0,8}", "[\\\\\"\n\r\0,{}=#\u{fffd}a ]{0,6}"]
@@ -179,7 +181,7 @@ proptest! {
                 expected.extend(value.map(|value| ((family.name.to_owned(), labels), value)));
             });
         }
-        let exposition = Exposition::render(&[inventory], with_name, at(10));
+        let exposition = metrics::render(&[inventory], with_name, at(10));
         let read = samples(scrape(&exposition, Format::Text, &[]));
         prop_assert_eq!(&read, &samples(scrape(&exposition, Format::OpenMetrics, &[])));
         prop_assert_eq!(read.len() as u64, exposition.series());

@@ -4,18 +4,24 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::types::{
+    Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, Subscription, SubscriptionKind,
+    TenantSeats, TenantType,
+};
+use exposition::{Exposition, Format, Granularity};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tokio::sync::watch;
 
 use super::{at, collectors, gunzip, own, quantity, seats, text_of};
 use crate::config::ListedSettings;
-use elements::types::{
-    Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, Subscription, SubscriptionKind,
-    TenantSeats, TenantType,
-};
-use crate::exposition::{Exposition, Format, Renderer};
 use crate::inventory::{Inventory, Shared};
+use crate::metrics::{RenderSettings, Renderer};
+
+/// Renders few customers together, so that a small inventory has many blocks and shards.
+fn small_shards() -> Renderer {
+    Renderer::with_granularity(Granularity { block: 4, shard: 16 })
+}
 
 fn row(service: &str) -> Subscription {
     let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
@@ -158,7 +164,8 @@ impl World {
     fn generations(&self, renderer: &mut Renderer) -> Vec<Exposition> {
         let mut generations = Vec::new();
         let publish = |generation| generations.push(generation);
-        renderer.update_shared(&self.shared(), self.names, self.now, self.correction, publish);
+        let settings = RenderSettings { customer_name_label: self.names, correction: self.correction };
+        renderer.update(&self.shared(), &settings, self.now, publish);
         generations
     }
 
@@ -178,13 +185,13 @@ proptest! {
         let mut world =
             World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
         world.join("partner-0");
-        let mut renderer = Renderer::new();
+        let mut renderer = small_shards();
         let mut before = Vec::new();
         for step in steps {
             for event in step {
                 world.happen(event);
                 if looks {
-                    renderer.look_at(&world.shared());
+                    renderer.sync(&world.shared());
                 }
             }
             let mut generations = world.generations(&mut renderer);
@@ -197,7 +204,7 @@ proptest! {
                 prop_assert_eq!(series.len(), lines.len());
             }
             before = lines_of_customers(&updated);
-            let fresh = world.update(&mut Renderer::new());
+            let fresh = world.update(&mut small_shards());
             prop_assert_eq!(updated.series(), fresh.series());
             prop_assert_eq!(updated.next_expiry(), fresh.next_expiry());
             for format in [Format::Text, Format::OpenMetrics] {
@@ -236,7 +243,7 @@ fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
 #[test]
 fn what_did_not_change_is_the_same_memory() {
     let mut world = many();
-    let mut renderer = Renderer::new();
+    let mut renderer = small_shards();
     let first = world.update(&mut renderer);
     let (same, all) = shared(&first, &world.update(&mut renderer));
     assert_eq!(same, all);
@@ -262,7 +269,7 @@ fn what_did_not_change_is_the_same_memory() {
 #[test]
 fn much_that_changed_comes_in_many_generations() {
     let mut world = many();
-    let mut renderer = Renderer::new();
+    let mut renderer = small_shards();
     let mut before = world.update(&mut renderer);
     world.happen(Event::Passed(60));
     for customer in 0..=250 {
@@ -284,7 +291,7 @@ fn much_that_changed_comes_in_many_generations() {
 #[test]
 fn who_reads_slowly_reads_one_generation() {
     let mut world = many();
-    let mut renderer = Renderer::new();
+    let mut renderer = small_shards();
     let scrape = world.update(&mut renderer).scrape(Format::Text, false, &[]);
     let text = text_of(&scrape);
     for customer in 0..=250 {

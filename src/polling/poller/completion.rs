@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use elements::types::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
+use elements::{AskError, Failure};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
 use super::Poller;
-use elements::types::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
-use elements::{AskError, Failure};
 use crate::inventory::Absence;
 use crate::polling::backoff::{self, PollOutcome};
 use crate::polling::endpoint_probe::EndpointProbe;

@@ -1,9 +1,9 @@
 //! Initial poll queue: restores due times and failure counts from the inventory after a restart or a reload.
 
+use elements::types::{Moment, Target};
 use jiff::Timestamp;
 
 use super::Poller;
-use elements::types::{Moment, Target};
 use crate::inventory::{Absence, Known};
 use crate::polling::backoff::{self, PollOutcome};
 

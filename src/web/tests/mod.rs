@@ -10,15 +10,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use exporter_toolkit::{Limits, Options, bind, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use exporter_toolkit::{Limits, Options, bind, serve};
-
 use super::*;
-use crate::exposition::Exposition;
+use crate::metrics;
 
 /// Far more than any of this takes; a test that waits that long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,7 +37,7 @@ impl Server {
 
     fn start_with(inventories: Vec<Inventory>, limits: Limits) -> Self {
         let published = Published::new();
-        published.publish(Exposition::render(&inventories, false, samples::at(1)));
+        published.publish(metrics::render(&inventories, false, samples::at(1)));
         let inventories = Arc::new(Mutex::new(inventories));
         let router = router(app_state(published, Arc::clone(&inventories))).unwrap();
         let listener = bind("127.0.0.1:0").unwrap();
@@ -138,9 +137,7 @@ async fn what_stands_still_is_named() {
         let listener = bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (access, router) = (Access::load(None).unwrap(), router(state).unwrap());
-        tokio::spawn(async move {
-            serve(vec![listener], router, Options::new(access), std::future::pending()).await
-        });
+        tokio::spawn(async move { serve(vec![listener], router, Options::new(access), std::future::pending()).await });
         stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
         let answer = Answer::read(&mut stream).await;
         assert_eq!((answer.status, answer.body), (status, body.as_bytes().to_vec()));

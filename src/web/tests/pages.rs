@@ -2,9 +2,10 @@
 
 use std::io::Read as _;
 
+use elements::types::{FailureReason, Quantity, Subscription};
+
 use super::samples::{at, bare, believable, day, listed, seats, subscription};
 use super::*;
-use elements::types::{FailureReason, Quantity, Subscription};
 
 fn contoso() -> Vec<Inventory> {
     let expiring = Subscription {

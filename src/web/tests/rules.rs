@@ -8,14 +8,17 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use elements::types::{
+    Answer, CustomerId, ListedCustomer, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats,
+};
+use exposition::Format;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::samples::{SEATS, settings, subscription};
 use crate::config::ListedSettings;
-use elements::types::{Answer, CustomerId, ListedCustomer, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats};
-use crate::exposition::{Exposition, Format};
 use crate::inventory::Inventory;
+use crate::metrics;
 use crate::web::issue::{Issue, Issues, Severity};
 use crate::web::summary::{is_muted, row};
 use crate::web::utilization::Utilization;
@@ -114,7 +117,7 @@ fn partner() -> Inventory {
 
 /// The exposition as the series of a promtool test.
 fn series(inventory: &Inventory) -> Vec<Value> {
-    let scrape = Exposition::render(std::slice::from_ref(inventory), false, now()).scrape(Format::Text, false, &[]);
+    let scrape = metrics::render(std::slice::from_ref(inventory), false, now()).scrape(Format::Text, false, &[]);
     let text = String::from_utf8(scrape.chunks.concat()).unwrap();
     let mut series: Vec<_> = text
         .lines()

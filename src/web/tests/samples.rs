@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
-use crate::config::{CollectorSettings, Schedule, Selection};
 use elements::types::{
     Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription,
     SubscriptionKind, TenantSeats, TenantType,
 };
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::{CollectorSettings, Schedule, Selection};
 use crate::inventory::Inventory;
 
 pub(in crate::web) const SEATS: Question = Question::TenantSeats(TenantType::Microsoft365);

@@ -24,6 +24,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+
 use series::Item;
 
 /// One of this many series is among those that change.

@@ -1,7 +1,7 @@
 //! The credential of token requests: a client secret, or an assertion signed with a certificate's key.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::error::Error;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::types::{Moment, Quantity, Seats, Subscription};
 use crate::redaction::Secrets;
+use crate::types::{Moment, Quantity, Seats, Subscription};
 
 fn quantity(number: u32) -> Option<Quantity> {
     Quantity::new(number.into())

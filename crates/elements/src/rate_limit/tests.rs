@@ -235,7 +235,7 @@ proptest! {
 }
 
 fn limiter(burst: u32, concurrency: u32) -> RateLimiter {
-    RateLimiter::new(BudgetSettings { requests_per_second: 10.0, burst, concurrency, timeout: Duration::from_secs(30) })
+    RateLimiter::new(Budget { requests_per_second: 10.0, burst, concurrency, timeout: Duration::from_secs(30) })
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +264,7 @@ proptest! {
         partners in 2..5_usize,
         throttled_at in proptest::collection::vec(0..60_usize, 0..3),
     ) {
-        let budget = BudgetSettings { requests_per_second: rate, burst, concurrency: 4, timeout: seconds(30.0) };
+        let budget = Budget { requests_per_second: rate, burst, concurrency: 4, timeout: seconds(30.0) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let (sent, pauses) = runtime.block_on(async {
             let (limiter, start) = (RateLimiter::new(budget), Instant::now());

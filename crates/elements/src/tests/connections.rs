@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 
 use super::server::{keep, say};
 use super::*;
-use crate::types::FailureReason;
 use crate::resolver::Resolver;
+use crate::types::FailureReason;
 
 const TOKEN: &str = r#"{"access_token": "token-1", "expires_in": 3600, "token_type": "Bearer"}"#;
 
@@ -45,9 +45,13 @@ async fn a_name_that_moved_is_followed_while_the_old_server_answers_503() {
             async move { Ok(vec![SocketAddr::from((address, 0))]) }
         }
     });
-    let client =
-        Client::with_resolver(&settings(&old), Registrations::default().get(settings(&old).registration_key(), settings(&old).budget), Clock::start(), resolver)
-            .unwrap();
+    let client = Client::with_resolver(
+        &settings(&old),
+        Registrations::default().get(settings(&old).registration_key(), settings(&old).budget),
+        Clock::start(),
+        resolver,
+    )
+    .unwrap();
     for _ in 0..3 {
         assert!(ask(&client, SEATS).await.is_ok());
     }

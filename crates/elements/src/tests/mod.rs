@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::proto::MetricType;
-use server::{Say, Seen, Server, token};
 
+use crate::auth::Scope;
 use crate::clock::Clock;
 use crate::config::{Budget, ClientConfig, Credential, CredentialSource};
 use crate::types::{Answer, Question, TenantType};
-use crate::auth::Scope;
 use crate::{AskError, Client, Failure, Registrations};
+use server::{Say, Seen, Server, token};
 
 const SECRET: &str = "hunter2-secret";
 
@@ -36,12 +36,7 @@ fn settings(server: &Server) -> ClientConfig {
             expires: Some("2027-03-01T00:00:00Z".parse().unwrap()),
         },
         credential_source: Arc::new(Fixed),
-        budget: Budget {
-            requests_per_second: 1000.0,
-            burst: 100,
-            concurrency: 8,
-            timeout: Duration::from_secs(10),
-        },
+        budget: Budget { requests_per_second: 1000.0, burst: 100, concurrency: 8, timeout: Duration::from_secs(10) },
         proxy_url: None,
         extra_roots: Vec::new(),
     }

@@ -1,8 +1,8 @@
 //! Tokens over HTTP.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use secrecy::ExposeSecret;
 
@@ -243,7 +243,8 @@ async fn a_replaced_secret_ends_the_pause_after_a_refusal() {
     })
     .await;
     let source = Arc::new(Rotating(Mutex::new(Some("old"))));
-    let client = client(&ClientConfig { credential: secret("old"), credential_source: source.clone(), ..settings(&server) });
+    let client =
+        client(&ClientConfig { credential: secret("old"), credential_source: source.clone(), ..settings(&server) });
     assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Unauthorized);
     assert!(client.status().refused);
 
@@ -408,7 +409,8 @@ async fn a_registration_outlives_its_partners_names() {
         let mut registrations = Registrations::default();
         registrations.add(settings.registration_key(), before.registration());
         let settings = ClientConfig { partner: "renamed".into(), ..copy(settings) };
-        Client::sharing(&settings, registrations.get(settings.registration_key(), settings.budget), Clock::start()).unwrap()
+        Client::sharing(&settings, registrations.get(settings.registration_key(), settings.budget), Clock::start())
+            .unwrap()
     };
     let renamed = after(&settings);
     drop(renamed.acquire().await);
@@ -434,7 +436,8 @@ async fn a_refused_credential_of_one_partner_does_not_hold_back_the_other() {
     let mut registrations = Registrations::default();
     let mut with = |secret: &str| {
         let settings = ClientConfig { credential: self::secret(secret), ..settings(&server) };
-        Client::sharing(&settings, registrations.get(settings.registration_key(), settings.budget), Clock::start()).unwrap()
+        Client::sharing(&settings, registrations.get(settings.registration_key(), settings.budget), Clock::start())
+            .unwrap()
     };
     let (wrong, right) = (with("wrong"), with("right"));
     assert_eq!(failure(ask(&wrong, SEATS).await).reason, FailureReason::Unauthorized);

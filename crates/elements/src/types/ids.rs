@@ -1,8 +1,6 @@
-//! Opaque identifiers that are cheap to store.
+//! Opaque identifiers, cheap to clone.
 
-use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Maximum characters of an id from the API; a longer id is rejected as unreadable. The API uses GUIDs (36 characters).
@@ -10,91 +8,29 @@ pub const MAX_ID_CHARS: usize = 256;
 /// Maximum characters kept of a text from the API, such as a name.
 pub const MAX_TEXT_CHARS: usize = 512;
 
-/// The length of a GUID in braces.
-const SHORT: usize = 38;
-
-/// A string that is stored inline, without allocation, if it is as short as an identifier.
-#[derive(Clone)]
-enum Text {
-    Short(u8, [u8; SHORT]),
-    Long(Box<str>),
-}
-
-impl Text {
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Short(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or(bytes),
-            Self::Long(text) => text.as_bytes(),
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            // Always valid UTF-8: it was built from a string.
-            Self::Short(..) => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
-            Self::Long(text) => text,
-        }
-    }
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        let mut bytes = [0; SHORT];
-        match (u8::try_from(text.len()), bytes.get_mut(..text.len())) {
-            (Ok(length), Some(place)) => {
-                place.copy_from_slice(text.as_bytes());
-                Self::Short(length, bytes)
-            }
-            _ => Self::Long(text.into()),
-        }
-    }
-}
-
-// UTF-8 bytes sort in the same order as the strings.
-
-impl PartialEq for Text {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl Eq for Text {}
-
-impl Ord for Text {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_bytes().cmp(other.as_bytes())
-    }
-}
-
-impl PartialOrd for Text {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_bytes().hash(state);
-    }
-}
-
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident($text:ty)) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name($text);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as the API or the configuration gave it.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                self.0.as_str()
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
             }
         }
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(Text::from(text).into())
+                Self(text.into())
             }
         }
 
@@ -120,16 +56,15 @@ macro_rules! id {
 
 id!(
     /// The name of an app registration in the configuration: `partners[].name`, the label `partner`.
-    PartnerName(Arc<Text>)
+    PartnerName
 );
 id!(
-    /// `customerId` of the API. It looks like a GUID and is treated as opaque. Shared by pointer, because many values
-    /// refer to one customer.
-    CustomerId(Arc<Text>)
+    /// `customerId` of the API. It looks like a GUID and is treated as opaque.
+    CustomerId
 );
 id!(
-    /// `tenantId` of the API (endpoint 3), opaque. Stored inline, because only one value refers to a tenant.
-    TenantId(Text)
+    /// `tenantId` of the API (endpoint 3), opaque.
+    TenantId
 );
 
 #[cfg(test)]
@@ -137,12 +72,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn ids_are_small() {
-        assert_eq!((size_of::<CustomerId>(), size_of::<Option<CustomerId>>()), (8, 8));
-        assert_eq!((size_of::<TenantId>(), size_of::<Option<TenantId>>()), (40, 40));
-    }
 
     proptest! {
         #[test]

@@ -23,7 +23,7 @@ use rustls::ServerConfig;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::{ConfigPath, ConfigErrors, Diagnostic, Location, Problem, quoted};
+use crate::{ConfigErrors, ConfigPath, Diagnostic, Location, Problem, quoted};
 use files::Files;
 use passwords::Passwords;
 use rules::Rules;

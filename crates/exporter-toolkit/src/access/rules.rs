@@ -14,7 +14,7 @@ use super::passwords::Users;
 use super::rate::TokenBucket;
 use super::tls::{RawTls, Tls, tls};
 use super::yaml_flag;
-use crate::{ConfigPath, ConfigErrors, Diagnostic, Pairs, Location, Problem, open_to_others, quoted, read_yaml};
+use crate::{ConfigErrors, ConfigPath, Diagnostic, Location, Pairs, Problem, open_to_others, quoted, read_yaml};
 
 /// Word for word.
 #[derive(Default, Deserialize)]

@@ -50,7 +50,13 @@ pub(super) struct Tls {
 }
 
 /// `None` without TLS, or after what is wrong was written down.
-pub(super) fn tls(at: &ConfigPath<'_>, raw: RawTls, base: &Path, files: &mut Files, warnings: &mut Vec<String>) -> Option<Tls> {
+pub(super) fn tls(
+    at: &ConfigPath<'_>,
+    raw: RawTls,
+    base: &Path,
+    files: &mut Files,
+    warnings: &mut Vec<String>,
+) -> Option<Tls> {
     // An empty text is as good as none, as in exporter-toolkit.
     let source = |inline: Option<String>, file: Option<String>| {
         (inline.filter(|text| !text.is_empty()), file.filter(|text| !text.is_empty()))
@@ -102,10 +108,11 @@ pub(super) fn tls(at: &ConfigPath<'_>, raw: RawTls, base: &Path, files: &mut Fil
         .filter(|(version, _)| (least..=most).contains(version))
         .map(|(_, version)| version)
         .collect();
-    let builder =
-        at.ok_or_report(ServerConfig::builder_with_provider(provider).with_protocol_versions(&offered).map_err(|error| {
+    let builder = at.ok_or_report(
+        ServerConfig::builder_with_provider(provider).with_protocol_versions(&offered).map_err(|error| {
             Diagnostic::new(format!("this is no TLS ({error})"), "allow a version and cipher suites that fit together")
-        }))?;
+        }),
+    )?;
     let mut server = match policy {
         Policy::None => builder.with_no_client_auth(),
         _ => builder.with_client_cert_verifier(Arc::new(clients)),
@@ -156,7 +163,13 @@ type Source = (Option<String>, Option<String>);
 
 /// The bytes of a text that is given here or in a file; `None` if there is none or it cannot be had, which has then been
 /// written down.
-fn text(at: &ConfigPath<'_>, key: &str, (inline, file): Source, base: &Path, files: &mut Files) -> Option<Zeroizing<Vec<u8>>> {
+fn text(
+    at: &ConfigPath<'_>,
+    key: &str,
+    (inline, file): Source,
+    base: &Path,
+    files: &mut Files,
+) -> Option<Zeroizing<Vec<u8>>> {
     match (inline.map(|text| Zeroizing::new(text.into_bytes())), file) {
         (Some(_), Some(_)) => {
             at.key(key).error(format!("there is both {key} and {key}_file"), "keep one of them");

@@ -70,7 +70,9 @@ pub(super) fn curve(word: &str) -> Result<&'static dyn SupportedKxGroup, Diagnos
         "X25519" => Ok(kx_group::X25519),
         "CurveP256" => Ok(kx_group::SECP256R1),
         "CurveP384" => Ok(kx_group::SECP384R1),
-        "CurveP521" => Err(Diagnostic::new("CurveP521 is not supported: the TLS library deliberately lacks it", REMEDY)),
+        "CurveP521" => {
+            Err(Diagnostic::new("CurveP521 is not supported: the TLS library deliberately lacks it", REMEDY))
+        }
         _ => Err(Diagnostic::new(format!("there is no curve {}", quoted(word)), REMEDY)),
     }
 }

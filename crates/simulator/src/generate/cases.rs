@@ -1,10 +1,10 @@
 //! Special cases: each of the first customers of a seed demonstrates one of them.
 
+use elements::types::TenantType;
 use jiff::civil::Date;
 
 use super::CustomerBuilder;
 use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
-use elements::types::TenantType;
 use crate::rng::SeededRng;
 use crate::shown::{DateForm, Shown};
 use crate::world::{Motion, SimRow};

@@ -11,10 +11,11 @@ mod offers;
 use jiff::civil::Date;
 
 pub use self::cases::Case;
+use elements::types::{ProductType, TenantType};
+
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
 use super::rng::SeededRng;
 use super::world::{Motion, SimCustomer, SimTenant, World};
-use elements::types::{ProductType, TenantType};
 
 /// The generator settings.
 #[derive(Clone, Copy, Debug)]

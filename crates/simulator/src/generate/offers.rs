@@ -1,8 +1,8 @@
 //! AvePoint's offers, and the service list row of a customer that bought one.
 
+use elements::types::{ProductType, TenantType};
 use jiff::civil::Date;
 
-use elements::types::{ProductType, TenantType};
 use crate::rng::SeededRng;
 use crate::shown::{DateForm, Shown, Text};
 use crate::world::SimRow;

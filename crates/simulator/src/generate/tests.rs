@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
+use elements::types::{Quantity, Service};
 use jiff::civil::date;
 
 use super::*;
-use elements::types::{Quantity, Service};
 use crate::SimRow;
 
 const TODAY: Date = date(2026, 2, 10);

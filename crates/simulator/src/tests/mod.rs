@@ -5,6 +5,7 @@ mod faults;
 mod identity;
 mod listing;
 
+use elements::types::{Collector, ProductType, TenantType};
 use jiff::civil::{Date, date};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
@@ -13,7 +14,6 @@ use url::form_urlencoded;
 use super::identity::LICENSE_SCOPE;
 use super::path::BASE_PATH;
 use super::*;
-use elements::types::{Collector, ProductType, TenantType};
 
 const TODAY: Date = date(2026, 2, 10);
 const M365: TenantType = TenantType::Microsoft365;

@@ -1,0 +1,192 @@
+//! The metrics of partners and customers: which families there are, and how an inventory becomes their lines.
+//!
+//! `exposition` renders incrementally; this module is its [`Source`]. A value that is missing or older than its `max_age`
+//! gives no series. No two series have equal names and labels.
+
+mod customer_view;
+mod freshness;
+mod seats;
+mod subscriptions;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use elements::types::CustomerId;
+use exposition::{Exposition, Family, Granularity, GroupSummary, Rendered, Source};
+use jiff::{SignedDuration, Timestamp};
+use prometheus::proto::MetricFamily;
+
+use crate::catalog;
+use crate::inventory::{Customer, Inventory, Shared};
+use customer_view::{CustomerView, RenderContext};
+use freshness::Targets;
+
+/// What all series depend on besides the inventories.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RenderSettings {
+    /// Whether every series of a customer has its name as a label.
+    pub customer_name_label: bool,
+    /// Added to the observation times: the correction of the wall clock.
+    pub correction: SignedDuration,
+}
+
+/// The source of the exposition: partners, which are groups of customers.
+#[derive(Debug)]
+pub struct Partners;
+
+impl Source for Partners {
+    type Input = Inventory;
+    /// The partner's inventory without its customers.
+    type Group = Inventory;
+    type Key = CustomerId;
+    type Item = Customer;
+    type Tally = Targets;
+    type Settings = RenderSettings;
+
+    const ITEM_FAMILIES: &'static [&'static Family] = &[
+        &catalog::CUSTOMER_INFO,
+        &catalog::CUSTOMER_SEATS_ASSIGNED,
+        &catalog::CUSTOMER_SEATS_AVAILABLE,
+        &catalog::TENANT_INFO,
+        &catalog::TENANT_SEATS_ASSIGNED,
+        &catalog::TENANT_SEATS_AVAILABLE,
+        &catalog::PRODUCT_SEATS_PURCHASED,
+        &catalog::PRODUCT_SEATS_AVAILABLE,
+        &catalog::SUBSCRIPTION_INFO,
+        &catalog::SUBSCRIPTION_SEATS_PURCHASED,
+        &catalog::SUBSCRIPTION_UNITS_PURCHASED,
+        &catalog::SUBSCRIPTION_LICENSES_ASSIGNED,
+        &catalog::SUBSCRIPTION_LICENSES_AVAILABLE,
+        &catalog::SUBSCRIPTION_CAPACITY_PURCHASED,
+        &catalog::SUBSCRIPTION_CAPACITY_USED,
+        &catalog::SUBSCRIPTION_CAPACITY_PROTECTED,
+        &catalog::SUBSCRIPTION_CAPACITY_PER_SEAT,
+        &catalog::SUBSCRIPTION_STORAGE_CONSUMED,
+        &catalog::SUBSCRIPTION_SEATS_CHANGE,
+        &catalog::SUBSCRIPTION_EXPIRATION,
+        &catalog::SUBSCRIPTION_CONTRACT_END,
+        &catalog::COLLECTOR_LAST_SUCCESS,
+    ];
+    const GROUP_FAMILIES: &'static [&'static Family] = &[
+        &catalog::COLLECTOR_INTERVAL,
+        &catalog::COLLECTOR_MAX_AGE,
+        &catalog::COLLECTOR_TARGETS,
+        &catalog::DISCOVERY_LAST_SUCCESS,
+        &catalog::CUSTOMERS,
+    ];
+
+    fn items(inventory: &Inventory) -> &BTreeMap<CustomerId, Arc<Customer>> {
+        &inventory.customers
+    }
+
+    fn key(customer: &Customer) -> &CustomerId {
+        &customer.id
+    }
+
+    fn group(inventory: &Inventory) -> Inventory {
+        let Inventory { partner, collectors, listing, .. } = inventory;
+        let (partner, collectors) = (partner.clone(), collectors.clone());
+        Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() }
+    }
+
+    fn is_same_group(known: &Inventory, inventory: &Inventory) -> bool {
+        known.partner == inventory.partner
+    }
+
+    fn update_group(known: &mut Inventory, inventory: &Inventory) -> bool {
+        known.listing.clone_from(&inventory.listing);
+        let same = Arc::ptr_eq(&known.collectors, &inventory.collectors) || known.collectors == inventory.collectors;
+        known.collectors.clone_from(&inventory.collectors);
+        !same
+    }
+
+    fn render_items(
+        inventory: &Inventory,
+        customers: &[Arc<Customer>],
+        settings: &RenderSettings,
+        now: Timestamp,
+    ) -> Rendered<Targets> {
+        let context = RenderContext { inventory, settings: *settings, now };
+        let views: Vec<_> = customers.iter().map(|customer| CustomerView::new(context, customer)).collect();
+        let mut families = seats::render(&views);
+        families.extend(subscriptions::render(&views));
+        families.push(freshness::last_success(&views));
+        let mut tally = Targets::default();
+        for customer in customers {
+            tally.count(&context, customer);
+        }
+        Rendered { families, next_expiry: views.iter().filter_map(|view| view.next_expiry).min(), tally }
+    }
+
+    fn add(tally: &mut Targets, other: &Targets) {
+        tally.add_all(other);
+    }
+
+    fn render_groups(partners: &[GroupSummary<'_, Self>], settings: &RenderSettings, now: Timestamp) -> Rendered<()> {
+        let next_expiry = partners.iter().filter_map(|partner| freshness::listing_expiry(partner, now)).min();
+        Rendered { families: freshness::render(partners, now, settings.correction), next_expiry, tally: () }
+    }
+}
+
+/// Renders the inventories of the running partners.
+#[derive(Debug, Default)]
+pub struct Renderer(exposition::Renderer<Partners>);
+
+impl Renderer {
+    /// A renderer that renders so many customers together.
+    #[must_use]
+    pub fn with_granularity(granularity: Granularity) -> Self {
+        Self(exposition::Renderer::with_granularity(granularity))
+    }
+
+    /// Takes the changes of these partners for the next update, and releases the old values. Each inventory is locked
+    /// while one pointer per customer is compared.
+    pub fn sync<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
+        let mut partners = 0;
+        for (position, shared) in inventories.into_iter().enumerate() {
+            shared.read(|inventory| self.0.sync(position, inventory));
+            partners = position + 1;
+        }
+        self.0.truncate(partners);
+    }
+
+    /// Takes the changes, renders them, and publishes the next generation, sometimes in several steps.
+    pub fn update<'a>(
+        &mut self,
+        inventories: impl IntoIterator<Item = &'a Shared>,
+        settings: &RenderSettings,
+        now: Timestamp,
+        publish: impl FnMut(Exposition),
+    ) {
+        self.sync(inventories);
+        self.0.update(settings, now, publish);
+    }
+}
+
+/// Renders the values of these inventories that are current at `now`, once.
+#[must_use]
+pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Exposition {
+    let mut renderer = exposition::Renderer::<Partners>::new();
+    for (position, inventory) in inventories.iter().enumerate() {
+        renderer.sync(position, inventory);
+    }
+    let mut last = Exposition::empty();
+    let settings = RenderSettings { customer_name_label, ..RenderSettings::default() };
+    renderer.update(&settings, now, |exposition| last = exposition);
+    last
+}
+
+/// Merges the exporter's own metrics of several registries, in the order of the catalogue. A family that is rendered from
+/// the inventories is skipped.
+#[must_use]
+pub fn merge(mut families: Vec<Vec<MetricFamily>>) -> Vec<MetricFamily> {
+    let is_rendered =
+        |name: &str| Partners::ITEM_FAMILIES.iter().chain(Partners::GROUP_FAMILIES).any(|family| family.name == name);
+    for families in &mut families {
+        families.retain(|family| !is_rendered(family.name()));
+    }
+    exposition::merge(families, |name| catalog::ALL.iter().position(|family| family.name == name))
+}
