@@ -1,6 +1,7 @@
 //! Measures the resident memory of a partner's values, its poll queue and its exposition: at rest, and during polling.
 //!
-//! `cargo bench --bench memory [SERIES [SECONDS]]`, by default 1,000,000 series and a minute of polls. Every poll
+//! `cargo bench --bench memory [SERIES [SECONDS [NAMES]]]`, by default 1,000,000 series and a minute of polls; with NAMES,
+//! all names have that many characters of four bytes and differ (512 is where they are cut). Every poll
 //! returns other numbers; ten polls are published together.
 
 #![allow(
@@ -21,7 +22,7 @@ use elements::types::Target;
 use exposition::Published;
 use tokio::sync::watch;
 
-use support::{cpu_time, customers_for, inventory, noon, peak, poll, resident};
+use support::{cpu_time, customers_for, inventory_with_names, noon, peak, poll, resident};
 
 /// The same allocator as in the binary.
 #[global_allocator]
@@ -30,10 +31,10 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let number = |index: usize, default: u32| arguments.get(index).map_or(default, |text| text.parse().unwrap());
-    let (series, seconds) = (number(0, 1_000_000), number(1, 60));
+    let (series, seconds, characters) = (number(0, 1_000_000), number(1, 60), number(2, 0));
 
     let start = resident();
-    let inventory = inventory(customers_for(series));
+    let inventory = inventory_with_names(customers_for(series), characters as usize);
     let known = resident();
     let mut queue = PollQueue::default();
     let mut targets = 0;

@@ -41,6 +41,11 @@ fn collectors() -> CollectorSettings {
 
 /// A partner with this many customers and all their values, received at [`noon`].
 pub fn inventory(customers: u32) -> Inventory {
+    inventory_with_names(customers, 0)
+}
+
+/// The same; names of customers, tenants and rows have this many characters of four bytes, and differ.
+pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
     let today = "2027-01-15".parse().unwrap();
     let generator = Generator {
         seed: 1,
@@ -64,6 +69,22 @@ pub fn inventory(customers: u32) -> Inventory {
         let truth = generator.customer(index).truth();
         let mut listed = truth.listed;
         let id = listed.id.clone();
+        let mut truth_tenants = truth.tenant_seats;
+        if characters > 0 {
+            let long = |what: String| format!("{what:\u{1f600}<characters$}");
+            listed.name = Some(long(format!("customer {index}")).into());
+            for (number, row) in listed.subscriptions.iter_mut().flatten().enumerate() {
+                let kind = Arc::make_mut(&mut row.kind);
+                for text in [&mut kind.service, &mut kind.model, &mut kind.storage, &mut kind.name] {
+                    *text = long(format!("{text} {index} {number}")).into();
+                }
+            }
+            for (_, tenants) in &mut truth_tenants {
+                for tenant in tenants {
+                    tenant.name = long(format!("{} {index}", tenant.name)).into();
+                }
+            }
+        }
         for row in listed.subscriptions.iter_mut().flatten() {
             share(row, &mut known);
         }
@@ -71,7 +92,7 @@ pub fn inventory(customers: u32) -> Inventory {
         let questions = plan::questions(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &questions);
         let (tenants, purchased): (HashMap<TenantType, _>, HashMap<ProductType, _>) =
-            (truth.tenant_seats.into_iter().collect(), truth.purchased.into_iter().collect());
+            (truth_tenants.into_iter().collect(), truth.purchased.into_iter().collect());
         for question in questions {
             let answer = match question {
                 Question::TenantSeats(kind) => {
