@@ -2,6 +2,7 @@
 
 import collection
 import exporters
+import replicas
 import seats
 import subscriptions
 import texts
@@ -11,7 +12,7 @@ from world import Bench
 def all():
     weeks = Bench("weeks", 32 * 1440, step=30)
     hours = {"data": Bench("data", 450), "collection": Bench("collection", 540)}
-    for name, part in (("data", seats), ("data", subscriptions), ("collection", collection), ("collection", exporters)):
+    for name, part in (("data", seats), ("data", subscriptions), ("collection", collection), ("collection", exporters), ("collection", replicas)):
         part.hours(hours[name])
         part.weeks(weeks)
     return [weeks, *hours.values(), texts.minutes(Bench("texts", 130)), exporters.nobody(Bench("nobody", 60))]

@@ -56,10 +56,12 @@ class Customer:
 
 
 class Exporter:
-    """One target: `up` is True, False (down) or None (no target); `starts` are the times at which it forgets everything."""
+    """One target: `up` is True, False (down) or None (no target); `starts` are the times at which it forgets everything;
+    `lease` is what it leads by, if it is one of several; `namespace` a label that the discovery of Prometheus adds."""
 
-    def __init__(self, instance, job, partner, up, leads, exports, listing, starts, skew, targets):
-        self.instance, self.job, self.partner = instance, job, partner
+    def __init__(self, instance, job, partner, up, leads, exports, listing, starts, skew, targets, lease, namespace):
+        self.target = {"job": job, "instance": instance} | ({"namespace": namespace} if namespace else {})
+        self.partner, self.lease = partner, lease
         self.up, self.leads, self.exports, self.listing, self.starts, self.skew = up, leads, exports, listing, starts, skew
         self.targets, self.customers, self.others = targets or {}, [], []
 
@@ -94,7 +96,8 @@ class Exporter:
         def exported(value):
             return lambda time: at(value, time) if answers(time) and at(self.exports, time) else None
 
-        yield "avepoint_exporter_leading", {}, lambda time: (1 if at(self.leads, time) else 0) if answers(time) else None
+        lease = {"lease": self.lease} if self.lease else {}
+        yield "avepoint_exporter_leading", lease, lambda time: (1 if at(self.leads, time) else 0) if answers(time) else None
         yield "avepoint_up", partner, exported(1)
         listing = lambda time: self.last(time, 15, self.listing)  # noqa: E731
         yield "avepoint_discovery_last_success_timestamp_seconds", partner, exported(lambda time: self.seconds(listing(time)))
@@ -168,8 +171,9 @@ class World:
     def __init__(self, name):
         self.name, self.exporters, self.expected, self.texts, self.queries = name, [], [], [], []
 
-    def exporter(self, instance="a", up=True, leads=True, exports=True, listing=True, starts=(), skew=0, targets=None):
-        exporter = Exporter(instance, f"avepoint_{self.name}", self.name, up, leads, exports, listing, starts, skew, targets)
+    def exporter(self, instance="a", up=True, leads=True, exports=True, listing=True, starts=(), skew=0, targets=None, lease="", namespace="", partner=""):
+        job, partner = f"avepoint_{self.name}", partner or self.name
+        exporter = Exporter(instance, job, partner, up, leads, exports, listing, starts, skew, targets, lease, namespace)
         self.exporters.append(exporter)
         return exporter
 
@@ -197,7 +201,7 @@ class World:
 
     def series(self, bench):
         for exporter in self.exporters:
-            target = {"job": exporter.job, "instance": exporter.instance}
+            target = exporter.target
             up = ("up", {}, lambda time, exporter=exporter: None if (value := at(exporter.up, time)) is None else int(value))
             for name, labels, value in (up, *exporter.series()):
                 with_target = (lambda time, labels=labels: at(labels, time) | target) if callable(labels) else labels | target
