@@ -3,7 +3,8 @@
 from world import DAY, steps
 
 M365 = "Cloud Backup for Microsoft 365 - Microsoft 365 services"
-PLAN = {"plan": "Daily", "job_type": "1", "job_module": "4"}
+JOB = {"job_type": "1", "job_module": "4"}
+PLAN = JOB | {"plan": "Daily"}
 OFF = {"alerting": "off"}
 # A run that did not start has neither an end nor objects.
 NOT_STARTED = None
@@ -30,7 +31,7 @@ def hours(bench):
     exporter.customer("objects").plan("Daily", (50, "finished_with_exception", 6), (110, "finished", 40), (290, "finished", 5))
     world.of("objects", None, **PLAN)("AvePointBackupJobErrors", "warning", (240, 300))
     exporter.customer("failed").plan("", (-60, "failed", 0), (50, "rejected", 0), (350, "finished", 0))
-    world.of("failed", None, **PLAN | {"plan": ""})("AvePointBackupJobErrors", "warning", (180, 360))
+    world.of("failed", None, **JOB)("AvePointBackupJobErrors", "warning", (180, 360))
     exporter.customer("gone").plan("Daily", (-60, "failed", 0), (50, "failed", 0), there=steps(True, (300, False)))
     world.of("gone", None, **PLAN)("AvePointBackupJobErrors", "warning", (180, 300))
     exporter.customer("share").plan("Daily", (50, "finished", 5), (110, "finished", 5))
@@ -45,8 +46,8 @@ def hours(bench):
         "AvePointBackupJobErrors",
         (ids | PLAN | {"customer_id": "objects"}, "Contoso", "The last 2 backup runs of the plan Daily of Contoso had errors", "2 " + text.format("finished", "40%", "objects")),
         *[
-            (ids | PLAN | {"customer_id": customer, "plan": plan}, "Contoso", f"The last 2 backup runs of {name} of Contoso had errors", f'2 runs on end failed, or failed for too many of their objects; the newest one is "{status}" (job type 1, module 4, customer {customer}, partner job_errors).')
-            for customer, plan, name, status in (("failed", "", "a plan without a name", "rejected"), ("gone", "Daily", "the plan Daily", "failed"), ("starts", "Daily", "the plan Daily", "failed to start"))
+            (ids | JOB | plan | {"customer_id": customer}, "Contoso", f"The last 2 backup runs of {name} of Contoso had errors", f'2 runs on end failed, or failed for too many of their objects; the newest one is "{status}" (job type 1, module 4, customer {customer}, partner job_errors).')
+            for customer, plan, name, status in (("failed", {}, "a plan without a name", "rejected"), ("gone", PLAN, "the plan Daily", "failed"), ("starts", PLAN, "the plan Daily", "failed to start"))
         ],
         ({"severity": "warning", "partner": "backups_restart", "customer_id": "c1", "tier": "gold", **PLAN}, "Contoso", "The last 3 backup runs of the plan Daily of Contoso had errors", '3 runs on end failed, or failed for too many of their objects; the newest one is "failed" (job type 1, module 4, customer c1, partner backups_restart).'),
     )
@@ -55,10 +56,10 @@ def hours(bench):
     world.of("starts", None, **PLAN)("AvePointBackupJobErrors", "warning", (180,))
     world.query(300, 'avepoint:backup_job_bad_runs:count{customer_id="starts"}', ("avepoint:backup_job_bad_runs:count", {"partner": "job_errors", "customer_id": "starts", **PLAN}, 2))
 
-    # Restarted at 100 without its state, and the API answers nothing until 210; read again at 225, and the jobs at 240.
+    # Restarted at 100 without its state, and the API answers nothing until 210; the jobs are read again at 240.
     world = bench.world("backups_restart")
-    pending = {"pending": steps(0, (103, 1), (225, 0)), "fresh": steps(1, (103, 0), (225, 1))}
-    targets = {"customers": pending, "backup_jobs": pending, "services": pending}
+    pending = {"pending": steps(0, (103, 1), (240, 0)), "fresh": steps(1, (103, 0), (240, 1))}
+    targets = {"backup_jobs": pending}
     exporter = world.exporter(up=steps(True, (100, False), (103, True)), starts=(103,), listing=steps(True, (103, False), (210, True)), targets=targets)
     customer = exporter.customer(read=steps(True, (103, False), (210, True)), labels={"tier": "gold"}).row("r1")
     customer.status("failed").plan("Daily", (-60, "failed", 0), (50, "failed", 0), (170, "failed", 0))
@@ -66,7 +67,7 @@ def hours(bench):
     fires("AvePointBackupFailed", "warning", (120,))
     fires("AvePointBackupJobErrors", "warning", (180,), **PLAN)
     # What has not been read since the restart has the configured labels of nobody.
-    for collector, during in (("customers", (131, 225)), ("services", (131, 225)), ("backup_jobs", (191, 240))):
+    for collector, during in (("customers", (131, 210)), ("services", (131, 210)), ("backup_jobs", (191, 240))):
         world.of("c1", None)("AvePointDataStale", "warning", during, collector=collector)
 
 
