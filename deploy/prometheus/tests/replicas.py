@@ -22,12 +22,15 @@ def taken_over(bench, name, first, second, polls=True, read=True, **started):
     for exporter, polled in ((a, polls), (b, True)):
         contoso = exporter.customer(name="Contoso", labels={"tier": "silver"}, polls=polled, read=read)
         contoso.row("r1", seats=10, assigned=9, expires=20 * DAY).tenant("t1", 5, 0)
+        contoso.status("failed").plan("Daily", (-60, "failed", 0), (50, "failed", 0))
         # Polled with 9 seats at 90: pending when the leader goes, and due at 120.
         exporter.customer("grows", polls=polled, read=read).row("r1", seats=10, assigned=steps(8, (85, 9)))
     world.of(tier="silver")("AvePointSeatsLow", "warning", (30,))
     world.of(tier="silver", subscription_id="r1")("AvePointSubscriptionExpiring", "info", (30,))
     for alert in ("Exhausted", "Low"):
         world.of("c1", None, tier="silver", tenant_id="t1", tenant_type="microsoft365")(f"AvePointTenantSeats{alert}", "info", (120,))
+    world.of("c1", None, tier="silver")("AvePointBackupFailed", "warning", (120,))
+    world.of("c1", None, tier="silver", plan="Daily", job_type="1", job_module="4")("AvePointBackupJobErrors", "warning", (180,))
     world.of("grows")("AvePointSeatsLow", "warning", (120,))
     return world
 
@@ -59,13 +62,18 @@ def takes_over(bench):
     first = {"leads": steps(True, (100, False)), "exports": steps(True, (200, False))}
     world = taken_over(bench, "engine_away", first, serves(False, (200, True)), read=away)
     world.fires("AvePointNoLeader", "critical", (105, 200), job="avepoint_engine_away", lease=LEASE)
-    for customer, labels in (("c1", {"tier": "silver"}), ("grows", {})):
-        world.of(customer, None, collector="services", **labels)("AvePointDataStale", "warning", (131, 210))
-    world.of("c1", None, collector="tenant_seats", tier="silver")("AvePointDataStale", "warning", (191, 240))
+    world.of("grows", None, collector="services")("AvePointDataStale", "warning", (131, 210))
+    for collector, during in (("services", (131, 210)), ("customers", (131, 210)), ("tenant_seats", (191, 240)), ("backup_jobs", (191, 240))):
+        world.of("c1", None, collector=collector, tier="silver")("AvePointDataStale", "warning", during)
     # Both are standbys, and nobody exports the partner.
     world = taken_over(bench, "nobody_leads", serves(True, (100, False)), serves(False, (120, True)))
     world.fires("AvePointNoLeader", "critical", (105, 120), job="avepoint_nobody_leads", lease=LEASE)
     world.fires("AvePointExporterDown", "critical", (110, 120))
+
+
+    # The leader is restarted and is the next leader as well; it leads from 104 on, and takes 3 minutes to read its state.
+    first = {"up": steps(True, (100, False), (102, True)), "leads": steps(True, (100, False), (104, True)), "exports": steps(True, (100, False), (107, True))}
+    taken_over(bench, "reads_state", first, serves(False))
 
 
 def leads(bench):
