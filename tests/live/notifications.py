@@ -152,7 +152,9 @@ def start(servers: Servers, played: Played) -> Prometheus:
         "scrape_configs": [{"job_name": "avepoint_exporter", "static_configs": [{"targets": [played.address]}]}],
     }
     prometheus_yml.write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    command = ["prometheus", f"--config.file={prometheus_yml}", f"--storage.tsdb.path={servers.folder / 'data'}", "--rules.alert.resend-delay=1s"]
+    # Alertmanager takes an alert for resolved if nothing is heard of it for four times the delay: longer than a busy machine
+    # stands still. What changes is sent at once.
+    command = ["prometheus", f"--config.file={prometheus_yml}", f"--storage.tsdb.path={servers.folder / 'data'}", "--rules.alert.resend-delay=15s"]
     return Prometheus(servers.on_free_port("prometheus", command))
 
 
