@@ -126,8 +126,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def alertmanager_configuration(text: str, webhook: str) -> str:
     """The shipped one with waits of seconds and the webhook as its receiver; raises if it is not as it was."""
-    for key in ("group_wait", "group_interval"):
-        text, found = re.subn(rf"(?m)^  {key}: \d+m$", f"  {key}: 1s", text)
+    for key, seconds in (("group_wait", 2), ("group_interval", 1)):
+        text, found = re.subn(rf"(?m)^  {key}: \d+m$", f"  {key}: {seconds}s", text)
         if found != 1:
             raise ValueError(f"alertmanager.yml: {key} is not where it was")
     configuration = yaml.safe_load(text)
