@@ -9,6 +9,7 @@ from promql import PARTNER as P
 from promql import RATE
 
 QUIET = "no failure of this kind is known yet"
+OPTIONAL = "only of collectors that are off by default"
 
 
 def add(board: Board) -> None:
@@ -24,12 +25,14 @@ def add(board: Board) -> None:
         P.once(by, "avepoint_collector_targets", f'state="{state}"')
         for state in ("fresh", "failing", "stale", "pending", "absent")
     ]
+    not_granted = P.once(by, "avepoint_collector_targets", 'state="not_granted"')
     board.add(
         panels.table(
             "Collectors",
             "Targets of every collector by state, the age of the oldest data of a customer, and what is configured. Targets "
-            "that fail or are stale raise AvePointCollectorFailing once none is fresh.",
-            [*map(Query, targets), Query(oldest), Query(f"({oldest}) / {max_age}"), Query(interval), Query(max_age)],
+            "that fail or are stale raise AvePointCollectorFailing once none is fresh. Not granted: the app registration lacks the "
+            "collector's permission.",
+            [*map(Query, targets), Query(oldest), Query(f"({oldest}) / {max_age}"), Query(interval), Query(max_age), Query(not_granted, may_be_empty=OPTIONAL)],
             [
                 Column("partner", "Partner"),
                 Column("collector", "Collector", width=160),
@@ -38,6 +41,7 @@ def add(board: Board) -> None:
                 Column("C", "Stale", width=80, thresholds=look.any_is(CRITICAL), cell=COLORED),
                 Column("D", "Pending", width=80),
                 Column("E", "Absent", width=80),
+                Column("J", "Not granted", width=110, thresholds=look.any_is(WARNING), cell=COLORED),
                 Column("F", "Oldest data", unit="dtdurations", decimals=0, width=160),
                 Column(
                     "G",

@@ -1,5 +1,6 @@
 """Customer: everything about one customer."""
 
+import backups
 import look
 import panels
 from layout import Board
@@ -42,6 +43,7 @@ def board() -> Board:
     _subscriptions(board)
     _capacity(board)
     _products(board)
+    backups.one_customer(board, C)
     _freshness(board)
     return board
 

@@ -3,6 +3,7 @@
 import collection
 import look
 import panels
+import replicas
 from collection import QUIET
 from grafana_foundation_sdk.models import common
 from layout import Board
@@ -29,6 +30,7 @@ def board() -> Board:
     board.link("Seats and subscriptions", look.TO_SEATS)
     board.link("Customer", look.TO_CUSTOMER)
     _at_a_glance(board)
+    replicas.add(board)
     collection.add(board)
     _api(board)
     _budget(board)

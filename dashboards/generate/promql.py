@@ -15,6 +15,8 @@ CUSTOMER = "partner, customer_id"
 SERVICE = f"{CUSTOMER}, service_name"
 SUBSCRIPTION = f"{CUSTOMER}, subscription_id, service_name"
 TENANT = f"{CUSTOMER}, tenant_type, tenant_id"
+PLAN = f"{CUSTOMER}, job_type, job_module, plan"
+MODULE = f"{CUSTOMER}, service_type, service_module"
 
 RATE = "[$__rate_interval]"
 JOB = 'job=~"$job"'

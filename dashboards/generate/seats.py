@@ -1,5 +1,6 @@
 """Seats and subscriptions: over all customers, what runs out first."""
 
+import backups
 import look
 import panels
 from layout import Board
@@ -49,6 +50,7 @@ def board() -> Board:
     _subscriptions(board)
     _trend(board)
     _capacity(board)
+    backups.all_customers(board, C, CUSTOMER_COLUMN, IDS)
     _trouble(board)
     return board
 

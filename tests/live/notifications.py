@@ -126,8 +126,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def alertmanager_configuration(text: str, webhook: str) -> str:
     """The shipped one with waits of seconds and the webhook as its receiver; raises if it is not as it was."""
-    for key in ("group_wait", "group_interval"):
-        text, found = re.subn(rf"(?m)^  {key}: \d+m$", f"  {key}: 1s", text)
+    for key, seconds in (("group_wait", 2), ("group_interval", 1)):
+        text, found = re.subn(rf"(?m)^  {key}: \d+m$", f"  {key}: {seconds}s", text)
         if found != 1:
             raise ValueError(f"alertmanager.yml: {key} is not where it was")
     configuration = yaml.safe_load(text)
@@ -152,7 +152,9 @@ def start(servers: Servers, played: Played) -> Prometheus:
         "scrape_configs": [{"job_name": "avepoint_exporter", "static_configs": [{"targets": [played.address]}]}],
     }
     prometheus_yml.write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    command = ["prometheus", f"--config.file={prometheus_yml}", f"--storage.tsdb.path={servers.folder / 'data'}", "--rules.alert.resend-delay=1s"]
+    # Alertmanager takes an alert for resolved if nothing is heard of it for four times the delay: longer than a busy machine
+    # stands still. What changes is sent at once.
+    command = ["prometheus", f"--config.file={prometheus_yml}", f"--storage.tsdb.path={servers.folder / 'data'}", "--rules.alert.resend-delay=15s"]
     return Prometheus(servers.on_free_port("prometheus", command))
 
 

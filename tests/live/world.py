@@ -91,6 +91,22 @@ EMPTY_PANELS = {
     "exporter / Failures by reason / A": _FAILURE,
     "exporter / Token requests / B": "no token is refused",
 }
+_OFF = "the collectors of backups are off"
+_OF_BACKUPS = {
+    "seats": {"Backups failed": 1, "Not configured": 1, "Plans with errors": 1, "Plans without a run": 1, "Data stored by backups": 1,
+              "Customers whose backups fail": 1, "Plans": 4, "Coverage": 3},
+    "customer": {"Plans": 4, "Coverage": 3, "Protected objects": 1, "Data stored by backups": 1},
+}
+EMPTY_PANELS |= {
+    f"{board} / {panel} / {chr(ord('A') + number)}": _OFF
+    for board, panels in _OF_BACKUPS.items()
+    for panel, count in panels.items()
+    for number in range(count)
+}
+EMPTY_PANELS |= dict.fromkeys(
+    ("exporter / Take-overs / A", "exporter / Age of the lease / A", "exporter / Collectors / J"),
+    "an exporter alone, without the collectors of backups",
+)
 EMPTY_PANELS_API_GONE = {panel: reason for panel, reason in EMPTY_PANELS.items() if reason != _FAILURE}
 
 # Queries of panels that show what was last known, with its names, when the exporter does not answer.
@@ -116,7 +132,16 @@ COUNTS = {
 }
 
 # Recording rules that give nothing, with the reason.
-_NOBODY = {
+_OFF_RECORDS = (
+    "avepoint:customer_job_status:last avepoint:backup_failed:since avepoint:backup_unconfigured:since avepoint:backup_job_status:last "
+    "avepoint:backup_job_failed:ratio avepoint:backup_job_end_timestamp_seconds:last avepoint:backup_objects_scanned:last "
+    "avepoint:backup_objects_protected:last avepoint:backup_coverage:ratio avepoint:backup_job_bad:info avepoint:backup_job_bad_runs:count "
+    "avepoint:backup_job_on_time:since avepoint:backup_job_judged:timestamp avepoint:band:backup_failed "
+    "avepoint:band:backup_not_configured avepoint:band:backup_job_errors avepoint:band:backup_stale avepoint:band:backup_coverage_low"
+).split()
+_NOBODY = dict.fromkeys(_OFF_RECORDS, _OFF) | {
+    "avepoint:lease_leaders:count": "an exporter alone has no lease",
+    "avepoint:exporter_leading:for5m": "an exporter alone has no lease",
     "avepoint:muted": "no customer is muted",
     "avepoint:band:seats_forecast": _SLOW,
     "avepoint:seats_forecast:days": _SLOW,

@@ -1,4 +1,4 @@
-"""Restarts, take-overs, outages, several exporters: what is known is kept, and the newest is believed."""
+"""Restarts, outages, several exporters: what is known is kept, and the newest is believed."""
 
 from world import DAY, steps
 
@@ -65,18 +65,6 @@ def hours(bench):
     exporter = world.exporter(exports=steps(True, (200, False)))
     exporter.customer().row("r1", seats=10, assigned=9)
     world.of("c1")("AvePointSeatsLow", "warning", (30, 200))
-
-    # A pair with a lease: the leader crashes at 100, the other one leads from 104 on. The first comes back as a standby.
-    world = bench.world("pair")
-    first = world.exporter("a", up=steps(True, (100, False), (300, True)), leads=steps(True, (300, False)), exports=steps(True, (300, False)))
-    second = world.exporter("b", leads=steps(False, (104, True)), exports=steps(False, (104, True)), starts=(106,))
-    for exporter in (first, second):
-        exporter.customer(name="Contoso", labels={"tier": "silver"}).row("r1", seats=10, assigned=9, expires=20 * DAY).tenant("t1", 5, 0)
-    world.of("c1", tier="silver")("AvePointSeatsLow", "warning", (30,))
-    world.of("c1", tier="silver", subscription_id="r1")("AvePointSubscriptionExpiring", "info", (30,))
-    for alert in ("Exhausted", "Low"):
-        world.of("c1", None, tier="silver", tenant_id="t1", tenant_type="microsoft365")(f"AvePointTenantSeats{alert}", "info", (120,))
-    world.fires("AvePointReplicaDown", "warning", (114, 300), job="avepoint_pair")
 
     # Two exporters without a lease: b is refused from 100 on. It neither keeps old numbers nor a departed customer alive.
     world = bench.world("refused")

@@ -208,7 +208,7 @@ TEXTS = [
         {'job': 'avepoint_texts', 'severity': 'warning'},
         None,
         "An avepoint_exporter of job avepoint_texts does not answer, another one does",
-        "1 of 2 targets of job avepoint_texts cannot be scraped; one that answers leads, so nothing is missing yet.",
+        "1 of 2 targets of job avepoint_texts cannot be scraped; one that answers leads. What no exporter exports any more raises AvePointExporterDown.",
     ),
     (
         "TokenRefused",

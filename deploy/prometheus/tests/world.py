@@ -10,9 +10,12 @@ import json
 DAY = 1440
 RUNBOOKS = "https://github.com/avepoint-exporter/avepoint_exporter/blob/main/deploy/runbooks"
 GRAFANA = "http://localhost:3000"
-INTERVALS = {"services": 15, "tenant_seats": 60}
-MAX_AGES = {"services": 60, "tenant_seats": 240}
+INTERVALS = {"services": 15, "tenant_seats": 60, "customers": 15, "backup_jobs": 60, "backup_overview": 360}
+MAX_AGES = {"services": 60, "tenant_seats": 240, "customers": 60, "backup_jobs": 240, "backup_overview": 1440}
+# Off unless enabled: here, of an exporter whose customers have such data.
+OPTIONAL = ("customers", "backup_jobs", "backup_overview")
 STATES = ("fresh", "stale", "failing", "pending", "absent")
+RESULTS = ("successful", "failed", "skipped", "warning")
 SUBSCRIPTION = ("subscription_model", "storage", "retention", "source", "payment_type", "subscription_name", "package")
 
 
@@ -44,6 +47,7 @@ class Customer:
     def __init__(self, customer_id, name, labels, read, listed, polls):
         self.id, self.name, self.labels, self.read, self.listed, self.polls = customer_id, name, labels, read, listed, polls
         self.rows, self.tenants = [], []
+        self.things = {"services": self.rows, "tenant_seats": self.tenants} | {name: [] for name in OPTIONAL}
 
     def row(self, subscription_id, service="Backup", seats=None, assigned=None, expires=None, contract=None, model="Standard", **values):
         """`expires` and `contract` are minutes; `values`: capacity, per_seat, used, protected (bytes), there (whether the row is)."""
@@ -54,12 +58,29 @@ class Customer:
         self.tenants.append((tenant_id, tenant_type, assigned, available))
         return self
 
+    def status(self, status):
+        """The job status of the customer, a function of time."""
+        self.things["customers"].append(status)
+        return self
+
+    def plan(self, plan, *runs, job_type="1", job_module="4", there=True):
+        """Runs of a plan, the oldest first: (end in minutes, status, objects that failed of 100 or None)."""
+        self.things["backup_jobs"].append((plan, job_type, job_module, runs, there))
+        return self
+
+    def module(self, scanned, protected, service_type="1", service_module="2"):
+        """A row of the overview of protected objects; without numbers there is none, and the answer is empty."""
+        self.things["backup_overview"].append((service_type, service_module, scanned, protected))
+        return self
+
 
 class Exporter:
-    """One target: `up` is True, False (down) or None (no target); `starts` are the times at which it forgets everything."""
+    """One target: `up` is True, False (down) or None (no target); `starts` are the times at which it forgets everything;
+    `lease` is what it leads by, if it is one of several; `namespace` a label that the discovery of Prometheus adds."""
 
-    def __init__(self, instance, job, partner, up, leads, exports, listing, starts, skew, targets):
-        self.instance, self.job, self.partner = instance, job, partner
+    def __init__(self, instance, job, partner, up, leads, exports, listing, starts, skew, targets, lease, namespace):
+        self.target = {"job": job, "instance": instance} | ({"namespace": namespace} if namespace else {})
+        self.partner, self.lease = partner, lease
         self.up, self.leads, self.exports, self.listing, self.starts, self.skew = up, leads, exports, listing, starts, skew
         self.targets, self.customers, self.others = targets or {}, [], []
 
@@ -94,16 +115,20 @@ class Exporter:
         def exported(value):
             return lambda time: at(value, time) if answers(time) and at(self.exports, time) else None
 
-        yield "avepoint_exporter_leading", {}, lambda time: (1 if at(self.leads, time) else 0) if answers(time) else None
+        lease = {"lease": self.lease} if self.lease else {}
+        yield "avepoint_exporter_leading", lease, lambda time: (1 if at(self.leads, time) else 0) if answers(time) else None
         yield "avepoint_up", partner, exported(1)
         listing = lambda time: self.last(time, 15, self.listing)  # noqa: E731
         yield "avepoint_discovery_last_success_timestamp_seconds", partner, exported(lambda time: self.seconds(listing(time)))
+        used = {name for customer in self.customers for name in OPTIONAL if customer.things[name]}
         for collector, interval in INTERVALS.items():
+            if collector in OPTIONAL and collector not in used:
+                continue
             labels = partner | {"collector": collector}
             yield "avepoint_collector_interval_seconds", labels, exported(interval * 60)
             yield "avepoint_collector_max_age_seconds", labels, exported(MAX_AGES[collector] * 60)
             counts = self.targets.get(collector, {})
-            for state in STATES:
+            for state in (*STATES, *(["not_granted"] if collector in OPTIONAL else [])):
                 yield "avepoint_collector_targets", labels | {"state": state}, exported(counts.get(state, 1 if state == "fresh" and not counts else 0))
         for customer in self.customers:
             yield from self.of_customer(customer, listing, exported)
@@ -134,7 +159,7 @@ class Exporter:
             return present(now)
 
         yield "avepoint_customer_info", lambda time: ids | {"customer_name": at(customer.name, time)}, present(1)
-        for collector, things in (("services", customer.rows), ("tenant_seats", customer.tenants)):
+        for collector, things in customer.things.items():
             if things:
                 success = lambda time, collector=collector: self.seconds(last(collector)(time))  # noqa: E731
                 yield "avepoint_collector_last_success_timestamp_seconds", ids | {"collector": collector}, present(success)
@@ -159,6 +184,34 @@ class Exporter:
             labels = ids | {"tenant_id": tenant_id, "tenant_type": tenant_type}
             yield "avepoint_tenant_seats_assigned", labels, polled("tenant_seats", assigned)
             yield "avepoint_tenant_seats_available", labels, polled("tenant_seats", available)
+        for status in customer.things["customers"]:
+            labels = lambda time, status=status: ids | {"status": at(status, last("customers")(time) or 0)}  # noqa: E731
+            yield "avepoint_customer_job_status", labels, polled("customers", 1)
+            yield "avepoint_customer_job_status", ids | {"status": "no_backup_updates"}, polled("customers", 0)
+        for plan, job_type, job_module, runs, there in customer.things["backup_jobs"]:
+            yield from of_plan(ids | {"plan": plan, "job_type": job_type, "job_module": job_module}, runs, there, polled, last("backup_jobs"))
+        for service_type, service_module, scanned, protected in customer.things["backup_overview"]:
+            labels = ids | {"service_type": service_type, "service_module": service_module}
+            yield "avepoint_backup_objects_scanned", labels, polled("backup_overview", scanned)
+            yield "avepoint_backup_objects_protected", labels, polled("backup_overview", protected)
+
+
+def of_plan(labels, runs, there, polled, last):
+    """The series of the newest run of a plan; a run that did not start has no end and no objects."""
+
+    def newest(time):
+        return next((run for run in reversed(runs) if run[0] <= time), None)
+
+    def value(of):
+        return polled("backup_jobs", lambda time: of(run) if (run := newest(time)) else None, there)
+
+    yield "avepoint_backup_job_status", lambda time: labels | {"status": newest(last(time))[1]}, value(lambda run: 1)
+    yield "avepoint_backup_job_status", labels | {"status": "stopped"}, value(lambda run: 0)
+    yield "avepoint_backup_job_end_timestamp_seconds", labels, value(lambda run: None if run[2] is None else run[0] * 60)
+    for result in RESULTS:
+        parts = lambda failed, result=result: {"failed": failed, "successful": 100 - failed}.get(result, 0)  # noqa: E731
+        objects = value(lambda run, parts=parts: None if run[2] is None else parts(run[2]))
+        yield "avepoint_backup_job_objects", labels | {"result": result}, objects
 
 
 class World:
@@ -168,8 +221,9 @@ class World:
     def __init__(self, name):
         self.name, self.exporters, self.expected, self.texts, self.queries = name, [], [], [], []
 
-    def exporter(self, instance="a", up=True, leads=True, exports=True, listing=True, starts=(), skew=0, targets=None):
-        exporter = Exporter(instance, f"avepoint_{self.name}", self.name, up, leads, exports, listing, starts, skew, targets)
+    def exporter(self, instance="a", up=True, leads=True, exports=True, listing=True, starts=(), skew=0, targets=None, lease="", namespace="", partner=""):
+        job, partner = f"avepoint_{self.name}", partner or self.name
+        exporter = Exporter(instance, job, partner, up, leads, exports, listing, starts, skew, targets, lease, namespace)
         self.exporters.append(exporter)
         return exporter
 
@@ -197,7 +251,7 @@ class World:
 
     def series(self, bench):
         for exporter in self.exporters:
-            target = {"job": exporter.job, "instance": exporter.instance}
+            target = exporter.target
             up = ("up", {}, lambda time, exporter=exporter: None if (value := at(exporter.up, time)) is None else int(value))
             for name, labels, value in (up, *exporter.series()):
                 with_target = (lambda time, labels=labels: at(labels, time) | target) if callable(labels) else labels | target

@@ -56,8 +56,8 @@ def about_partner(world, partner, up, truths):
     for name in world.collectors:
         some, all_of_them = failing_targets(world, partner, name, serving)
         some, all_of_them = intersect(some, shown), intersect(all_of_them, shown)
-        # A restart in the middle is no end of it.
-        gaps = minus([(0, world.steps)], shown)
+        # A restart in the middle is no end of it, unless it lasts so long that nothing is known of the time before.
+        gaps = [gap for gap in minus([(0, world.steps)], shown) if not intersect([gap], known_lost)]
         some = union(some, [gap for gap in gaps if inside(some, gap[0] - 1) and inside(some, gap[1])])
         truths.add("AvePointTargetsFailing", {**ids, "collector": name, "severity": "warning"}, [(a + day, b) for a, b in some if b - a > day])
         truths.add("AvePointCollectorFailing", {**ids, "collector": name, "severity": "critical"}, all_of_them)
