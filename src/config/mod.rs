@@ -12,6 +12,7 @@ mod permissions;
 mod problem;
 mod raw;
 mod redact;
+mod reference;
 mod same;
 mod settings;
 mod urls;
@@ -26,6 +27,7 @@ pub use duration::{format_duration, parse_duration};
 pub use file::{open_regular_file, read_file};
 pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
+pub use reference::{Key, keys};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings,
     Schedule, Selection, StateSettings, folder_of,
