@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// some time, and the timers that end it need another thread. Idle threads cost nothing.
 const THREADS: usize = 8;
 /// Scrapes have priority over polls if there are too few cores for both. Lowering a priority needs no privilege.
-const NICE: i32 = 5;
+const NICE: i32 = 10;
 
 /// Ends its tasks when it is dropped, without waiting for blocking work.
 #[derive(Debug)]
