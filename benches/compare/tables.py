@@ -93,7 +93,7 @@ def resources(result, present):
 
 
 def summary(results):
-    """Few lines for the README: ratios, of single scrapes over a kept connection."""
+    """A few lines: ratios, of single scrapes over a kept connection."""
     rows = []
     for result in results:
         for encoding in ENCODINGS:

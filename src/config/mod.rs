@@ -10,6 +10,7 @@ mod credential;
 mod duration;
 mod raw;
 mod redact;
+mod reference;
 mod same;
 mod settings;
 mod urls;
@@ -23,6 +24,7 @@ use exporter_toolkit::{ConfigErrors, Diagnostic, Location, Problem, read_yaml};
 pub use client::CaFileError;
 pub use credential::{CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
+pub use reference::{Key, keys};
 pub use settings::{
     CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings, Schedule, Selection,
     StateSettings, folder_of,

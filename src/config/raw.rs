@@ -10,9 +10,12 @@ use exporter_toolkit::Pairs;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Declares a mapping in which every key is optional and an unknown key is an error.
+use super::reference::{Key, Value};
+
+/// Declares a mapping in which every key is optional and an unknown key is an error. The comment above a key is its
+/// text in `docs/configuration.md`.
 macro_rules! mapping {
-    ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $text:literal])* $key:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Default, Deserialize, Serialize)]
         #[serde(deny_unknown_fields, expecting = "a mapping")]
@@ -22,133 +25,224 @@ macro_rules! mapping {
                 pub(super) $key: Option<$type>,
             )*
         }
+
+        impl Value for $name {
+            const KEYS: &'static [Key] = &[$(Key {
+                name: stringify!($key),
+                text: concat!($($text),*),
+                is_list: <$type as Value>::IS_LIST,
+                keys: <$type as Value>::KEYS,
+            },)*];
+        }
     };
 }
 
 mapping!(
     /// The whole file.
     RawConfig {
+        /// Required, at least one: one entry for each app registration.
         partners: Vec<RawPartner>,
+        /// What is polled, how often, and how long a value that cannot be renewed is served. At least one must be
+        /// enabled.
         collectors: RawCollectors,
+        /// What the exposition contains.
         metrics: RawMetrics,
+        /// Where the known values are saved, so that a restart serves them at once. Without it they are lost at the end
+        /// of the process.
         state: RawState,
     }
 );
 mapping!(
     /// `partners[]`
     RawPartner {
+        /// The label `partner` of every series: 1 to 100 characters. With several partners each needs a name of its
+        /// own.
         name: String,
+        /// `commercial`, `us_government`, `aos2` or `fedramp`: sets `api_url` and `token_url`.
         environment: String,
+        /// The base URL of the API; overrides that of `environment`. https, or http to a loopback address.
         api_url: String,
+        /// The URL of the identity service that issues tokens; overrides that of `environment`. https, or http to a
+        /// loopback address.
         token_url: String,
+        /// Required: the app registration and its credential.
         auth: RawAuth,
+        /// How much may be requested. Partners with the same `client_id` and `token_url` share one budget; write the
+        /// same values at each.
         budget: RawBudget,
+        /// A proxy for all requests, such as `http://user:password@proxy.example.com:3128`. Without it the environment
+        /// variables `HTTPS_PROXY` and `NO_PROXY` apply, except to loopback addresses.
         proxy_url: String,
+        /// A PEM file of certificates to trust in addition to those of the system.
         ca_file: String,
+        /// Which customers are polled.
         customers: RawCustomers,
     }
 );
 mapping!(
     /// `partners[].auth`
     RawAuth {
+        /// Required: the client id of the app registration.
         client_id: String,
+        /// The secret itself. Of the four credentials (this, the next two and `certificate`), write exactly one.
         client_secret: String,
+        /// A file with the secret. A changed file is used at the next token request, without a reload.
         client_secret_file: String,
+        /// The name of an environment variable with the secret.
         client_secret_env: String,
+        /// When the secret expires, such as `2027-03-01`. The API does not report it; it is exported as
+        /// `avepoint_auth_credential_expiration_timestamp_seconds`.
         client_secret_expires: String,
+        /// A certificate that was uploaded to the app registration: `cert_file` and `key_file`, or `pfx_file`.
         certificate: RawCertificate,
     }
 );
 mapping!(
     /// `partners[].auth.certificate`
     RawCertificate {
+        /// The certificate, PEM.
         cert_file: String,
+        /// Its private key: RSA of 2048 to 4096 bits, PEM, not encrypted.
         key_file: String,
+        /// A PKCS #12 file with both.
         pfx_file: String,
+        /// The password of `pfx_file`. Write at most one of the three passwords.
         pfx_password: String,
+        /// A file with the password.
         pfx_password_file: String,
+        /// The name of an environment variable with the password.
         pfx_password_env: String,
     }
 );
 mapping!(
     /// `partners[].budget`
     RawBudget {
+        /// A number from 0.001 to 100,000. Halved after HTTP 429, then raised by 5 % of this value each second.
         requests_per_second: Scalar,
+        /// How many requests may be sent at once after a pause: from 1 to 100,000.
         burst: Scalar,
+        /// How many requests may be in flight at the same time: from 1 to 1,000.
         concurrency: Scalar,
+        /// The deadline of one request, including its body: from 1ms to 1h.
         timeout: Scalar,
     }
 );
 mapping!(
     /// `partners[].customers`
     RawCustomers {
+        /// `true`: every customer that the app registration can see. `false`: only those of `list`.
         discover: Scalar,
+        /// Globs (`*`, `?`) on the id or the name, ignoring case. A discovered customer must match at least one.
         include: Vec<String>,
+        /// Globs on the id or the name. A discovered customer must match none.
         exclude: Vec<String>,
+        /// The maximum number of customers, from 1 to 10,000,000. Beyond it no customer is added and none is removed;
+        /// the log and the status page say how many are left out.
         max: Scalar,
+        /// Customers that are always polled, whatever `discover`, `include` and `exclude` say. `avepoint_exporter
+        /// discover` prints this list.
         list: Vec<RawListed>,
     }
 );
 mapping!(
     /// `partners[].customers.list[]`
     RawListed {
+        /// Required: the customer id, as the API writes it.
         id: String,
+        /// Overrides the name that the API reports.
         name: String,
+        /// Labels for every series of the customer, such as `{ tier: gold }`. `alerting: "off"` mutes its alerts.
         labels: Pairs,
     }
 );
 mapping!(
     /// `collectors`
     RawCollectors {
+        /// The service list: every customer, and its subscriptions with seats, capacities and expirations.
         services: RawServices,
+        /// Assigned and available seats of each tenant.
         tenant_seats: RawTenantCollector,
+        /// Assigned and available seats of all tenants of one type together.
         customer_seats: RawTenantCollector,
+        /// Purchased seats of each product.
         products_purchased: RawProductCollector,
+        /// Available seats of each product.
         products_available: RawProductCollector,
     }
 );
 mapping!(
     /// `collectors.services`
     RawServices {
+        /// Whether it is polled.
         enabled: Scalar,
+        /// The time between two polls of a target: from 1ms to 1y.
         interval: Scalar,
+        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
+        /// 10y. The default is 4 intervals.
         max_age: Scalar,
+        /// No effect; accepted with a warning until 0.3.
         adaptive: Scalar,
     }
 );
 mapping!(
     /// `collectors.tenant_seats`, `collectors.customer_seats`
     RawTenantCollector {
+        /// Whether it is polled.
         enabled: Scalar,
+        /// The time between two polls of a target: from 1ms to 1y.
         interval: Scalar,
+        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
+        /// 10y. The default is 4 intervals.
         max_age: Scalar,
+        /// No effect; accepted with a warning until 0.3.
         adaptive: Scalar,
+        /// `auto`: the types that follow from the service list. Or a list of `microsoft365`, `salesforce`, `google`,
+        /// `dynamics365` and numbers of the API.
         tenant_types: RawSelection,
     }
 );
 mapping!(
     /// `collectors.products_purchased`, `collectors.products_available`
     RawProductCollector {
+        /// Whether it is polled.
         enabled: Scalar,
+        /// The time between two polls of a target: from 1ms to 1y.
         interval: Scalar,
+        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
+        /// 10y. The default is 4 intervals.
         max_age: Scalar,
+        /// No effect; accepted with a warning until 0.3.
         adaptive: Scalar,
+        /// `auto`: the products that follow from the service list. Or a list of numbers of the API, such as `[2048,
+        /// 65536]`.
         product_types: RawSelection,
     }
 );
 mapping!(
     /// `metrics`
     RawMetrics {
+        /// `true`: every series of a customer has the label `customer_name`, not only `avepoint_customer_info`.
         customer_name_label: Scalar,
     }
 );
 mapping!(
     /// `state`
     RawState {
+        /// The state file, which must be in a writable folder. See [state.md](state.md).
         file: String,
+        /// The minimum time between two saves: from 1ms to 1h.
         interval: Scalar,
     }
 );
+
+impl Value for String {}
+impl Value for Scalar {}
+impl Value for RawSelection {}
+impl Value for Pairs {}
+impl<T: Value> Value for Vec<T> {
+    const IS_LIST: bool = true;
+    const KEYS: &'static [Key] = T::KEYS;
+}
 
 /// A number, a boolean or a duration as written in the file.
 #[derive(Clone, Deserialize)]

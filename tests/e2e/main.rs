@@ -23,6 +23,7 @@ mod golden;
 mod layers;
 mod outage;
 mod process;
+mod reference;
 mod reload;
 mod restart;
 mod secrets;

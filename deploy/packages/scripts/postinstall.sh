@@ -16,8 +16,8 @@ if [ -d /run/systemd/system ]; then
     fi
 fi
 [ -n "$before" ] || cat <<'END'
-avepoint_exporter is installed, and not started before you configure it:
-  1. put your client_id into /etc/avepoint_exporter/config.yaml
+avepoint_exporter is installed. It does not start before you configure it:
+  1. write your client_id into /etc/avepoint_exporter/config.yaml
   2. paste the client secret, then Ctrl-D:  install -m 0600 /dev/stdin /etc/avepoint_exporter/client_secret
   3. systemctl enable --now avepoint_exporter
 END

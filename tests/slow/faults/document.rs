@@ -23,23 +23,23 @@ pub fn compare(single: &[Row], mixed: &[Row]) {
 fn document(single: &[Row], mixed: &[Row]) -> String {
     let mut text = format!(
         "# Faults\n\n\
-         Written by `tests/slow/faults.rs`, which plays every row: the daemon polls the simulated API of a partner whose\n\
-         numbers change four times a second, the fault begins, a customer leaves and another one comes, the fault ends.\n\
-         \"Held\" means, of every scrape before, during and after:\n\n\
-         - it parses, and no series is there twice;\n\
-         - what it says of a customer's tenants of a kind, of a product, of all subscriptions of a customer, was true as\n\
-         \x20 a whole at one moment, not longer ago than `max_age` and the time that an answer and an exposition take;\n\
-         - nothing that the API still has disappears, unless it is older than `max_age` because of the fault: then it must;\n\
-         - a customer leaves only after a complete listing without it, and only one that did not fail is told of as such;\n\
-         - where 429 is the answer to everything, at most 20 requests a second are made, of the 400 that are configured;\n\
-         - the process has at most {MOST_FILES} open files and never had more than {} MiB of memory, and logs no secret;\n\
-         - one interval after the first request that follows the fault (which the pauses of tokens and of throttling\n\
-         \x20 decide), and the time that a poll with its repetitions takes, everything is true as of then, and no target is\n\
-         \x20 failing, stale or pending.\n\n\
-         A fault lasts two intervals, so that nothing may disappear at all; \"for long\" is longer than `max_age`.\n\
-         Where the answer itself has no readable number, that series is absent (\"gaps\"), never 0 and never a guess.\n\
-         What the API denies (404, or an empty answer) two times, an interval apart, is gone until it has it again. Where the clock is set, the\n\
-         daemon runs inside of the test, and its files and memory are not counted. On a busy machine times are longer.\n\n",
+         Written by `tests/slow/faults.rs`, which plays every row: the daemon polls the simulated API of a partner whose numbers\n\
+         change four times a second. Then the fault begins, one customer leaves, another one joins, and the fault ends.\n\
+         \"Held\" means, for every scrape before, during and after the fault:\n\n\
+         - it is valid, and has no series twice;\n\
+         - the values of all tenants of a type, of a product, and of all subscriptions of a customer were true at one and the\n\
+         \x20 same moment, at most `max_age` plus the time for a response and a rendering ago;\n\
+         - nothing that the API still reports disappears, unless the fault makes it older than `max_age`: then it must;\n\
+         - a customer is removed only after a complete listing without it, and no other removal is logged;\n\
+         - if every response is 429, at most 20 requests a second are sent, although 400 are configured;\n\
+         - the process has at most {MOST_FILES} open files, never used more than {} MiB of memory, and logs no secret;\n\
+         - an interval and the duration of a poll with its retries after the first request that follows the fault (pauses of\n\
+         \x20 tokens and after 429 come before it), all values are current, and no target is failing, stale or pending.\n\n\
+         A fault lasts two intervals, so that nothing may disappear; \"for long\" is longer than `max_age`.\n\
+         Where the response itself has no readable number, the series is absent (\"gaps\"), never 0 and never a guess.\n\
+         What the API denies twice (404, or an empty response), an interval apart, is removed until the API reports it again.\n\
+         Where the clock is set, the daemon runs inside the test, and its files and memory are not counted. Times are longer\n\
+         on a busy machine.\n\n",
         MOST_MEMORY_KIB / 1024
     );
     for (title, rows) in [("One at a time", single), ("Several at once", mixed)] {
