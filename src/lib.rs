@@ -18,6 +18,7 @@ pub mod inventory;
 pub mod logging;
 pub mod panics;
 pub mod polling;
+pub mod recording;
 pub mod simulator;
 pub mod terminal;
 pub mod web;

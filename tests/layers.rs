@@ -15,12 +15,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ("health", &[]),
     ("panics", &[]),
     ("config", &["domain", "catalog"]),
-    ("elements", &["domain", "config", "catalog", "clock"]),
+    ("recording", &["domain"]),
+    ("elements", &["domain", "config", "catalog", "clock", "recording"]),
     ("inventory", &["domain", "config"]),
     ("polling", &["elements", "inventory", "domain", "config", "catalog", "clock", "health", "panics"]),
     ("exposition", &["inventory", "domain", "catalog"]),
     ("web", &["exposition", "inventory", "domain", "config", "catalog", "clock", "panics"]),
-    ("simulator", &["domain", "clock"]),
+    ("simulator", &["domain", "clock", "recording"]),
 ];
 const WIRING: &[&str] = &["app", "commands", "cli", "logging", "terminal", "lib", "main"];
 

@@ -11,10 +11,14 @@ use url::Url;
 use super::auth::{Scope, TokenState};
 use super::rate_limit::RateLimiter;
 use crate::config::{BudgetSettings, PartnerSettings};
+use crate::recording::Recorder;
 
 /// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]
-pub struct Registrations(HashMap<(String, Url), Registration>);
+pub struct Registrations {
+    known: HashMap<(String, Url), Registration>,
+    recorder: Option<Recorder>,
+}
 
 /// Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub struct Registration {
     budget: BudgetSettings,
     pub(super) rate_limiter: RateLimiter,
     tokens: Arc<Tokens>,
+    /// Writes down every exchange of its clients.
+    pub(super) recorder: Option<Recorder>,
 }
 
 #[derive(Debug, Default)]
@@ -41,16 +47,23 @@ pub(super) struct ScopedToken {
 }
 
 impl Registrations {
+    /// No registrations yet; the exchanges of those to come are recorded.
+    #[must_use]
+    pub fn recorded_by(recorder: Option<Recorder>) -> Self {
+        Self { known: HashMap::new(), recorder }
+    }
+
     /// The registration of these settings. With a changed budget it starts with a full bucket; its tokens stay.
     #[must_use]
     pub fn get(&mut self, settings: &PartnerSettings) -> Registration {
-        let known = self.0.get(&settings.registration_key());
+        let known = self.known.get(&settings.registration_key());
         let registration = match known {
             Some(known) if known.budget == settings.budget => known.clone(),
             _ => Registration {
                 budget: settings.budget,
                 rate_limiter: RateLimiter::new(settings.budget),
                 tokens: known.map(|known| Arc::clone(&known.tokens)).unwrap_or_default(),
+                recorder: self.recorder.clone(),
             },
         };
         self.add(settings, &registration);
@@ -59,7 +72,7 @@ impl Registrations {
 
     /// Adds a registration that is in use.
     pub fn add(&mut self, settings: &PartnerSettings, registration: &Registration) {
-        self.0.insert(settings.registration_key(), registration.clone());
+        self.known.insert(settings.registration_key(), registration.clone());
     }
 }
 

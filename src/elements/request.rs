@@ -23,6 +23,7 @@ use super::rate_limit::Permit;
 use super::redaction::Secrets;
 use super::response::{self, Response};
 use crate::domain::{Collector, FailureReason};
+use crate::recording::Exchange;
 
 pub(super) const WHO: &str = "the API";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -235,6 +236,17 @@ impl Client {
         self.0.counters.sent(operation);
         let received = self.0.transport.send(request, deadline, call.limit, asked).await;
         let took = started.elapsed();
+        if let Some(recorder) = &self.0.registration.recorder {
+            recorder.record(&Exchange {
+                partner: self.0.partner.as_str(),
+                operation: operation.as_str(),
+                method: call.method.as_str(),
+                url: &call.url,
+                request: call.body.as_deref(),
+                outcome: response::recorded_outcome(&received),
+                took,
+            });
+        }
         let secrets = self.0.proxy_secrets.and(&token.secret);
         let mut retry_after = None;
         let outcome = match received {
