@@ -5,6 +5,7 @@
 //! message, `Debug` output or [`Config::to_redacted_yaml`] contains a secret.
 
 mod certificate;
+mod changes;
 mod credential;
 mod duration;
 mod file;
@@ -21,6 +22,7 @@ mod yaml;
 
 use std::path::Path;
 
+pub use changes::changed_keys;
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
 pub use file::{open_regular_file, read_file};
