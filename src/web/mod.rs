@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | the telemetry path | the exposition, in the format and encoding that is asked for |
 //! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
-//! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`] |
+//! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`]; `/api/v1/customers.csv` services as CSV |
 //! | `/-/healthy` | 200 while polling, rendering and saving go on; 503 names what stands still |
 //! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
 //! | `/config` | the configuration, without secrets |
@@ -15,6 +15,7 @@
 //! ask at all.
 
 pub mod api;
+pub mod csv;
 pub mod detail;
 pub mod headroom;
 pub mod issue;
@@ -52,8 +53,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use access::{Access, Reread};
 pub use external_url::{ExternalUrl, ExternalUrlError};
-pub use routes::router;
-pub use server::{Limits, bind, serve};
+pub use routes::{check_telemetry_path, router};
+pub use server::{Limits, bind, check_address, serve};
 
 use crate::clock::Clock;
 use crate::exposition::Published;
