@@ -39,7 +39,7 @@ pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
         at.key("max")
             .wrong(format!("{max} is below the {} customers of list", list.len()), "raise it, or shorten the list");
     }
-    CustomerSettings { discover, include, exclude, list, max }
+    CustomerSettings { discover, include, exclude, only: Vec::new(), list, max }
 }
 
 fn globs(at: &At<'_>, globs: &[String]) {

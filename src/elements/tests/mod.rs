@@ -42,7 +42,14 @@ fn settings(server: &Server) -> PartnerSettings {
         },
         proxy_url: None,
         ca_file: None,
-        customers: CustomerSettings { discover: true, include: vec![], exclude: vec![], list: vec![], max: 200_000 },
+        customers: CustomerSettings {
+            discover: true,
+            include: vec![],
+            exclude: vec![],
+            only: vec![],
+            list: vec![],
+            max: 200_000,
+        },
     }
 }
 
