@@ -1,4 +1,4 @@
-//! The command line, in Prometheus' own flag style.
+//! The command line, in Prometheus' own flag style. A command has only the flags that it uses.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,39 +9,38 @@ use clap_complete::Shell;
 use simulator::PROFILES;
 use tracing::level_filters::LevelFilter;
 
+use crate::config::MAX_CUSTOMERS;
 /// Polls the seat and service endpoints of AvePoint Elements and serves them to Prometheus.
 #[derive(Debug, Parser)]
-#[command(name = "avepoint_exporter", version = crate::VERSION, long_version = crate::LONG_VERSION.as_str(), max_term_width = 120)]
+#[command(
+    name = "avepoint_exporter",
+    version = crate::VERSION,
+    long_version = crate::LONG_VERSION.as_str(),
+    max_term_width = 120,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Cli {
     /// Without a command, the daemon runs.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The flags, before or after the command.
+    /// The flags of the daemon.
     #[command(flatten)]
-    pub flags: Flags,
+    pub daemon: DaemonArgs,
 }
 
 /// What to do instead of running the daemon.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon against a simulated partner: no configuration, no credentials, no network
-    Demo(World),
+    Demo(DemoArgs),
     /// Poll everything once, print it and exit; the exit code is 0 only if everything was read
-    Once {
-        /// Output format
-        #[arg(long, value_enum, default_value_t = OnceFormat::Prometheus)]
-        format: OnceFormat,
-    },
-    /// Validate the configuration and compare the requests that it needs with the budget
-    Check {
-        /// Also get a token, and list the customers of every partner
-        #[arg(long)]
-        online: bool,
-    },
-    /// List the customers that the app registrations can see, as YAML for customers.list
-    Discover,
-    /// Run only the simulated Elements API, on --web.listen-address
-    Simulate(World),
+    Once(OnceArgs),
+    /// Validate the configuration and the flags of the daemon, and compare the requests that are needed with the budget
+    Check(CheckArgs),
+    /// List the customers that the app registrations can see, as YAML to paste below "customers:"
+    Discover(DiscoverArgs),
+    /// Run only the simulated Elements API, or replay a recording
+    Simulate(SimulateArgs),
     /// Print a shell completion script
     Completion {
         /// The shell
@@ -54,6 +53,114 @@ pub enum Command {
         #[arg(value_name = "DIRECTORY")]
         directory: PathBuf,
     },
+}
+
+/// The flags of the daemon, which `check` validates too.
+#[derive(Debug, Args)]
+pub struct DaemonArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Address to listen on, as host:port, or :port for all addresses; repeatable
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10120", help_heading = WEB)]
+    pub listen_addresses: Vec<String>,
+    /// The web pages.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// Enable POST /-/reload, which reloads the configuration like SIGHUP
+    #[arg(long = "web.enable-lifecycle", help_heading = WEB)]
+    pub enable_lifecycle: bool,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The flags of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The simulated data.
+    #[command(flatten)]
+    pub world: World,
+    /// Address to listen on, as host:port, or :port for all addresses; repeatable
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10120", help_heading = WEB)]
+    pub listen_addresses: Vec<String>,
+    /// The web pages.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The flags of `once`.
+#[derive(Debug, Args)]
+pub struct OnceArgs {
+    /// Output format; by default the table on a terminal, else prometheus
+    #[arg(long, value_enum)]
+    pub format: Option<OnceFormat>,
+    /// Only this partner; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub partner: Vec<String>,
+    /// Only customers whose id or name matches (* and ? stand for any text and any character); repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub customer: Vec<String>,
+    /// Also write every request and answer to this folder, without ids, names and secrets
+    #[arg(long, value_name = "DIRECTORY")]
+    pub record: Option<PathBuf>,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Also get a token, and list the customers of every partner
+    #[arg(long)]
+    pub online: bool,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Plan for this number of customers where they are discovered
+    #[arg(long, value_name = "N", conflicts_with = "online", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CUSTOMERS)))]
+    pub customers: Option<u32>,
+    /// The flags to validate.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+}
+
+/// The flags of `discover`.
+#[derive(Debug, Args)]
+pub struct DiscoverArgs {
+    /// Only this partner; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub partner: Vec<String>,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// The flags of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The simulated data.
+    #[command(flatten)]
+    pub world: World,
+    /// Serve what "once --record" wrote to this folder instead
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["customers", "seed", "faults", "time_scale"])]
+    pub replay: Option<PathBuf>,
+    /// Address to listen on, as host:port, or :port for all addresses
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10120")]
+    pub listen_address: String,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// The simulated world of `demo` and `simulate`.
@@ -76,56 +183,90 @@ pub struct World {
 /// Output of `once`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnceFormat {
-    /// Prometheus' text format 0.0.4
+    /// The text format 0.0.4 of Prometheus
     Prometheus,
-    /// `OpenMetrics` 1.0.0
+    /// OpenMetrics 1.0.0
     Openmetrics,
-    /// One JSON document
+    /// One JSON document, in the words of /api/v1
     Json,
-    /// Human-readable tables
+    /// One row for each service of each customer, for spreadsheets and billing
+    Csv,
+    /// Tables for people
     Table,
 }
 
-/// Flags that every command takes.
+/// Where the configuration is.
 #[derive(Debug, Args)]
-pub struct Flags {
+pub struct ConfigArgs {
     /// Path of the configuration file
-    #[arg(long = "config.file", global = true, value_name = "PATH", default_value = "config.yaml")]
+    #[arg(long = "config.file", value_name = "PATH", default_value = "config.yaml")]
     pub config_file: PathBuf,
-    /// Address to listen on, as host:port, or :port for all addresses; repeatable
-    #[arg(long = "web.listen-address", global = true, value_name = "ADDRESS", default_value = ":10120")]
-    pub listen_addresses: Vec<String>,
-    /// Path of the metrics endpoint
-    #[arg(long = "web.telemetry-path", global = true, value_name = "PATH", default_value = "/metrics")]
-    pub telemetry_path: String,
-    /// Path of the web configuration (TLS, basic auth, headers, rate limit), in the format of Prometheus' exporter-toolkit
-    #[arg(long = "web.config.file", global = true, value_name = "PATH", default_value = "")]
-    pub web_config_file: OsString,
-    /// The external URL of this exporter, for example behind a reverse proxy
-    #[arg(long = "web.external-url", global = true, value_name = "URL", default_value = "")]
-    pub external_url: String,
-    /// Prefix of all paths; by default the path of --web.external-url
-    #[arg(long = "web.route-prefix", global = true, value_name = "PATH", default_value = "")]
-    pub route_prefix: String,
-    /// Use the listening sockets of systemd instead of --web.listen-address
-    #[arg(long = "web.systemd-socket", global = true)]
-    pub systemd_socket: bool,
-    /// Enable POST /-/reload, which reloads the configuration like SIGHUP
-    #[arg(long = "web.enable-lifecycle", global = true)]
-    pub enable_lifecycle: bool,
-    /// Log messages of this level and above
-    #[arg(long = "log.level", global = true, value_enum, default_value_t = LogLevel::Info)]
-    pub log_level: LogLevel,
-    /// Format of the log on standard error
-    #[arg(long = "log.format", global = true, value_enum, default_value_t = LogFormat::Logfmt)]
-    pub log_format: LogFormat,
 }
 
-impl Flags {
+const WEB: &str = "Web";
+
+/// Where the web pages are, and who may read them.
+#[derive(Debug, Args)]
+pub struct WebArgs {
+    /// Path of the metrics endpoint
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", help_heading = WEB)]
+    pub telemetry_path: String,
+    /// Path of the web configuration (TLS, basic auth, headers, rate limit), in the format of the exporter-toolkit of
+    /// Prometheus
+    #[arg(long = "web.config.file", value_name = "PATH", default_value = "", hide_default_value = true, help_heading = WEB)]
+    pub web_config_file: OsString,
+    /// The external URL of this exporter, for example behind a reverse proxy
+    #[arg(long = "web.external-url", value_name = "URL", default_value = "", hide_default_value = true, help_heading = WEB)]
+    pub external_url: String,
+    /// Prefix of all paths; by default the path of --web.external-url
+    #[arg(long = "web.route-prefix", value_name = "PATH", default_value = "", hide_default_value = true, help_heading = WEB)]
+    pub route_prefix: String,
+    /// Use the listening sockets of systemd instead of --web.listen-address
+    #[arg(long = "web.systemd-socket", help_heading = WEB)]
+    pub systemd_socket: bool,
+}
+
+impl WebArgs {
     /// The web configuration, if there is one.
     #[must_use]
     pub fn web_config_file(&self) -> Option<&Path> {
         (!self.web_config_file.is_empty()).then(|| Path::new(&self.web_config_file))
+    }
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LogArgs {
+    /// Log messages of this level and above
+    #[arg(long = "log.level", value_enum, default_value_t = LogLevel::Info, help_heading = "Log")]
+    pub log_level: LogLevel,
+    /// Format of the log on standard error
+    #[arg(long = "log.format", value_enum, default_value_t = LogFormat::Logfmt, help_heading = "Log")]
+    pub log_format: LogFormat,
+}
+
+impl Cli {
+    /// The flags of the log.
+    #[must_use]
+    pub fn log(&self) -> LogArgs {
+        match &self.command {
+            Some(Command::Demo(args)) => args.log,
+            Some(Command::Once(args)) => args.log,
+            Some(Command::Check(args)) => args.daemon.log,
+            Some(Command::Discover(args)) => args.log,
+            Some(Command::Simulate(args)) => args.log,
+            None | Some(Command::Completion { .. } | Command::Man { .. }) => self.daemon.log,
+        }
+    }
+
+    /// Whether the sockets of systemd are used.
+    #[must_use]
+    pub fn uses_systemd_socket(&self) -> bool {
+        match &self.command {
+            None => self.daemon.web.systemd_socket,
+            Some(Command::Demo(args)) => args.web.systemd_socket,
+            Some(_) => false,
+        }
     }
 }
 
@@ -174,12 +315,50 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-        let cli =
-            Cli::try_parse_from(["avepoint_exporter", "once", "--format=json", "--config.file", "x.yaml"]).unwrap();
-        assert_eq!(cli.flags.config_file, PathBuf::from("x.yaml"));
-        let cli =
-            Cli::try_parse_from(["avepoint_exporter", "--web.listen-address=a:1", "--web.listen-address=b:2"]).unwrap();
-        assert_eq!(cli.flags.listen_addresses, ["a:1", "b:2"]);
+        let parse = |arguments: &[&str]| Cli::try_parse_from([&["avepoint_exporter"], arguments].concat());
+        let cli = parse(&["once", "--format=json", "--config.file", "x.yaml"]).unwrap();
+        let Some(Command::Once(once)) = cli.command else { panic!("{cli:?}") };
+        assert_eq!((once.config.config_file, once.format), (PathBuf::from("x.yaml"), Some(OnceFormat::Json)));
+        let cli = parse(&["--web.listen-address=a:1", "--web.listen-address=b:2"]).unwrap();
+        assert_eq!(cli.daemon.listen_addresses, ["a:1", "b:2"]);
+        let Some(Command::Demo(demo)) = parse(&["demo"]).unwrap().command else { panic!() };
+        assert_eq!(demo.listen_addresses, ["127.0.0.1:10120"]);
+    }
+
+    #[test]
+    fn a_command_takes_only_the_flags_that_it_uses() {
+        for (command, takes) in [
+            ("once", "config.file customer format log.format log.level partner record"),
+            ("discover", "config.file log.format log.level partner"),
+            ("simulate", "customers faults log.format log.level replay seed time-scale web.listen-address"),
+            ("completion", ""),
+        ] {
+            let cli = Cli::command();
+            let command = cli.find_subcommand(command).unwrap();
+            let mut flags: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+            flags.sort_unstable();
+            assert_eq!(flags.join(" "), takes, "{}", command.get_name());
+        }
+        for wrong in [
+            &["once", "--web.listen-address=:1"][..],
+            &["demo", "--config.file=x"],
+            &["simulate", "--replay=x", "--seed=2"],
+            &["discover", "--web.enable-lifecycle"],
+            &["completion", "bash", "--log.level=info"],
+            &["check", "--online", "--customers=5"],
+        ] {
+            assert!(Cli::try_parse_from([&["avepoint_exporter"], wrong].concat()).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn help_has_no_markup() {
+        let mut cli = Cli::command();
+        let helps: Vec<_> = cli.get_subcommands_mut().map(|command| command.render_long_help().to_string()).collect();
+        for help in helps.into_iter().chain([cli.render_long_help().to_string()]) {
+            assert!(!help.contains("]("), "{help}");
+            assert!(!help.contains('`'), "{help}");
+        }
     }
 
     #[test]

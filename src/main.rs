@@ -15,6 +15,7 @@ static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 fn main() -> ExitCode {
     let shutdown = Shutdown::install();
     let cli = Cli::parse();
-    logging::start(cli.flags.log_level, cli.flags.log_format);
+    let log = cli.log();
+    logging::start(log.log_level, log.log_format);
     commands::run(cli, shutdown)
 }

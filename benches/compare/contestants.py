@@ -57,7 +57,7 @@ class Exporter:
         deadline = time.monotonic() + minutes * 60
         while time.monotonic() < deadline:
             text = get(self.address, "/-/ready").decode()
-            if f": ready, {customers} customers, 0 targets pending" in text:
+            if f": ready, {customers:,} customers, 0 targets pending" in text:
                 return self.wait_until_published()
             time.sleep(0.2)
         raise SystemExit(f"the exporter has not polled everything within {minutes} minutes:\n{text}")

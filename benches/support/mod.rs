@@ -79,7 +79,7 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
                     *text = long(format!("{text} {index} {number}")).into();
                 }
             }
-            for (_, tenants) in &mut truth_tenants {
+            for tenants in truth_tenants.values_mut() {
                 for tenant in tenants {
                     tenant.name = long(format!("{} {index}", tenant.name)).into();
                 }

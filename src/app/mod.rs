@@ -5,6 +5,7 @@
 //! `main`. No file is read on a thread of the async runtime. It returns within [`GRACE`] of the shutdown, even if
 //! something hangs.
 
+mod config_log;
 mod credential_watcher;
 mod health;
 mod metrics;
@@ -37,6 +38,7 @@ use elements::clock::Clock;
 use exporter_toolkit::{Access, Limits, Options};
 use exposition::Published;
 
+use crate::config::changed_keys;
 use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::inventory::state_file::State;
 use crate::inventory::{Inventory, Past};
@@ -139,7 +141,8 @@ impl Daemon {
         let other_files = other_files(&config, web.simulated);
         let state_settings = config.state.clone();
         let (warnings, config) = blocking(move || (config.warnings(clock.wall_now()), config)).await?;
-        log_warnings(warnings.into_iter().chain(access.warnings()));
+        config_log::loaded(&config);
+        config_log::warnings(warnings.into_iter().chain(access.warnings()));
         let (mut writer, mut restored) = (None, None);
         if let Some(settings) = state_settings.clone() {
             let registry = metrics.registry().clone();
@@ -234,9 +237,8 @@ impl Daemon {
             };
             systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
             self.metrics.reloaded(reloaded.is_ok());
-            match &reloaded {
-                Ok(()) => info!("the configuration was reloaded"),
-                Err(problems) => error!("reload failed; keeping the previous configuration:\n{problems}"),
+            if let Err(problems) = &reloaded {
+                error!("reload failed; keeping the previous configuration:\n{problems}");
             }
             if let Some(reply) = reply {
                 // The requester may have disconnected.
@@ -290,9 +292,11 @@ impl Daemon {
         if config.state != self.state_settings {
             warn!("state: the change takes effect at the next start");
         }
+        let before = self.partners.running().borrow().config_yaml.clone();
+        let changed = changed_keys(&before, &config.to_redacted_yaml());
         self.partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
         self.access.apply(rules);
-        log_warnings(warnings.into_iter().chain(self.access.warnings()));
+        config_log::warnings(warnings.into_iter().chain(self.access.warnings()));
         let running = Arc::clone(&self.partners.running().borrow());
         let rereading = Arc::clone(&running);
         // A panic is logged by its hook; the configuration is applied anyway.
@@ -300,6 +304,7 @@ impl Daemon {
         // A requester that scrapes after the reload sees its changes. A delay in rendering does not fail the reload.
         let rendered = self.rendered.wait_for(|rendered| Arc::ptr_eq(rendered, &running));
         let _ = timeout(FIRST_RENDER_TIMEOUT, rendered).await;
+        config_log::reloaded(&changed);
         Ok(())
     }
 }
@@ -331,12 +336,6 @@ fn other_files(config: &Config, simulated: bool) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
     let to_api: usize = config.partners.iter().map(|partner| partner.budget.concurrency as usize + 1).sum();
     open + FURTHER_FILES + to_api * if simulated { 2 } else { 1 }
-}
-
-fn log_warnings(warnings: impl Iterator<Item = String>) {
-    for warning in warnings {
-        warn!("{warning}");
-    }
 }
 
 /// The data and the reload handle for the web server.

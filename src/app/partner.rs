@@ -124,7 +124,8 @@ impl Partner {
     pub fn snapshot(&self) -> Inventory {
         let mut inventory = self.inventory.snapshot();
         inventory.shift(self.clock.correction());
-        inventory.listing.trouble = self.client.status().trouble;
+        let status = self.client.status();
+        (inventory.listing.trouble, inventory.listing.detail) = (status.trouble, status.detail);
         inventory
     }
 
@@ -144,8 +145,9 @@ impl Partner {
 
     /// Whether the customers are known. Copies nothing.
     pub(super) fn readiness(&self) -> PartnerReadiness {
-        let trouble = self.client.status().trouble;
-        self.inventory.read(|inventory| PartnerReadiness::of(inventory, trouble, self.clock.now()))
+        let status = self.client.status();
+        let known = self.inventory.read(|inventory| PartnerReadiness::of(inventory, status.trouble, self.clock.now()));
+        PartnerReadiness { detail: status.detail, ..known }
     }
 
     /// The name of this polling loop, and how long it has been stalled, if it is. Takes no lock that polls hold.

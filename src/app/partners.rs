@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use elements::Registrations;
 use elements::clock::Clock;
+use elements::recording::Recorder;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tracing::info;
 
 use super::partner::{Draft, Partner, PartnerError};
 use crate::config::{Config, PartnerSettings};
@@ -52,6 +52,7 @@ pub struct Partners {
     /// The runtime of the pollers.
     runtime: Handle,
     clock: Clock,
+    recorder: Option<Recorder>,
 }
 
 /// What a reload does with a partner of the new configuration.
@@ -103,7 +104,14 @@ impl Partners {
             tasks: JoinSet::new(),
             runtime,
             clock,
+            recorder: None,
         }
+    }
+
+    /// Records every exchange of the partners to come.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Subscribes to the running configuration.
@@ -126,7 +134,7 @@ impl Partners {
     ) -> Result<(), PartnerError> {
         let config_yaml = config.to_redacted_yaml();
         let collectors = Arc::new(config.collectors);
-        let mut registrations = Registrations::default();
+        let mut registrations = Registrations::recorded_by(self.recorder.clone());
         for partner in self.polling.iter().map(|polling| &polling.partner) {
             registrations.add(partner.settings.registration_key(), partner.registration());
         }
@@ -156,7 +164,6 @@ impl Partners {
             next.push(match predecessor {
                 Some(polling) if unchanged => Next::GoesOn(polling),
                 Some(polling) => {
-                    info!(partner = %draft.settings.name, "the configuration of this partner has changed");
                     polling.stop().await;
                     Next::Begins(draft)
                 }
@@ -164,7 +171,6 @@ impl Partners {
             });
         }
         for gone in polling.into_iter().flatten() {
-            info!(partner = %gone.partner.settings.name, "this partner was removed from the configuration");
             gone.stop().await;
         }
         for next in next {

@@ -3,39 +3,69 @@
 use std::fmt::Write;
 
 use elements::clock::Clock;
-use elements::types::{Collector, PartnerName};
+use elements::types::{Collector, ListedCustomer, PartnerName};
 use elements::{Registration, Registrations};
+use exporter_toolkit::check_address;
+use wildmatch::WildMatch;
 
 use super::{Failure, discover, output};
-use crate::cli::Flags;
+use crate::cli::CheckArgs;
 use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
+use crate::web::wording::{count, plural};
 
 /// Maximum number of customers that `--online` prints.
 const SHOWN: usize = 20;
 
-pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
-    let (config, web) = super::load(flags)?;
-    let mut report = format!("{}: valid\n", flags.config_file.display());
-    if let Some(file) = flags.web_config_file() {
+/// Prints and counts warnings.
+#[derive(Default)]
+struct Warnings(usize);
+
+impl Warnings {
+    fn print(&mut self, warning: &str) {
+        self.0 += 1;
+        output::print(&format!("warning: {warning}\n"));
+    }
+
+    fn print_part(&mut self, (text, warning): Part) {
+        output::print(&text);
+        if let Some(warning) = warning {
+            self.print(&warning);
+        }
+    }
+}
+
+/// A part of the report, and a warning about it.
+type Part = (String, Option<String>);
+
+pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let daemon = &args.daemon;
+    for address in &daemon.listen_addresses {
+        check_address(address).map_err(|error| Failure::Usage(format!("--web.listen-address={address}: {error}")))?;
+    }
+    let (config, web) = super::load(daemon)?;
+    let mut report = format!("{}: valid\n", daemon.config.config_file.display());
+    if let Some(file) = daemon.web.web_config_file() {
         let _ = writeln!(report, "{}: valid", file.display());
     }
+    output::print(&report);
+    let mut warnings = Warnings::default();
     for warning in config.warnings(Clock::start().now()).into_iter().chain(web.access.warnings()) {
-        let _ = writeln!(report, "warning: {warning}");
+        warnings.print(&warning);
     }
     if let Some(StateSettings { file, .. }) = &config.state
         && let folder = folder_of(file)
         && !folder.is_dir()
     {
-        let _ = writeln!(report, "warning: state.file: the folder {} does not exist: create it", folder.display());
+        warnings.print(&format!("state.file: the folder {} does not exist: create it", folder.display()));
     }
-    output::print(&report);
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
     for settings in &config.partners {
-        let cost = if online {
-            match planned(settings, registrations.get(settings.registration_key(), settings.budget), &config).await {
+        let cost = if args.online {
+            let registration = registrations.get(settings.registration_key(), settings.budget);
+            match planned(settings, registration, &config, &mut warnings).await {
                 Ok(cost) => cost,
                 Err(failure) => {
                     failures.push(failure);
@@ -43,18 +73,24 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
                 }
             }
         } else {
-            Cost::typical(settings, &config)
+            Cost::typical(settings, &config, args.customers)
         };
-        output::print(&cost.describe(settings, &config));
+        warnings.print_part(cost.describe(settings, &config));
         costs.push((settings, cost.total()));
     }
-    output::print(&shared_budgets(&costs));
-    Failure::of_partners(&failures)
+    for part in shared_budgets(&costs) {
+        warnings.print_part(part);
+    }
+    Failure::of_partners(&failures)?;
+    if args.strict && warnings.0 > 0 {
+        return Err(Failure::Usage(format!("--strict: {} above", plural(warnings.0 as u64, "warning"))));
+    }
+    Ok(())
 }
 
 /// The total cost of the partners of one app registration in requests per hour, and their shared budget.
-fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
-    let mut text = String::new();
+fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> Vec<Part> {
+    let mut parts = Vec::new();
     for (index, (first, _)) in costs.iter().enumerate() {
         let is_same = |(settings, _): &&(&PartnerSettings, f64)| settings.same_registration(first);
         let sharing: Vec<_> = costs.iter().filter(is_same).collect();
@@ -65,20 +101,19 @@ fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> String {
         let total: f64 = sharing.iter().map(|(_, cost)| cost).sum();
         let budget = first.budget.requests_per_second * 3600.0;
         let names = names.join(", ");
-        let _ = writeln!(
-            text,
-            "\npartners {names} share the budget of one app registration: {total:.1} of {budget:.1} requests per hour"
+        let text = format!(
+            "\npartners {names} share the budget of one app registration: {total:.1} of {budget:.1} requests per hour\n"
         );
-        if total > budget {
-            let _ = writeln!(
-                text,
-                "warning: that budget is too small for the intervals of these partners. Raise partners[].budget.requests_per_second \
+        let warning = (total > budget).then(|| {
+            format!(
+                "that budget is too small for the intervals of these partners. Raise partners[].budget.requests_per_second \
                  to {:.2} or more at each, or lengthen collectors.*.interval.",
                 (total / 36.0).ceil() / 100.0
-            );
-        }
+            )
+        });
+        parts.push((text, warning));
     }
-    text
+    parts
 }
 
 /// The polling cost of a partner.
@@ -91,15 +126,26 @@ struct Cost {
 }
 
 impl Cost {
-    /// The estimate before the first poll: the listed customers, each with the holdings of a typical customer.
-    fn typical(settings: &PartnerSettings, config: &Config) -> Self {
-        let customers = settings.customers.list.len();
-        let whom = if settings.customers.discover { "; discovered customers are added" } else { "" };
-        Self {
-            basis: format!("{customers} listed customers, each counted as {}{whom}", plan::TYPICAL),
-            per_collector: plan::typical_requests_per_hour(customers, &config.collectors),
-            customers,
-        }
+    /// The estimate before the first poll, each customer with the holdings of a typical one. How many customers are
+    /// discovered is not known; `expected` says it.
+    fn typical(settings: &PartnerSettings, config: &Config, expected: Option<u32>) -> Self {
+        let listed = settings.customers.list.len();
+        let expected = expected.filter(|_| settings.customers.discover).map(|customers| customers as usize);
+        let customers = expected.unwrap_or(listed).max(listed);
+        let number = plural(customers as u64, "customer");
+        let basis = match (settings.customers.discover, expected) {
+            (false, _) => format!("{number} of customers.list, each counted as {}", plan::TYPICAL),
+            (true, Some(_)) => format!("{number} as given, each counted as {}", plan::TYPICAL),
+            (true, None) if listed == 0 => "how many customers are discovered is not known".to_owned(),
+            (true, None) => {
+                format!(
+                    "{number} of customers.list, each counted as {}; how many are discovered is not known",
+                    plan::TYPICAL
+                )
+            }
+        };
+        let per_collector = plan::typical_requests_per_hour(customers, &config.collectors);
+        Self { basis, per_collector, customers }
     }
 
     /// Requests per hour.
@@ -107,55 +153,82 @@ impl Cost {
         self.per_collector.iter().map(|&(_, cost)| cost).sum()
     }
 
-    fn describe(&self, settings: &PartnerSettings, config: &Config) -> String {
+    fn describe(&self, settings: &PartnerSettings, config: &Config) -> Part {
         let budget = settings.budget.requests_per_second * 3600.0;
         let total = self.total();
         let mut text = format!("\npartner {}: requests per hour ({})\n", settings.name, self.basis);
-        for (collector, cost) in &self.per_collector {
-            let _ = writeln!(text, "  {:<20}{cost:>12.1}", collector.as_str());
+        // Nobody is known whose requests could be counted.
+        let is_unknown = self.customers == 0;
+        if !is_unknown {
+            for (collector, cost) in &self.per_collector {
+                let _ = writeln!(text, "  {:<20}{cost:>12.1}", collector.as_str());
+            }
+            let _ = writeln!(text, "  {:<20}{total:>12.1}", "total");
         }
-        let _ = writeln!(text, "  {:<20}{total:>12.1}", "total");
-        let _ = writeln!(
-            text,
-            "  {:<20}{budget:>12.1}   {} requests per second",
-            "budget", settings.budget.requests_per_second
-        );
+        let per_second = settings.budget.requests_per_second;
+        let _ = writeln!(text, "  {:<20}{budget:>12.1}   {per_second} requests per second", "budget");
         if total > budget {
-            let _ = writeln!(
-                text,
-                "warning: the budget is too small for the intervals: {total:.1} of {budget:.1} requests per hour; values will be \
+            let warning = format!(
+                "the budget is too small for the intervals: {total:.1} of {budget:.1} requests per hour; values will be \
                  {:.1} times as old as configured. Raise partners[].budget.requests_per_second to {:.2} or more, or \
                  lengthen collectors.*.interval.",
                 total / budget,
                 // Rounded up, so that it is sufficient.
                 (total / 36.0).ceil() / 100.0
             );
-            return text;
+            return (text, Some(warning));
         }
         // A page of the listing contains a hundred customers.
         let hundred: f64 = plan::typical_requests_per_hour(100, &config.collectors).iter().map(|&(_, cost)| cost).sum();
         let affordable = self.customers as f64 + ((budget - total) / hundred * 100.0).floor();
         if affordable < 1.0 {
-            let _ = writeln!(
-                text,
-                "warning: the budget is too small for the intervals of a single customer. Raise \
-                 partners[].budget.requests_per_second or lengthen collectors.*.interval."
-            );
-        } else {
-            let _ = writeln!(
-                text,
-                "  the budget is sufficient for about {affordable} customers ({}: {:.1} requests per hour each)",
-                plan::TYPICAL,
-                hundred / 100.0
-            );
+            let warning = "the budget is too small for the intervals of a single customer. Raise \
+                           partners[].budget.requests_per_second or lengthen collectors.*.interval.";
+            return (text, Some(warning.to_owned()));
         }
-        text
+        let _ = writeln!(
+            text,
+            "  the budget is sufficient for about {} customers ({}: {:.1} requests per hour each)",
+            count(affordable),
+            plan::TYPICAL,
+            hundred / 100.0
+        );
+        if is_unknown {
+            text += "  check --online counts the customers; check --customers=N plans for N\n";
+        }
+        (text, None)
     }
+}
+
+/// The patterns of `include` and `exclude` that match nobody.
+fn idle_patterns(settings: &PartnerSettings, seen: &[ListedCustomer]) -> Vec<String> {
+    let customers = &settings.customers;
+    if !customers.discover || seen.is_empty() {
+        return Vec::new();
+    }
+    let patterns =
+        |key: &'static str, globs: &[String]| globs.iter().map(|glob| (key, glob.clone())).collect::<Vec<_>>();
+    let all = [patterns("include", &customers.include), patterns("exclude", &customers.exclude)].concat();
+    let is_idle = |glob: &str| {
+        let glob = WildMatch::new_case_insensitive(glob);
+        !seen.iter().any(|customer| {
+            glob.matches(customer.id.as_str()) || customer.name.as_deref().is_some_and(|name| glob.matches(name))
+        })
+    };
+    all.into_iter()
+        .filter(|(_, glob)| is_idle(glob))
+        .map(|(key, glob)| {
+            let seen = plural(seen.len() as u64, "customer");
+            format!("partner {}: customers.{key}: {glob:?} matches none of {seen}", settings.name)
+        })
+        .collect()
 }
 
 /// The first polled customers; `discover` prints all of them.
 fn named(partner: &PartnerName, inventory: &Inventory) -> String {
-    let mut text = format!("\npartner {partner}: {} customers are polled\n", inventory.customers.len());
+    let number = inventory.customers.len();
+    let verb = if number == 1 { "is" } else { "are" };
+    let mut text = format!("\npartner {partner}: {} {verb} polled\n", plural(number as u64, "customer"));
     for customer in inventory.customers.values().take(SHOWN) {
         let _ = writeln!(text, "  {}  {}", escape(customer.id.as_str()), escape(&customer.name));
     }
@@ -166,13 +239,21 @@ fn named(partner: &PartnerName, inventory: &Inventory) -> String {
 }
 
 /// Gets a token, lists the customers and plans their queries; or the failure with the partner's name.
-async fn planned(settings: &PartnerSettings, registration: Registration, config: &Config) -> Result<Cost, String> {
+async fn planned(
+    settings: &PartnerSettings,
+    registration: Registration,
+    config: &Config,
+    warnings: &mut Warnings,
+) -> Result<Cost, String> {
     let clock = Clock::start();
     let seen = discover::customers(settings, registration, clock).await?;
     let filter = CustomerFilter::new(&settings.customers);
     let collectors = std::sync::Arc::new(config.collectors.clone());
     let mut inventory = Inventory::new(settings.name.clone(), collectors, true, &settings.customers.list);
     let visible = seen.len();
+    for warning in idle_patterns(settings, &seen) {
+        warnings.print(&warning);
+    }
     for customer in seen.into_iter().filter(|customer| filter.matches(&customer.id, customer.name.as_deref())) {
         inventory.observe(customer, clock.now());
     }
@@ -185,8 +266,8 @@ async fn planned(settings: &PartnerSettings, registration: Registration, config:
         .map(|customer| customer.id.as_str())
         .collect();
     if !never_seen.is_empty() {
-        output::print(&format!(
-            "warning: partner {}: the service list does not contain these customers of customers.list: {}\n",
+        warnings.print(&format!(
+            "partner {}: the service list does not contain these customers of customers.list: {}",
             settings.name,
             never_seen.join(", ")
         ));
@@ -199,7 +280,7 @@ async fn planned(settings: &PartnerSettings, registration: Registration, config:
         listing_pages(None, customers)
     });
     let per_collector = cost.requests_per_hour(&config.collectors);
-    let basis = format!("{customers} customers of {visible} that the app registration sees");
+    let basis = format!("{} of {visible} that the app registration sees", plural(customers as u64, "customer"));
     Ok(Cost { basis, per_collector, customers })
 }
 
@@ -213,10 +294,35 @@ mod tests {
             |name: &str, client: &str| format!("{{ name: {name}, auth: {{ client_id: {client}, client_secret: s }} }}");
         let yaml = format!("partners: [{}, {}, {}]", partner("a", "x"), partner("b", "y"), partner("c", "X"));
         let config = Config::parse(&yaml, std::path::Path::new("")).unwrap();
-        let text = |costs: [f64; 3]| shared_budgets(&config.partners.iter().zip(costs).collect::<Vec<_>>());
+        let parts = |costs: [f64; 3]| shared_budgets(&config.partners.iter().zip(costs).collect::<Vec<_>>());
         let shared = "\npartners a, c share the budget of one app registration: 18000.0 of 18000.0 requests per hour\n";
-        assert_eq!(text([9000.0, 18000.0, 9000.0]), shared);
-        let said = text([9000.0, 0.0, 18000.0]);
-        assert!(said.contains("27000.0 of 18000.0") && said.contains("requests_per_second to 7.50 or more"), "{said}");
+        assert_eq!(parts([9000.0, 18000.0, 9000.0]), [(shared.to_owned(), None)]);
+        let (text, warning) = parts([9000.0, 0.0, 18000.0]).remove(0);
+        assert!(
+            text.contains("27000.0 of 18000.0") && warning.unwrap().contains("requests_per_second to 7.50 or more")
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_counted() {
+        let yaml = "partners: [{ auth: { client_id: x, client_secret: s } }]";
+        let config = Config::parse(yaml, std::path::Path::new("")).unwrap();
+        let describe =
+            |expected| Cost::typical(&config.partners[0], &config, expected).describe(&config.partners[0], &config);
+        let (text, warning) = describe(None);
+        assert!(text.contains("(how many customers are discovered is not known)") && warning.is_none(), "{text}");
+        assert!(!text.contains("total") && text.contains("sufficient for about 5,"), "{text}");
+        let (text, _) = describe(Some(1));
+        assert!(text.contains("(1 customer as given") && text.contains("total"), "{text}");
+        assert!(describe(Some(100_000)).1.unwrap().contains("too small"));
+    }
+
+    #[test]
+    fn patterns_that_match_nobody_are_told() {
+        let yaml = "partners: [{ auth: { client_id: x, client_secret: s }, customers: { include: ['*', 'Fab*'], exclude: ['*test*'] } }]";
+        let config = Config::parse(yaml, std::path::Path::new("")).unwrap();
+        let seen = [ListedCustomer { id: "a".into(), name: Some("Contoso Test".into()), subscriptions: None }];
+        let idle = idle_patterns(&config.partners[0], &seen);
+        assert_eq!(idle, ["partner main: customers.include: \"Fab*\" matches none of 1 customer"]);
     }
 }

@@ -7,7 +7,7 @@ use simulator::{Case, Simulator};
 
 use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
-use crate::cli::{Flags, World};
+use crate::cli::DemoArgs;
 use crate::config::Config;
 use crate::web::WebOptions;
 
@@ -20,13 +20,13 @@ const COLLECTORS: &str = "collectors:
   products_available: { interval: 5m }
 ";
 
-pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
-    let settings = simulate::settings(world);
+pub(super) async fn run(args: &DemoArgs, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
+    let settings = simulate::settings(&args.world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
     let muted = settings.registrations.first().and_then(|known| known.world.customers.get(Case::Low97.index()));
     let muted = muted.map(|customer| customer.id.clone());
-    let web = WebOptions { simulated: true, ..web_options(flags)? };
-    let listeners = listeners(flags, handed)?;
+    let web = WebOptions { simulated: true, ..web_options(&args.web)? };
+    let listeners = listeners(&args.listen_addresses, handed)?;
     let simulator = Simulator::on_loopback(settings).await.map_err(Failure::run)?;
     let yaml = simulate::config(&simulator, &registrations, muted.as_deref(), COLLECTORS);
     let config = Config::parse(&yaml, Path::new("."))?;
@@ -47,5 +47,5 @@ pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: 
     }
     text += "Press Ctrl-C to stop.\n";
     output::print(&text);
-    serve(config, None, listeners, web, flags, shutdown).await
+    serve(config, None, listeners, web, false, shutdown).await
 }

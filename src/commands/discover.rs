@@ -1,4 +1,4 @@
-//! `discover`: lists the customers as YAML for `customers.list`.
+//! `discover`: lists the customers as YAML that can be pasted after a line `    customers:`.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,9 +8,10 @@ use elements::{Client, Registration, Registrations};
 use serde::Serialize;
 
 use super::{Failure, output};
-use crate::cli::Flags;
+use crate::cli::DiscoverArgs;
 use crate::config::{Config, PartnerSettings};
 use crate::terminal::is_unsafe;
+use crate::web::wording::plural;
 
 /// Words that YAML 1.1 parsers read as booleans, although YAML 1.2 does not.
 const OTHERWISE_READ: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
@@ -57,8 +58,9 @@ fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
-    let config = Config::load(&flags.config_file)?;
+pub(super) async fn run(args: &DiscoverArgs) -> Result<(), Failure> {
+    let mut config = Config::load(&args.config.config_file)?;
+    super::select_partners(&mut config, &args.partner)?;
     let (mut failures, mut registrations) = (Vec::new(), Registrations::default());
     for settings in &config.partners {
         let mut customers =
@@ -72,13 +74,25 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
                 }
             };
         customers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        let entries = customers
-            .iter()
-            .map(|customer| Entry { id: customer.id.as_str(), name: customer.name.as_deref() }.to_yaml());
-        let yaml = if customers.is_empty() { "[]\n".to_owned() } else { entries.collect() };
-        output::print(&format!("# partner {}: {} customers\n{yaml}", settings.name, customers.len()));
+        let count = plural(customers.len() as u64, "customer");
+        output::print(&format!("      # partner {}: {count}\n{}", settings.name, list(&customers)));
     }
     Failure::of_partners(&failures)
+}
+
+/// `list:` and its entries, as they stand below `    customers:`.
+fn list(customers: &[ListedCustomer]) -> String {
+    if customers.is_empty() {
+        return "      list: []\n".to_owned();
+    }
+    let mut yaml = "      list:\n".to_owned();
+    for customer in customers {
+        let entry = Entry { id: customer.id.as_str(), name: customer.name.as_deref() };
+        for line in entry.to_yaml().lines() {
+            yaml.extend(["        ", line, "\n"]);
+        }
+    }
+    yaml
 }
 
 /// All customers that the app registration of a partner can see, or the failure with the partner's name.

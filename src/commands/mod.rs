@@ -22,9 +22,10 @@ use tokio::net::TcpListener;
 use tracing::error;
 
 use crate::app::{self, Shutdown, systemd};
-use crate::cli::{Cli, Command, Flags};
+use crate::cli::{Cli, Command, DaemonArgs, WebArgs};
 use crate::config::Config;
 use crate::web::WebOptions;
+use crate::web::{self};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -59,7 +60,6 @@ impl From<ConfigErrors> for Failure {
 /// Runs the command. SIGTERM and SIGINT shut down the daemon in order; commands that only print end at once.
 #[must_use]
 pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
-    let Cli { command, flags } = cli;
     let shutdown = match shutdown {
         Ok(shutdown) => shutdown,
         Err(error) => {
@@ -68,7 +68,8 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         }
     };
     // Before the runtime starts threads, because it changes the environment, which other threads may be reading.
-    let handed = flags.systemd_socket.then(systemd::listeners);
+    let handed = cli.uses_systemd_socket().then(systemd::listeners);
+    let Cli { command, daemon } = cli;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -77,15 +78,19 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         }
     };
     let serves = matches!(command, None | Some(Command::Demo(_) | Command::Simulate(_)));
+    // A service logs; a command answers whoever called it.
+    let report = |message: &str| {
+        if serves { message.lines().for_each(|line| error!("{line}")) } else { output::print_error(message) }
+    };
     let signalled = shutdown.clone().signalled();
     let running = runtime.spawn(async move {
         match command {
-            None => daemon(flags, handed, shutdown).await,
-            Some(Command::Demo(world)) => demo::run(&flags, &world, handed, shutdown).await,
-            Some(Command::Once { format }) => once::run(&flags, format).await,
-            Some(Command::Check { online }) => check::run(&flags, online).await,
-            Some(Command::Discover) => discover::run(&flags).await,
-            Some(Command::Simulate(world)) => simulate::run(&flags, &world, shutdown).await,
+            None => run_daemon(daemon, handed, shutdown).await,
+            Some(Command::Demo(args)) => demo::run(&args, handed, shutdown).await,
+            Some(Command::Once(args)) => once::run(&args).await,
+            Some(Command::Check(args)) => check::run(&args).await,
+            Some(Command::Discover(args)) => discover::run(&args).await,
+            Some(Command::Simulate(args)) => simulate::run(&args, shutdown).await,
             Some(Command::Completion { shell }) => {
                 packaging::completion(shell);
                 Ok(())
@@ -111,11 +116,11 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
             ExitCode::FAILURE
         }
         Err(Failure::Usage(message)) => {
-            output::print_error(&message);
+            report(&message);
             ExitCode::from(2)
         }
         Err(Failure::Config(errors)) => {
-            output::print_error(&errors.to_string());
+            report(&errors.to_string());
             ExitCode::from(2)
         }
         // The exit code that a shell uses for a process ended by a signal.
@@ -126,24 +131,25 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
 /// The sockets of systemd, if `--web.systemd-socket` is given.
 type Handed = Option<io::Result<Vec<std::net::TcpListener>>>;
 
-async fn daemon(flags: Flags, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
-    let flags = Arc::new(flags);
-    let starting = Arc::clone(&flags);
+async fn run_daemon(args: DaemonArgs, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
+    let args = Arc::new(args);
+    let starting = Arc::clone(&args);
     // Not on the runtime's threads: storage and name servers may block.
     let started = tokio::task::spawn_blocking(move || {
         let (config, web) = load(&starting)?;
-        Ok::<_, Failure>((config, web, listeners(&starting, handed)?))
+        let listeners = listeners(&starting.listen_addresses, handed)?;
+        Ok::<_, Failure>((config, web, listeners))
     });
     let (config, web, listeners) = tokio::select! {
         started = started => started.map_err(Failure::run)??,
         _ = shutdown.clone().signalled() => return Ok(()),
     };
-    serve(config, Some(flags.config_file.clone()), listeners, web, &flags, shutdown).await
+    serve(config, Some(args.config.config_file.clone()), listeners, web, args.enable_lifecycle, shutdown).await
 }
 
 /// Loads both configuration files; problems of both are reported together.
-fn load(flags: &Flags) -> Result<(Config, WebOptions), Failure> {
-    match (Config::load(&flags.config_file), web_options(flags)) {
+fn load(args: &DaemonArgs) -> Result<(Config, WebOptions), Failure> {
+    match (Config::load(&args.config.config_file), web_options(&args.web)) {
         (Ok(config), Ok(web)) => Ok((config, web)),
         (Err(errors), Err(Failure::Config(more))) => Err(Failure::Usage(format!("{errors}\n{more}"))),
         (Err(errors), _) => Err(Failure::Config(errors)),
@@ -152,11 +158,16 @@ fn load(flags: &Flags) -> Result<(Config, WebOptions), Failure> {
 }
 
 /// The web options from the flags.
-fn web_options(flags: &Flags) -> Result<WebOptions, Failure> {
-    let external_url = ExternalUrl::new(&flags.external_url, &flags.route_prefix);
+fn web_options(args: &WebArgs) -> Result<WebOptions, Failure> {
+    let external_url = ExternalUrl::new(&args.external_url, &args.route_prefix);
     let external_url = external_url.map_err(|error| Failure::Usage(error.to_string()))?;
-    let access = Access::load(flags.web_config_file())?;
-    Ok(WebOptions { telemetry_path: flags.telemetry_path.clone(), external_url, access, simulated: false })
+    web::check_telemetry_path(&args.telemetry_path).map_err(telemetry_path)?;
+    let access = Access::load(args.web_config_file())?;
+    Ok(WebOptions { telemetry_path: args.telemetry_path.clone(), external_url, access, simulated: false })
+}
+
+fn telemetry_path(error: impl fmt::Display) -> Failure {
+    Failure::Usage(format!("--web.telemetry-path: {error}"))
 }
 
 /// Runs the daemon on existing listeners.
@@ -165,26 +176,36 @@ async fn serve(
     config_file: Option<PathBuf>,
     listeners: Vec<TcpListener>,
     web: WebOptions,
-    flags: &Flags,
+    lifecycle: bool,
     shutdown: Shutdown,
 ) -> Result<(), Failure> {
-    let lifecycle = flags.enable_lifecycle;
     let setup = app::Setup { config, config_file, listeners, web, lifecycle, clock: Clock::start() };
     let served = app::run(setup, async {
         shutdown.signalled().await;
     })
     .await;
     served.map_err(|error| match error {
-        app::Error::Site(error) => Failure::Usage(format!("--web.telemetry-path: {error}")),
+        app::Error::Site(error) => telemetry_path(error),
         error => Failure::run(error),
     })
 }
 
 /// The listeners of systemd, or those of the flags.
-fn listeners(flags: &Flags, handed: Handed) -> Result<Vec<TcpListener>, Failure> {
-    let Some(handed) = handed else { return listen(&flags.listen_addresses) };
+fn listeners(addresses: &[String], handed: Handed) -> Result<Vec<TcpListener>, Failure> {
+    let Some(handed) = handed else { return listen(addresses) };
     let handed = handed.map_err(|error| Failure::Usage(format!("--web.systemd-socket: {error}")))?;
     handed.into_iter().map(|listener| TcpListener::from_std(listener).map_err(Failure::run)).collect()
+}
+
+/// Keeps only the partners of these names; all of them if none is named.
+fn select_partners(config: &mut Config, names: &[String]) -> Result<(), Failure> {
+    let known: Vec<String> = config.partners.iter().map(|partner| partner.name.to_string()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let message = format!("--partner={unknown}: the configuration has no such partner, only {}", known.join(", "));
+        return Err(Failure::Usage(message));
+    }
+    config.partners.retain(|partner| names.is_empty() || names.iter().any(|name| name == partner.name.as_str()));
+    Ok(())
 }
 
 fn listen(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {

@@ -1,6 +1,7 @@
 //! `once`: polls every target once and prints the result.
 
-mod json;
+mod record;
+mod select;
 mod table;
 
 use std::io::IsTerminal;
@@ -11,29 +12,89 @@ use elements::types::Collector;
 use exposition::Format;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prometheus::proto::MetricFamily;
+use tokio::time::Instant;
+use tracing::info;
 
 use super::{Failure, output};
 use crate::app::{Partner, Partners};
 use crate::catalog;
-use crate::cli::{Flags, OnceFormat};
+use crate::cli::OnceArgs;
+use crate::cli::OnceFormat;
 use crate::config::Config;
 use crate::inventory::{Condition, Inventory};
 use crate::metrics;
 use crate::terminal::escape_json;
+use crate::web::query::Query;
+use crate::web::readiness::EverReady;
+use crate::web::view::View;
+use crate::web::{api, csv};
 
 /// Redraw interval of the progress bar.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
+/// Without a terminal, progress is a log line.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure> {
-    let config = Config::load(&flags.config_file)?;
+pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
+    let mut config = Config::load(&args.config.config_file)?;
+    super::select_partners(&mut config, &args.partner)?;
+    select::customers(&mut config, &args.customer);
+    let recorder = args.record.as_deref().map(|folder| record::start(folder, &config)).transpose()?;
+    let format = args.format.unwrap_or_else(default_format);
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
-    let mut polls = Partners::none(clock, tokio::runtime::Handle::current());
+    let mut polls = Partners::none(clock, tokio::runtime::Handle::current()).recorded_by(recorder.clone());
     polls.apply(config, |_| None).await.map_err(Failure::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
 
+    wait(&mut polls, partners).await?;
+    polls.stop().await;
+    if let Some((recorder, folder)) = recorder.as_ref().zip(args.record.as_deref()) {
+        record::finish(recorder, folder)?;
+    }
+
+    let inventories: Vec<Inventory> = partners.iter().map(Partner::snapshot).collect();
+    output::print(&match format {
+        OnceFormat::Prometheus => text(&inventories, partners, customer_name_label, clock, Format::Text),
+        OnceFormat::Openmetrics => text(&inventories, partners, customer_name_label, clock, Format::OpenMetrics),
+        OnceFormat::Json => {
+            let series = metrics::render(&inventories, customer_name_label, clock.wall_now()).series();
+            let document = api::document(&view(inventories.clone(), series, clock)).map_err(Failure::run)?;
+            escape_json(&document).into_owned()
+        }
+        OnceFormat::Csv => csv::render(&view(inventories.clone(), 0, clock), &Query::default()),
+        OnceFormat::Table => table::render(&inventories, clock.wall_now()),
+    });
+    let mut unread = unread(&inventories, clock);
+    for (partner, inventory) in partners.iter().zip(&inventories) {
+        let count = left_out(partner);
+        if count > 0.0 {
+            unread.push(format!("{}: values that cannot be read: {count}, see the log", inventory.partner));
+        }
+    }
+    let nobody = inventories.iter().all(|inventory| inventory.customers.is_empty());
+    if nobody && !args.customer.is_empty() && unread.is_empty() {
+        return Err(Failure::Run(format!("no customer matches --customer={}", args.customer.join(" or "))));
+    }
+    if unread.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Run(format!("not everything was read: {}", unread.join(", "))))
+    }
+}
+
+fn default_format() -> OnceFormat {
+    if std::io::stdout().is_terminal() { OnceFormat::Table } else { OnceFormat::Prometheus }
+}
+
+fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> View {
+    View::new(inventories, series, &EverReady::default(), false, clock.wall_now())
+}
+
+/// Waits until every target has been polled, and shows the progress.
+async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), Failure> {
     let bar = progress_bar();
+    let mut logged = Instant::now();
     loop {
         let (done, all) = partners
             .iter()
@@ -45,6 +106,10 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         if done == all {
             break;
         }
+        if bar.is_hidden() && logged.elapsed() >= LOG_EVERY {
+            logged = Instant::now();
+            info!(polled = done, targets = all, "polling");
+        }
         tokio::select! {
             // Checking iterates over all targets, so changes are not checked one by one.
             () = tokio::time::sleep(DRAW_EVERY) => {}
@@ -53,27 +118,7 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         }
     }
     bar.finish_and_clear();
-    polls.stop().await;
-
-    let inventories: Vec<Inventory> = partners.iter().map(|partner| partner.inventory.snapshot()).collect();
-    output::print(&match format {
-        OnceFormat::Prometheus => text(&inventories, partners, customer_name_label, clock, Format::Text),
-        OnceFormat::Openmetrics => text(&inventories, partners, customer_name_label, clock, Format::OpenMetrics),
-        OnceFormat::Json => escape_json(&json::render(&inventories).map_err(Failure::run)?).into_owned(),
-        OnceFormat::Table => table::render(&inventories, clock.now()),
-    });
-    let mut unread = unread(&inventories, clock);
-    for (partner, inventory) in partners.iter().zip(&inventories) {
-        let count = left_out(partner);
-        if count > 0.0 {
-            unread.push(format!("{}: values that cannot be read: {count}, see the log", inventory.partner));
-        }
-    }
-    if unread.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Run(format!("not everything was read: {}", unread.join(", "))))
-    }
+    Ok(())
 }
 
 fn progress_bar() -> ProgressBar {
@@ -113,7 +158,7 @@ fn text(
     format: Format,
 ) -> String {
     let own = metrics::merge(partners.iter().flat_map(Partner::gather).collect());
-    let exposition = metrics::render(inventories, customer_name_label, clock.now());
+    let exposition = metrics::render(inventories, customer_name_label, clock.wall_now());
     let scrape = exposition.scrape(format, false, &own);
     scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect()
 }
@@ -135,7 +180,7 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
             format!("{}: the service list does not contain customer {}", inventory.partner, customer.id)
         }));
         for collector in Collector::ALL {
-            for (condition, count) in inventory.targets(collector, clock.now()) {
+            for (condition, count) in inventory.targets(collector, clock.wall_now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {
                     phrases.push(format!(
                         "{} {}: {count} {}",

@@ -2,22 +2,31 @@
 
 use std::fmt::Write;
 
+use elements::recording::Recording;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use simulator::Replay;
 use simulator::{Generator, Settings, Simulator, profile};
 
 use super::{Failure, listen, output};
 use crate::app::Shutdown;
-use crate::cli::{Flags, World};
+use crate::cli::SimulateArgs;
+use crate::cli::World;
 
-pub(super) async fn run(flags: &Flags, world: &World, shutdown: Shutdown) -> Result<(), Failure> {
-    let settings = settings(world);
+pub(super) async fn run(args: &SimulateArgs, shutdown: Shutdown) -> Result<(), Failure> {
+    let recording = args.replay.as_deref().map(Recording::read).transpose();
+    let recording = recording.map_err(|error| Failure::Usage(format!("--replay: {error}")))?;
+    let listener = listen(std::slice::from_ref(&args.listen_address))?.remove(0);
+    if let Some(recording) = recording {
+        let replay = Replay::start(recording, listener).map_err(Failure::run)?;
+        let config = serde_yaml::to_string(&replay.config()).map_err(Failure::run)?;
+        output::print(&format!("# A recording of the Elements API. A configuration for it:\n{config}"));
+        shutdown.signalled().await;
+        return Ok(());
+    }
+    let settings = settings(&args.world);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let [address] = flags.listen_addresses.as_slice() else {
-        return Err(Failure::Usage("simulate listens on one --web.listen-address".to_owned()));
-    };
-    let listener = listen(std::slice::from_ref(address))?.remove(0);
     let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
     let config = config(&simulator, &registrations, None, "");
     output::print(&format!("# A simulated Elements API. A configuration for it:\n{config}"));

@@ -5,6 +5,7 @@
 //! message, `Debug` output or [`Config::to_redacted_yaml`] contains a secret.
 
 mod certificate;
+mod changes;
 mod client;
 mod credential;
 mod duration;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use exporter_toolkit::{ConfigErrors, Diagnostic, Location, Problem, read_yaml};
 
+pub use changes::changed_keys;
 pub use client::CaFileError;
 pub use credential::{CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};

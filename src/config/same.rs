@@ -93,7 +93,8 @@ mod tests {
     fn what_is_narrower_discovers_nobody_new() {
         let settings = |discover, include: &[&str], exclude: &[&str]| {
             let texts = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
-            CustomerSettings { discover, include: texts(include), exclude: texts(exclude), list: vec![], max: 1 }
+            let (include, exclude) = (texts(include), texts(exclude));
+            CustomerSettings { discover, include, exclude, only: vec![], list: vec![], max: 1 }
         };
         let before = settings(true, &["a*", "b*"], &["*test*"]);
         for (now, more) in [

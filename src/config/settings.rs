@@ -91,6 +91,8 @@ pub struct CustomerSettings {
     pub include: Vec<String>,
     /// Globs on id or name; a discovered customer must not match any.
     pub exclude: Vec<String>,
+    /// Globs of `once --customer`, of which one must match as well; empty: everybody. The file has no such key.
+    pub only: Vec<String>,
     /// Always polled, whatever `discover`, `include` and `exclude` are; ids are distinct.
     pub list: Vec<ListedSettings>,
     /// The maximum number of customers of the partner, including those of `list`; `list` is never longer.

@@ -64,6 +64,8 @@ pub struct Listing {
     /// The reason why the partner's requests fail at the moment, if they do. It is known long before an attempt with
     /// all its retries has ended. For display only; no decision depends on it.
     pub trouble: Option<FailureReason>,
+    /// The host and the message of that failure. For display only.
+    pub detail: Option<Arc<str>>,
 }
 
 impl Listing {

@@ -34,7 +34,7 @@ impl Inventory {
     pub fn adopt(&mut self, past: Past, keeps: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
         let wanted = self.listing.wanted;
         if wanted {
-            self.listing = Listing { wanted, trouble: None, ..past.listing };
+            self.listing = Listing { wanted, trouble: None, detail: None, ..past.listing };
             self.listing.map_times(|at| at.min(now));
             self.listing.outdated |= self.customers.keys().any(|id| !past.customers.contains_key(id));
         }

@@ -13,6 +13,7 @@ pub struct CustomerFilter {
     discover: bool,
     include: Vec<WildMatch>,
     exclude: Vec<WildMatch>,
+    only: Vec<WildMatch>,
     list: HashSet<CustomerId>,
 }
 
@@ -25,6 +26,7 @@ impl CustomerFilter {
             discover: settings.discover,
             include: globs(&settings.include),
             exclude: globs(&settings.exclude),
+            only: globs(&settings.only),
             list: settings.list.iter().map(|listed| listed.id.clone()).collect(),
         }
     }
@@ -33,7 +35,11 @@ impl CustomerFilter {
     #[must_use]
     pub fn matches(&self, id: &CustomerId, name: Option<&str>) -> bool {
         let fits = |glob: &WildMatch| glob.matches(id.as_str()) || name.is_some_and(|name| glob.matches(name));
-        self.list.contains(id) || self.discover && self.include.iter().any(fits) && !self.exclude.iter().any(fits)
+        self.list.contains(id)
+            || self.discover
+                && self.include.iter().any(fits)
+                && !self.exclude.iter().any(fits)
+                && (self.only.is_empty() || self.only.iter().any(fits))
     }
 
     /// Whether the customer is in `list`.
@@ -65,6 +71,7 @@ mod tests {
             discover: true,
             include: texts(include),
             exclude: texts(exclude),
+            only: vec![],
             list: vec![ListedSettings { id: "listed".into(), name: None, labels: vec![] }],
             max: 1000,
         }
@@ -83,6 +90,8 @@ mod tests {
         assert!(matches(&all, "listed", "test"), "an entry of the list is more than a pattern");
         let some = settings(&["con*", "x"], &[]);
         assert!(matches(&some, "a", "Contoso") && matches(&some, "x", "y") && !matches(&some, "a", "Fabrikam"));
+        let only = CustomerSettings { only: vec!["fab*".to_owned()], ..all.clone() };
+        assert!(matches(&only, "a", "Fabrikam") && !matches(&only, "a", "Contoso"));
         assert!(!matches(&CustomerSettings { discover: false, ..all }, "a", "Contoso"));
     }
 }

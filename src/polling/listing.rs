@@ -24,6 +24,8 @@ const MAX_REFUSALS: u64 = 15;
 pub(super) struct ListingResult {
     /// Customers that are not among these have left, except those that only the configuration lists.
     pub(super) seen: HashSet<CustomerId>,
+    /// How many customers the listing contained, whether they pass the filter or not.
+    pub(super) named: usize,
     /// Customers that the API refused. One that is refused twice in a row counts as not listed.
     pub(super) unconfirmed: HashSet<CustomerId>,
     /// If the listing was given up because it was too long: a lower bound of the rows that were not read.
@@ -218,6 +220,7 @@ impl ListingPass {
     async fn result(self, unconfirmed: HashSet<CustomerId>, pages: u64) -> ListingResult {
         let Self { context, named, unread, .. } = self;
         let _ = self.pages.send(named.held_back(&context.collectors)).await;
-        ListingResult { seen: named.matching().collect(), unconfirmed, unread, pages }
+        let count = named.len();
+        ListingResult { seen: named.matching().collect(), named: count, unconfirmed, unread, pages }
     }
 }

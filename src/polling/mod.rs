@@ -1,7 +1,7 @@
 //! The scheduler: decides when each target is polled, and records the results in the inventory.
 //!
 //! [`Poller`] is the only async loop, one per partner. The other modules are pure: [`PollQueue`], [`plan`], `cost`,
-//! `backoff`, `overload`, `filter`, `witness` and `endpoint_probe`; `capacity` keeps cost and overload up to date for
+//! `backoff`, `first_pass`, `overload`, `filter`, `witness` and `endpoint_probe`; `capacity` keeps cost and overload up to date for
 //! the poller.
 
 mod backoff;
@@ -10,6 +10,7 @@ mod cost;
 mod counters;
 mod endpoint_probe;
 mod filter;
+mod first_pass;
 mod listing;
 mod overload;
 pub mod plan;

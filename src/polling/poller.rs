@@ -15,11 +15,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::backoff::PollOutcome;
 use super::capacity::Capacity;
 use super::endpoint_probe::EndpointProbe;
+use super::first_pass::FirstPass;
 use super::prepared::Prepared;
 use super::witness::Witness;
 use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
@@ -54,6 +55,11 @@ pub struct Poller {
     /// `customers.max`, and whether it was reported that there are more customers.
     max_customers: u32,
     reported_max: bool,
+    /// Whether it was reported that the filters match nobody.
+    reported_nobody: bool,
+    first_pass: FirstPass,
+    /// Customers that came with this listing, after the first pass.
+    arrived: Vec<CustomerId>,
     counters: PollCounters,
     clock: Clock,
     progress: Progress,
@@ -86,6 +92,7 @@ impl Poller {
         let filter = Arc::new(CustomerFilter::new(&settings.customers));
         let capacity = Capacity::new(settings, collectors.clone(), counters.clone());
         let witness = Witness::new(collectors.services.interval);
+        let is_known = inventory.read(|inventory| inventory.listing.completed.is_some());
         let mut poller = Self {
             client,
             inventory,
@@ -101,6 +108,9 @@ impl Poller {
             witness,
             max_customers: settings.customers.max,
             reported_max: false,
+            reported_nobody: false,
+            first_pass: FirstPass::new(clock.now(), is_known),
+            arrived: Vec::new(),
             counters,
             clock,
             progress: Progress::default(),
@@ -186,7 +196,8 @@ impl Poller {
         self.progress.ended();
         let now = self.clock.now();
         let max = self.max_customers as usize;
-        let Self { inventory, capacity, witness, .. } = self;
+        let Self { inventory, capacity, witness, arrived, .. } = self;
+        let notes_arrivals = self.first_pass.is_complete();
         let mut left_out = None;
         let changes: Vec<_> = inventory.update(|inventory| {
             let observe = |row: Prepared| {
@@ -195,6 +206,9 @@ impl Poller {
                 if known.is_none() && inventory.customers.len() >= max {
                     left_out = Some(id);
                     return None;
+                }
+                if known.is_none() && notes_arrivals {
+                    arrived.push(id.clone());
                 }
                 if let Some(rows) = &subscriptions {
                     let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
@@ -243,6 +257,9 @@ impl Poller {
             for question in dropped {
                 self.queue.remove(&Target::Customer(customer.clone(), question));
             }
+            if !added.is_empty() {
+                self.first_pass.add(now);
+            }
             for question in added {
                 self.queue.add(Target::Customer(customer.clone(), question), now);
             }
@@ -276,6 +293,22 @@ impl Poller {
             }
         }
         self.evaluate();
+        self.note_first_pass();
+    }
+
+    /// Logs once that everything has been polled.
+    fn note_first_pass(&mut self) {
+        if self.first_pass.is_complete() {
+            return;
+        }
+        let (is_listed, customers) = self.inventory.read(|inventory| {
+            let listing = &inventory.listing;
+            (!listing.wanted || listing.completed.is_some(), inventory.customers.len())
+        });
+        let started = self.in_flight.values().map(|(_, started)| *started);
+        if is_listed && self.first_pass.completes(self.queue.next_due(), started, self.clock.now()) {
+            info!(partner = self.partner, customers, "first pass complete: every target has been polled");
+        }
     }
 
     fn evaluate(&mut self) {

@@ -1,4 +1,4 @@
-//! The JSON behind the status page.
+//! The JSON behind the status page, and of `once --format json`: docs/api.md explains every word of it.
 //!
 //! What is absent is `null`, never 0. A quantity without a limit is the string `"unlimited"`. Times are RFC 3339 in
 //! UTC. Fields may be added; those that are there keep their meaning.
@@ -41,6 +41,8 @@
 //!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13},
 //!    "collectors": {"services": {"fresh": 1, ...}, ...}, "failures": {"timeout": 2}}]}
 //! ```
+//!
+//! `GET /api/v1/customers.csv`: the services of the same customers, without pages: see [`super::csv`].
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -50,6 +52,7 @@ use serde::Serialize;
 use super::detail::Detail;
 use super::query::Query;
 use super::routes::Page;
+use super::status::Status;
 use super::view::{List, View};
 
 /// The answer of `/api/v1/customers`.
@@ -69,6 +72,18 @@ pub(super) fn customers(view: &View, query: &Query) -> Page {
     let customers = rows.iter().map(|row| Detail::new(row, view.now)).collect();
     let Query { page, per_page, .. } = *query;
     json(&Answer { total, page, pages: query.pages(total), per_page, customers })
+}
+
+/// Both answers in one document, with every customer: what `once --format json` prints.
+pub fn document(view: &View) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        status: &'a Status,
+        customers: Vec<Detail>,
+    }
+    let everybody = view.list(&Query { per_page: usize::MAX, ..Query::default() });
+    let customers = everybody.rows.iter().map(|row| Detail::new(row, view.now)).collect();
+    Ok(serde_json::to_string_pretty(&Document { status: &view.status, customers })? + "\n")
 }
 
 /// How the exporter is doing.

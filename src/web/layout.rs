@@ -9,6 +9,8 @@ use super::status_counts::StatusCounts;
 use super::wording::{count, moment, percent, plural};
 use crate::inventory::Condition;
 
+/// Where people read on.
+const DOCUMENTATION: &str = env!("CARGO_PKG_REPOSITORY");
 /// Seconds after which a page loads itself again.
 const REFRESH: u32 = 60;
 
@@ -25,15 +27,18 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, co
                 meta http-equiv="refresh" content=(REFRESH);
                 title { (title) }
                 link rel="stylesheet" href={ (root) "style.css?v=" (super::VERSION) };
+                link rel="icon" type="image/svg+xml" href={ (root) "favicon.svg" };
             }
             body {
                 header {
                     a.brand href=(root) { "avepoint_exporter" }
+                    small.version { (super::VERSION) }
                     (health(status))
                     nav {
-                        a href={ (root) (telemetry.trim_start_matches('/')) } { "Metrics" }
-                        a href={ (root) "api/v1/status" } { "Status" }
+                        a href=(DOCUMENTATION) { "Documentation" }
                         a href={ (root) "config" } { "Configuration" }
+                        a href={ (root) (telemetry.trim_start_matches('/')) } { "Metrics" }
+                        a href={ (root) "api/v1/status" } { "JSON" }
                     }
                 }
                 @if status.simulated {

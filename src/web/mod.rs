@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | the telemetry path | the exposition, in the format and encoding that is asked for |
 //! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
-//! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`] |
+//! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`]; `/api/v1/customers.csv` services as CSV |
 //! | `/-/healthy` | 200 while polling, rendering and saving go on; 503 names what stands still |
 //! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
 //! | `/config` | the configuration, without secrets |
@@ -15,6 +15,7 @@
 //! [`Access`] says who may ask at all.
 
 pub mod api;
+pub mod csv;
 pub mod detail;
 pub mod headroom;
 pub mod issue;
@@ -45,7 +46,7 @@ use exporter_toolkit::{Access, ExternalUrl};
 use prometheus::proto::MetricFamily;
 use tokio::sync::{mpsc, oneshot};
 
-pub use routes::router;
+pub use routes::{check_telemetry_path, router};
 
 use elements::clock::Clock;
 use exposition::Published;

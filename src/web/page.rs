@@ -25,6 +25,7 @@ pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
             div.heading {
                 h1 { "Customers" }
                 (range(query, list.total))
+                a.download href={ "api/v1/customers.csv" (query.to_link()) } download="customers.csv" { "Download CSV" }
             }
             (chips(query, &list))
             (form(view, query))

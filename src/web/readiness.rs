@@ -13,6 +13,7 @@ use elements::types::{Collector, FailureReason, PartnerName};
 use jiff::Timestamp;
 
 use crate::inventory::{Absence, Inventory, is_older};
+use crate::web::wording::plural;
 
 /// The readiness of all partners.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct PartnerReadiness {
     pub customers: usize,
     /// Targets that have never been polled.
     pub pending: u64,
+    /// The host and the message of the failure that requests end with at the moment.
+    pub detail: Option<Arc<str>>,
 }
 
 /// How far a partner's customer listing is.
@@ -86,6 +89,16 @@ impl PartnerReadiness {
             stage,
             customers: inventory.customers.len(),
             pending: pending(inventory),
+            detail: inventory.listing.detail.clone(),
+        }
+    }
+
+    /// How far it is, in words; while it is not ready, with the host and the answer that hold it up.
+    #[must_use]
+    pub fn state(&self) -> String {
+        match &self.detail {
+            Some(detail) if self.stage != Stage::Complete => format!("{} ({detail})", self.stage),
+            _ => self.stage.to_string(),
         }
     }
 }
@@ -147,15 +160,17 @@ impl fmt::Display for Stage {
 /// A line per partner, then how many targets are pending in all.
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for PartnerReadiness { partner, stage, customers, pending } in &self.partners {
-            if *stage == Stage::Complete {
-                writeln!(f, "{partner}: {stage}, {customers} customers, {pending} targets pending")?;
+        for known in &self.partners {
+            let PartnerReadiness { partner, customers, pending, .. } = known;
+            if known.stage == Stage::Complete {
+                let (customers, pending) = (plural(*customers as u64, "customer"), plural(*pending, "target"));
+                writeln!(f, "{partner}: {}, {customers}, {pending} pending", known.state())?;
             } else {
-                writeln!(f, "{partner}: {stage}")?;
+                writeln!(f, "{partner}: {}", known.state())?;
             }
         }
         let pending: u64 = self.partners.iter().map(|partner| partner.pending).sum();
-        writeln!(f, "{pending} targets pending in all")
+        writeln!(f, "{} pending in all", plural(pending, "target"))
     }
 }
 
@@ -228,13 +243,14 @@ mod tests {
     #[test]
     fn it_says_what_it_waits_for() {
         let inventories = [complete("a"), with_failure("b", FailureReason::Connect), bare("c")];
-        let text = readiness(&inventories, at(1)).to_string();
+        let mut known = readiness(&inventories, at(1));
+        known.partners[1].detail = Some("graph.example.com: no connection to the API".into());
         assert_eq!(
-            text,
+            known.to_string(),
             "a: ready, 0 customers, 0 targets pending\n\
-             b: waiting for the first customer listing: connect\n\
+             b: waiting for the first customer listing: connect (graph.example.com: no connection to the API)\n\
              c: waiting for the first customer listing\n\
-             1 targets pending in all\n"
+             1 target pending in all\n"
         );
     }
 }

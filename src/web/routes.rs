@@ -25,15 +25,16 @@ use super::own::OwnMetrics;
 use super::query::Query;
 use super::reload::{Reloader, is_cross_site};
 use super::view::{Recent, View};
-use super::{AppState, Error, api, customer_page, page};
+use super::{AppState, Error, api, csv, customer_page, page};
 use crate::metrics::merge;
 use crate::panics::{self, Task};
 
 const STYLE: &str = include_str!("style.css");
+const FAVICON: &str = include_str!("favicon.svg");
 const TEXT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
 
 /// What the telemetry path may not be, or lie under.
-const RESERVED_PATHS: [&str; 5] = ["/-", "/api", "/config", "/customers", "/style.css"];
+const RESERVED_PATHS: [&str; 6] = ["/-", "/api", "/config", "/customers", "/favicon.svg", "/style.css"];
 
 struct Handlers {
     app: AppState,
@@ -70,14 +71,17 @@ pub fn router(app: AppState) -> Result<Router, Error> {
         .route("/config", get(config))
         .route("/style.css", get(style))
         .route("/customers/{partner}/{customer_id}", get(customer))
+        .route("/favicon.svg", get(favicon))
         .route("/api/v1/customers", get(api_customers))
+        .route("/api/v1/customers.csv", get(api_customers_csv))
         .route("/api/v1/status", get(api_status))
         .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, TEXT, "method not allowed\n"))
         .with_state(Arc::new(handlers));
     Ok(external_url.nest(pages).fallback(async || (StatusCode::NOT_FOUND, TEXT, "not found\n")))
 }
 
-fn check_telemetry_path(path: &str) -> Result<(), Error> {
+/// Whether metrics can be served at this path.
+pub fn check_telemetry_path(path: &str) -> Result<(), Error> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~/".contains(c);
     let lies_under =
         |reserved: &&str| path.strip_prefix(*reserved).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -238,6 +242,10 @@ async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")], STYLE).into_response()
 }
 
+async fn favicon() -> Response {
+    ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=86400")], FAVICON).into_response()
+}
+
 fn html(page: Markup) -> Page {
     let text = page.into_string().into_bytes();
     Page { status: StatusCode::OK, content_type: "text/html; charset=utf-8", text }
@@ -273,6 +281,17 @@ async fn api_customers(State(pages): Shared, RawQuery(query): RawQuery) -> Resul
     let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
     let state = Arc::clone(&pages);
     state.limiter.page(move || api::customers(&pages.view(), &query)).await
+}
+
+async fn api_customers_csv(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
+    let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
+    let state = Arc::clone(&pages);
+    let csv = move || Page {
+        status: StatusCode::OK,
+        content_type: "text/csv; charset=utf-8",
+        text: csv::render(&pages.view(), &query).into_bytes(),
+    };
+    state.limiter.page(csv).await
 }
 
 async fn api_status(State(pages): Shared) -> Result<Response, Response> {

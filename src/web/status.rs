@@ -6,7 +6,7 @@ use elements::types::FailureReason;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::readiness::{Readiness, Stage};
+use super::readiness::{PartnerReadiness, Readiness, Stage};
 use super::status_counts::StatusCounts;
 use crate::inventory::Inventory;
 
@@ -81,7 +81,7 @@ impl Status {
             ready,
             series,
             customers: inventories.iter().map(|inventory| inventory.customers.len()).sum(),
-            partners: partners.map(|(inventory, partner)| partner_status(inventory, partner.stage, now)).collect(),
+            partners: partners.map(|(inventory, partner)| partner_status(inventory, partner, now)).collect(),
         }
     }
 
@@ -96,7 +96,7 @@ impl Status {
     }
 }
 
-fn partner_status(inventory: &Inventory, stage: Stage, now: Timestamp) -> PartnerStatus {
+fn partner_status(inventory: &Inventory, readiness: &PartnerReadiness, now: Timestamp) -> PartnerStatus {
     let mut targets = Targets::default();
     let mut collectors = BTreeMap::new();
     for collector in inventory.collectors.enabled() {
@@ -114,8 +114,8 @@ fn partner_status(inventory: &Inventory, stage: Stage, now: Timestamp) -> Partne
     }
     PartnerStatus {
         partner: inventory.partner.to_string(),
-        ready: stage == Stage::Complete,
-        state: stage.to_string(),
+        ready: readiness.stage == Stage::Complete,
+        state: readiness.state(),
         customers: inventory.customers.len(),
         lists: listing.wanted,
         last_listing: listing.completed,

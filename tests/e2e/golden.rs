@@ -1,6 +1,6 @@
 //! Golden test: a scrape against a known simulated data set has every value of all five endpoints, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use simulator::{AbsentTenants, Dialect, Settings};
@@ -57,6 +57,61 @@ fn check(what: &str, settings: Settings) {
     assert_eq!(code, Some(0), "{said}");
     let document: Value = serde_json::from_str(&printed).unwrap();
     compare(&format!("{what}, as JSON"), &series_of(&document), &expected);
+
+    let (status, served) = exporter.get("/api/v1/customers?per_page=1000");
+    assert_eq!(status, 200);
+    let served: Value = serde_json::from_str(&served).unwrap();
+    let timeless = |value: &Value| {
+        let mut value = value.clone();
+        forget_times(&mut value);
+        value
+    };
+    assert_eq!(timeless(&document["customers"]), timeless(&served["customers"]), "{what}: once and /api/v1 differ");
+    let (_, status) = exporter.get("/api/v1/status");
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&document["status"]), keys(&status));
+    assert_eq!(keys(&document["status"]["partners"][0]), keys(&status["partners"][0]));
+    documented(&document);
+}
+
+/// When things were seen differs between two pollers.
+fn forget_times(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(forget_times),
+        Value::Object(map) => map.iter_mut().for_each(|(key, value)| {
+            if ["seen", "oldest_data", "last_success", "last_poll"].contains(&key.as_str()) {
+                assert!(value.is_string() || value.is_null(), "{key}: {value}");
+                *value = Value::Null;
+            }
+            forget_times(value);
+        }),
+        _ => {}
+    }
+}
+
+/// Every word of the document is explained.
+fn documented(document: &Value) {
+    fn words(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Array(list) => list.iter().for_each(|item| words(item, found)),
+            Value::Object(map) => map.iter().for_each(|(key, value)| {
+                found.insert(key.clone());
+                // Their keys are words of a closed list, or the user's own.
+                if !["labels", "targets", "collectors", "failures"].contains(&key.as_str()) || value.is_array() {
+                    words(value, found);
+                }
+            }),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    words(document, &mut found);
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
+    let explained: BTreeSet<&str> =
+        page.split('`').map(|word| word.trim_end_matches("[]").rsplit('.').next().unwrap()).collect();
+    let missing: Vec<_> = found.iter().filter(|word| !explained.contains(word.as_str())).collect();
+    assert!(missing.is_empty(), "docs/api.md does not explain {missing:?}");
 }
 
 #[test]
@@ -82,11 +137,12 @@ fn every_value_of_older_revisions_is_served() {
 /// Converts the document of `once --format json` to the equivalent series.
 fn series_of(document: &Value) -> BTreeMap<String, Vec<f64>> {
     let mut series: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for customer in document["partners"][0]["customers"].as_array().unwrap() {
+    for customer in document["customers"].as_array().unwrap() {
         let mut add = |name: &str, labels: &[(&str, &Value)], value: &Value| {
             let number = match value {
                 Value::Null => return,
                 Value::String(text) if text == "unlimited" => f64::INFINITY,
+                Value::String(time) => time.parse::<jiff::Timestamp>().unwrap().as_second() as f64,
                 other => other.as_f64().unwrap(),
             };
             let labels: Vec<_> = labels.iter().map(|(label, value)| format!(",{label}={}", quoted(value))).collect();
@@ -97,23 +153,22 @@ fn series_of(document: &Value) -> BTreeMap<String, Vec<f64>> {
         };
         let one = Value::from(1);
         add("customer_info", &[("customer_name", &customer["customer_name"])], &one);
-        for row in customer["customer_seats"].as_array().unwrap() {
-            for seats in ["seats_assigned", "seats_available"] {
-                add(&format!("customer_{seats}"), &[("tenant_type", &row["tenant_type"])], &row[seats]);
+        for row in customer["seats"].as_array().unwrap() {
+            let mut labels = vec![("tenant_type", &row["tenant_type"])];
+            let whose = if row["tenant_id"].is_null() { "customer" } else { "tenant" };
+            if whose == "tenant" {
+                labels.push(("tenant_id", &row["tenant_id"]));
+                add("tenant_info", &[labels[0], labels[1], ("tenant_name", &row["tenant_name"])], &one);
             }
-        }
-        for row in customer["tenants"].as_array().unwrap() {
-            let labels = [("tenant_type", &row["tenant_type"]), ("tenant_id", &row["tenant_id"])];
-            add("tenant_info", &[labels[0], labels[1], ("tenant_name", &row["tenant_name"])], &one);
-            for seats in ["seats_assigned", "seats_available"] {
-                add(&format!("tenant_{seats}"), &labels, &row[seats]);
+            for seats in ["assigned", "available"] {
+                add(&format!("{whose}_seats_{seats}"), &labels, &row[seats]);
             }
         }
         for row in customer["products"].as_array().unwrap() {
             let number = Value::from(row["product_type"].to_string());
             let labels = [("product_type", &number), ("product", &row["product"])];
-            for seats in ["seats_purchased", "seats_available"] {
-                add(&format!("product_{seats}"), &labels, &row[seats]);
+            for seats in ["purchased", "available"] {
+                add(&format!("product_seats_{seats}"), &labels, &row[seats]);
             }
         }
         for row in customer["subscriptions"].as_array().unwrap() {
@@ -129,10 +184,21 @@ fn series_of(document: &Value) -> BTreeMap<String, Vec<f64>> {
             ];
             let labels: Vec<_> = texts.iter().map(|&text| (text, &row[text])).collect();
             add("subscription_info", &labels, &one);
-            for (name, value) in row.as_object().unwrap() {
-                if !texts.contains(&name.as_str()) && name != "subscription_id" {
-                    add(&format!("subscription_{name}"), &labels[..1], value);
-                }
+            for (field, metric) in [
+                ("seats_purchased", "seats_purchased"),
+                ("units_purchased", "units_purchased"),
+                ("licenses_assigned", "microsoft_licenses_assigned"),
+                ("licenses_available", "microsoft_licenses_available"),
+                ("capacity_purchased_bytes", "capacity_purchased_bytes"),
+                ("capacity_used_bytes", "capacity_used_bytes"),
+                ("capacity_protected_bytes", "capacity_protected_bytes"),
+                ("capacity_per_seat_bytes", "capacity_per_seat_bytes"),
+                ("storage_consumed_bytes", "storage_consumed_bytes"),
+                ("seats_change", "seats_change"),
+                ("expires", "expiration_timestamp_seconds"),
+                ("contract_ends", "contract_end_timestamp_seconds"),
+            ] {
+                add(&format!("subscription_{metric}"), &labels[..1], &row[field]);
             }
         }
     }
@@ -143,6 +209,6 @@ fn series_of(document: &Value) -> BTreeMap<String, Vec<f64>> {
 }
 
 fn quoted(value: &Value) -> String {
-    let text = value.as_str().unwrap();
+    let text = value.as_str().unwrap_or_default();
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

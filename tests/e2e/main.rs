@@ -14,6 +14,7 @@
 mod access;
 mod calls;
 mod changes;
+mod commands;
 mod compressed;
 mod config;
 mod corpus;
@@ -23,6 +24,7 @@ mod golden;
 mod layers;
 mod outage;
 mod process;
+mod recordings;
 mod reference;
 mod reload;
 mod restart;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
 use secrecy::ExposeSecret;
+use serde_json::json;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -35,6 +36,7 @@ use super::response::{self, Response};
 use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::ClientConfig;
+use crate::recording::Exchange;
 use crate::types::{FailureReason, PartnerName};
 
 mod assertion;
@@ -227,6 +229,11 @@ impl Auth {
         self.state(scope).on_unauthorized((sent, self.now()), token, earlier, failure, fastrand::f64())
     }
 
+    /// The host of the identity service.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.0.url.host_str()
+    }
+
     /// The state of the tokens, for the status page and scrapes.
     pub(super) fn status(&self, scope: Scope) -> AuthStatus {
         let (now, credential) = (self.now(), self.credential().id());
@@ -300,6 +307,17 @@ impl Auth {
         self.0.counters.token_request_sent(scope);
         let deadline = started + self.0.timeout;
         let response = self.0.transport.send(request, deadline, response::USUAL_BODY, asked).await;
+        if let Some(recorder) = &self.0.registration.recorder {
+            recorder.record(&Exchange {
+                partner: self.0.partner.as_str(),
+                operation: Operation::Token.as_str(),
+                method: "POST",
+                url: &self.0.url,
+                request: Some(&json!({"grant_type": "client_credentials", "scope": scope.permission()}).to_string()),
+                outcome: response::recorded_outcome(&response),
+                took: started.elapsed(),
+            });
+        }
         // The last field is the secret; the one before it is a constant.
         let secret = Secrets::new(fields.last().map(|(_, value)| value.as_str()));
         let outcome = response.map_err(TokenError::from).and_then(|response| read(response, &secret));

@@ -59,6 +59,8 @@ pub struct ApiStatus {
     /// Why the last request (to the identity service or the API) failed; `None` if it succeeded. Known from the first
     /// failure on, long before a query is given up.
     pub trouble: Option<FailureReason>,
+    /// The host and the message of that failure.
+    pub detail: Option<Arc<str>>,
     /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing works until an
     /// operator fixes it.
     pub refused: bool,
@@ -209,8 +211,12 @@ impl Client {
     #[must_use]
     pub fn status(&self) -> ApiStatus {
         let auth = self.0.auth.status(Scope::License);
-        let trouble = auth.failure.map(|failure| failure.reason).or_else(|| self.0.health.reason());
-        ApiStatus { trouble, refused: auth.refused }
+        let (host, reason, message) = match auth.failure {
+            Some(failure) => (self.0.auth.host(), Some(failure.reason), Some(failure.message.into())),
+            None => (self.0.api.host_str(), self.0.health.reason(), self.0.health.message()),
+        };
+        let detail = message.map(|message: Arc<str>| format!("{}: {message}", host.unwrap_or_default()).into());
+        ApiStatus { trouble: reason, detail, refused: auth.refused }
     }
 
     /// Endpoint 3: all pages, distinct by tenant id (the last row wins), sorted by id. A row without an id counts as

@@ -1,6 +1,6 @@
 //! Tracks whether requests fail at the moment. This is known long before a query is given up, and is logged once.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,6 +21,8 @@ pub(super) struct Health(Mutex<Last>);
 #[derive(Debug, Default)]
 struct Last {
     reason: Option<FailureReason>,
+    /// The message of that failure.
+    message: Option<Arc<str>>,
     /// A warning was logged since the last success.
     said: bool,
     warned: Option<Instant>,
@@ -31,6 +33,11 @@ impl Health {
     /// Why the last request failed; `None` if it succeeded.
     pub(super) fn reason(&self) -> Option<FailureReason> {
         self.last().reason
+    }
+
+    /// The message of that failure.
+    pub(super) fn message(&self) -> Option<Arc<str>> {
+        self.last().message.clone()
     }
 
     /// When a request to the API last succeeded.
@@ -47,7 +54,7 @@ impl Health {
     /// Records a successful request.
     pub(super) fn succeeded(&self) {
         let mut last = self.last();
-        (last.reason, last.said) = (None, false);
+        (last.reason, last.message, last.said) = (None, None, false);
     }
 
     /// Records a failed request. The first failure since a success is logged as a warning if it will be retried;
@@ -62,7 +69,7 @@ impl Health {
     /// Whether to log a warning.
     fn note(&self, failure: &Failure, now: Instant) -> bool {
         let mut last = self.last();
-        last.reason = Some(failure.reason);
+        (last.reason, last.message) = (Some(failure.reason), Some(failure.message.as_str().into()));
         let quiet = last.warned.is_some_and(|warned| now.duration_since(warned) < LOG_INTERVAL);
         if last.said || quiet || !failure.is_transient() {
             return false;

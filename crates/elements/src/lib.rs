@@ -15,6 +15,7 @@ mod listing;
 pub mod metrics;
 mod paging;
 mod rate_limit;
+pub mod recording;
 mod redaction;
 mod registration;
 mod request;

@@ -9,10 +9,14 @@ use std::sync::{Arc, Mutex};
 use super::auth::{Scope, TokenState};
 use super::rate_limit::RateLimiter;
 use crate::config::{Budget, RegistrationKey};
+use crate::recording::Recorder;
 
 /// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]
-pub struct Registrations(HashMap<RegistrationKey, Registration>);
+pub struct Registrations {
+    known: HashMap<RegistrationKey, Registration>,
+    recorder: Option<Recorder>,
+}
 
 /// Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
@@ -20,6 +24,8 @@ pub struct Registration {
     budget: Budget,
     pub(super) rate_limiter: RateLimiter,
     tokens: Arc<Tokens>,
+    /// Writes down every exchange of its clients.
+    pub(super) recorder: Option<Recorder>,
 }
 
 #[derive(Debug, Default)]
@@ -39,16 +45,23 @@ pub(super) struct ScopedToken {
 }
 
 impl Registrations {
+    /// No registrations yet; the exchanges of those to come are recorded.
+    #[must_use]
+    pub fn recorded_by(recorder: Option<Recorder>) -> Self {
+        Self { known: HashMap::new(), recorder }
+    }
+
     /// The registration with this key. With a changed budget it starts with a full bucket; its tokens stay.
     #[must_use]
     pub fn get(&mut self, key: RegistrationKey, budget: Budget) -> Registration {
-        let known = self.0.get(&key);
+        let known = self.known.get(&key);
         let registration = match known {
             Some(known) if known.budget == budget => known.clone(),
             _ => Registration {
                 budget,
                 rate_limiter: RateLimiter::new(budget),
                 tokens: known.map(|known| Arc::clone(&known.tokens)).unwrap_or_default(),
+                recorder: self.recorder.clone(),
             },
         };
         self.add(key, &registration);
@@ -57,7 +70,7 @@ impl Registrations {
 
     /// Adds a registration that is in use.
     pub fn add(&mut self, key: RegistrationKey, registration: &Registration) {
-        self.0.insert(key, registration.clone());
+        self.known.insert(key, registration.clone());
     }
 }
 

@@ -22,6 +22,7 @@ use super::metrics::Operation;
 use super::rate_limit::Permit;
 use super::redaction::Secrets;
 use super::response::{self, Response};
+use crate::recording::Exchange;
 use crate::types::{Collector, FailureReason};
 
 pub(super) const WHO: &str = "the API";
@@ -235,6 +236,17 @@ impl Client {
         self.0.counters.sent(operation);
         let received = self.0.transport.send(request, deadline, call.limit, asked).await;
         let took = started.elapsed();
+        if let Some(recorder) = &self.0.registration.recorder {
+            recorder.record(&Exchange {
+                partner: self.0.partner.as_str(),
+                operation: operation.as_str(),
+                method: call.method.as_str(),
+                url: &call.url,
+                request: call.body.as_deref(),
+                outcome: response::recorded_outcome(&received),
+                took,
+            });
+        }
         let secrets = self.0.proxy_secrets.and(&token.secret);
         let mut retry_after = None;
         let outcome = match received {

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Failure;
+use crate::recording;
 use crate::types::FailureReason;
 
 /// The maximum bytes read from the body of an error response.
@@ -35,6 +36,8 @@ pub(super) struct Response {
     pub(super) request_id: Option<String>,
     /// The target host of a redirect.
     pub(super) redirect: Option<String>,
+    /// Those that a recording keeps.
+    pub(super) headers: Vec<(&'static str, String)>,
     /// The complete body if the status is a success; otherwise as much as was received.
     pub(super) body: Vec<u8>,
 }
@@ -61,6 +64,7 @@ impl Response {
             retry_after: retry_after(headers, now),
             request_id: request_id(headers),
             redirect: redirect(&answer),
+            headers: recorded(headers),
             body: Vec::new(),
         };
         let success = response.status.is_success();
@@ -192,6 +196,21 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 /// Ids go to logs: no spaces, no addresses, limited length.
 fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:|-".contains(&byte))
+}
+
+/// How a request ended, for a recording.
+pub(super) fn recorded_outcome(received: &Result<Response, Failure>) -> recording::Outcome<'_> {
+    match received {
+        Ok(Response { status, headers, body, .. }) => {
+            recording::Outcome::Answered { status: status.as_u16(), headers, body }
+        }
+        Err(failure) => recording::Outcome::Failed(failure.reason.as_str()),
+    }
+}
+
+fn recorded(headers: &HeaderMap) -> Vec<(&'static str, String)> {
+    let text = |name: &'static str| Some((name, headers.get(name)?.to_str().ok()?.to_owned()));
+    recording::HEADERS.into_iter().filter_map(text).collect()
 }
 
 fn redirect(response: &reqwest::Response) -> Option<String> {

@@ -21,7 +21,7 @@ pub use diagnostic::{ConfigErrors, ConfigPath, Diagnostic, Location, Problem, qu
 pub use external_url::{ExternalUrl, ExternalUrlError};
 pub use file::{open_regular_file, read_file};
 pub use permissions::open_to_others;
-pub use server::{ConnectionScope, Limits, Options, bind, serve};
+pub use server::{ConnectionScope, Limits, Options, bind, check_address, serve};
 pub use yaml::{Pairs, read_yaml};
 
 /// The example of the README compiles.

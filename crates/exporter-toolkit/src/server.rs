@@ -87,10 +87,23 @@ pub fn bind(address: &str) -> io::Result<TcpListener> {
     listen(address).map_err(explained)
 }
 
+/// Whether an address has the form that [`bind`] takes. Resolves no name and binds nothing.
+pub fn check_address(address: &str) -> io::Result<()> {
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "it is not host:port or :port");
+    let (host, port_text) = address.rsplit_once(':').ok_or_else(invalid)?;
+    port(port_text)?;
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    if host.contains(':') && !is_bracketed { Err(invalid()) } else { Ok(()) }
+}
+
+fn port(text: &str) -> io::Result<u16> {
+    let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "the port is not a number from 0 to 65535");
+    text.parse().map_err(invalid)
+}
+
 fn listen(address: &str) -> io::Result<TcpListener> {
-    if let Some(port) = address.strip_prefix(':') {
-        let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "the port is not a number from 0 to 65535");
-        let port: u16 = port.parse().map_err(invalid)?;
+    if let Some(text) = address.strip_prefix(':') {
+        let port = port(text)?;
         return listen_on((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.kind() {
             // The port is taken or not ours to take: on IPv4 too, and this error says it best.
             io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),

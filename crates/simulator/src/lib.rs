@@ -9,6 +9,7 @@
 //! - [`Settings`]: registrations and response options; [`Settings::demo`] and similar functions are presets.
 //! - [`Simulator`]: the running server. Its worlds and [`Faults`] can be changed while it runs, and its [`Requests`]
 //!   read.
+//! - [`Replay`]: serves a recording instead.
 //! - [`Truth`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
 
 mod answers;
@@ -21,6 +22,7 @@ mod generate;
 mod identity;
 mod path;
 mod profiles;
+mod replay;
 mod reply;
 mod requests;
 mod rng;
@@ -37,6 +39,7 @@ pub use faults::{Fault, Faults, RetryAfter, Rule, TotalCount, When};
 pub use generate::{Case, Generator, Mix};
 pub use path::Operation;
 pub use profiles::{PROFILES, profile};
+pub use replay::Replay;
 pub use requests::{Arrival, Requests};
 pub use server::Simulator;
 pub use settings::{AbsentTenants, Dialect, Registration, Settings, SimCredential};

@@ -41,7 +41,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers) -> CustomerSettin
         at.key("max")
             .error(format!("{max} is below the {} customers of list", list.len()), "raise it, or shorten the list");
     }
-    CustomerSettings { discover, include, exclude, list, max }
+    CustomerSettings { discover, include, exclude, only: Vec::new(), list, max }
 }
 
 fn globs(at: &ConfigPath<'_>, globs: &[String]) {

@@ -15,6 +15,9 @@ use crate::polling::endpoint_probe::EndpointProbe;
 use crate::polling::listing;
 use crate::polling::plan::Holdings;
 
+/// More customers that arrive or leave at once are one line with their number.
+const MAX_NAMED: usize = 10;
+
 impl Poller {
     pub(super) fn listed(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
         // The task sends all its pages before it ends.
@@ -36,9 +39,10 @@ impl Poller {
 
     /// Records a complete listing: removes the customers that left, unless the removal must be confirmed first.
     fn completed(&mut self, result: listing::ListingResult, now: Timestamp) {
-        let listing::ListingResult { mut seen, unconfirmed, unread, pages } = result;
+        let listing::ListingResult { mut seen, named, unconfirmed, unread, pages } = result;
         self.unconfirmed = Arc::new(unconfirmed);
         self.warn_of_missing(&seen);
+        self.warn_of_idle_filters(named, seen.len());
         let customers = self.inventory.snapshot().customers;
         let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
         let left_out = left_out + unread.map_or(0, |rows| rows.max(1));
@@ -51,15 +55,51 @@ impl Poller {
             inventory.listing.left_out = left_out;
             inventory.complete_listing(&seen, now)
         });
+        self.log_arrivals();
+        if gone.len() > MAX_NAMED {
+            info!(partner = self.partner, customers = gone.len(), "customers have left");
+        }
+        let names_each = gone.len() <= MAX_NAMED;
         for customer in gone {
             self.capacity.cost.remove_all(&customer);
             self.witness.forget(&customer.id);
-            info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+            if names_each {
+                info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+            }
             for &(question, _) in &customer.targets {
                 self.queue.remove(&Target::Customer(customer.id.clone(), question));
             }
         }
         self.capacity.listed(pages);
+    }
+
+    /// Logs the customers that came with this listing.
+    fn log_arrivals(&mut self) {
+        let arrived = std::mem::take(&mut self.arrived);
+        let partner = &self.partner;
+        if arrived.len() > MAX_NAMED {
+            info!(partner, customers = arrived.len(), "customers have arrived");
+            return;
+        }
+        for id in arrived {
+            let name =
+                self.inventory.read(|inventory| inventory.customers.get(&id).map(|customer| customer.name.clone()));
+            info!(partner, customer_id = %id, customer_name = name.as_deref().unwrap_or_default(), "customer has arrived");
+        }
+    }
+
+    /// Warns once if the filters match nobody although there are customers.
+    fn warn_of_idle_filters(&mut self, named: usize, matching: usize) {
+        let is_idle = named > 0 && matching == 0;
+        if is_idle && !self.reported_nobody {
+            let partner = &self.partner;
+            warn!(
+                partner,
+                customers = named,
+                "no customer matches customers.include and customers.exclude: nobody is polled"
+            );
+        }
+        self.reported_nobody = is_idle;
     }
 
     /// The missing customers that stay for now. Logs a warning for each removal that is not accepted.

@@ -15,12 +15,12 @@ const ALLOWED: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// What an answer has unless it says otherwise. Nothing but the style sheet is loaded, nothing runs, nobody frames it; what
+/// What an answer has unless it says otherwise. Nothing but the style sheet and the icon is loaded, nothing runs, nobody frames it; what
 /// is true now is not a minute later.
 const DEFAULTS: [(HeaderName, &str); 4] = [
     (
         CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),

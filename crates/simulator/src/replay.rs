@@ -1,0 +1,159 @@
+//! Serves a recording: the same answers to the same requests, in their order; the last one is repeated.
+//!
+//! Each partner has a path prefix of its own, so that its requests are told apart without its token. Any credential is
+//! accepted. A request that the recording does not have is answered 404; one that ended without an answer, 504 after a
+//! timeout, else 502.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use elements::recording::{Answer, RecordedPartner, Recording};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use url::form_urlencoded;
+
+use super::connection::{Broken, serve};
+use super::path::TOKEN_PATH;
+
+/// Longer request bodies are refused.
+const LONGEST_BODY: usize = 1 << 20;
+
+/// A replay that serves until it is dropped.
+#[derive(Debug)]
+pub struct Replay {
+    origin: String,
+    settings: Value,
+    partners: Vec<RecordedPartner>,
+    serving: JoinHandle<()>,
+}
+
+/// The answers to one request of one partner.
+#[derive(Debug)]
+struct Answers {
+    request: Option<Value>,
+    answers: Vec<Answer>,
+    next: AtomicUsize,
+}
+
+/// By partner, method, and path with query; then by body.
+type Book = HashMap<(String, String, String), Vec<Answers>>;
+
+impl Replay {
+    /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
+    pub fn start(mut recording: Recording, listener: TcpListener) -> io::Result<Self> {
+        let mut address = listener.local_addr()?;
+        if address.ip().is_unspecified() {
+            let loopback = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+            address = SocketAddr::new(loopback, address.port());
+        }
+        let (settings, partners) = (recording.settings.take(), std::mem::take(&mut recording.partners));
+        let book = Arc::new(book(recording));
+        let handler = move |request| answer(Arc::clone(&book), request);
+        let serving = tokio::spawn(async move {
+            serve(listener, handler).await;
+        });
+        Ok(Self { origin: format!("http://{address}"), settings, partners, serving })
+    }
+
+    /// A configuration that polls the replay as the recorded exporter polled the API.
+    #[must_use]
+    pub fn config(&self) -> Value {
+        let partners = self.partners.iter().map(|RecordedPartner { name, customers }| {
+            let api_url = format!("{}/{name}", self.origin);
+            json!({
+                "name": name,
+                "token_url": format!("{api_url}{TOKEN_PATH}"),
+                "api_url": api_url,
+                "auth": {"client_id": name, "client_secret": "replayed"},
+                "budget": {"requests_per_second": 50, "burst": 50, "concurrency": 8},
+                "customers": customers,
+            })
+        });
+        let mut config = self.settings.as_object().cloned().unwrap_or_default();
+        config.insert("partners".to_owned(), partners.collect());
+        Value::Object(config)
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn book(recording: Recording) -> Book {
+    let mut book = Book::new();
+    for exchange in recording.exchanges {
+        let same = book.entry((exchange.partner, exchange.method, exchange.path)).or_default();
+        if let Some(known) = same.iter_mut().find(|known| known.request == exchange.request) {
+            known.answers.push(exchange.answer);
+        } else {
+            let answers = vec![exchange.answer];
+            same.push(Answers { request: exchange.request, answers, next: AtomicUsize::new(0) });
+        }
+    }
+    book
+}
+
+async fn answer(book: Arc<Book>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(Body::new(body), LONGEST_BODY).await else {
+        return Ok(respond(413, &[], b"{\"message\": \"The body is too long.\"}".to_vec()));
+    };
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let (partner, path) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
+    let path = format!("/{path}");
+    let is_token = path == TOKEN_PATH;
+    let sent = if is_token { Some(token_request(&body)) } else { serde_json::from_slice(&body).ok() };
+    let known = book.get(&(partner.to_owned(), head.method.as_str().to_owned(), path));
+    let known = known.and_then(|same| same.iter().find(|answers| answers.request == sent));
+    Ok(match known.and_then(Answers::next) {
+        Some(Answer::Response { status, headers, body }) => respond(*status, headers, body.clone()),
+        Some(Answer::Failure(reason)) => {
+            let status = if reason == "timeout" { 504 } else { 502 };
+            respond(status, &[], json!({"message": format!("recorded: {reason}")}).to_string().into_bytes())
+        }
+        // Partners of one app registration share a token, and only one of them has asked for it.
+        None if is_token => {
+            let token = json!({"access_token": "replayed", "expires_in": 3600, "token_type": "Bearer"});
+            respond(200, &[], token.to_string().into_bytes())
+        }
+        None => respond(404, &[], b"{\"message\": \"The recording has no such request.\"}".to_vec()),
+    })
+}
+
+impl Answers {
+    fn next(&self) -> Option<&Answer> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        self.answers.get(next).or(self.answers.last())
+    }
+}
+
+/// The fields of a token request that a recording has.
+fn token_request(form: &[u8]) -> Value {
+    let fields = form_urlencoded::parse(form).filter(|(name, _)| name == "grant_type" || name == "scope");
+    fields
+        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn respond(status: u16, headers: &[(String, String)], body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
