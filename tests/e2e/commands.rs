@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Exporter, Simulated, config, run, today};
 use elements::types::Collector;
 use simulator::{Fault, Generator, Operation, Rule, Settings, SimCustomer};
+
+use crate::support::{Exporter, Simulated, config, run, today};
 
 const FAST: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 8 }";
 
@@ -151,7 +152,7 @@ fn the_log_says_what_was_loaded_and_who_arrives_and_leaves() {
     let line = exporter.wait_for_line("customer has arrived");
     assert!(line.contains("customer_id=newcomer-1 customer_name=Newcomer"), "{line}");
     change(&|customers| {
-        customers.extend((0..11).map(|number| SimCustomer::new(&format!("another-{number}"), "Another")));
+        customers.extend((0..11).map(|number| SimCustomer::new(format!("another-{number}"), "Another")));
     });
     let line = exporter.wait_for_line("customers have arrived");
     assert!(line.contains("customers=11"), "{line}");

@@ -8,9 +8,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Simulated, config, run, today};
-use avepoint_exporter::recording::Recording;
+use elements::recording::Recording;
 use simulator::{AbsentTenants, Dialect, Fault, Replay, Rule, Settings};
+
+use crate::support::{Simulated, config, run, today};
 
 /// Labels whose values are pseudonyms, placeholders, or derived from them.
 const REPLACED: [&str; 7] =
@@ -88,7 +89,9 @@ fn nameless(text: &str) -> Vec<Vec<String>> {
         customers.entry(customer).or_default().push(format!("{name} {} {value}", labels.join(",")));
     }
     let mut customers: Vec<_> = customers.into_values().collect();
-    customers.iter_mut().for_each(|series| series.sort());
+    for series in &mut customers {
+        series.sort();
+    }
     customers.sort();
     customers
 }
@@ -122,8 +125,8 @@ fn a_replay_serves_what_was_recorded_but_for_names() {
         let (client_id, secret) = Settings::CLIENT;
         let mut words = vec![client_id.to_owned(), secret.to_owned(), "golden".to_owned(), "127.0.0.1".to_owned()];
         for customer in &world.customers {
-            words.extend([customer.id.clone(), customer.organization.to_string(), customer.email.to_string()]);
-            words.extend(customer.tenants.iter().flat_map(|tenant| [tenant.id.to_string(), tenant.name.to_string()]));
+            words.extend([customer.id.clone(), customer.organization.to_string(), customer.email.clone()]);
+            words.extend(customer.tenants.iter().flat_map(|tenant| [tenant.id.clone(), tenant.name.clone()]));
         }
         for word in words.iter().filter(|word| word.len() > 3) {
             assert!(!files.contains(&word.to_lowercase()), "{name}: {word} is in the recording");
