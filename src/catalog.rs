@@ -27,6 +27,15 @@ pub struct Family {
     pub kind: Kind,
     /// The labels of every series, in order; the configured labels of a customer follow them.
     pub labels: &'static [&'static str],
+    /// The optional collector that the series come from: there are none unless it is enabled.
+    pub collector: Option<&'static str>,
+}
+
+const fn first(names: &[&'static str]) -> Option<&'static str> {
+    match names {
+        [first, ..] => Some(first),
+        [] => None,
+    }
 }
 
 /// The unit suffix of a family's name, if OpenMetrics defines that unit.
@@ -44,11 +53,16 @@ impl From<&Family> for prometheus::Opts {
 }
 
 macro_rules! families {
-    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $(of $collector:literal)? $help:literal;)*) => {
         $(
             #[doc = concat!("`", $name, "`")]
-            pub const $constant: Family =
-                Family { name: $name, help: $help, kind: Kind::$kind, labels: &[$($label),*] };
+            pub const $constant: Family = Family {
+                name: $name,
+                help: $help,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                collector: first(&[$($collector)?]),
+            };
         )*
         /// The whole catalogue, in the order of the documentation.
         pub const ALL: &[&Family] = &[$(&$constant),*];
@@ -99,6 +113,23 @@ families! {
         "When the subscription expires, Unix time: expirationDate of endpoint services, as last polled.";
     SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds" ["partner", "customer_id", "subscription_id", "service_name"]
         "When the contract ends, Unix time: contractEndDate of endpoint services, as last polled.";
+
+    BACKUP_JOB_STATUS = Gauge "avepoint_backup_job_status" ["partner", "customer_id", "job_type", "job_module", "plan", "status"] of "backup_jobs"
+        "Status of the newest job of a plan: 1 for the present one, 0 for the others; status of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_OBJECTS = Gauge "avepoint_backup_job_objects" ["partner", "customer_id", "job_type", "job_module", "plan", "result"] of "backup_jobs"
+        "Objects of the newest job of a plan by result: successfulCount, failedCount, skippedCount and warningCount of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_DURATION = Gauge "avepoint_backup_job_duration_seconds" ["partner", "customer_id", "job_type", "job_module", "plan"] of "backup_jobs"
+        "How long the newest job of a plan ran: jobDuration of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_END = Gauge "avepoint_backup_job_end_timestamp_seconds" ["partner", "customer_id", "job_type", "job_module", "plan"] of "backup_jobs"
+        "When the newest job of a plan ended, Unix time: endTime of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_SIZE = Gauge "avepoint_backup_job_size_bytes" ["partner", "customer_id", "job_type", "job_module", "plan"] of "backup_jobs"
+        "Data that the newest job of a plan backed up: backupSize of endpoint backup_jobs, 1 GB read as 2^30 bytes, as last polled.";
+    BACKUP_OBJECTS_SCANNED = Gauge "avepoint_backup_objects_scanned" ["partner", "customer_id", "service_type", "service_module"] of "backup_overview"
+        "Objects found in all tenants: totalScannedObjects of endpoint backup_overview, as last polled.";
+    BACKUP_OBJECTS_PROTECTED = Gauge "avepoint_backup_objects_protected" ["partner", "customer_id", "service_type", "service_module"] of "backup_overview"
+        "Objects that a backup covers in all tenants: totalProtectedObjects of endpoint backup_overview, as last polled.";
+    BACKUP_STORED = Gauge "avepoint_backup_stored_bytes" ["partner", "customer_id", "service_type", "service_module", "storage"] of "backup_overview"
+        "Data stored in AvePoint's storage or the customer's own: dataSizeStoredInAvePoint and dataSizeStoredInBYOS of endpoint backup_overview, 1 GB read as 2^30 bytes, as last polled.";
 
     // Freshness and health of the collection.
     COLLECTOR_LAST_SUCCESS = Gauge "avepoint_collector_last_success_timestamp_seconds" ["partner", "customer_id", "collector"]
@@ -171,15 +202,18 @@ families! {
         "Responses sent on the telemetry path.";
 }
 
-/// Label names that a customer's configured labels must not use: the labels of the families that carry them, and the
-/// labels that Prometheus sets on targets or uses internally.
+/// Label names that a customer's configured labels must not use: the labels of the families that carry them, those of an
+/// optional collector only while it is enabled, and the labels that Prometheus sets on targets or uses internally.
 #[must_use]
-pub fn is_taken(label: &str) -> bool {
+pub fn is_taken(label: &str, is_enabled: impl Fn(&str) -> bool) -> bool {
     const PROMETHEUS: [&str; 5] = ["job", "instance", "le", "quantile", "exported_job"];
     PROMETHEUS.contains(&label)
         || label.starts_with("__")
         || label == "customer_name"
-        || ALL.iter().any(|family| family.labels.contains(&"customer_id") && family.labels.contains(&label))
+        || ALL
+            .iter()
+            .filter(|family| family.collector.is_none_or(&is_enabled))
+            .any(|family| family.labels.contains(&"customer_id") && family.labels.contains(&label))
 }
 
 #[cfg(test)]

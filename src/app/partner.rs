@@ -43,6 +43,7 @@ impl Draft {
             Some(before) if before.settings.asks_as(&settings) && before.roots == roots => before.client.clone(),
             _ => Client::sharing(&settings, registration, clock)?,
         };
+        client.begin_collectors(collectors.enabled());
         let counters = match before {
             Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
             _ => PollCounters::new(&settings.name, collectors.enabled())?,

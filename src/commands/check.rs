@@ -7,7 +7,7 @@ use crate::cli::Flags;
 use crate::clock::Clock;
 use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::domain::{Collector, PartnerName};
-use crate::elements::{Registration, Registrations};
+use crate::elements::{Client, Registration, Registrations};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
@@ -167,6 +167,7 @@ fn named(partner: &PartnerName, inventory: &Inventory) -> String {
 /// Gets a token, lists the customers and plans their queries; or the failure with the partner's name.
 async fn planned(settings: &PartnerSettings, registration: Registration, config: &Config) -> Result<Cost, String> {
     let clock = Clock::start();
+    output::print(&scopes(settings, registration.clone(), config, clock).await?);
     let seen = discover::customers(settings, registration, clock).await?;
     let filter = CustomerFilter::new(&settings.customers);
     let collectors = std::sync::Arc::new(config.collectors.clone());
@@ -200,6 +201,32 @@ async fn planned(settings: &PartnerSettings, registration: Registration, config:
     let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{customers} customers of {visible} that the app registration sees");
     Ok(Cost { basis, per_collector, customers })
+}
+
+/// A line for each optional collector that is enabled: whether the app registration has its scope.
+async fn scopes(
+    settings: &PartnerSettings,
+    registration: Registration,
+    config: &Config,
+    clock: Clock,
+) -> Result<String, String> {
+    let partner = &settings.name;
+    let client =
+        Client::sharing(settings, registration, clock).map_err(|error| format!("partner {partner}: {error}"))?;
+    let mut text = String::new();
+    for collector in config.collectors.enabled().filter(|collector| collector.is_optional()) {
+        let (name, permission) = (collector.as_str(), collector.endpoint().scope.permission());
+        let _ = match client.check_scope(collector).await {
+            Ok(()) => writeln!(text, "partner {partner}: {name}: {permission} is granted"),
+            Err(failure) if failure.not_granted => writeln!(
+                text,
+                "warning: partner {partner}: {name} will read nothing: the app registration lacks the permission \
+                 {permission}: grant it in AvePoint Elements, or disable the collector"
+            ),
+            Err(failure) => writeln!(text, "warning: partner {partner}: {name}: {failure}"),
+        };
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ const COLLECTORS: &str = "collectors:
   customer_seats: { interval: 1m }
   products_purchased: { interval: 5m }
   products_available: { interval: 5m }
+  backup_jobs: { enabled: true, interval: 5m }
+  backup_overview: { enabled: true, interval: 5m }
 ";
 
 pub(super) async fn run(flags: &Flags, world: &World, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {

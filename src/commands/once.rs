@@ -92,9 +92,9 @@ fn progress(partner: &Partner) -> (u64, u64) {
     partner.inventory.read(|inventory| {
         let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
         let (mut done, mut all) = (0, 0);
-        for (_, known) in targets {
+        for (question, known) in targets {
             all += 1;
-            done += u64::from(known.polled.is_some());
+            done += u64::from(known.polled.is_some() || inventory.not_granted.contains(&question.collector()));
         }
         if inventory.listing.wanted {
             all += 1;

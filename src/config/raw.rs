@@ -9,6 +9,8 @@ use std::fmt;
 use serde::de::{MapAccess, SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::Collector;
+
 /// Declares a mapping in which every key is optional and an unknown key is an error.
 macro_rules! mapping {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty,)* }) => {
@@ -104,6 +106,25 @@ mapping!(
         customer_seats: RawTenantCollector,
         products_purchased: RawProductCollector,
         products_available: RawProductCollector,
+        backup_jobs: RawSchedule,
+        backup_overview: RawSchedule,
+    }
+);
+
+impl RawCollectors {
+    /// The optional collectors, each with what is written about it.
+    pub(super) fn optional(&mut self) -> impl Iterator<Item = (Collector, &mut Option<RawSchedule>)> {
+        [(Collector::BackupJobs, &mut self.backup_jobs), (Collector::BackupOverview, &mut self.backup_overview)]
+            .into_iter()
+    }
+}
+
+mapping!(
+    /// An optional collector.
+    RawSchedule {
+        enabled: Scalar,
+        interval: Scalar,
+        max_age: Scalar,
     }
 );
 mapping!(

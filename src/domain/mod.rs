@@ -3,6 +3,7 @@
 //! Nothing here knows JSON, YAML, HTTP or an async runtime. Wire formats are converted at the edge (`elements::decode`),
 //! labels are rendered at the other (`exposition`).
 
+mod backup;
 mod failure;
 mod ids;
 mod moment;
@@ -13,6 +14,7 @@ mod subscription;
 mod target;
 mod tenant_type;
 
+pub use backup::{BackupJob, JobKey, JobStatus, ProtectedObjects, RESULTS, STORAGES};
 pub use failure::FailureReason;
 pub use ids::{CustomerId, MAX_ID_CHARS, MAX_TEXT_CHARS, PartnerName, TenantId};
 pub use moment::Moment;
@@ -20,5 +22,5 @@ pub use product::{ProductType, Service};
 pub use quantity::Quantity;
 pub use seats::{Answer, Seats, TenantSeats};
 pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
-pub use target::{Collector, Question, Target};
+pub use target::{Collector, Endpoint, Question, Scope, Target};
 pub use tenant_type::TenantType;

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use url::Url;
 
-use super::auth::{Scope, TokenState};
+use super::auth::TokenState;
 use super::rate_limit::RateLimiter;
 use crate::config::{BudgetSettings, PartnerSettings};
+use crate::domain::Scope;
 
 /// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]

@@ -25,9 +25,7 @@ impl Targets {
     /// Adds the targets of a customer.
     pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
-            let collector = question.collector();
-            let max_age = context.inventory.max_age(collector);
-            self.add(collector, known.condition(context.now, max_age));
+            self.add(question.collector(), context.inventory.condition(*question, known, context.now));
         }
     }
 
@@ -97,7 +95,8 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
                 // The listing is the one target of the collector.
                 counts.add(collector, listing.condition(now, schedule.max_age));
             }
-            for (condition, count) in counts.of(collector) {
+            let may_be = |condition| condition != Condition::NotGranted || collector.is_optional();
+            for (condition, count) in counts.of(collector).filter(|&(condition, _)| may_be(condition)) {
                 let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
                 targets.push(&labels, Some(count as f64));
             }

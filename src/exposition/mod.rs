@@ -13,6 +13,7 @@
 //! No I/O and no clock. The first update, and an update with other settings, render everything. That takes about a
 //! second for a million series, so do not run it on a thread of the async runtime.
 
+mod backups;
 mod customer_view;
 mod family_writer;
 mod freshness;

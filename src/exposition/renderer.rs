@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,39 +14,14 @@ use super::gzip::Deflater;
 use super::segment::Segment;
 use super::shard::{self, Shard};
 use super::{Format, syntax};
-use crate::catalog::{self, Family};
+use crate::catalog::Family;
 use crate::inventory::{Inventory, Shared};
 
 /// The families whose series belong to a customer, in render order, then those of a partner.
-pub(super) const FAMILIES: [&Family; 27] = [
-    &catalog::CUSTOMER_INFO,
-    &catalog::CUSTOMER_SEATS_ASSIGNED,
-    &catalog::CUSTOMER_SEATS_AVAILABLE,
-    &catalog::TENANT_INFO,
-    &catalog::TENANT_SEATS_ASSIGNED,
-    &catalog::TENANT_SEATS_AVAILABLE,
-    &catalog::PRODUCT_SEATS_PURCHASED,
-    &catalog::PRODUCT_SEATS_AVAILABLE,
-    &catalog::SUBSCRIPTION_INFO,
-    &catalog::SUBSCRIPTION_SEATS_PURCHASED,
-    &catalog::SUBSCRIPTION_UNITS_PURCHASED,
-    &catalog::SUBSCRIPTION_LICENSES_ASSIGNED,
-    &catalog::SUBSCRIPTION_LICENSES_AVAILABLE,
-    &catalog::SUBSCRIPTION_CAPACITY_PURCHASED,
-    &catalog::SUBSCRIPTION_CAPACITY_USED,
-    &catalog::SUBSCRIPTION_CAPACITY_PROTECTED,
-    &catalog::SUBSCRIPTION_CAPACITY_PER_SEAT,
-    &catalog::SUBSCRIPTION_STORAGE_CONSUMED,
-    &catalog::SUBSCRIPTION_SEATS_CHANGE,
-    &catalog::SUBSCRIPTION_EXPIRATION,
-    &catalog::SUBSCRIPTION_CONTRACT_END,
-    &catalog::COLLECTOR_LAST_SUCCESS,
-    &catalog::COLLECTOR_INTERVAL,
-    &catalog::COLLECTOR_MAX_AGE,
-    &catalog::COLLECTOR_TARGETS,
-    &catalog::DISCOVERY_LAST_SUCCESS,
-    &catalog::CUSTOMERS,
-];
+pub(super) static FAMILIES: LazyLock<Vec<&'static Family>> = LazyLock::new(|| {
+    let of_partners = freshness::render(&[], Timestamp::UNIX_EPOCH, SignedDuration::ZERO);
+    shard::families(&[]).iter().chain(&of_partners).map(|lines| lines.family).collect()
+});
 
 /// Maximum threads for a full rendering, because machines with many cores have other work.
 const MOST_THREADS: usize = 4;
@@ -261,10 +236,15 @@ fn render_at_once(shards: Vec<(&mut Shard, RenderContext<'_>)>) {
 
 impl Partner {
     fn new(inventory: &Inventory) -> Self {
-        let Inventory { partner, collectors, listing, .. } = inventory;
-        let (partner, collectors) = (partner.clone(), collectors.clone());
         Self {
-            inventory: Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() },
+            // A copy of everything but the customers.
+            inventory: Inventory {
+                partner: inventory.partner.clone(),
+                collectors: inventory.collectors.clone(),
+                customers: BTreeMap::new(),
+                listing: inventory.listing.clone(),
+                not_granted: inventory.not_granted.clone(),
+            },
             customers: 0,
             shards: Vec::new(),
         }
@@ -273,9 +253,10 @@ impl Partner {
     /// Takes the changes. Returns true if the set of customers has changed.
     fn look(&mut self, inventory: &Inventory) -> bool {
         self.inventory.listing.clone_from(&inventory.listing);
-        if !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
-            && self.inventory.collectors != inventory.collectors
-        {
+        let other_collectors = !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
+            && self.inventory.collectors != inventory.collectors;
+        if other_collectors || self.inventory.not_granted != inventory.not_granted {
+            self.inventory.not_granted.clone_from(&inventory.not_granted);
             self.shards.iter_mut().for_each(Shard::expire);
         }
         self.inventory.collectors.clone_from(&inventory.collectors);

@@ -16,7 +16,7 @@ use super::freshness::{self, Targets};
 use super::gzip::Deflater;
 use super::memory::Scratch;
 use super::segment::{Part, Segment};
-use super::{seats, subscriptions};
+use super::{backups, seats, subscriptions};
 use crate::domain::CustomerId;
 use crate::inventory::Customer;
 
@@ -54,6 +54,15 @@ pub(super) struct Rendered {
     pub(super) targets: Targets,
     /// When its next value reaches its `max_age`.
     pub(super) next_expiry: Option<Timestamp>,
+}
+
+/// The families whose series belong to a customer, in render order.
+pub(super) fn families(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
+    let mut families = seats::render(views);
+    families.extend(subscriptions::render(views));
+    families.extend(backups::render(views));
+    families.push(freshness::last_success(views));
+    families
 }
 
 /// Assigns customers to shards. Unchanged blocks of `before` keep their lines.
@@ -187,9 +196,7 @@ impl Block {
             return Vec::new();
         }
         let views: Vec<_> = self.customers.iter().map(|customer| CustomerView::new(context, customer)).collect();
-        let mut lines = seats::render(&views);
-        lines.extend(subscriptions::render(&views));
-        lines.push(freshness::last_success(&views));
+        let lines = families(&views);
         let mut rendered = Rendered { series: lines.iter().map(|lines| lines.count).sum(), ..Rendered::default() };
         rendered.next_expiry = views.iter().filter_map(|view| view.next_expiry).min();
         for customer in &self.customers {

@@ -56,7 +56,7 @@ pub enum Absence {
     /// It is not reported as absent.
     #[default]
     None,
-    /// Reported absent once, after it had values: by a 404 or by an empty list of tenants.
+    /// Reported absent once, after it had values: by a 404 or by an empty list.
     Suspected,
     /// Reported absent twice, or it never had values.
     Confirmed,
@@ -75,11 +75,13 @@ pub enum Condition {
     Pending,
     /// The customer does not have this.
     Absent,
+    /// The app registration lacks the scope of the optional collector.
+    NotGranted,
 }
 
 impl Condition {
     /// Every condition, in the order of declaration.
-    pub const ALL: [Self; 5] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent];
+    pub const ALL: [Self; 6] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent, Self::NotGranted];
 
     /// The label value, and the text on the status page.
     #[must_use]
@@ -90,14 +92,15 @@ impl Condition {
             Self::Failing => "failing",
             Self::Pending => "pending",
             Self::Absent => "absent",
+            Self::NotGranted => "not_granted",
         }
     }
 }
 
 impl Known {
-    /// The state that the target is in.
+    /// The state that the target is in, if its scope is granted; see [`super::Inventory::condition`].
     #[must_use]
-    pub fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
+    pub(super) fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
         if self.absence == Absence::Confirmed {
             Condition::Absent
         } else if self.polled.is_none() && self.answer.is_none() {
@@ -118,10 +121,10 @@ impl Known {
         (!is_older(seen, max_age, now)).then_some((seen, answer))
     }
 
-    /// Returns false if the result is not accepted yet: it is the first one that would remove all tenants.
+    /// Returns false if the result is not accepted yet: it is the first one that would remove all rows.
     pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) -> bool {
         if let Some((_, before)) = &self.answer {
-            if takes_all_tenants(&answer, before) && self.absence == Absence::None {
+            if takes_all_rows(&answer, before) && self.absence == Absence::None {
                 self.polled = Some(now.into());
                 (self.failure, self.absence) = (None, Absence::Suspected);
                 return false;
@@ -152,8 +155,8 @@ impl Known {
     }
 }
 
-fn takes_all_tenants(answer: &Answer, before: &Answer) -> bool {
-    matches!((answer, before), (Answer::TenantSeats(now), Answer::TenantSeats(before)) if now.is_empty() && !before.is_empty())
+fn takes_all_rows(answer: &Answer, before: &Answer) -> bool {
+    answer.rows() == Some(0) && before.rows().is_some_and(|rows| rows > 0)
 }
 
 /// Unchanged values keep their memory: hundreds of results arrive per second, and replacing each would fragment the

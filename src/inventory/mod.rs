@@ -2,7 +2,7 @@
 //!
 //! Values are stored with the time they were received; nothing is ever reset. A failure records its reason and removes
 //! nothing. Only [`Inventory::complete_listing`] removes a customer. The reader decides what is too old
-//! ([`Known::condition`]), so that every reader agrees on what is stale.
+//! ([`Inventory::condition`]), so that every reader agrees on what is stale.
 //!
 //! No I/O and no clock: times are arguments. [`Shared`] is the handle that other modules hold; it locks for the length
 //! of one call and never across an await.
@@ -14,7 +14,7 @@ mod shared;
 pub mod state_file;
 mod subscription_ids;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Inventory {
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
     /// The state of the customer listing, which is also the target of the collector `services`.
     pub listing: Listing,
+    /// The collectors whose scope the app registration lacks. Not persisted.
+    pub not_granted: BTreeSet<Collector>,
 }
 
 /// The state of the partner's customer listing.
@@ -91,7 +93,8 @@ impl Inventory {
         list: &[ListedSettings],
     ) -> Self {
         let customers = list.iter().map(|listed| (listed.id.clone(), Arc::new(Customer::configured(listed)))).collect();
-        Self { partner, collectors, customers, listing: Listing { wanted: listing_wanted, ..Listing::default() } }
+        let listing = Listing { wanted: listing_wanted, ..Listing::default() };
+        Self { partner, collectors, customers, listing, not_granted: BTreeSet::new() }
     }
 
     /// Adds or updates a customer from a page of the service list, with its subscriptions.
@@ -156,8 +159,8 @@ impl Inventory {
         Arc::make_mut(customer).plan(questions)
     }
 
-    /// Records a successful query. Returns false if the result is not accepted yet: it would remove all tenants of a
-    /// customer, which needs a second result that says the same.
+    /// Records a successful query. Returns false if the result is not accepted yet: it would remove all rows of a list,
+    /// which needs a second result that says the same.
     pub fn succeed(&mut self, customer: &CustomerId, question: Question, answer: Answer, now: Timestamp) -> bool {
         self.known_mut(customer, question).is_none_or(|known| known.succeed(answer, now))
     }
@@ -172,6 +175,16 @@ impl Inventory {
     /// Records that the API reports the target as absent. Returns the resulting state.
     pub fn miss(&mut self, customer: &CustomerId, question: Question, now: Timestamp) -> Absence {
         self.known_mut(customer, question).map_or(Absence::Confirmed, |known| known.miss(now))
+    }
+
+    /// The state that a target is in.
+    #[must_use]
+    pub fn condition(&self, question: Question, known: &Known, now: Timestamp) -> Condition {
+        let collector = question.collector();
+        if self.not_granted.contains(&collector) {
+            return Condition::NotGranted;
+        }
+        known.condition(now, self.max_age(collector))
     }
 
     /// How long values of a collector are served.
@@ -194,7 +207,7 @@ impl Inventory {
             let targets = self.customers.values().flat_map(|customer| &customer.targets);
             targets
                 .filter(|(question, _)| question.collector() == collector)
-                .for_each(|(_, known)| count(known.condition(now, max_age)));
+                .for_each(|(question, known)| count(self.condition(*question, known, now)));
         }
         counts
     }

@@ -25,6 +25,7 @@ fn collectors() -> Arc<CollectorSettings> {
         customer_seats: (schedule, Selection::Auto),
         products_purchased: (schedule, Selection::Auto),
         products_available: (schedule, Selection::Auto),
+        optional: [].into(),
     })
 }
 

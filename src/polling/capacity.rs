@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::overload::{Overload, Transition};
 use super::{Cost, CustomerFilter, PollCounters, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::domain::{CustomerId, Question, Target};
+use crate::domain::{Collector, CustomerId, Question, Target};
 use crate::inventory::{Inventory, Known, Shared};
 
 #[derive(Debug)]
@@ -85,9 +85,12 @@ impl Capacity {
         self.collectors.schedule(target.collector()).interval
     }
 
-    /// Sets the metrics of the plan. Logs once when the budget becomes too small, and once when it is sufficient again.
-    pub(super) fn evaluate(&mut self, lag: SignedDuration) {
-        let per_hour = self.cost.requests_per_hour(&self.collectors);
+    /// Sets the metrics of the plan, in which collectors that are not granted need nothing. Logs once when the budget becomes too small, and once when it is sufficient again.
+    pub(super) fn evaluate(&mut self, lag: SignedDuration, is_granted: impl Fn(Collector) -> bool) {
+        let mut per_hour = self.cost.requests_per_hour(&self.collectors);
+        for (_, requests) in per_hour.iter_mut().filter(|(collector, _)| !is_granted(*collector)) {
+            *requests = 0.0;
+        }
         self.counters.planned(&per_hour);
         let intervals = self.collectors.enabled().map(|collector| self.collectors.schedule(collector).interval);
         let Some(shortest) = intervals.min().filter(|_| self.complete) else { return };

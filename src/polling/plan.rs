@@ -18,6 +18,10 @@ pub struct Holdings {
     pub products: BTreeSet<ProductType>,
     /// The tenant types that its services protect.
     pub tenant_types: BTreeSet<TenantType>,
+    /// Whether there is a backup among them.
+    pub backup: bool,
+    /// Whether there is a backup of Microsoft 365 among them.
+    pub m365_backup: bool,
     /// Whether the list is known and every service belongs to a known product; then a product that is not in the list
     /// is not held.
     pub complete: bool,
@@ -40,6 +44,8 @@ impl Holdings {
             holdings.complete &= service.product.is_some();
             holdings.products.extend(service.product);
             holdings.tenant_types.extend(service.tenant_type);
+            holdings.backup |= service.is_backup;
+            holdings.m365_backup |= service.is_backup && service.tenant_type == Some(TenantType::Microsoft365);
         }
         holdings
     }
@@ -61,15 +67,20 @@ pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Que
 #[must_use]
 pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Question> {
     let mut questions = Vec::new();
-    let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available } =
+    let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available, optional } =
         collectors;
     questions.extend(selected(tenant_seats, &holdings.tenant_types).into_iter().map(Question::TenantSeats));
     questions.extend(selected(customer_seats, &holdings.tenant_types).into_iter().map(Question::CustomerSeats));
     questions.extend(selected(products_purchased, &holdings.products).into_iter().map(Question::ProductPurchased));
     let available = selected(products_available, &holdings.products).into_iter();
     // If a list is expected, wait for it; if it never comes, it cannot narrow the plan.
-    let may_hold = |product| if listed { holdings.may_hold(product) } else { !services.enabled };
+    let may = |holds: bool| if listed { holds } else { !services.enabled };
+    let may_hold = |product| may(holdings.may_hold(product));
     questions.extend(available.filter(|&product| may_hold(product)).map(Question::ProductAvailable));
+    let of_backups = [(Question::BackupJobs, holdings.backup), (Question::BackupOverview, holdings.m365_backup)];
+    let of_backups =
+        of_backups.into_iter().filter(|&(question, holds)| optional.contains_key(&question.collector()) && may(holds));
+    questions.extend(of_backups.map(|(question, _)| question));
     questions.sort_unstable();
     questions
 }
@@ -115,6 +126,8 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
         // A customer holds at most one of the products that endpoint 2 knows.
         Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
+        // One of the products is a backup of Microsoft 365.
+        Collector::BackupJobs | Collector::BackupOverview => customers,
     };
     let cost = |collector| (collector, polls(collector) * hourly(collectors.schedule(collector).interval));
     collectors.enabled().map(cost).collect()
@@ -144,6 +157,7 @@ mod tests {
             customer_seats: (schedule(15), Selection::Auto),
             products_purchased: (schedule(60), Selection::Auto),
             products_available: (schedule(60), Selection::Only(vec![M365])),
+            optional: [].into(),
         }
     }
 
@@ -193,6 +207,29 @@ mod tests {
         assert!(asks(&["Cloud Backup for Microsoft 365"]));
         assert!(!asks(&["Opus"]));
         assert!(asks(&["Opus", "Something new"]), "the list cannot tell what something new is");
+    }
+
+    #[test]
+    fn backups_are_asked_of_those_who_have_one_once_their_collectors_are_enabled() {
+        let mut collectors = defaults();
+        collectors.tenant_seats.0.enabled = false;
+        collectors.customer_seats.0.enabled = false;
+        collectors.products_purchased.0.enabled = false;
+        collectors.products_available.0.enabled = false;
+        let planned = |services: &[&str], collectors: &CollectorSettings| questions(&customer(services), collectors);
+        assert_eq!(planned(&["Cloud Backup for Microsoft 365"], &collectors), []);
+        collectors.optional =
+            [(Collector::BackupJobs, schedule(60)), (Collector::BackupOverview, schedule(360))].into();
+        let both = [Question::BackupJobs, Question::BackupOverview];
+        assert_eq!(planned(&["Opus", "Cloud Backup for Microsoft 365 - x"], &collectors), both);
+        assert_eq!(planned(&["Cloud Backup for Exchange Online & OneDrive"], &collectors), both);
+        assert_eq!(planned(&["Cloud Backup for Salesforce"], &collectors), [Question::BackupJobs]);
+        assert_eq!(planned(&["Opus", "Something new"], &collectors), []);
+        let mut unknown = customer(&[]);
+        unknown.services = None;
+        assert_eq!(questions(&unknown, &collectors), [], "the list will tell");
+        collectors.services.enabled = false;
+        assert_eq!(questions(&unknown, &collectors), both, "nobody will ever tell");
     }
 
     #[test]

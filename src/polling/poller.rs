@@ -45,6 +45,8 @@ pub struct Poller {
     filter: Arc<CustomerFilter>,
     queue: PollQueue<Target>,
     probes: HashMap<Collector, EndpointProbe>,
+    /// Collectors whose scope is not granted, and when they are asked again.
+    not_granted: HashMap<Collector, Timestamp>,
     /// Customers of the configuration that the last listing did not contain.
     missing_configured: HashSet<CustomerId>,
     capacity: Capacity,
@@ -95,6 +97,7 @@ impl Poller {
             probes: [Collector::CustomerSeats, Collector::ProductsAvailable]
                 .map(|c| (c, EndpointProbe::default()))
                 .into(),
+            not_granted: HashMap::new(),
             missing_configured: HashSet::new(),
             capacity,
             unconfirmed: Arc::default(),
@@ -147,6 +150,10 @@ impl Poller {
         let now = self.clock.now();
         while let Some(target) = self.queue.take_due(now) {
             let collector = target.collector();
+            if let Some(&until) = self.not_granted.get(&collector).filter(|&&until| now < until) {
+                self.queue.finish(&target, until, false);
+                continue;
+            }
             if let (Some(endpoint), Target::Customer(customer, question)) = (self.probes.get_mut(&collector), &target)
                 && !endpoint.is_worth_asking(now)
             {
@@ -279,7 +286,8 @@ impl Poller {
     }
 
     fn evaluate(&mut self) {
-        self.capacity.evaluate(self.queue.max_lateness(self.clock.now()));
+        let lag = self.queue.max_lateness(self.clock.now());
+        self.capacity.evaluate(lag, |collector| !self.not_granted.contains_key(&collector));
     }
 }
 

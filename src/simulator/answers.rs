@@ -1,4 +1,4 @@
-//! Response bodies of the five endpoints, in the selected API revision.
+//! Response bodies of the endpoints, in the selected API revision.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::backups;
 use super::faults::{Fault, TotalCount};
 use super::path::Route;
 use super::settings::{AbsentTenants, Dialect};
@@ -88,6 +89,10 @@ impl Indexed {
             Collector::Services => return self.services(asked, options.dialect),
             Collector::TenantSeats => {
                 return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, options);
+            }
+            Collector::BackupJobs => return backups::jobs(self.customer(asked)?.as_ref(), asked, options.dialect),
+            Collector::BackupOverview => {
+                return backups::overview(self.customer(asked)?.as_ref(), asked, options.dialect);
             }
             Collector::CustomerSeats => {
                 let tenant_type = tenant_type()?;
@@ -282,8 +287,18 @@ fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<St
     }
 }
 
+/// A number in a request body; `None` if it does not filter.
+pub(super) fn filter_number(body: &[u8], name: &str) -> Result<Option<u64>, (StatusCode, &'static str)> {
+    let bad = |message| (StatusCode::BAD_REQUEST, message);
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
+        return Err(bad("The body must be a JSON object."));
+    };
+    let Some(value) = body.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    value.as_u64().map(Some).ok_or_else(|| bad("The filter must be a number."))
+}
+
 /// `pageIndex` and `pageSize`.
-struct Page {
+pub(super) struct Page {
     index: usize,
     size: usize,
     /// Which page is returned, whatever was requested.
@@ -291,7 +306,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
+    pub(super) fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
         let number = |name: &str, default: usize| {
             let given = form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name);
             given.map_or(Some(default), |(_, value)| value.parse().ok()).filter(|&number| number >= 1)
@@ -305,12 +320,12 @@ impl Page {
     }
 
     /// The range of rows on the page.
-    fn range(&self, rows: usize) -> Range<usize> {
+    pub(super) fn range(&self, rows: usize) -> Range<usize> {
         let from = (self.shown - 1).saturating_mul(self.size).min(rows);
         from..from.saturating_add(self.size).min(rows)
     }
 
-    fn envelope<T: Serialize>(&self, data: &[T], total: usize, faults: &[Fault]) -> Vec<u8> {
+    pub(super) fn envelope<T: Serialize>(&self, data: &[T], total: usize, faults: &[Fault]) -> Vec<u8> {
         #[derive(serde::Serialize)]
         struct Envelope<'a, T> {
             data: &'a [T],

@@ -13,6 +13,7 @@
 
 mod answers;
 mod assertion;
+mod backups;
 mod bodies;
 mod connection;
 mod edits;
@@ -32,6 +33,7 @@ mod tests;
 mod truth;
 mod world;
 
+pub use backups::{BackupCase, SimJob, SimModule};
 pub use edits::Edit;
 pub use faults::{Fault, Faults, RetryAfter, Rule, TotalCount, When};
 pub use generate::{Case, Generator, Mix};

@@ -17,7 +17,7 @@ pub(super) const TOKEN_PATH: &str = "/connect/token";
 pub enum Operation {
     /// A token request.
     Token,
-    /// One of the five endpoints.
+    /// One of the endpoints.
     Api(Collector),
     /// An unknown path.
     Unknown,
@@ -37,9 +37,12 @@ impl Operation {
     /// The only allowed method.
     pub(super) fn method(self) -> Method {
         match self {
-            Self::Api(Collector::CustomerSeats | Collector::ProductsAvailable | Collector::ProductsPurchased) => {
-                Method::GET
-            }
+            Self::Api(
+                Collector::CustomerSeats
+                | Collector::ProductsAvailable
+                | Collector::ProductsPurchased
+                | Collector::BackupOverview,
+            ) => Method::GET,
             _ => Method::POST,
         }
     }
@@ -83,6 +86,8 @@ impl Route {
             ["customers", customer, "avpt-products", "type", kind, "overview"] => {
                 (Collector::ProductsPurchased, customer, kind)
             }
+            ["customers", customer, "avpt-products", "jobs", "batch"] => (Collector::BackupJobs, customer, ""),
+            ["customers", customer, "cloud-backup-m365", "overview"] => (Collector::BackupOverview, customer, ""),
             _ => return Self::new(Operation::Unknown, "", ""),
         };
         Self::new(Operation::Api(collector), customer, kind)
@@ -105,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_five_endpoints_and_the_token_have_their_paths() {
+    fn the_endpoints_and_the_token_have_their_paths() {
         for (path, operation, customer, kind) in [
             ("/connect/token", Operation::Token, "", ""),
             ("/partner/external/v3/general/customers/services/batch", Operation::Api(Collector::Services), "", ""),
@@ -132,6 +137,18 @@ mod tests {
                 Operation::Api(Collector::ProductsPurchased),
                 "c",
                 "4",
+            ),
+            (
+                "/partner/external/v3/general/customers/c/avpt-products/jobs/batch",
+                Operation::Api(Collector::BackupJobs),
+                "c",
+                "",
+            ),
+            (
+                "/partner/external/v3/general/customers/c/cloud-backup-m365/overview",
+                Operation::Api(Collector::BackupOverview),
+                "c",
+                "",
             ),
         ] {
             let route = Route { operation, customer: customer.to_owned(), kind: kind.to_owned() };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::backups::{SimJob, SimModule};
 use super::rng::SeededRng;
 use super::shown::{Capacity, Shown, Text};
 use crate::domain::{ProductType, Quantity, TenantType};
@@ -35,6 +36,10 @@ pub struct SimCustomer {
     pub available: BTreeMap<ProductType, u32>,
     /// Its rows of endpoint 5.
     pub rows: Vec<SimRow>,
+    /// Its rows of endpoint 7.
+    pub jobs: Vec<SimJob>,
+    /// Its rows of endpoint 8.
+    pub modules: Vec<SimModule>,
 }
 
 /// One tenant.

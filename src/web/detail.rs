@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::backups::{self, JobDetail, ModuleDetail};
 use super::headroom::Service;
 use super::service_detail::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
@@ -64,6 +65,12 @@ pub struct Detail {
     pub seats: Vec<SeatsDetail>,
     /// By product type.
     pub products: Vec<ProductDetail>,
+    /// The newest backup job of each plan; `None` unless the collector is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_jobs: Option<Vec<JobDetail>>,
+    /// What backups cover; `None` unless the collector is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_overview: Option<Vec<ModuleDetail>>,
     /// Its service list, the rows of a service taken together; the worst first.
     pub services: Vec<ServiceDetail>,
     /// Its service list.
@@ -181,6 +188,8 @@ impl Detail {
             oldest_data: row.oldest,
             seats: seats(row, now),
             products: products(row, now),
+            backup_jobs: backups::jobs(row, now),
+            backup_overview: backups::modules(row, now),
             services: services(row),
             subscriptions: subscriptions(row, now),
             targets: targets(row, now),
@@ -189,7 +198,7 @@ impl Detail {
 }
 
 /// Every answer that is not absent, when it was seen, and whether it is stale.
-fn answers<'a>(
+pub(super) fn answers<'a>(
     row: &Row<'a>,
     now: Timestamp,
 ) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> + use<'a> {
@@ -247,7 +256,7 @@ fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
         match answer {
             Answer::ProductPurchased(purchased) => detail.purchased = purchased.map(Number),
             Answer::ProductAvailable(available) => detail.available = available.map(Number),
-            Answer::CustomerSeats(_) | Answer::TenantSeats(_) => {}
+            _ => {}
         }
         detail.seen = detail.seen.min(seen);
         detail.stale |= stale;
@@ -324,7 +333,7 @@ fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
         (condition, detail)
     });
     let questions = customer.targets.iter().map(|(question, known)| {
-        let condition = known.condition(now, inventory.max_age(question.collector()));
+        let condition = inventory.condition(*question, known, now);
         (condition, target(*question, known, condition))
     });
     let mut targets: Vec<_> = services.into_iter().chain(questions).collect();
@@ -335,12 +344,7 @@ fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
 fn target(question: Question, known: &Known, condition: Condition) -> TargetDetail {
     TargetDetail {
         collector: question.collector().as_str(),
-        about: match question {
-            Question::TenantSeats(tenant_type) | Question::CustomerSeats(tenant_type) => tenant_type.label().into(),
-            Question::ProductPurchased(product) | Question::ProductAvailable(product) => {
-                format!("{} ({})", product.name(), product.0)
-            }
-        },
+        about: question.about(),
         condition: condition.as_str(),
         last_success: known.answer.as_ref().map(|&(seen, _)| seen.get()),
         last_poll: known.polled.map(Moment::get),

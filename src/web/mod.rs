@@ -15,6 +15,7 @@
 //! ask at all.
 
 pub mod api;
+pub mod backups;
 pub mod detail;
 pub mod headroom;
 pub mod issue;

@@ -118,9 +118,11 @@ pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     }
 }
 
-/// Targets of the enabled collectors that have never been polled. One walk: it is made under the inventory's lock.
+/// Targets of the enabled collectors that have never been polled, without those that are not granted. One walk: it is made under the inventory's lock.
 fn pending(inventory: &Inventory) -> u64 {
-    let enabled = Collector::ALL.map(|collector| inventory.collectors.enabled().any(|enabled| enabled == collector));
+    let enabled = Collector::ALL.map(|collector| {
+        inventory.collectors.schedule(collector).enabled && !inventory.not_granted.contains(&collector)
+    });
     let is_enabled = |collector: Collector| enabled.get(collector as usize).copied().unwrap_or_default();
     let listing = inventory.listing.wanted && inventory.listing.polled.is_none() && is_enabled(Collector::Services);
     let targets = inventory.customers.values().flat_map(|customer| &customer.targets);

@@ -101,7 +101,7 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         row.targets.add(condition, 1);
     }
     for (question, known) in &customer.targets {
-        row.targets.add(known.condition(now, inventory.max_age(question.collector())), 1);
+        row.targets.add(inventory.condition(*question, known, now), 1);
         if known.absence == Absence::Confirmed {
             continue;
         }
@@ -171,7 +171,7 @@ pub fn attention(condition: Condition) -> impl Ord {
         Condition::Stale => 3,
         Condition::Pending => 2,
         Condition::Fresh => 1,
-        Condition::Absent => 0,
+        Condition::Absent | Condition::NotGranted => 0,
     };
     Reverse(urgency)
 }

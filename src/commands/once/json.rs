@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Answer, Quantity, Question, Seats};
+use crate::domain::{Answer, BackupJob, JobStatus, ProtectedObjects, Quantity, Question, RESULTS, STORAGES, Seats};
 use crate::inventory::{Absence, Customer, Inventory, Known, KnownSubscription};
 
 pub(super) fn render(inventories: &[Inventory]) -> serde_json::Result<String> {
@@ -36,6 +36,10 @@ struct JsonCustomer<'a> {
     customer_seats: Vec<JsonSeats>,
     tenants: Vec<Tenant<'a>>,
     products: Vec<Product>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    backup_jobs: Vec<JsonJob<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    backup_modules: Vec<JsonModule>,
     subscriptions: Vec<JsonSubscription<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<JsonFailure>,
@@ -73,6 +77,27 @@ struct Product {
     seats_purchased: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seats_available: Option<Number>,
+}
+
+#[derive(Serialize)]
+struct JsonJob<'a> {
+    job_type: u64,
+    job_module: u64,
+    plan: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    objects: BTreeMap<&'static str, Number>,
+    #[serde(flatten)]
+    numbers: BTreeMap<&'static str, Number>,
+}
+
+#[derive(Serialize)]
+struct JsonModule {
+    service_type: u64,
+    service_module: u64,
+    stored_bytes: BTreeMap<&'static str, Number>,
+    #[serde(flatten)]
+    numbers: BTreeMap<&'static str, Number>,
 }
 
 #[derive(Serialize)]
@@ -137,6 +162,7 @@ impl<'a> Partner<'a> {
 impl<'a> JsonCustomer<'a> {
     fn of(customer: &'a Customer) -> Self {
         let (mut customer_seats, mut tenants, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut backup_jobs, mut backup_modules) = (Vec::new(), Vec::new());
         let mut products: BTreeMap<_, Product> = BTreeMap::new();
         for (question, known) in &customer.targets {
             if let Known { failure: Some(reason), absence: Absence::None, .. } = known {
@@ -163,6 +189,8 @@ impl<'a> JsonCustomer<'a> {
                     products.entry(product).or_insert_with(|| Product::new(product)).seats_available =
                         seats.map(Into::into);
                 }
+                (_, Answer::BackupJobs(jobs)) => backup_jobs.extend(jobs.iter().map(JsonJob::of)),
+                (_, Answer::BackupOverview(modules)) => backup_modules.extend(modules.iter().map(JsonModule::of)),
                 // The result always matches its query; other combinations cannot be stored.
                 _ => {}
             }
@@ -175,6 +203,8 @@ impl<'a> JsonCustomer<'a> {
             customer_seats,
             tenants,
             products: products.into_values().collect(),
+            backup_jobs,
+            backup_modules,
             subscriptions: subscriptions.map(JsonSubscription::of).collect(),
             failures,
         }
@@ -184,6 +214,37 @@ impl<'a> JsonCustomer<'a> {
 impl Product {
     fn new(product: crate::domain::ProductType) -> Self {
         Self { product_type: product.0, product: product.name(), seats_purchased: None, seats_available: None }
+    }
+}
+
+/// Those of the numbers that are known.
+fn known<const N: usize>(names: [&'static str; N], numbers: [Option<Quantity>; N]) -> BTreeMap<&'static str, Number> {
+    names.into_iter().zip(numbers).filter_map(|(name, number)| Some((name, number?.into()))).collect()
+}
+
+impl<'a> JsonJob<'a> {
+    fn of(job: &'a BackupJob) -> Self {
+        let mut numbers = known(["duration_seconds", "size_bytes"], [job.duration, job.size]);
+        numbers.extend(job.ended.map(|at| ("end_timestamp_seconds", Number(at.get().as_second() as f64))));
+        Self {
+            job_type: job.key.job_type,
+            job_module: job.key.job_module,
+            plan: &job.key.plan,
+            status: job.status.map(JobStatus::as_str),
+            objects: known(RESULTS, job.objects),
+            numbers,
+        }
+    }
+}
+
+impl JsonModule {
+    fn of(module: &ProtectedObjects) -> Self {
+        Self {
+            service_type: module.service_type,
+            service_module: module.service_module,
+            stored_bytes: known(STORAGES, module.stored),
+            numbers: known(["scanned", "protected"], [module.scanned, module.protected]),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ const AVAILABLE: &str = "* What AvePoint calls available is not documented: most
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     let mut seats = table(&["Customer", "What", "Licences assigned", "Licences available*", "Seats purchased"], 2);
     let mut subscriptions = table(&["Customer", "Service", "Seats purchased", "Licences assigned", "Expires", ""], 2);
+    let mut jobs = table(&["Customer", "Plan", "Type", "Module", "Status", "Ended"], 2);
+    let mut modules = table(&["Customer", "Service", "Module", "Protected", "Scanned"], 1);
     let mut failures = table(&["Customer", "What", "State", "Reason"], 4);
     for inventory in inventories {
         let of_partner = if inventories.len() > 1 { format!("{}: ", inventory.partner) } else { String::new() };
@@ -34,8 +36,9 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
                 seats.add_row([named.clone(), what, assigned, available, purchased]);
             }
             subscription_rows(&named, customer, now, &mut subscriptions);
+            backup_rows(&named, customer, now, &mut jobs, &mut modules);
             for (question, known) in &customer.targets {
-                let condition = known.condition(now, inventory.max_age(question.collector()));
+                let condition = inventory.condition(*question, known, now);
                 if !matches!(condition, Condition::Fresh | Condition::Absent) {
                     let reason = known.failure.map_or("", |reason| reason.as_str());
                     failures.add_row([named.clone(), what(*question), condition.as_str().into(), reason.into()]);
@@ -44,6 +47,9 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
         }
     }
     let mut text = format!("{seats}\n{AVAILABLE}\n\n{subscriptions}\n");
+    for table in [jobs, modules].into_iter().filter(|table| !table.is_empty()) {
+        let _ = writeln!(text, "\n{table}");
+    }
     if !failures.is_empty() {
         let _ = writeln!(text, "\nNot read:\n{failures}");
     }
@@ -114,6 +120,29 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
     }
 }
 
+fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Table, modules: &mut Table) {
+    for (_, answer) in customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()) {
+        match answer {
+            Answer::BackupJobs(newest) => {
+                for job in newest.iter() {
+                    let plan = escape(&job.key.plan).into_owned();
+                    let status = job.status.map_or_else(String::new, |status| status.as_str().to_owned());
+                    let ended = job.ended.map_or_else(String::new, |at| wording::ago(at.get(), now));
+                    let (job_type, module) = (job.key.job_type.to_string(), job.key.job_module.to_string());
+                    jobs.add_row([named.to_owned(), plan, job_type, module, status, ended]);
+                }
+            }
+            Answer::BackupOverview(rows) => {
+                for row in rows.iter() {
+                    let (service, module) = (row.service_type.to_string(), row.service_module.to_string());
+                    modules.add_row([named.to_owned(), service, module, number(row.protected), number(row.scanned)]);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn name(customer: &Customer) -> &str {
     if customer.name.is_empty() { customer.id.as_str() } else { &customer.name }
 }
@@ -122,9 +151,8 @@ fn what(question: Question) -> String {
     match question {
         Question::TenantSeats(tenant_type) => format!("{} tenants", tenant_type.label()),
         Question::CustomerSeats(tenant_type) => format!("all {} tenants", tenant_type.label()),
-        Question::ProductPurchased(product) | Question::ProductAvailable(product) => {
-            format!("{} ({})", product.name(), product.0)
-        }
+        Question::ProductPurchased(_) | Question::ProductAvailable(_) => question.about(),
+        other => other.collector().as_str().to_owned(),
     }
 }
 

@@ -4,10 +4,11 @@ use crate::catalog;
 use crate::config::problem::{At, quoted};
 use crate::config::raw::{RawCustomers, RawLabels, RawListed};
 use crate::config::settings::{CustomerSettings, ListedSettings, MAX_CUSTOMERS};
-use crate::domain::{CustomerId, MAX_ID_CHARS};
+use crate::domain::{Collector, CustomerId, MAX_ID_CHARS};
 
 /// Returns the settings, which are complete only if no error was recorded.
-pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
+/// `optional`: the optional collectors that are enabled, whose labels are taken.
+pub(super) fn settings(at: &At<'_>, raw: RawCustomers, optional: &[Collector]) -> CustomerSettings {
     let discover = at.key("discover").flag(raw.discover.as_ref(), true);
     let include = raw.include.unwrap_or_else(|| vec!["*".to_owned()]);
     let exclude = raw.exclude.unwrap_or_default();
@@ -26,7 +27,7 @@ pub(super) fn settings(at: &At<'_>, raw: RawCustomers) -> CustomerSettings {
     let mut list: Vec<ListedSettings> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let at = list_at.item(index);
-        let customer = listed(&at, raw);
+        let customer = listed(&at, raw, optional);
         let id = customer.id.as_str();
         let first = list.iter().position(|known| !id.is_empty() && known.id.as_str().eq_ignore_ascii_case(id));
         if let Some(first) = first {
@@ -51,7 +52,7 @@ fn globs(at: &At<'_>, globs: &[String]) {
     }
 }
 
-fn listed(at: &At<'_>, raw: RawListed) -> ListedSettings {
+fn listed(at: &At<'_>, raw: RawListed, optional: &[Collector]) -> ListedSettings {
     let id = raw.id.unwrap_or_default().trim().to_owned();
     if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let what = if id.is_empty() { "the id is missing" } else { "the id contains a space" };
@@ -66,11 +67,12 @@ fn listed(at: &At<'_>, raw: RawListed) -> ListedSettings {
     if name.as_deref() == Some("") {
         at.key("name").wrong("the name is empty", "write one, or remove the key: the API's name is used then");
     }
-    let labels = labels(&at.key("labels"), raw.labels.unwrap_or_default());
+    let labels = labels(&at.key("labels"), raw.labels.unwrap_or_default(), optional);
     ListedSettings { id: CustomerId::from(id), name, labels }
 }
 
-fn labels(at: &At<'_>, RawLabels(raw): RawLabels) -> Vec<(String, String)> {
+fn labels(at: &At<'_>, RawLabels(raw): RawLabels, optional: &[Collector]) -> Vec<(String, String)> {
+    let is_enabled = |name: &str| optional.iter().any(|collector| collector.as_str() == name);
     let mut labels: Vec<(String, String)> = Vec::new();
     for (name, value) in raw {
         let labels_at = at;
@@ -83,7 +85,7 @@ fn labels(at: &At<'_>, RawLabels(raw): RawLabels) -> Vec<(String, String)> {
             );
         } else if name.starts_with("__") {
             at.wrong("names that start with `__` are Prometheus' own", "write another name");
-        } else if catalog::is_taken(&name) {
+        } else if catalog::is_taken(&name, is_enabled) {
             at.wrong("the label is set by the exporter or by Prometheus", "write another name");
         } else if labels.iter().any(|(known, _)| *known == name) {
             at.wrong("the label stands twice", "keep one of them");

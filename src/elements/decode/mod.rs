@@ -7,7 +7,9 @@
 //!
 //! No error contains an email address or a token.
 
+mod backup;
 mod date;
+mod duration;
 mod field;
 mod json;
 mod number;
@@ -21,6 +23,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{Keyed, backup_jobs, backup_overview};
 pub use field::Field;
 pub use seats::{customer_seats, product_available, product_purchased, tenant_seats};
 pub use services::services;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod listing;
+mod optional;
 mod questions;
 mod server;
 mod throttling;
@@ -16,8 +17,8 @@ use server::{Say, Seen, Server, token};
 
 use crate::clock::Clock;
 use crate::config::{BudgetSettings, Credential, CustomerSettings, PartnerSettings, SecretSource};
+use crate::domain::Scope;
 use crate::domain::{Answer, Question, TenantType};
-use crate::elements::auth::Scope;
 use crate::elements::{AskError, Client, Failure, Registrations};
 
 const SECRET: &str = "hunter2-secret";

@@ -49,10 +49,7 @@ impl Encoder {
         let Known { polled, answer, failure, absence } = known;
         let mut row = TargetRow {
             collector: question.collector().as_str().into(),
-            number: match question {
-                Question::TenantSeats(kind) | Question::CustomerSeats(kind) => kind.number().into(),
-                Question::ProductPurchased(product) | Question::ProductAvailable(product) => product.0,
-            },
+            number: question.number(),
             polled: polled.map(|at| self.time(at)),
             seen: answer.as_ref().map(|&(seen, _)| self.time(seen)),
             failure: failure.map(word),
@@ -71,6 +68,8 @@ impl Encoder {
             Some(Answer::ProductPurchased(quantity) | Answer::ProductAvailable(quantity)) => {
                 row.quantity = quantity.map(Amount);
             }
+            Some(Answer::BackupJobs(jobs)) => row.jobs = Some(jobs.iter().map(Into::into).collect()),
+            Some(Answer::BackupOverview(modules)) => row.modules = Some(modules.iter().map(Into::into).collect()),
             None => {}
         }
         row

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::backup::{JobRow, ProtectedRow};
 use crate::domain::Quantity;
 
 /// The first line.
@@ -138,6 +139,12 @@ pub(super) struct TargetRow<'a> {
     /// Set for `tenant_seats`.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(super) tenants: Option<Vec<TenantRow<'a>>>,
+    /// Set for `backup_jobs`.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) jobs: Option<Vec<JobRow<'a>>>,
+    /// Set for `backup_overview`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) modules: Option<Vec<ProtectedRow>>,
     /// Set for `products_purchased` and `products_available`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quantity: Option<Amount>,
@@ -167,7 +174,7 @@ pub(super) struct TenantRow<'a> {
     pub(super) seats: SeatsRow,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -143,13 +143,14 @@ impl Poller {
                     let (partner, collector) = (&self.partner, question.collector().as_str());
                     warn!(
                         partner, collector, customer_id = %customer,
-                        "a customer that had tenants has none now: what is known stays until the next answer, an interval \
-                         later, says the same"
+                        "a list about a customer that was not empty is empty now: what is known stays until the next answer, \
+                         an interval later, says the same"
                     );
                 }
                 self.succeeded(target);
             }
             Err(AskError::Absent) => {
+                self.granted(question.collector());
                 let targets = self.capacity.cost.targets(question.collector());
                 if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
                     info!(
@@ -160,6 +161,7 @@ impl Poller {
                 }
                 self.missed(target, customer, question);
             }
+            Err(AskError::Failed(failure)) if failure.not_granted => self.not_granted(target),
             Err(AskError::Failed(failure)) => {
                 self.log_failure(target, &failure);
                 self.failed(target, failure.reason);
@@ -180,6 +182,7 @@ impl Poller {
 
     /// When an endpoint that seemed to be missing answers, all suppressed targets become due.
     fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
+        self.granted(collector);
         if !self.probes.get_mut(&collector).is_some_and(EndpointProbe::answer) {
             return;
         }
@@ -195,6 +198,31 @@ impl Poller {
         });
         for target in absent {
             self.queue.reschedule(&target, now);
+        }
+    }
+
+    /// The app registration lacks the scope of a collector: its targets are not asked until tomorrow. Reported once.
+    fn not_granted(&mut self, target: &Target) {
+        let collector = target.collector();
+        let until = self.clock.now().saturating_add(backoff::ABSENCE_INTERVAL).unwrap_or(Timestamp::MAX);
+        if self.not_granted.insert(collector, until).is_none() {
+            self.inventory.update(|inventory| inventory.not_granted.insert(collector));
+            warn!(
+                partner = self.partner,
+                collector = collector.as_str(),
+                "the collector reads nothing, because the app registration lacks the permission {}: grant it in AvePoint \
+                 Elements and restart the exporter, or disable the collector; asking again in a day",
+                collector.endpoint().scope.permission()
+            );
+        }
+        self.queue.finish(target, until, false);
+    }
+
+    /// The API answers a collector, so its scope is granted.
+    fn granted(&mut self, collector: Collector) {
+        if self.not_granted.remove(&collector).is_some() {
+            self.inventory.update(|inventory| inventory.not_granted.remove(&collector));
+            info!(partner = self.partner, collector = collector.as_str(), "the permission is granted now");
         }
     }
 

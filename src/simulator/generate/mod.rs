@@ -12,6 +12,7 @@ use jiff::civil::Date;
 
 pub use self::cases::Case;
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
+use super::backups::{self, BackupCase};
 use super::rng::SeededRng;
 use super::world::{Motion, SimCustomer, SimTenant, World};
 use crate::domain::{ProductType, TenantType};
@@ -99,7 +100,11 @@ impl Generator {
                 }
             }
         }
-        builder.finish()
+        let mut customer = builder.finish();
+        // Numbers of their own, so that the rest of a customer does not depend on its backups.
+        let mut rng = SeededRng::of(&[self.seed, 0x4242, index.into()]);
+        backups::fill(&mut customer, BackupCase::of(index), self.today, &mut rng);
+        customer
     }
 
     /// One customer's share of a total that is spread evenly.

@@ -1,0 +1,69 @@
+//! Families of backups: the newest job of each plan, and what is protected.
+
+use super::customer_view::CustomerView;
+use super::family_writer::FamilyWriter;
+use super::syntax::unix_time;
+use crate::catalog;
+use crate::domain::{Answer, JobKey, JobStatus, Quantity, RESULTS, STORAGES};
+
+/// The backup families.
+pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
+    let mut families: Vec<_> = jobs(views).into();
+    families.extend(overviews(views));
+    families
+}
+
+fn jobs(views: &[CustomerView<'_>]) -> [FamilyWriter; 5] {
+    let mut status = FamilyWriter::new(&catalog::BACKUP_JOB_STATUS);
+    let mut objects = FamilyWriter::new(&catalog::BACKUP_JOB_OBJECTS);
+    let mut duration = FamilyWriter::new(&catalog::BACKUP_JOB_DURATION);
+    let mut end = FamilyWriter::new(&catalog::BACKUP_JOB_END);
+    let mut size = FamilyWriter::new(&catalog::BACKUP_JOB_SIZE);
+    for view in views {
+        let jobs = view.answers.iter().filter_map(|(_, answer)| match answer {
+            Answer::BackupJobs(jobs) => Some(jobs.iter()),
+            _ => None,
+        });
+        for job in jobs.flatten() {
+            let JobKey { job_type, job_module, plan } = &job.key;
+            let (job_type, job_module) = (&*job_type.to_string(), &*job_module.to_string());
+            for known in JobStatus::ALL {
+                let labels = status.labels(&[job_type, job_module, plan, known.as_str()]);
+                status.push_of(view, &labels, job.status.map(|present| f64::from(u8::from(present == known))));
+            }
+            for (result, number) in RESULTS.into_iter().zip(job.objects) {
+                let labels = objects.labels(&[job_type, job_module, plan, result]);
+                objects.push_of(view, &labels, number.map(Quantity::get));
+            }
+            let labels = duration.labels(&[job_type, job_module, plan]);
+            duration.push_of(view, &labels, job.duration.map(Quantity::get));
+            end.push_of(view, &labels, job.ended.map(|at| unix_time(at.get())));
+            size.push_of(view, &labels, job.size.map(Quantity::get));
+        }
+    }
+    [status, objects, duration, end, size]
+}
+
+fn overviews(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
+    let mut scanned = FamilyWriter::new(&catalog::BACKUP_OBJECTS_SCANNED);
+    let mut protected = FamilyWriter::new(&catalog::BACKUP_OBJECTS_PROTECTED);
+    let mut stored = FamilyWriter::new(&catalog::BACKUP_STORED);
+    for view in views {
+        let modules = view.answers.iter().filter_map(|(_, answer)| match answer {
+            Answer::BackupOverview(modules) => Some(modules.iter()),
+            _ => None,
+        });
+        for module in modules.flatten() {
+            let (service_type, service_module) =
+                (&*module.service_type.to_string(), &*module.service_module.to_string());
+            let labels = scanned.labels(&[service_type, service_module]);
+            scanned.push_of(view, &labels, module.scanned.map(Quantity::get));
+            protected.push_of(view, &labels, module.protected.map(Quantity::get));
+            for (storage, size) in STORAGES.into_iter().zip(module.stored) {
+                let labels = stored.labels(&[service_type, service_module, storage]);
+                stored.push_of(view, &labels, size.map(Quantity::get));
+            }
+        }
+    }
+    [scanned, protected, stored]
+}
