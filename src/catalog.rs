@@ -114,6 +114,10 @@ families! {
     SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds" ["partner", "customer_id", "subscription_id", "service_name"]
         "When the contract ends, Unix time: contractEndDate of endpoint services, as last polled.";
 
+    CUSTOMER_JOB_STATUS = Gauge "avepoint_customer_job_status" ["partner", "customer_id", "status"] of "customers"
+        "Status of the customer's backups together: 1 for the present one, 0 for the others; jobStatus of endpoint customers, as last polled.";
+    CUSTOMER_MANAGEMENT_INFO = Info "avepoint_customer_management_info" ["partner", "customer_id", "country", "management_mode"] of "customers"
+        "Where the customer is and who manages it: countryOrRegion and managementMode of endpoint customers, as last polled; what is not known is empty. Always 1.";
     BACKUP_JOB_STATUS = Gauge "avepoint_backup_job_status" ["partner", "customer_id", "job_type", "job_module", "plan", "status"] of "backup_jobs"
         "Status of the newest job of a plan: 1 for the present one, 0 for the others; status of endpoint backup_jobs, as last polled.";
     BACKUP_JOB_OBJECTS = Gauge "avepoint_backup_job_objects" ["partner", "customer_id", "job_type", "job_module", "plan", "result"] of "backup_jobs"

@@ -193,11 +193,13 @@ async fn planned(settings: &PartnerSettings, registration: Registration, config:
     }
     let mut cost = plan::cost(inventory.customers.values().map(|customer| &**customer), &config.collectors);
     // The customers that are not listed are requested once more by id.
-    cost.list(if filter.discovers() {
-        listing_pages(Some(visible), never_seen.len())
-    } else {
-        listing_pages(None, customers)
-    });
+    let pages = |by_id| {
+        if filter.discovers() { listing_pages(Some(visible), by_id) } else { listing_pages(None, customers) }
+    };
+    cost.list(Collector::Services, pages(never_seen.len()));
+    if config.collectors.schedule(Collector::Customers).enabled {
+        cost.list(Collector::Customers, pages(0));
+    }
     let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{customers} customers of {visible} that the app registration sees");
     Ok(Cost { basis, per_collector, customers })

@@ -96,9 +96,12 @@ fn progress(partner: &Partner) -> (u64, u64) {
             all += 1;
             done += u64::from(known.polled.is_some() || inventory.not_granted.contains(&question.collector()));
         }
-        if inventory.listing.wanted {
-            all += 1;
-            done += u64::from(inventory.listing.polled.is_some());
+        for (list, collector) in
+            [(&inventory.listing, Collector::Services), (&inventory.profiles, Collector::Customers)]
+        {
+            all += u64::from(list.wanted);
+            let is_done = list.polled.is_some() || inventory.not_granted.contains(&collector);
+            done += u64::from(list.wanted && is_done);
         }
         (done, all)
     })
@@ -130,9 +133,9 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
     let mut phrases = Vec::new();
     for inventory in inventories {
         let listed = inventory.customers.values().filter(|_| inventory.listing.completed.is_some());
-        phrases.extend(listed.filter(|customer| customer.services.is_none()).map(|customer| {
-            format!("{}: the service list does not contain customer {}", inventory.partner, customer.id)
-        }));
+        phrases.extend(listed.filter(|customer| customer.services.is_none() && !customer.is_unlisted()).map(
+            |customer| format!("{}: the service list does not contain customer {}", inventory.partner, customer.id),
+        ));
         for collector in Collector::ALL {
             for (condition, count) in inventory.targets(collector, clock.now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {

@@ -106,6 +106,7 @@ mapping!(
         customer_seats: RawTenantCollector,
         products_purchased: RawProductCollector,
         products_available: RawProductCollector,
+        customers: RawSchedule,
         backup_jobs: RawSchedule,
         backup_overview: RawSchedule,
     }
@@ -114,8 +115,12 @@ mapping!(
 impl RawCollectors {
     /// The optional collectors, each with what is written about it.
     pub(super) fn optional(&mut self) -> impl Iterator<Item = (Collector, &mut Option<RawSchedule>)> {
-        [(Collector::BackupJobs, &mut self.backup_jobs), (Collector::BackupOverview, &mut self.backup_overview)]
-            .into_iter()
+        [
+            (Collector::Customers, &mut self.customers),
+            (Collector::BackupJobs, &mut self.backup_jobs),
+            (Collector::BackupOverview, &mut self.backup_overview),
+        ]
+        .into_iter()
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Collector {
     ProductsPurchased,
     /// Endpoint 2.
     ProductsAvailable,
+    /// Endpoint 6.
+    Customers,
     /// Endpoint 7.
     BackupJobs,
     /// Endpoint 8.
@@ -43,17 +45,19 @@ const TENANT_SEATS: Endpoint = endpoint("tenant_seats", Scope::License, 60);
 const CUSTOMER_SEATS: Endpoint = endpoint("customer_seats", Scope::License, 60);
 const PRODUCTS_PURCHASED: Endpoint = endpoint("products_purchased", Scope::License, 6 * 60);
 const PRODUCTS_AVAILABLE: Endpoint = endpoint("products_available", Scope::License, 6 * 60);
+const CUSTOMERS: Endpoint = endpoint("customers", Scope::Customers, 15);
 const BACKUP_JOBS: Endpoint = endpoint("backup_jobs", Scope::Jobs, 60);
 const BACKUP_OVERVIEW: Endpoint = endpoint("backup_overview", Scope::Protected, 6 * 60);
 
 impl Collector {
     /// Every collector, in the order of the configuration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Services,
         Self::TenantSeats,
         Self::CustomerSeats,
         Self::ProductsPurchased,
         Self::ProductsAvailable,
+        Self::Customers,
         Self::BackupJobs,
         Self::BackupOverview,
     ];
@@ -67,6 +71,7 @@ impl Collector {
             Self::CustomerSeats => &CUSTOMER_SEATS,
             Self::ProductsPurchased => &PRODUCTS_PURCHASED,
             Self::ProductsAvailable => &PRODUCTS_AVAILABLE,
+            Self::Customers => &CUSTOMERS,
             Self::BackupJobs => &BACKUP_JOBS,
             Self::BackupOverview => &BACKUP_OVERVIEW,
         }
@@ -164,7 +169,7 @@ impl Question {
     pub fn of(collector: Collector, number: u64) -> Option<Self> {
         let tenant_type = || u32::try_from(number).ok().map(TenantType::from_number);
         match collector {
-            Collector::Services => None,
+            Collector::Services | Collector::Customers => None,
             Collector::TenantSeats => tenant_type().map(Self::TenantSeats),
             Collector::CustomerSeats => tenant_type().map(Self::CustomerSeats),
             Collector::ProductsPurchased => Some(Self::ProductPurchased(ProductType(number))),
@@ -202,6 +207,8 @@ impl Question {
 pub enum Target {
     /// The partner's service list, all pages of it.
     Services,
+    /// The partner's list of customers, all pages of it.
+    Customers,
     /// One query about one customer.
     Customer(CustomerId, Question),
 }
@@ -212,6 +219,7 @@ impl Target {
     pub const fn collector(&self) -> Collector {
         match self {
             Self::Services => Collector::Services,
+            Self::Customers => Collector::Customers,
             Self::Customer(_, question) => question.collector(),
         }
     }

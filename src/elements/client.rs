@@ -12,10 +12,10 @@ use reqwest::Method;
 use url::Url;
 
 use super::auth::{self, Auth};
-use super::decode::{self, Decoded, Malformed, Page};
+use super::decode::{self, DecodePage, Decoded};
 use super::error::{AskError, ClientError, Failure};
 use super::health::Health;
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::metrics::{Counters, Gauges};
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::{Permit, RateLimiter};
@@ -28,7 +28,8 @@ use super::transport::{self, Transport};
 use crate::clock::Clock;
 use crate::config::PartnerSettings;
 use crate::domain::{
-    Answer, BackupJob, Collector, CustomerId, FailureReason, MAX_ROWS, PartnerName, ProtectedObjects, Question, Scope,
+    Answer, BackupJob, Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile, MAX_ROWS, PartnerName,
+    ProtectedObjects, Question, Scope,
 };
 
 /// Maximum jobs in the responses about one customer; only the newest of each plan are kept.
@@ -52,8 +53,8 @@ pub(super) struct Inner {
     pub(super) registry: Registry,
     /// The base URL of the API.
     pub(super) health: Health,
-    /// The page size that works for the service list.
-    pub(super) listing_size: AtomicU32,
+    /// The page sizes that work for the service list and for the list of customers.
+    pub(super) listing_sizes: [AtomicU32; 2],
 }
 
 /// The health of the client, for the status page and readiness.
@@ -115,7 +116,7 @@ impl Client {
             counters,
             registry,
             health: Health::default(),
-            listing_size: AtomicU32::new(LARGEST_PAGE),
+            listing_sizes: [AtomicU32::new(LARGEST_PAGE), AtomicU32::new(LARGEST_PAGE)],
         })))
     }
 
@@ -204,8 +205,14 @@ impl Client {
 
     /// Lists the service list page by page: all customers that the registration can see, or only these.
     #[must_use]
-    pub fn listing(&self, ids: Option<&[CustomerId]>) -> Listing {
-        Listing::new(self.clone(), ids)
+    pub fn listing(&self, ids: Option<&[CustomerId]>) -> Listing<ListedCustomer> {
+        Listing::new(self.clone(), &listing::SERVICES, ids)
+    }
+
+    /// Lists the customers' profiles page by page: all customers that the registration can see, or only these.
+    #[must_use]
+    pub fn profiles(&self, ids: Option<&[CustomerId]>) -> Listing<ListedProfile> {
+        Listing::new(self.clone(), &listing::CUSTOMERS, ids)
     }
 
     /// The metrics of this client.
@@ -253,7 +260,7 @@ impl Client {
         call: RequestSpec,
         mut permit: Option<Permit>,
         most: usize,
-        decode: fn(&[u8]) -> Result<Decoded<Page<T>>, Malformed>,
+        decode: DecodePage<T>,
         id: fn(&T) -> &str,
     ) -> Result<Vec<T>, AskError> {
         let malformed = |problem| Failure::new(FailureReason::Malformed, format!("rows: {problem}"));
@@ -281,14 +288,19 @@ impl Client {
         Ok(rows)
     }
 
-    /// The stored page size of the service list.
-    pub(super) fn listing_size(&self) -> u32 {
-        self.0.listing_size.load(Ordering::Relaxed)
+    /// The stored page size of a list of customers.
+    pub(super) fn listing_size(&self, collector: Collector) -> u32 {
+        self.size_of(collector).load(Ordering::Relaxed)
     }
 
     /// Stores the page size.
-    pub(super) fn set_listing_size(&self, size: u32) {
-        self.0.listing_size.store(size, Ordering::Relaxed);
+    pub(super) fn set_listing_size(&self, collector: Collector, size: u32) {
+        self.size_of(collector).store(size, Ordering::Relaxed);
+    }
+
+    fn size_of(&self, collector: Collector) -> &AtomicU32 {
+        let [services, customers] = &self.0.listing_sizes;
+        if collector == Collector::Customers { customers } else { services }
     }
 
     /// The deadline of one request.

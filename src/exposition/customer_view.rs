@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::syntax;
 use crate::catalog::Family;
-use crate::domain::{Answer, Collector, Question};
+use crate::domain::{Answer, Collector, Profile, Question};
 use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
 /// The render context: everything that a customer's lines depend on besides the customer.
@@ -33,6 +33,8 @@ pub(super) struct CustomerView<'a> {
     labels_and_name: String,
     /// The current results, distinct and sorted by query.
     pub(super) answers: Vec<(Question, &'a Answer)>,
+    /// The row of the list of customers, if it is current.
+    pub(super) profile: Option<&'a Profile>,
     /// The subscriptions, distinct and sorted by id; empty if they are not current.
     pub(super) subscriptions: Vec<&'a KnownSubscription>,
     /// When the next of these values reaches its `max_age`.
@@ -78,7 +80,15 @@ impl<'a> CustomerView<'a> {
             expires(services.seen, Collector::Services);
             subscriptions = distinct(&services.subscriptions, |a, b| a.id.cmp(&b.id));
         }
-        Self { context, customer, identity, labels, labels_and_name, answers, subscriptions, next_expiry }
+        let mut profile = None;
+        let schedule = collectors.schedule(Collector::Customers);
+        if let Some(known) = customer.profile.as_ref().filter(|_| schedule.enabled)
+            && expiry(known.seen, schedule.max_age) > now
+        {
+            expires(known.seen, Collector::Customers);
+            profile = Some(&known.profile);
+        }
+        Self { context, customer, identity, labels, labels_and_name, answers, profile, subscriptions, next_expiry }
     }
 
     /// The labels after those of the family.

@@ -22,6 +22,7 @@ mod gzip;
 mod memory;
 mod negotiate;
 mod own;
+mod profiles;
 mod published;
 mod renderer;
 mod seats;

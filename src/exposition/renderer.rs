@@ -243,6 +243,7 @@ impl Partner {
                 collectors: inventory.collectors.clone(),
                 customers: BTreeMap::new(),
                 listing: inventory.listing.clone(),
+                profiles: inventory.profiles.clone(),
                 not_granted: inventory.not_granted.clone(),
             },
             customers: 0,
@@ -253,6 +254,7 @@ impl Partner {
     /// Takes the changes. Returns true if the set of customers has changed.
     fn look(&mut self, inventory: &Inventory) -> bool {
         self.inventory.listing.clone_from(&inventory.listing);
+        self.inventory.profiles.clone_from(&inventory.profiles);
         let other_collectors = !Arc::ptr_eq(&self.inventory.collectors, &inventory.collectors)
             && self.inventory.collectors != inventory.collectors;
         if other_collectors || self.inventory.not_granted != inventory.not_granted {

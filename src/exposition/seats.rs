@@ -47,7 +47,9 @@ fn tenants(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
             // Deduplicated by the identifying labels, so that no two rows give the same series.
             let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
             for (labels, row) in rows.collect::<BTreeMap<_, _>>() {
-                let name = info.labels(&[&row.name]);
+                // The list of customers knows tenants by name, too.
+                let other_name = || view.profile.map_or("", |profile| profile.tenant_name(&row.id));
+                let name = info.labels(&[if row.name.is_empty() { other_name() } else { &row.name }]);
                 info.push_of(view, &format!("{labels},{name}"), Some(1.0));
                 assigned.push_of(view, &labels, row.seats.assigned.map(Quantity::get));
                 available.push_of(view, &labels, row.seats.available.map(Quantity::get));

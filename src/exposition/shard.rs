@@ -16,7 +16,7 @@ use super::freshness::{self, Targets};
 use super::gzip::Deflater;
 use super::memory::Scratch;
 use super::segment::{Part, Segment};
-use super::{backups, seats, subscriptions};
+use super::{backups, profiles, seats, subscriptions};
 use crate::domain::CustomerId;
 use crate::inventory::Customer;
 
@@ -60,6 +60,7 @@ pub(super) struct Rendered {
 pub(super) fn families(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
     let mut families = seats::render(views);
     families.extend(subscriptions::render(views));
+    families.extend(profiles::render(views));
     families.extend(backups::render(views));
     families.push(freshness::last_success(views));
     families

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::is_older;
 use super::subscription_ids::KnownSubscription;
 use crate::config::ListedSettings;
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, Moment, Profile, Question};
 
 /// The stored state of one customer.
 #[derive(Clone, Debug)]
@@ -23,9 +23,22 @@ pub struct Customer {
     pub configured: bool,
     /// The customer's last row of the service list; `None` until a listing first names the customer.
     pub services: Option<Services>,
+    /// The customer's last row of the list of customers (endpoint 6), while two lists in a row do not lack it.
+    pub profile: Option<Box<KnownProfile>>,
     /// The queries about the customer and their results, sorted by query.
     pub targets: Vec<(Question, Known)>,
     pub(super) named_by_configuration: bool,
+}
+
+/// The customer's row of the list of customers.
+#[derive(Clone, Debug)]
+pub struct KnownProfile {
+    /// When the row was received.
+    pub seen: Timestamp,
+    /// The row.
+    pub profile: Profile,
+    /// Whether the last complete list lacked it. Not persisted.
+    pub(super) missed: bool,
 }
 
 /// The customer's row of the service list.
@@ -183,6 +196,7 @@ impl Customer {
             labels: Arc::default(),
             configured: false,
             services: None,
+            profile: None,
             targets: Vec::new(),
             named_by_configuration: false,
         }
@@ -213,6 +227,20 @@ impl Customer {
             (Some(_), None) => {}
             (services @ None, None) => *services = Some(Services { seen: now, subscriptions: Arc::default() }),
         }
+    }
+
+    /// A name from the service list wins over one from the list of customers.
+    pub(super) fn observe_profile(&mut self, name: Option<Arc<str>>, profile: Profile, now: Timestamp) {
+        if self.services.is_none() || self.name.is_empty() {
+            self.rename(name);
+        }
+        self.profile = Some(Box::new(KnownProfile { seen: now, profile, missed: false }));
+    }
+
+    /// Whether only the list of customers has it: neither the service list nor the configuration names it.
+    #[must_use]
+    pub fn is_unlisted(&self) -> bool {
+        self.services.is_none() && self.profile.is_some() && !self.configured
     }
 
     pub(super) fn rename(&mut self, name: Option<Arc<str>>) {
@@ -250,6 +278,9 @@ impl Customer {
     pub fn last_success(&self, collector: Collector) -> Option<Timestamp> {
         if collector == Collector::Services {
             return self.services.as_ref().map(|services| services.seen);
+        }
+        if collector == Collector::Customers {
+            return self.profile.as_ref().map(|profile| profile.seen);
         }
         let targets = self.targets.iter().filter(|(question, _)| question.collector() == collector);
         targets

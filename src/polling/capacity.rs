@@ -41,17 +41,22 @@ impl Capacity {
     pub(super) fn restore(&mut self, inventory: &Inventory, filter: &CustomerFilter) {
         inventory.customers.values().for_each(|customer| self.cost.add_all(customer));
         let customers = inventory.customers.len();
-        self.cost.list(match inventory.listing.wanted {
-            true if filter.discovers() => listing_pages(Some(customers), 0),
-            true => listing_pages(None, customers),
-            false => 0,
-        });
+        for (collector, list) in
+            [(Collector::Services, &inventory.listing), (Collector::Customers, &inventory.profiles)]
+        {
+            let pages = match list.wanted {
+                true if filter.discovers() => listing_pages(Some(customers), 0),
+                true => listing_pages(None, customers),
+                false => 0,
+            };
+            self.cost.list(collector, pages);
+        }
         self.complete = !inventory.listing.wanted || inventory.listing.completed.is_some();
     }
 
     /// Records a complete listing and its number of requests.
     pub(super) fn listed(&mut self, pages: u64) {
-        self.cost.list(pages);
+        self.cost.list(Collector::Services, pages);
         self.complete = true;
     }
 

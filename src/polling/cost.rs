@@ -1,7 +1,7 @@
 //! Computes the minimum number of requests that the configured intervals need. Pure.
 //!
 //! A target costs the requests of one poll (for endpoints 3 and 8: its pages) per interval of its collector. An absent target
-//! costs one request per day, and the service list costs its pages. Retries and token requests are not included. The
+//! costs one request per day, and a list of customers costs its pages. Retries and token requests are not included. The
 //! cost is updated with every change of a target, so that nothing has to iterate over the inventory.
 
 use std::time::Duration;
@@ -48,9 +48,9 @@ impl Cost {
         customer.targets.iter().for_each(|(question, known)| self.remove(*question, known));
     }
 
-    /// Sets the number of requests of the service list.
-    pub fn list(&mut self, pages: u64) {
-        if let Some(requests) = self.requests.get_mut(index(Collector::Services)) {
+    /// Sets the number of requests of a list of customers.
+    pub fn list(&mut self, collector: Collector, pages: u64) {
+        if let Some(requests) = self.requests.get_mut(index(collector)) {
             *requests = pages;
         }
     }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn pages_and_absences_are_what_they_cost() {
         let mut cost = Cost::default();
-        cost.list(listing_pages(Some(20_000), 101));
+        cost.list(Collector::Services, listing_pages(Some(20_000), 101));
         let asked = Known { answer: Some((NOW.into(), tenants(250))), ..Known::default() };
         let absent = Known { absence: Absence::Confirmed, ..Known::default() };
         cost.add(Question::TenantSeats(TenantType::Microsoft365), &asked);

@@ -16,6 +16,7 @@ pub mod plan;
 mod poll_queue;
 mod poller;
 mod prepared;
+mod profiles;
 #[cfg(test)]
 mod simulation;
 mod witness;

@@ -120,7 +120,7 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
     let pages = listing_pages(Some(customers), 0) as f64;
     let customers = customers as f64;
     let polls = |collector| match collector {
-        Collector::Services => pages,
+        Collector::Services | Collector::Customers => pages,
         Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
         Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
@@ -252,7 +252,7 @@ mod tests {
     fn the_cost_counts_polls_over_intervals_and_pages_of_the_list() {
         let customers = vec![customer(&["Cloud Backup for Microsoft 365"]); 250];
         let mut cost = cost(&customers, &defaults());
-        cost.list(listing_pages(Some(customers.len()), 0));
+        cost.list(Collector::Services, listing_pages(Some(customers.len()), 0));
         let per_hour = cost.requests_per_hour(&defaults());
         let expected =
             [(Collector::Services, 12.0), (Collector::TenantSeats, 1000.0), (Collector::CustomerSeats, 1000.0)];

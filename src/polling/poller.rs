@@ -19,10 +19,10 @@ use super::capacity::Capacity;
 use super::endpoint_probe::EndpointProbe;
 use super::prepared::Prepared;
 use super::witness::Witness;
-use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
+use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan, profiles};
 use crate::clock::Clock;
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::domain::{Answer, Collector, CustomerId, FailureReason, Question, Target};
+use crate::domain::{Answer, Collector, CustomerId, FailureReason, ListedProfile, Question, Target};
 use crate::elements::{AskError, Client, Failure, Permit};
 use crate::health::Progress;
 use crate::inventory::{Inventory, Shared};
@@ -65,12 +65,14 @@ pub struct Poller {
     in_flight: HashMap<Id, (Target, Timestamp)>,
     max_in_flight: usize,
     pages: (mpsc::Sender<Vec<Prepared>>, mpsc::Receiver<Vec<Prepared>>),
+    profile_pages: (mpsc::Sender<Vec<ListedProfile>>, mpsc::Receiver<Vec<ListedProfile>>),
 }
 
 /// The result of a finished poll.
 #[derive(Debug)]
 enum PollResult {
     Listed(Result<listing::ListingResult, Failure>),
+    Profiled(Result<profiles::ProfilesResult, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -112,6 +114,7 @@ impl Poller {
             in_flight: HashMap::new(),
             max_in_flight: MAX_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
+            profile_pages: mpsc::channel(PAGES_AHEAD),
         };
         poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
         poller.fill_queue();
@@ -139,6 +142,7 @@ impl Poller {
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(page) = self.pages.1.recv() => self.observe(page),
+                Some(page) = self.profile_pages.1.recv() => self.observe_profiles(page),
                 Some(done) = self.polls.join_next_with_id() => self.finish(done),
                 admission = admission(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(admission),
             }
@@ -176,6 +180,13 @@ impl Poller {
                     let pages = self.pages.0.clone();
                     self.polls.spawn(panics::scope(Task::Poll, async move {
                         PollResult::Listed(listing::list(client, context, pages, admission).await)
+                    }))
+                }
+                Target::Customers => {
+                    let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
+                    let limit = 2 * u64::from(self.max_customers);
+                    self.polls.spawn(panics::scope(Task::Poll, async move {
+                        PollResult::Profiled(profiles::read(client, filter, limit, pages, admission).await)
                     }))
                 }
                 Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
@@ -231,6 +242,27 @@ impl Poller {
         self.enqueue(changes, now);
     }
 
+    /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
+    fn observe_profiles(&mut self, page: Vec<ListedProfile>) {
+        self.progress.ended();
+        let (now, max) = (self.clock.now(), self.max_customers as usize);
+        let filter = &self.filter;
+        let page: Vec<_> = page.into_iter().map(|row| (filter.matches(&row.id, row.name.as_deref()), row)).collect();
+        let added = self.inventory.update(|inventory| {
+            let mut added = Vec::new();
+            for (matches, row) in page {
+                if inventory.customers.contains_key(&row.id) {
+                    inventory.observe_profile(row, now);
+                } else if matches && inventory.customers.len() < max {
+                    added.push(row.id.clone());
+                    inventory.observe_profile(row, now);
+                }
+            }
+            added
+        });
+        self.plan(&added);
+    }
+
     /// Plans known customers again.
     fn plan(&mut self, customers: &[CustomerId]) {
         let now = self.clock.now();
@@ -261,6 +293,7 @@ impl Poller {
         match done {
             Ok((id, done)) => match (self.in_flight.remove(&id), done) {
                 (Some((target, _)), PollResult::Listed(result)) => self.listed(&target, result),
+                (Some((target, _)), PollResult::Profiled(result)) => self.profiled(&target, result),
                 (Some((target, started)), PollResult::Asked(customer, question, result)) => {
                     // A failed poll includes its pauses, so its duration is not used.
                     if !matches!(result, Err(AskError::Failed(_))) {

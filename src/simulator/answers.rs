@@ -86,7 +86,7 @@ impl Indexed {
             return Err(NO_SUCH);
         }
         let body = match collector {
-            Collector::Services => return self.services(asked, options.dialect),
+            Collector::Services | Collector::Customers => return self.list(collector, asked, options.dialect),
             Collector::TenantSeats => {
                 return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, options);
             }
@@ -124,7 +124,8 @@ impl Indexed {
         Ok(body.to_string().into_bytes())
     }
 
-    fn services(&self, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
+    /// Endpoints 5 and 6.
+    fn list(&self, collector: Collector, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
         let is_known = |id: &String| self.world.customers.iter().any(|customer| customer.id == *id);
         let refused = wanted.as_ref().is_some_and(|ids| {
@@ -141,10 +142,11 @@ impl Indexed {
             }
         }
         let newcomer = SimCustomer::new("9e3c5a70-0000-4000-8000-00000000c0de", "Newcomer");
-        let mut listed: Vec<&SimCustomer> = match &wanted {
-            None => self.world.customers.iter().collect(),
-            Some(ids) => self.world.customers.iter().filter(|customer| ids.contains(&customer.id)).collect(),
+        let is_listed = |customer: &&SimCustomer| {
+            let is_wanted = wanted.as_ref().is_none_or(|ids| ids.contains(&customer.id));
+            is_wanted && (collector == Collector::Customers || !customer.unlisted)
         };
+        let mut listed: Vec<&SimCustomer> = self.world.customers.iter().filter(is_listed).collect();
         if page.index > 1 && wanted.is_none() {
             if asked.faults.contains(&Fault::CustomerLeaves) && !listed.is_empty() {
                 listed.remove(0);
@@ -171,7 +173,8 @@ impl Indexed {
         if asked.faults.contains(&Fault::EmptyPage(page.index)) {
             rows.clear();
         }
-        let rows: Vec<_> = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect)).collect();
+        let rows = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect, collector));
+        let rows: Vec<_> = rows.collect();
         Ok(page.envelope(&rows, listed.len(), asked.faults))
     }
 }
@@ -231,12 +234,15 @@ fn older_tenant(tenant: &SimTenant) -> Value {
     })
 }
 
-/// A customer of the service list.
-struct Listed<'a>(Cow<'a, SimCustomer>, Dialect);
+/// A customer of a list.
+struct Listed<'a>(Cow<'a, SimCustomer>, Dialect, Collector);
 
 impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(customer, dialect) = self;
+        let Self(customer, dialect, collector) = self;
+        if *collector == Collector::Customers {
+            return customer.profile_json(*dialect).serialize(serializer);
+        }
         let rows: Vec<_> = customer.rows.iter().map(|row| Fields(row.fields(), *dialect)).collect();
         let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("customerId", &customer.id)?;

@@ -177,10 +177,9 @@ pub(super) fn jobs(customer: &SimCustomer, asked: &ApiRequest<'_>, dialect: Dial
     if dialect != Dialect::Documented {
         let names = ["jobId", "name", "status", "totalCount", "successfulCount", "failedCount", "skippedCount"];
         let more = ["warningCount", "backupSize", "startTime", "endTime", "jobDuration"];
-        let mut scan = json!({ "jobType": 0, "jobModule": 0 });
-        for name in names.into_iter().chain(more) {
-            scan[name] = "N/A".into();
-        }
+        let numbers = ["jobType", "jobModule"].map(|name| (name.to_owned(), Value::from(0)));
+        let texts = names.into_iter().chain(more).map(|name| (name.to_owned(), Value::from("N/A")));
+        let scan: Value = numbers.into_iter().chain(texts).collect::<serde_json::Map<_, _>>().into();
         rows.push(scan);
     }
     rows.extend(customer.jobs.iter().filter(is_wanted).map(|job| job.json(dialect)));

@@ -74,6 +74,7 @@ impl Route {
             path.strip_prefix(BASE_PATH).and_then(|rest| rest.strip_prefix('/')).unwrap_or("").split('/').collect();
         let (collector, customer, kind) = match *segments.as_slice() {
             ["customers", "services", "batch"] => (Collector::Services, "", ""),
+            ["customers", "batch"] => (Collector::Customers, "", ""),
             ["customers", customer, "3rd-party-products", "type", kind, "overview"] => {
                 (Collector::CustomerSeats, customer, kind)
             }
@@ -113,6 +114,7 @@ mod tests {
     fn the_endpoints_and_the_token_have_their_paths() {
         for (path, operation, customer, kind) in [
             ("/connect/token", Operation::Token, "", ""),
+            ("/partner/external/v3/general/customers/batch", Operation::Api(Collector::Customers), "", ""),
             ("/partner/external/v3/general/customers/services/batch", Operation::Api(Collector::Services), "", ""),
             (
                 "/partner/external/v3/general/customers/a%20b+c%2Fd=&/3rd-party-products/type/0/overview",
@@ -166,7 +168,7 @@ mod tests {
             "/partner/external/v3/general/customers/services/batch/",
             "/partner/external/v3/general/customers//services/batch",
             "/partner/external/v3/general//customers/services/batch",
-            "/partner/external/v3/general/customers/batch",
+            "/partner/external/v3/general/customers/batch/",
             "/partner/external/v3/generalcustomers/services/batch",
             "/Partner/External/v3/general/customers/services/batch",
         ] {

@@ -7,7 +7,7 @@ use super::backups::{SimJob, SimModule};
 use super::shown::Text;
 use super::world::{SimCustomer, SimRow, SimTenant};
 use crate::domain::{
-    BackupJob, CustomerId, ListedCustomer, ProductType, ProtectedObjects, Quantity, Seats, Subscription,
+    BackupJob, CustomerId, ListedCustomer, ListedProfile, ProductType, ProtectedObjects, Quantity, Seats, Subscription,
     SubscriptionKind, TenantSeats, TenantType,
 };
 
@@ -24,6 +24,8 @@ pub struct Truth {
     pub purchased: BTreeMap<ProductType, Quantity>,
     /// Endpoint 2, for the known products.
     pub available: BTreeMap<ProductType, Quantity>,
+    /// Endpoint 6.
+    pub profile: ListedProfile,
     /// Endpoint 7, the newest job of each plan.
     pub backup_jobs: Arc<[BackupJob]>,
     /// Endpoint 8.
@@ -55,6 +57,7 @@ impl SimCustomer {
             customer_seats: customer_seats.collect(),
             purchased: products(&self.purchased),
             available: products(&self.available),
+            profile: self.profile_truth(),
             backup_jobs: BackupJob::newest(self.jobs.iter().map(SimJob::truth)),
             backup_overview: ProtectedObjects::by_module(self.modules.iter().map(SimModule::truth)),
             tenant_seats,

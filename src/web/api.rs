@@ -19,6 +19,8 @@
 //!              "assigned": 14, "available": 0, "utilization": 1.0, "seen": "...", "stale": false}],
 //!   "products": [{"product_type": 2048, "product": "Cloud Backup for Microsoft 365", "purchased": 20,
 //!                 "available": null, "seen": "...", "stale": false}],
+//!   "profile": {"job_status": "failed", "country": "Germany" | null, "management_mode": "partner" | null,
+//!               "seen": "...", "stale": false},
 //!   "backup_jobs": [{"job_type": 1, "job_module": 2, "plan": "Daily", "status": "finished", "successful": 120,
 //!                    "failed": 0, "skipped": 0, "warning": null, "duration_seconds": 4410, "ended": "...",
 //!                    "size_bytes": 1024, "seen": "...", "stale": false}],

@@ -1,4 +1,4 @@
-//! Backups of a customer: as JSON, in the table of customers, and on the customer's page.
+//! Backups and profile of a customer: as JSON, in the table of customers, and on the customer's page.
 
 use std::sync::Arc;
 
@@ -9,8 +9,27 @@ use serde::Serialize;
 use super::detail::{Number, answers};
 use super::layout::{badge, bar, columns};
 use super::summary::Row;
-use super::wording::{ago, bytes, moment, quantity};
-use crate::domain::{Answer, BackupJob, Collector, JobStatus, Moment, ProtectedObjects, Quantity, Question};
+use super::wording::{ago, bytes, count, moment, plural, quantity};
+use crate::domain::{
+    Answer, BackupJob, Collector, CustomerJobStatus, JobStatus, ManagementMode, Moment, ProtectedObjects, Quantity,
+    Question,
+};
+use crate::inventory::{KnownProfile, is_older};
+
+/// How a customer is managed, and how its backups are.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProfileDetail {
+    /// The word of [`CustomerJobStatus`].
+    pub job_status: Option<&'static str>,
+    /// Its country or region.
+    pub country: Option<Arc<str>>,
+    /// The word of [`ManagementMode`].
+    pub management_mode: Option<&'static str>,
+    /// When this was seen.
+    pub seen: Timestamp,
+    /// Older than its `max_age`.
+    pub stale: bool,
+}
 
 /// The newest job of a plan.
 #[derive(Clone, Debug, Serialize)]
@@ -135,6 +154,40 @@ pub(super) fn modules(row: &Row<'_>, now: Timestamp) -> Option<Vec<ModuleDetail>
     is_enabled(row, Collector::BackupOverview).then_some(details)
 }
 
+/// The row of the list of customers; `None` unless the collector is enabled and has one.
+#[must_use]
+pub(super) fn profile(row: &Row<'_>, now: Timestamp) -> Option<ProfileDetail> {
+    let KnownProfile { seen, profile, .. } = row.customer.profile.as_deref()?;
+    let detail = ProfileDetail {
+        job_status: profile.job_status.map(CustomerJobStatus::as_str),
+        country: Some(&profile.country).filter(|country| !country.is_empty()).cloned(),
+        management_mode: profile.management_mode.map(ManagementMode::as_str),
+        seen: *seen,
+        stale: is_older(*seen, row.inventory.max_age(Collector::Customers), now),
+    };
+    is_enabled(row, Collector::Customers).then_some(detail)
+}
+
+/// What the top of a customer's page says of its profile.
+pub(super) fn facts(profile: &ProfileDetail) -> impl Iterator<Item = (&'static str, Markup)> {
+    let text = |text: &str| html! { (text.replace('_', " ")) };
+    let facts = [
+        ("Backups", profile.job_status.map(text)),
+        ("Managed by", profile.management_mode.map(text)),
+        ("Country", profile.country.as_deref().map(|country| html! { (country) })),
+    ];
+    facts.into_iter().filter_map(|(term, value)| Some((term, value?)))
+}
+
+/// The class of a status of all backups of a customer.
+const fn level(status: CustomerJobStatus) -> &'static str {
+    match status {
+        CustomerJobStatus::Working => "good",
+        CustomerJobStatus::Failed | CustomerJobStatus::MultipleIssues => "warning",
+        _ => "quiet",
+    }
+}
+
 fn is_enabled(row: &Row<'_>, collector: Collector) -> bool {
     row.inventory.collectors.schedule(collector).enabled
 }
@@ -153,11 +206,13 @@ fn failed_jobs(row: &Row<'_>) -> Option<(usize, usize)> {
 /// How the customer's backups are, in the table of customers.
 #[must_use]
 pub(super) fn cell(row: &Row<'_>) -> Markup {
+    let status = row.customer.profile.as_ref().and_then(|known| known.profile.job_status);
     html! {
+        @if let Some(status) = status { (badge(level(status), &status.as_str().replace('_', " "))) " " }
         @match failed_jobs(row) {
-            None => span.muted { "–" },
-            Some((0, all)) => (badge("good", &format!("{all} ok"))),
-            Some((failed, all)) => (badge("warning", &format!("{failed} of {all} failed"))),
+            Some((0, all)) => small { (plural(all as u64, "plan")) ", none failed" },
+            Some((failed, all)) => small.warning { (count(failed as f64)) " of " (plural(all as u64, "plan")) " failed" },
+            None => @if status.is_none() { span.muted { "–" } },
         }
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
                 (fact("Id", &html! { span.id { (detail.customer_id) } }))
                 (fact("Partner", &html! { (detail.partner) }))
                 @for (label, value) in &detail.labels { (fact(label, &html! { (value) })) }
+                @for (term, value) in detail.profile.iter().flat_map(backups::facts) { (fact(term, &value)) }
                 @if let Some(at) = detail.oldest_data {
                     (fact("Oldest data", &html! { span title=(moment(at)) { (ago(at, now)) } }))
                 }

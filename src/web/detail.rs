@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::backups::{self, JobDetail, ModuleDetail};
+use super::backups::{self, JobDetail, ModuleDetail, ProfileDetail};
 use super::headroom::Service;
 use super::service_detail::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
@@ -65,6 +65,9 @@ pub struct Detail {
     pub seats: Vec<SeatsDetail>,
     /// By product type.
     pub products: Vec<ProductDetail>,
+    /// Its row of the list of customers; `None` unless the collector is enabled and has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileDetail>,
     /// The newest backup job of each plan; `None` unless the collector is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup_jobs: Option<Vec<JobDetail>>,
@@ -188,6 +191,7 @@ impl Detail {
             oldest_data: row.oldest,
             seats: seats(row, now),
             products: products(row, now),
+            profile: backups::profile(row, now),
             backup_jobs: backups::jobs(row, now),
             backup_overview: backups::modules(row, now),
             services: services(row),
@@ -317,26 +321,27 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
 
 fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
     let Row { inventory, customer, .. } = *row;
-    let services = summary::services_condition(inventory, customer, now).map(|condition| {
-        let last_success = customer.last_success(Collector::Services);
-        let failure = inventory.listing.failure.map(FailureReason::as_str);
-        let last_poll = inventory.listing.polled;
-        let collector = Collector::Services.as_str();
+    let lists = [
+        (Collector::Services, &inventory.listing, summary::services_condition(inventory, customer, now)),
+        (Collector::Customers, &inventory.profiles, summary::profile_condition(inventory, customer, now)),
+    ];
+    let lists = lists.into_iter().filter_map(|(collector, list, condition)| {
+        let condition = condition?;
         let detail = TargetDetail {
-            collector,
+            collector: collector.as_str(),
             about: String::new(),
             condition: condition.as_str(),
-            last_success,
-            last_poll,
-            failure,
+            last_success: customer.last_success(collector),
+            last_poll: list.polled,
+            failure: list.failure.map(FailureReason::as_str),
         };
-        (condition, detail)
+        Some((condition, detail))
     });
     let questions = customer.targets.iter().map(|(question, known)| {
         let condition = inventory.condition(*question, known, now);
         (condition, target(*question, known, condition))
     });
-    let mut targets: Vec<_> = services.into_iter().chain(questions).collect();
+    let mut targets: Vec<_> = lists.chain(questions).collect();
     targets.sort_by_key(|&(condition, _)| summary::attention(condition));
     targets.into_iter().map(|(_, detail)| detail).collect()
 }

@@ -107,7 +107,7 @@ impl Status {
     }
 }
 
-fn not_granted(collector: &Collector) -> NotGranted {
+fn not_granted(collector: Collector) -> NotGranted {
     NotGranted { collector: collector.as_str(), permission: collector.endpoint().scope.permission() }
 }
 
@@ -139,6 +139,6 @@ fn partner_status(inventory: &Inventory, stage: Stage, now: Timestamp) -> Partne
         targets,
         collectors,
         failures,
-        not_granted: inventory.not_granted.iter().map(not_granted).collect(),
+        not_granted: inventory.not_granted.iter().copied().map(not_granted).collect(),
     }
 }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Answer, BackupJob, JobStatus, ProtectedObjects, Quantity, Question, RESULTS, STORAGES, Seats};
+use crate::domain::{
+    Answer, BackupJob, CustomerJobStatus, JobStatus, ManagementMode, ProtectedObjects, Quantity, Question, RESULTS,
+    STORAGES, Seats,
+};
 use crate::inventory::{Absence, Customer, Inventory, Known, KnownSubscription};
 
 pub(super) fn render(inventories: &[Inventory]) -> serde_json::Result<String> {
@@ -33,6 +36,12 @@ struct JsonCustomer<'a> {
     customer_name: &'a str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     labels: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    management_mode: Option<&'static str>,
     customer_seats: Vec<JsonSeats>,
     tenants: Vec<Tenant<'a>>,
     products: Vec<Product>,
@@ -195,11 +204,15 @@ impl<'a> JsonCustomer<'a> {
                 _ => {}
             }
         }
+        let profile = customer.profile.as_ref().map(|known| &known.profile);
         let subscriptions = customer.services.iter().flat_map(|services| services.subscriptions.iter());
         Self {
             customer_id: customer.id.as_str(),
             customer_name: &customer.name,
             labels: customer.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            job_status: profile.and_then(|profile| profile.job_status).map(CustomerJobStatus::as_str),
+            country: profile.map(|profile| &*profile.country).filter(|country| !country.is_empty()),
+            management_mode: profile.and_then(|profile| profile.management_mode).map(ManagementMode::as_str),
             customer_seats,
             tenants,
             products: products.into_values().collect(),

@@ -7,7 +7,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use crate::domain::{Answer, Moment, Quantity, Question, Seats};
+use crate::domain::{Answer, CustomerJobStatus, ManagementMode, Moment, Profile, Quantity, Question, Seats};
 use crate::inventory::{Condition, Customer, Inventory};
 use crate::terminal::escape;
 use crate::web::wording;
@@ -18,6 +18,7 @@ const AVAILABLE: &str = "* What AvePoint calls available is not documented: most
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     let mut seats = table(&["Customer", "What", "Licences assigned", "Licences available*", "Seats purchased"], 2);
     let mut subscriptions = table(&["Customer", "Service", "Seats purchased", "Licences assigned", "Expires", ""], 2);
+    let mut profiles = table(&["Customer", "Backups", "Country", "Managed by"], 4);
     let mut jobs = table(&["Customer", "Plan", "Type", "Module", "Status", "Ended"], 2);
     let mut modules = table(&["Customer", "Service", "Module", "Protected", "Scanned"], 1);
     let mut failures = table(&["Customer", "What", "State", "Reason"], 4);
@@ -36,6 +37,7 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
                 seats.add_row([named.clone(), what, assigned, available, purchased]);
             }
             subscription_rows(&named, customer, now, &mut subscriptions);
+            profiles.add_rows(customer.profile.iter().map(|known| profile_row(&named, &known.profile)));
             backup_rows(&named, customer, now, &mut jobs, &mut modules);
             for (question, known) in &customer.targets {
                 let condition = inventory.condition(*question, known, now);
@@ -47,7 +49,7 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
         }
     }
     let mut text = format!("{seats}\n{AVAILABLE}\n\n{subscriptions}\n");
-    for table in [jobs, modules].into_iter().filter(|table| !table.is_empty()) {
+    for table in [profiles, jobs, modules].into_iter().filter(|table| !table.is_empty()) {
         let _ = writeln!(text, "\n{table}");
     }
     if !failures.is_empty() {
@@ -118,6 +120,12 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
         ];
         table.add_row(cells);
     }
+}
+
+fn profile_row(named: &str, profile: &Profile) -> [String; 4] {
+    let status = profile.job_status.map_or("", CustomerJobStatus::as_str);
+    let mode = profile.management_mode.map_or("", ManagementMode::as_str);
+    [named.to_owned(), status.to_owned(), escape(&profile.country).into_owned(), mode.to_owned()]
 }
 
 fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Table, modules: &mut Table) {

@@ -65,6 +65,12 @@ fields! {
     PaymentType "paymentType"
     SubscriptionName "subscriptionName"
     Package "package"
+    // Endpoint 6.
+    Id "id" (Customers)
+    JobStatus "jobStatus" (Customers)
+    CountryOrRegion "countryOrRegion" (Customers)
+    ManagementMode "managementMode" (Customers)
+    Tenants "tenants" (Customers)
     // Endpoint 7.
     JobType "jobType" (BackupJobs)
     JobModule "jobModule" (BackupJobs)

@@ -8,6 +8,7 @@
 //! No error contains an email address or a token.
 
 mod backup;
+mod customers;
 mod date;
 mod duration;
 mod field;
@@ -24,6 +25,7 @@ mod token;
 mod tests;
 
 pub use backup::{Keyed, backup_jobs, backup_overview};
+pub use customers::customers;
 pub use field::Field;
 pub use seats::{customer_seats, product_available, product_purchased, tenant_seats};
 pub use services::services;
@@ -64,6 +66,9 @@ pub struct Page<T> {
     /// Whether there is a `nextLink`.
     pub has_next_link: bool,
 }
+
+/// Reads a page of rows from a body.
+pub(super) type DecodePage<T> = fn(&[u8]) -> Result<Decoded<Page<T>>, Malformed>;
 
 /// A body that does not match its endpoint: the expected and the actual content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -68,7 +68,14 @@ impl Decoder {
         if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
             return Err(DecodeError::Invalid("a listing that was never polled has a result"));
         }
-        let past = Past { listing, customers: BTreeMap::new() };
+        let profiles = row.profiles.as_ref().map(|row| Listing {
+            wanted: true,
+            polled: row.polled,
+            completed: row.completed.filter(|_| row.polled.is_some()),
+            failure: row.failure.as_deref().and_then(failure).filter(|_| row.polled.is_some()),
+            ..Listing::default()
+        });
+        let past = Past { listing, profiles: profiles.unwrap_or_default(), customers: BTreeMap::new() };
         self.partners.push(KnownPartner {
             name: row.name.as_ref().into(),
             client_id: row.client_id.as_ref().to_owned(),
@@ -89,6 +96,7 @@ impl Decoder {
             }
             customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
         }
+        customer.profile = row.profile.map(|row| Box::new(row.into()));
         // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
-use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
+use super::profile::ProfileRow;
+use super::rows::{
+    Amount, CustomerRow, ListRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow,
+};
 use crate::domain::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
 use crate::inventory::subscription_ids::KnownSubscription;
 use crate::inventory::{Absence, Customer, Known, Listing};
@@ -28,6 +31,14 @@ impl Encoder {
             polled: polled.map(|at| self.time(at)),
             completed: completed.map(|at| self.time(at)),
             failure: failure.map(word),
+            profiles: known.past.profiles.wanted.then(|| {
+                let Listing { polled, completed, failure, .. } = &known.past.profiles;
+                ListRow {
+                    polled: polled.map(|at| self.time(at)),
+                    completed: completed.map(|at| self.time(at)),
+                    failure: failure.map(word),
+                }
+            }),
         }
     }
 
@@ -41,6 +52,7 @@ impl Encoder {
             name: (&*customer.name).into(),
             named_by_configuration: customer.named_by_configuration,
             services,
+            profile: customer.profile.as_ref().map(|known| ProfileRow::of(known, self.time(known.seen))),
             targets: customer.targets.iter().map(|(question, known)| self.target(*question, known)).collect(),
         }
     }

@@ -9,6 +9,7 @@ mod backup;
 mod decode;
 mod encode;
 mod legacy;
+mod profile;
 mod rows;
 #[cfg(test)]
 mod tests;

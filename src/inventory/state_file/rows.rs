@@ -9,6 +9,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backup::{JobRow, ProtectedRow};
+use super::profile::ProfileRow;
 use crate::domain::Quantity;
 
 /// The first line.
@@ -51,6 +52,21 @@ pub(super) struct PartnerRow<'a> {
     pub(super) completed: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<Cow<'a, str>>,
+    /// The list of customers, which was read if there is one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) profiles: Option<ListRow<'a>>,
+}
+
+/// The state of a list of customers.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ListRow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) polled: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completed: Option<Timestamp>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +79,8 @@ pub(super) struct CustomerRow<'a> {
     pub(super) named_by_configuration: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) services: Option<ServicesRow<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<ProfileRow<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub(super) targets: Vec<TargetRow<'a>>,
 }

@@ -9,11 +9,12 @@ use tracing::{debug, info, warn};
 use super::Poller;
 use crate::domain::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
 use crate::elements::{AskError, Failure};
-use crate::inventory::Absence;
+use crate::inventory::{Absence, Customer};
 use crate::polling::backoff::{self, PollOutcome};
 use crate::polling::endpoint_probe::EndpointProbe;
 use crate::polling::listing;
 use crate::polling::plan::Holdings;
+use crate::polling::profiles::ProfilesResult;
 
 impl Poller {
     pub(super) fn listed(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
@@ -42,24 +43,64 @@ impl Poller {
         let customers = self.inventory.snapshot().customers;
         let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
         let left_out = left_out + unread.map_or(0, |rows| rows.max(1));
-        let discovered = customers.values().filter(|customer| !customer.configured);
+        let discovered = customers.values().filter(|customer| !customer.configured && !customer.is_unlisted());
         let known = discovered.clone().count();
         let absent = discovered.map(|customer| &customer.id).filter(|id| !seen.contains(*id));
         seen.extend(self.kept(absent.cloned().collect(), known, left_out, now));
+        // Whom the list of customers has stays, without services.
+        let profiled = customers.values().filter(|customer| customer.profile.is_some() && !customer.configured);
+        let profiled: Vec<_> = profiled.map(|customer| customer.id.clone()).filter(|id| !seen.contains(id)).collect();
+        seen.extend(profiled.iter().cloned());
         drop(customers);
         let gone = self.inventory.update(|inventory| {
+            for id in &profiled {
+                inventory.unlist(id);
+            }
             inventory.listing.left_out = left_out;
             inventory.complete_listing(&seen, now)
         });
+        self.plan(&profiled);
         for customer in gone {
-            self.capacity.cost.remove_all(&customer);
-            self.witness.forget(&customer.id);
-            info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
-            for &(question, _) in &customer.targets {
-                self.queue.remove(&Target::Customer(customer.id.clone(), question));
-            }
+            self.forget(&customer);
         }
         self.capacity.listed(pages);
+    }
+
+    /// Removes the targets of a customer that has left.
+    fn forget(&mut self, customer: &Customer) {
+        self.capacity.cost.remove_all(customer);
+        self.witness.forget(&customer.id);
+        info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+        for &(question, _) in &customer.targets {
+            self.queue.remove(&Target::Customer(customer.id.clone(), question));
+        }
+    }
+
+    pub(super) fn profiled(&mut self, target: &Target, result: Result<ProfilesResult, Failure>) {
+        // The task sends all its pages before it ends.
+        while let Ok(page) = self.profile_pages.1.try_recv() {
+            self.observe_profiles(page);
+        }
+        let now = self.clock.now();
+        match result {
+            Ok(ProfilesResult { seen, pages }) => {
+                self.granted(target.collector());
+                let gone = self.inventory.update(|inventory| match seen {
+                    Some(seen) => inventory.complete_profiles(&seen, now),
+                    None => inventory.complete_profiles(&inventory.customers.keys().cloned().collect(), now),
+                });
+                for customer in gone {
+                    self.forget(&customer);
+                }
+                self.capacity.cost.list(Collector::Customers, pages);
+                self.succeeded(target);
+            }
+            Err(failure) if failure.not_granted => self.not_granted(target),
+            Err(failure) => {
+                self.log_failure(target, &failure);
+                self.failed(target, failure.reason);
+            }
+        }
     }
 
     /// The missing customers that stay for now. Logs a warning for each removal that is not accepted.
@@ -255,6 +296,7 @@ impl Poller {
         // A failure does not change the cost of the target.
         self.inventory.update(|inventory| match target {
             Target::Services => inventory.fail_listing(reason, now),
+            Target::Customers => inventory.fail_profiles(reason, now),
             Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
         });
         let failures = self.queue.failures(target);
@@ -281,7 +323,7 @@ impl Poller {
 
 fn customer_of(target: &Target) -> Option<&str> {
     match target {
-        Target::Services => None,
+        Target::Services | Target::Customers => None,
         Target::Customer(customer, _) => Some(customer.as_str()),
     }
 }

@@ -13,6 +13,7 @@ use jiff::civil::Date;
 pub use self::cases::Case;
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
 use super::backups::{self, BackupCase};
+use super::customer_list::SimProfile;
 use super::rng::SeededRng;
 use super::world::{Motion, SimCustomer, SimTenant, World};
 use crate::domain::{ProductType, TenantType};
@@ -103,7 +104,9 @@ impl Generator {
         let mut customer = builder.finish();
         // Numbers of their own, so that the rest of a customer does not depend on its backups.
         let mut rng = SeededRng::of(&[self.seed, 0x4242, index.into()]);
-        backups::fill(&mut customer, BackupCase::of(index), self.today, &mut rng);
+        let case = BackupCase::of(index);
+        backups::fill(&mut customer, case, self.today, &mut rng);
+        customer.profile = SimProfile::generate(&customer, case, &mut rng);
         customer
     }
 
