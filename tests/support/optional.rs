@@ -16,7 +16,7 @@ pub const NAMES: [&str; 3] = ["customers", "backup_jobs", "backup_overview"];
 pub fn collectors(schedule: &str) -> String {
     let core = ["services", "tenant_seats", "customer_seats", "products_purchased", "products_available"];
     let lines = core.iter().chain(&NAMES).map(|name| format!("  {name}: {{ enabled: true, {schedule} }}\n"));
-    format!("collectors:\n{}", lines.collect::<String>())
+    format!("collectors:\n{}", lines.collect::<Vec<_>>().concat())
 }
 
 /// Whether a series is a value from an optional collector.
@@ -43,7 +43,8 @@ pub fn series(partner: &str, world: &World) -> Samples {
 fn add_customer(partner: &str, customer: &SimCustomer, samples: &mut Samples) {
     let Truth { listed, profile, backup_jobs, backup_overview, .. } = customer.truth();
     let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
-        let labels: String = labels.iter().map(|(label, value)| format!(",{label}=\"{value}\"")).collect();
+        let labels: Vec<_> = labels.iter().map(|(label, value)| format!(",{label}=\"{value}\"")).collect();
+        let labels = labels.concat();
         let series = format!("avepoint_{name}{{partner=\"{partner}\",customer_id=\"{}\"{labels}}}", customer.id);
         if let Some(value) = value {
             samples.insert(series, value);

@@ -105,8 +105,8 @@ mod tests {
     use super::*;
     use crate::domain::Quantity;
 
-    fn at(text: &str) -> Option<Moment> {
-        Some(text.parse::<Timestamp>().unwrap().into())
+    fn at(text: &str) -> Moment {
+        text.parse::<Timestamp>().unwrap().into()
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(job.status, Some(JobStatus::FinishedWithException));
         assert_eq!(job.objects, [Some(2423.into()), Some(7.into()), Some(0.into()), None]);
         assert_eq!((job.duration, job.size), (Some(4410.into()), Quantity::new(0.01 * f64::from(1 << 30))));
-        assert_eq!((job.started, job.ended), (at("2025-12-09T01:00:00Z"), at("2025-12-09T02:13:30Z")));
+        assert_eq!((job.started, job.ended), (Some(at("2025-12-09T01:00:00Z")), Some(at("2025-12-09T02:13:30Z"))));
         let job = rows.next().unwrap().unwrap();
         assert_eq!((&*job.key.plan, job.status, job.objects), ("for <address>", Some(JobStatus::Unknown), [None; 4]));
     }
