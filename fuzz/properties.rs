@@ -20,7 +20,9 @@ use avepoint_exporter::config::{Config, Credential, SecretSource, format_duratio
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
 use avepoint_exporter::web::query::{self, Query};
-use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, TenantSeats, TenantType};
+use elements::types::{
+    Answer, BackupJob, CustomerId, ProductType, ProtectedObjects, Quantity, Question, TenantSeats, TenantType,
+};
 use elements::{Secrets, decode, read_retry_after};
 use exporter_toolkit::Access;
 use exposition::{Format, accepts_gzip, negotiate};
@@ -104,6 +106,42 @@ pub(crate) fn products_available(body: &[u8]) {
     const QUESTION: Question = Question::ProductAvailable(ProductType(2048));
     let read = |body: &[u8]| decoded(decode::product_available(body));
     product(body, read, "availableUserSeat", QUESTION, Answer::ProductAvailable, catalog::PRODUCT_SEATS_AVAILABLE.name);
+}
+
+/// Endpoint 6.
+pub(crate) fn customers(body: &[u8]) {
+    let Some(page) = decoded(decode::customers(body)) else { return };
+    rows_add_up(&page);
+    let mut inventory = inventory();
+    for row in page.rows {
+        assert!(row.profile.tenants.is_sorted_by(|(a, _), (b, _)| a < b));
+        inventory.observe_profile(row, now());
+    }
+    let known = inventory.customers.values().filter_map(|customer| customer.profile.as_ref());
+    let statuses = known.filter(|known| known.profile.job_status.is_some()).count();
+    let found = served(inventory, catalog::CUSTOMER_JOB_STATUS.name);
+    assert_eq!(values(&found).iter().sum::<f64>(), statuses as f64);
+}
+
+/// Endpoint 7.
+pub(crate) fn backup_jobs(body: &[u8]) {
+    let Some(page) = decoded(decode::backup_jobs(body)) else { return };
+    rows_add_up(&page);
+    let jobs = BackupJob::newest(page.rows.into_iter().filter_map(|keyed| keyed.row));
+    assert!(jobs.is_sorted_by(|a, b| a.key < b.key) && jobs.iter().all(|job| !job.key.plan.contains('@')));
+    let expected: Vec<_> = jobs.iter().filter_map(|job| job.duration).map(Quantity::get).collect();
+    let found = answered(Question::BackupJobs, Answer::BackupJobs(jobs), catalog::BACKUP_JOB_DURATION.name);
+    assert_eq!(values(&found), expected);
+}
+
+/// Endpoint 8.
+pub(crate) fn backup_overview(body: &[u8]) {
+    let Some(page) = decoded(decode::backup_overview(body)) else { return };
+    rows_add_up(&page);
+    let modules = ProtectedObjects::by_module(page.rows.into_iter().filter_map(|keyed| keyed.row));
+    let expected: Vec<_> = modules.iter().filter_map(|module| module.scanned).map(Quantity::get).collect();
+    let answer = Answer::BackupOverview(modules);
+    assert_eq!(values(&answered(Question::BackupOverview, answer, catalog::BACKUP_OBJECTS_SCANNED.name)), expected);
 }
 
 fn product(

@@ -5,9 +5,16 @@
 
 use exposition::{Family, Kind};
 
-/// One family: its name, labels and help, or a metric of the API client.
+const fn first(names: &[&'static str]) -> Option<&'static str> {
+    match names {
+        [first, ..] => Some(first),
+        [] => None,
+    }
+}
+
+/// One family: its name, labels and help, or a metric of the API client, which has its help there.
 macro_rules! family {
-    ($kind:ident elements [$metric:ident] metric) => {{
+    ($kind:ident elements [$metric:ident] $help:literal) => {{
         const METRIC: elements::metrics::Metric = elements::metrics::$metric;
         Family { name: METRIC.name, help: METRIC.help, kind: Kind::$kind, labels: METRIC.labels }
     }};
@@ -17,13 +24,15 @@ macro_rules! family {
 }
 
 macro_rules! families {
-    ($($constant:ident = $kind:ident $name:tt $labels:tt $help:tt;)*) => {
+    ($($constant:ident = $kind:ident $name:tt $labels:tt $(of $collector:literal)? $help:literal;)*) => {
         $(
             #[doc = concat!("The family `", stringify!($constant), "`.")]
             pub const $constant: Family = family!($kind $name $labels $help);
         )*
         /// The whole catalogue, in the order of the documentation.
         pub const ALL: &[&Family] = &[$(&$constant),*];
+        /// For each family of [`ALL`], the optional collector without which it has no series.
+        const OPTIONAL: &[Option<&str>] = &[$(first(&[$($collector)?])),*];
     };
 }
 
@@ -72,6 +81,27 @@ families! {
     SUBSCRIPTION_CONTRACT_END = Gauge "avepoint_subscription_contract_end_timestamp_seconds" ["partner", "customer_id", "subscription_id", "service_name"]
         "When the contract ends, Unix time: contractEndDate of endpoint services, as last polled.";
 
+    CUSTOMER_JOB_STATUS = Gauge "avepoint_customer_job_status" ["partner", "customer_id", "status"] of "customers"
+        "Status of the customer's backups together: 1 for the present one, 0 for the others; jobStatus of endpoint customers, as last polled.";
+    CUSTOMER_MANAGEMENT_INFO = Info "avepoint_customer_management_info" ["partner", "customer_id", "country", "management_mode"] of "customers"
+        "Where the customer is and who manages it: countryOrRegion and managementMode of endpoint customers, as last polled; what is not known is empty. Always 1.";
+    BACKUP_JOB_STATUS = Gauge "avepoint_backup_job_status" ["partner", "customer_id", "job_type", "job_module", "plan", "status"] of "backup_jobs"
+        "Status of the newest job of a plan: 1 for the present one, 0 for the others; status of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_OBJECTS = Gauge "avepoint_backup_job_objects" ["partner", "customer_id", "job_type", "job_module", "plan", "result"] of "backup_jobs"
+        "Objects of the newest job of a plan by result: successfulCount, failedCount, skippedCount and warningCount of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_DURATION = Gauge "avepoint_backup_job_duration_seconds" ["partner", "customer_id", "job_type", "job_module", "plan"] of "backup_jobs"
+        "How long the newest job of a plan ran: jobDuration of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_END = Gauge "avepoint_backup_job_end_timestamp_seconds" ["partner", "customer_id", "job_type", "job_module", "plan"] of "backup_jobs"
+        "When the newest job of a plan ended, Unix time: endTime of endpoint backup_jobs, as last polled.";
+    BACKUP_JOB_SIZE = Gauge "avepoint_backup_job_size_bytes" ["partner", "customer_id", "job_type", "job_module", "plan"] of "backup_jobs"
+        "Data that the newest job of a plan backed up: backupSize of endpoint backup_jobs, 1 GB read as 2^30 bytes, as last polled.";
+    BACKUP_OBJECTS_SCANNED = Gauge "avepoint_backup_objects_scanned" ["partner", "customer_id", "service_type", "service_module"] of "backup_overview"
+        "Objects found in all tenants: totalScannedObjects of endpoint backup_overview, as last polled.";
+    BACKUP_OBJECTS_PROTECTED = Gauge "avepoint_backup_objects_protected" ["partner", "customer_id", "service_type", "service_module"] of "backup_overview"
+        "Objects that a backup covers in all tenants: totalProtectedObjects of endpoint backup_overview, as last polled.";
+    BACKUP_STORED = Gauge "avepoint_backup_stored_bytes" ["partner", "customer_id", "service_type", "service_module", "storage"] of "backup_overview"
+        "Data stored in AvePoint's storage or the customer's own: dataSizeStoredInAvePoint and dataSizeStoredInBYOS of endpoint backup_overview, 1 GB read as 2^30 bytes, as last polled.";
+
     // Freshness and health of the collection.
     COLLECTOR_LAST_SUCCESS = Gauge "avepoint_collector_last_success_timestamp_seconds" ["partner", "customer_id", "collector"]
         "When the customer's data of this collector was last read, Unix time: the oldest last success among its targets that are not absent.";
@@ -93,20 +123,20 @@ families! {
         "When the list of customers was last read completely, Unix time.";
     CUSTOMERS = Gauge "avepoint_customers" ["partner"]
         "Customers known, after include, exclude and list.";
-    API_REQUESTS = Counter elements [API_REQUESTS] metric;
-    API_REQUEST_FAILURES = Counter elements [API_REQUEST_FAILURES] metric;
-    API_REQUEST_DURATION = Histogram elements [API_REQUEST_DURATION] metric;
-    API_RETRIES = Counter elements [API_RETRIES] metric;
-    API_THROTTLED = Gauge elements [API_THROTTLED] metric;
-    API_THROTTLED_SECONDS = Counter elements [API_THROTTLED_SECONDS] metric;
-    API_RATE_LIMIT = Gauge elements [API_RATE_LIMIT] metric;
+    API_REQUESTS = Counter elements [API_REQUESTS] "";
+    API_REQUEST_FAILURES = Counter elements [API_REQUEST_FAILURES] "";
+    API_REQUEST_DURATION = Histogram elements [API_REQUEST_DURATION] "";
+    API_RETRIES = Counter elements [API_RETRIES] "";
+    API_THROTTLED = Gauge elements [API_THROTTLED] "";
+    API_THROTTLED_SECONDS = Counter elements [API_THROTTLED_SECONDS] "";
+    API_RATE_LIMIT = Gauge elements [API_RATE_LIMIT] "";
     COLLECTOR_PLANNED_REQUESTS = Gauge "avepoint_collector_planned_requests_per_second" ["partner", "collector"]
         "The minimum request rate that the intervals of the current targets need; compare with avepoint_api_rate_limit_requests_per_second.";
-    AUTH_TOKEN_EXPIRATION = Gauge elements [AUTH_TOKEN_EXPIRATION] metric;
-    AUTH_TOKEN_REQUESTS = Counter elements [AUTH_TOKEN_REQUESTS] metric;
-    AUTH_TOKEN_REQUEST_FAILURES = Counter elements [AUTH_TOKEN_REQUEST_FAILURES] metric;
-    AUTH_CREDENTIAL_EXPIRATION = Gauge elements [AUTH_CREDENTIAL_EXPIRATION] metric;
-    UNREADABLE_VALUES = Counter elements [UNREADABLE_VALUES] metric;
+    AUTH_TOKEN_EXPIRATION = Gauge elements [AUTH_TOKEN_EXPIRATION] "";
+    AUTH_TOKEN_REQUESTS = Counter elements [AUTH_TOKEN_REQUESTS] "";
+    AUTH_TOKEN_REQUEST_FAILURES = Counter elements [AUTH_TOKEN_REQUEST_FAILURES] "";
+    AUTH_CREDENTIAL_EXPIRATION = Gauge elements [AUTH_CREDENTIAL_EXPIRATION] "";
+    UNREADABLE_VALUES = Counter elements [UNREADABLE_VALUES] "";
     BUILD_INFO = Info "avepoint_exporter_build_info" ["version", "revision", "rustc"]
         "The build that is running. Always 1.";
     CONFIG_RELOAD_SUCCESSFUL = Gauge "avepoint_exporter_config_last_reload_successful" []
@@ -131,15 +161,25 @@ families! {
         "Responses sent on the telemetry path.";
 }
 
-/// Label names that a customer's configured labels must not use: the labels of the families that carry them, and the
-/// labels that Prometheus sets on targets or uses internally.
+/// The optional collector without which a family has no series.
 #[must_use]
-pub fn is_taken(label: &str) -> bool {
+pub fn optional_collector(name: &str) -> Option<&'static str> {
+    ALL.iter().zip(OPTIONAL).find(|(family, _)| family.name == name).and_then(|(_, collector)| *collector)
+}
+
+/// Label names that a customer's configured labels must not use: the labels of the families that carry them, those of an
+/// optional collector only while it is enabled, and the labels that Prometheus sets on targets or uses internally.
+#[must_use]
+pub fn is_taken(label: &str, is_enabled: impl Fn(&str) -> bool) -> bool {
     const PROMETHEUS: [&str; 5] = ["job", "instance", "le", "quantile", "exported_job"];
     PROMETHEUS.contains(&label)
         || label.starts_with("__")
         || label == "customer_name"
-        || ALL.iter().any(|family| family.labels.contains(&"customer_id") && family.labels.contains(&label))
+        || ALL
+            .iter()
+            .zip(OPTIONAL)
+            .filter(|(_, collector)| collector.is_none_or(&is_enabled))
+            .any(|(family, _)| family.labels.contains(&"customer_id") && family.labels.contains(&label))
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ fn collectors() -> CollectorSettings {
         customer_seats: (schedule(15), Selection::Auto),
         products_purchased: (schedule(60), Selection::Auto),
         products_available: (schedule(15), Selection::Only(vec![ProductType::CLOUD_BACKUP_M365])),
+        optional: [].into(),
     }
 }
 
@@ -103,6 +104,8 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
                 }
                 Question::ProductPurchased(product) => Answer::ProductPurchased(purchased.get(&product).copied()),
                 Question::ProductAvailable(product) => Answer::ProductAvailable(truth.available.get(&product).copied()),
+                Question::BackupJobs => Answer::BackupJobs(truth.backup_jobs.clone()),
+                Question::BackupOverview => Answer::BackupOverview(truth.backup_overview.clone()),
             };
             inventory.succeed(&id, question, answer, noon());
         }

@@ -15,7 +15,9 @@ use testkit::checker::{self, Sample};
 use super::now;
 
 pub(super) fn inventory() -> Inventory {
-    let settings = Config::parse("partners: [{ auth: { client_id: a, client_secret: b } }]", Path::new("")).unwrap();
+    let yaml = "partners: [{ auth: { client_id: a, client_secret: b } }]\n\
+                collectors: { customers: { enabled: true }, backup_jobs: { enabled: true }, backup_overview: { enabled: true } }";
+    let settings = Config::parse(yaml, Path::new("")).unwrap();
     Inventory::new("main".into(), Arc::new(settings.collectors), true, &[])
 }
 

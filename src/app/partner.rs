@@ -63,6 +63,7 @@ impl Draft {
             }
             _ => Client::sharing(&config, registration, clock)?,
         };
+        client.begin_collectors(collectors.enabled());
         let counters = match before {
             Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
             _ => PollCounters::new(&settings.name, collectors.enabled())?,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use elements::Client;
 use elements::clock::Clock;
 use elements::types::{Collector, ListedCustomer, PartnerName};
 use elements::{Registration, Registrations};
@@ -246,6 +247,7 @@ async fn planned(
     warnings: &mut Warnings,
 ) -> Result<Cost, String> {
     let clock = Clock::start();
+    output::print(&scopes(settings, registration.clone(), config, clock).await?);
     let seen = discover::customers(settings, registration, clock).await?;
     let filter = CustomerFilter::new(&settings.customers);
     let collectors = std::sync::Arc::new(config.collectors.clone());
@@ -274,14 +276,43 @@ async fn planned(
     }
     let mut cost = plan::cost(inventory.customers.values().map(|customer| &**customer), &config.collectors);
     // The customers that are not listed are requested once more by id.
-    cost.list(if filter.discovers() {
-        listing_pages(Some(visible), never_seen.len())
-    } else {
-        listing_pages(None, customers)
-    });
+    let pages = |by_id| {
+        if filter.discovers() { listing_pages(Some(visible), by_id) } else { listing_pages(None, customers) }
+    };
+    cost.list(Collector::Services, pages(never_seen.len()));
+    if config.collectors.schedule(Collector::Customers).enabled {
+        cost.list(Collector::Customers, pages(0));
+    }
     let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{} of {visible} that the app registration sees", plural(customers as u64, "customer"));
     Ok(Cost { basis, per_collector, customers })
+}
+
+/// A line for each optional collector that is enabled: whether the app registration has its scope.
+async fn scopes(
+    settings: &PartnerSettings,
+    registration: Registration,
+    config: &Config,
+    clock: Clock,
+) -> Result<String, String> {
+    let partner = &settings.name;
+    let failed = |error: &dyn std::fmt::Display| format!("partner {partner}: {error}");
+    let client_config = settings.client_config().map_err(|error| failed(&error))?;
+    let client = Client::sharing(&client_config, registration, clock).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    for collector in config.collectors.enabled().filter(|collector| collector.is_optional()) {
+        let (name, permission) = (collector.as_str(), collector.endpoint().scope.permission());
+        let _ = match client.check_scope(collector).await {
+            Ok(()) => writeln!(text, "partner {partner}: {name}: {permission} is granted"),
+            Err(failure) if failure.not_granted => writeln!(
+                text,
+                "warning: partner {partner}: {name} will read nothing: the app registration lacks the permission \
+                 {permission}: grant it in AvePoint Elements, or disable the collector"
+            ),
+            Err(failure) => writeln!(text, "warning: partner {partner}: {name}: {failure}"),
+        };
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ const COLLECTORS: &str = "collectors:
   customer_seats: { interval: 1m }
   products_purchased: { interval: 5m }
   products_available: { interval: 5m }
+  customers: { enabled: true, interval: 1m }
+  backup_jobs: { enabled: true, interval: 5m }
+  backup_overview: { enabled: true, interval: 5m }
 ";
 
 pub(super) async fn run(args: &DemoArgs, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {

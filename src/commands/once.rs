@@ -138,13 +138,16 @@ fn progress(partner: &Partner) -> (u64, u64) {
     partner.inventory.read(|inventory| {
         let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
         let (mut done, mut all) = (0, 0);
-        for (_, known) in targets {
+        for (question, known) in targets {
             all += 1;
-            done += u64::from(known.polled.is_some());
+            done += u64::from(known.polled.is_some() || inventory.not_granted.contains(&question.collector()));
         }
-        if inventory.listing.wanted {
-            all += 1;
-            done += u64::from(inventory.listing.polled.is_some());
+        for (list, collector) in
+            [(&inventory.listing, Collector::Services), (&inventory.profiles, Collector::Customers)]
+        {
+            all += u64::from(list.wanted);
+            let is_done = list.polled.is_some() || inventory.not_granted.contains(&collector);
+            done += u64::from(list.wanted && is_done);
         }
         (done, all)
     })
@@ -176,9 +179,9 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
     let mut phrases = Vec::new();
     for inventory in inventories {
         let listed = inventory.customers.values().filter(|_| inventory.listing.completed.is_some());
-        phrases.extend(listed.filter(|customer| customer.services.is_none()).map(|customer| {
-            format!("{}: the service list does not contain customer {}", inventory.partner, customer.id)
-        }));
+        phrases.extend(listed.filter(|customer| customer.services.is_none() && !customer.is_unlisted()).map(
+            |customer| format!("{}: the service list does not contain customer {}", inventory.partner, customer.id),
+        ));
         for collector in Collector::ALL {
             for (condition, count) in inventory.targets(collector, clock.wall_now()) {
                 if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {

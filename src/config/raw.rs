@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use elements::types::Collector;
 use exporter_toolkit::Pairs;
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -168,6 +169,39 @@ mapping!(
         products_purchased: RawProductCollector,
         /// Available seats of each product.
         products_available: RawProductCollector,
+        /// The list of customers: job status, country, management mode, and customers without services. Off by default; needs
+        /// the permission `elements.customers.read.all`.
+        customers: RawSchedule,
+        /// The newest backup job of every plan. Off by default; needs the permission `elements.jobs.read.all`.
+        backup_jobs: RawSchedule,
+        /// How many objects are protected, and the stored size. Off by default; needs the permission
+        /// `elements.cbprotected.read.all`.
+        backup_overview: RawSchedule,
+    }
+);
+
+impl RawCollectors {
+    /// The optional collectors, each with what is written about it.
+    pub(super) fn optional(&mut self) -> impl Iterator<Item = (Collector, &mut Option<RawSchedule>)> {
+        [
+            (Collector::Customers, &mut self.customers),
+            (Collector::BackupJobs, &mut self.backup_jobs),
+            (Collector::BackupOverview, &mut self.backup_overview),
+        ]
+        .into_iter()
+    }
+}
+
+mapping!(
+    /// An optional collector.
+    RawSchedule {
+        /// Whether it is polled.
+        enabled: Scalar,
+        /// The time between two polls of a target: from 1ms to 1y.
+        interval: Scalar,
+        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
+        /// 10y. The default is 4 intervals.
+        max_age: Scalar,
     }
 );
 mapping!(

@@ -8,7 +8,7 @@ use super::credential::{CertificateSource, Credential, SecretSource};
 use super::duration::format_duration;
 use super::raw::{
     RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawListed, RawMetrics, RawPartner,
-    RawProductCollector, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
+    RawProductCollector, RawSchedule, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
 };
 use super::settings::{
     CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection, StateSettings,
@@ -111,13 +111,19 @@ fn customers(customers: &CustomerSettings) -> RawCustomers {
 
 fn collectors(collectors: &CollectorSettings) -> RawCollectors {
     let [enabled, interval, max_age] = schedule(collectors.services);
-    RawCollectors {
+    let mut raw = RawCollectors {
         services: Some(RawServices { enabled, interval, max_age, adaptive: None }),
         tenant_seats: Some(tenant_collector(&collectors.tenant_seats)),
         customer_seats: Some(tenant_collector(&collectors.customer_seats)),
         products_purchased: Some(product_collector(&collectors.products_purchased)),
         products_available: Some(product_collector(&collectors.products_available)),
+        ..RawCollectors::default()
+    };
+    for (collector, written) in raw.optional() {
+        let [enabled, interval, max_age] = schedule(collectors.schedule(collector));
+        *written = Some(RawSchedule { enabled, interval, max_age });
     }
+    raw
 }
 
 fn schedule(schedule: Schedule) -> [Option<Scalar>; 3] {

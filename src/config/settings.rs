@@ -1,5 +1,6 @@
 //! The validated settings: every option has a value. The other modules are constructed from them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,11 +110,11 @@ pub struct ListedSettings {
     pub id: CustomerId,
     /// Overrides the name from the API.
     pub name: Option<String>,
-    /// Added to every series of the customer, sorted by name; valid, distinct, and not used by the catalogue.
+    /// Added to every series of the customer, sorted by name; valid, distinct, and not used by an enabled collector.
     pub labels: Vec<(String, String)>,
 }
 
-/// The five collectors.
+/// The collectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorSettings {
     /// Endpoint 5.
@@ -126,18 +127,21 @@ pub struct CollectorSettings {
     pub products_purchased: (Schedule, Selection<ProductType>),
     /// Endpoint 2 and the product types to query.
     pub products_available: (Schedule, Selection<ProductType>),
+    /// Those of the optional collectors that are enabled.
+    pub optional: BTreeMap<Collector, Schedule>,
 }
 
 impl CollectorSettings {
     /// The schedule of one collector.
     #[must_use]
-    pub const fn schedule(&self, collector: Collector) -> Schedule {
+    pub fn schedule(&self, collector: Collector) -> Schedule {
         match collector {
             Collector::Services => self.services,
             Collector::TenantSeats => self.tenant_seats.0,
             Collector::CustomerSeats => self.customer_seats.0,
             Collector::ProductsPurchased => self.products_purchased.0,
             Collector::ProductsAvailable => self.products_available.0,
+            optional => self.optional.get(&optional).copied().unwrap_or_else(|| Schedule::disabled(optional)),
         }
     }
 
@@ -156,6 +160,15 @@ pub struct Schedule {
     pub interval: Duration,
     /// The age at which a value that could not be renewed is no longer served; at least `interval`.
     pub max_age: Duration,
+}
+
+impl Schedule {
+    /// The default schedule of an optional collector.
+    #[must_use]
+    pub const fn disabled(collector: Collector) -> Self {
+        let interval = collector.endpoint().interval;
+        Self { enabled: false, interval, max_age: interval.saturating_mul(4) }
+    }
 }
 
 /// The types that are queried for a customer.

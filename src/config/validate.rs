@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use elements::Budget;
+use elements::types::Collector;
 use elements::types::PartnerName;
 use exporter_toolkit::read_file;
 use exporter_toolkit::{ConfigErrors, ConfigPath, Diagnostic, quoted};
@@ -24,11 +25,12 @@ use super::urls::{self, ENVIRONMENTS, Environment};
 use scalars::ParseScalar as _;
 
 /// Returns the settings; relative paths are resolved against `base`.
-pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {
+pub(super) fn validate(mut raw: RawConfig, base: &Path) -> Result<Config, ConfigErrors> {
     let problems = RefCell::default();
     let at = ConfigPath::top(&problems);
     let mut ignored = Vec::new();
-    let partners = partners(&at.key("partners"), raw.partners.unwrap_or_default(), base);
+    let optional = collectors::enabled_optional(raw.collectors.as_mut());
+    let partners = partners(&at.key("partners"), raw.partners.unwrap_or_default(), &optional, base);
     let collectors = collectors::settings(&at.key("collectors"), raw.collectors.unwrap_or_default(), &mut ignored);
     let customer_name_label = at
         .key("metrics")
@@ -43,7 +45,7 @@ pub(super) fn validate(raw: RawConfig, base: &Path) -> Result<Config, ConfigErro
     }
 }
 
-fn partners(at: &ConfigPath<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<PartnerSettings> {
+fn partners(at: &ConfigPath<'_>, raw: Vec<RawPartner>, optional: &[Collector], base: &Path) -> Vec<PartnerSettings> {
     if raw.is_empty() {
         at.error("there is no partner", "list at least one, with its auth");
     }
@@ -57,7 +59,7 @@ fn partners(at: &ConfigPath<'_>, raw: Vec<RawPartner>, base: &Path) -> Vec<Partn
             at.key("name").error(format!("partners[{first}] has the same name"), "give each partner a name of its own");
         }
         names.push(name.clone());
-        let partner = partner(&at, name, raw, base);
+        let partner = partner(&at, name, raw, optional, base);
         if let Some(partner) = &partner {
             same_budget(&at, partner, &settings);
         }
@@ -95,7 +97,13 @@ fn name(at: &ConfigPath<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerNa
 }
 
 /// Returns `None` only if an error was recorded.
-fn partner(at: &ConfigPath<'_>, name: Option<PartnerName>, raw: RawPartner, base: &Path) -> Option<PartnerSettings> {
+fn partner(
+    at: &ConfigPath<'_>,
+    name: Option<PartnerName>,
+    raw: RawPartner,
+    optional: &[Collector],
+    base: &Path,
+) -> Option<PartnerSettings> {
     let environment = environment(&at.key("environment"), raw.environment.as_deref());
     let service_url = |key: &str, raw: Option<String>, default: &str| -> Option<Url> {
         at.key(key).ok_or_report(urls::service_url(raw.as_deref().unwrap_or(default)))
@@ -106,7 +114,7 @@ fn partner(at: &ConfigPath<'_>, name: Option<PartnerName>, raw: RawPartner, base
     let budget = budget(&at.key("budget"), &raw.budget.unwrap_or_default());
     let proxy_url = raw.proxy_url.and_then(|url| at.key("proxy_url").ok_or_report(urls::proxy_url(&url)));
     let ca_file = raw.ca_file.and_then(|file| ca_file(&at.key("ca_file"), &file, base));
-    let customers = customers::settings(&at.key("customers"), raw.customers.unwrap_or_default());
+    let customers = customers::settings(&at.key("customers"), raw.customers.unwrap_or_default(), optional);
     let (client_id, credential) = auth?;
     Some(PartnerSettings {
         name: name?,

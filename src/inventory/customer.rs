@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::types::Profile;
 use elements::types::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 use jiff::Timestamp;
 
@@ -23,9 +24,22 @@ pub struct Customer {
     pub configured: bool,
     /// The customer's last row of the service list; `None` until a listing first names the customer.
     pub services: Option<Services>,
+    /// The customer's last row of the list of customers (endpoint 6), while two lists in a row do not lack it.
+    pub profile: Option<Box<KnownProfile>>,
     /// The queries about the customer and their results, sorted by query.
     pub targets: Vec<(Question, Known)>,
     pub(super) named_by_configuration: bool,
+}
+
+/// The customer's row of the list of customers.
+#[derive(Clone, Debug)]
+pub struct KnownProfile {
+    /// When the row was received.
+    pub seen: Timestamp,
+    /// The row.
+    pub profile: Profile,
+    /// Whether the last complete list lacked it. Not persisted.
+    pub(super) missed: bool,
 }
 
 /// The customer's row of the service list.
@@ -56,7 +70,7 @@ pub enum Absence {
     /// It is not reported as absent.
     #[default]
     None,
-    /// Reported absent once, after it had values: by a 404 or by an empty list of tenants.
+    /// Reported absent once, after it had values: by a 404 or by an empty list.
     Suspected,
     /// Reported absent twice, or it never had values.
     Confirmed,
@@ -75,11 +89,13 @@ pub enum Condition {
     Pending,
     /// The customer does not have this.
     Absent,
+    /// The app registration lacks the scope of the optional collector.
+    NotGranted,
 }
 
 impl Condition {
     /// Every condition, in the order of declaration.
-    pub const ALL: [Self; 5] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent];
+    pub const ALL: [Self; 6] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent, Self::NotGranted];
 
     /// The label value, and the text on the status page.
     #[must_use]
@@ -90,14 +106,15 @@ impl Condition {
             Self::Failing => "failing",
             Self::Pending => "pending",
             Self::Absent => "absent",
+            Self::NotGranted => "not_granted",
         }
     }
 }
 
 impl Known {
-    /// The state that the target is in.
+    /// The state that the target is in, if its scope is granted; see [`super::Inventory::condition`].
     #[must_use]
-    pub fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
+    pub(super) fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
         if self.absence == Absence::Confirmed {
             Condition::Absent
         } else if self.polled.is_none() && self.answer.is_none() {
@@ -118,10 +135,10 @@ impl Known {
         (!is_older(seen, max_age, now)).then_some((seen, answer))
     }
 
-    /// Returns false if the result is not accepted yet: it is the first one that would remove all tenants.
+    /// Returns false if the result is not accepted yet: it is the first one that would remove all rows.
     pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) -> bool {
         if let Some((_, before)) = &self.answer {
-            if takes_all_tenants(&answer, before) && self.absence == Absence::None {
+            if takes_all_rows(&answer, before) && self.absence == Absence::None {
                 self.polled = Some(now.into());
                 (self.failure, self.absence) = (None, Absence::Suspected);
                 return false;
@@ -152,8 +169,8 @@ impl Known {
     }
 }
 
-fn takes_all_tenants(answer: &Answer, before: &Answer) -> bool {
-    matches!((answer, before), (Answer::TenantSeats(now), Answer::TenantSeats(before)) if now.is_empty() && !before.is_empty())
+fn takes_all_rows(answer: &Answer, before: &Answer) -> bool {
+    answer.rows() == Some(0) && before.rows().is_some_and(|rows| rows > 0)
 }
 
 /// Unchanged values keep their memory: hundreds of results arrive per second, and replacing each would fragment the
@@ -180,6 +197,7 @@ impl Customer {
             labels: Arc::default(),
             configured: false,
             services: None,
+            profile: None,
             targets: Vec::new(),
             named_by_configuration: false,
         }
@@ -210,6 +228,20 @@ impl Customer {
             (Some(_), None) => {}
             (services @ None, None) => *services = Some(Services { seen: now, subscriptions: Arc::default() }),
         }
+    }
+
+    /// A name from the service list wins over one from the list of customers.
+    pub(super) fn observe_profile(&mut self, name: Option<Arc<str>>, profile: Profile, now: Timestamp) {
+        if self.services.is_none() || self.name.is_empty() {
+            self.rename(name);
+        }
+        self.profile = Some(Box::new(KnownProfile { seen: now, profile, missed: false }));
+    }
+
+    /// Whether only the list of customers has it: neither the service list nor the configuration names it.
+    #[must_use]
+    pub fn is_unlisted(&self) -> bool {
+        self.services.is_none() && self.profile.is_some() && !self.configured
     }
 
     pub(super) fn rename(&mut self, name: Option<Arc<str>>) {
@@ -247,6 +279,9 @@ impl Customer {
     pub fn last_success(&self, collector: Collector) -> Option<Timestamp> {
         if collector == Collector::Services {
             return self.services.as_ref().map(|services| services.seen);
+        }
+        if collector == Collector::Customers {
+            return self.profile.as_ref().map(|profile| profile.seen);
         }
         let targets = self.targets.iter().filter(|(question, _)| question.collector() == collector);
         targets

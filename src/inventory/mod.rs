@@ -2,7 +2,7 @@
 //!
 //! Values are stored with the time they were received; nothing is ever reset. A failure records its reason and removes
 //! nothing. Only [`Inventory::complete_listing`] removes a customer. The reader decides what is too old
-//! ([`Known::condition`]), so that every reader agrees on what is stale.
+//! ([`Inventory::condition`]), so that every reader agrees on what is stale.
 //!
 //! No I/O and no clock: times are arguments. [`Shared`] is the handle that other modules hold; it locks for the length
 //! of one call and never across an await.
@@ -14,17 +14,18 @@ mod shared;
 pub mod state_file;
 mod subscription_ids;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use customer::{Absence, Condition, Customer, Known, Services};
+pub use customer::{Absence, Condition, Customer, Known, KnownProfile, Services};
 pub use past::Past;
 pub use shared::Shared;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
+use elements::types::ListedProfile;
 use elements::types::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
 
 use crate::config::{CollectorSettings, ListedSettings};
@@ -40,12 +41,16 @@ pub struct Inventory {
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
     /// The state of the customer listing, which is also the target of the collector `services`.
     pub listing: Listing,
+    /// The state of the list of customers, which is the target of the collector `customers`.
+    pub profiles: Listing,
+    /// The collectors whose scope the app registration lacks. Not persisted.
+    pub not_granted: BTreeSet<Collector>,
 }
 
-/// The state of the partner's customer listing.
+/// The state of one of the partner's lists of customers.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Whether this partner is listed at all (it discovers customers, or collects services).
+    /// Whether the list is read at all. The service list is, if the partner discovers customers or collects services.
     pub wanted: bool,
     /// When an attempt last ended, successful or not.
     pub polled: Option<Timestamp>,
@@ -69,7 +74,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The listing as a target of the collector `services`.
+    /// The list as a target of its collector.
     #[must_use]
     pub fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
         if self.polled.is_none() {
@@ -94,7 +99,10 @@ impl Inventory {
         list: &[ListedSettings],
     ) -> Self {
         let customers = list.iter().map(|listed| (listed.id.clone(), Arc::new(Customer::configured(listed)))).collect();
-        Self { partner, collectors, customers, listing: Listing { wanted: listing_wanted, ..Listing::default() } }
+        let listing = Listing { wanted: listing_wanted, ..Listing::default() };
+        let wanted = collectors.schedule(Collector::Customers).enabled;
+        let profiles = Listing { wanted, ..Listing::default() };
+        Self { partner, collectors, customers, listing, profiles, not_granted: BTreeSet::new() }
     }
 
     /// Adds or updates a customer from a page of the service list, with its subscriptions.
@@ -143,6 +151,59 @@ impl Inventory {
         gone
     }
 
+    /// Adds or updates a customer from a page of the list of customers.
+    pub fn observe_profile(&mut self, listed: ListedProfile, now: Timestamp) {
+        let ListedProfile { id, name, profile } = listed;
+        let customer = self.customers.entry(id.clone()).or_insert_with(|| Arc::new(Customer::discovered(id)));
+        Arc::make_mut(customer).observe_profile(name, profile, now);
+    }
+
+    /// Records a complete list of customers. A profile that two lists in a row lack is removed; removes and returns the
+    /// customers that nothing else names.
+    pub fn complete_profiles(&mut self, seen: &HashSet<CustomerId>, now: Timestamp) -> Vec<Arc<Customer>> {
+        self.profiles = Listing { wanted: true, polled: Some(now), completed: Some(now), ..Listing::default() };
+        let mut gone = Vec::new();
+        self.customers.retain(|id, customer| {
+            let is_missing = customer.profile.is_some() && !seen.contains(id);
+            if is_missing && let Some(profile) = &mut Arc::make_mut(customer).profile {
+                if !std::mem::replace(&mut profile.missed, true) {
+                    return true;
+                }
+                if customer.is_unlisted() {
+                    gone.push(Arc::clone(customer));
+                    return false;
+                }
+                Arc::make_mut(customer).profile = None;
+            }
+            true
+        });
+        gone
+    }
+
+    /// Removes a customer's row of the service list; the list of customers still has the customer.
+    pub fn unlist(&mut self, id: &CustomerId) {
+        if let Some(customer) = self.customers.get_mut(id) {
+            Arc::make_mut(customer).services = None;
+        }
+    }
+
+    /// The state of a list as the one target of its collector; `None` if the collector has no list that is wanted.
+    #[must_use]
+    pub fn list_condition(&self, collector: Collector, now: Timestamp) -> Option<Condition> {
+        let list = match collector {
+            Collector::Services => &self.listing,
+            Collector::Customers => &self.profiles,
+            _ => return None,
+        };
+        list.wanted.then(|| {
+            if self.not_granted.contains(&collector) {
+                Condition::NotGranted
+            } else {
+                list.condition(now, self.max_age(collector))
+            }
+        })
+    }
+
     /// Records a failed listing; all values stay.
     pub fn fail_listing(&mut self, reason: FailureReason, now: Timestamp) {
         self.listing.polled = Some(now);
@@ -159,10 +220,16 @@ impl Inventory {
         Arc::make_mut(customer).plan(questions)
     }
 
-    /// Records a successful query. Returns false if the result is not accepted yet: it would remove all tenants of a
-    /// customer, which needs a second result that says the same.
+    /// Records a successful query. Returns false if the result is not accepted yet: it would remove all rows of a list,
+    /// which needs a second result that says the same.
     pub fn succeed(&mut self, customer: &CustomerId, question: Question, answer: Answer, now: Timestamp) -> bool {
         self.known_mut(customer, question).is_none_or(|known| known.succeed(answer, now))
+    }
+
+    /// Records a failed list of customers; all values stay.
+    pub fn fail_profiles(&mut self, reason: FailureReason, now: Timestamp) {
+        self.profiles.polled = Some(now);
+        self.profiles.failure = Some(reason);
     }
 
     /// Records a failed query; all values stay.
@@ -177,28 +244,32 @@ impl Inventory {
         self.known_mut(customer, question).map_or(Absence::Confirmed, |known| known.miss(now))
     }
 
+    /// The state that a target is in.
+    #[must_use]
+    pub fn condition(&self, question: Question, known: &Known, now: Timestamp) -> Condition {
+        let collector = question.collector();
+        if self.not_granted.contains(&collector) {
+            return Condition::NotGranted;
+        }
+        known.condition(now, self.max_age(collector))
+    }
+
     /// How long values of a collector are served.
     #[must_use]
     pub fn max_age(&self, collector: Collector) -> Duration {
         self.collectors.schedule(collector).max_age
     }
 
-    /// The number of targets of a collector by condition; the listing is the one target of `services`.
+    /// The number of targets of a collector by condition; a list is the one target of its collector.
     #[must_use]
     pub fn targets(&self, collector: Collector, now: Timestamp) -> BTreeMap<Condition, u64> {
-        let max_age = self.max_age(collector);
         let mut counts: BTreeMap<_, _> = Condition::ALL.into_iter().map(|condition| (condition, 0)).collect();
         let mut count = |condition| *counts.entry(condition).or_insert(0) += 1;
-        if collector == Collector::Services {
-            if self.listing.wanted {
-                count(self.listing.condition(now, max_age));
-            }
-        } else {
-            let targets = self.customers.values().flat_map(|customer| &customer.targets);
-            targets
-                .filter(|(question, _)| question.collector() == collector)
-                .for_each(|(_, known)| count(known.condition(now, max_age)));
-        }
+        self.list_condition(collector, now).into_iter().for_each(&mut count);
+        let targets = self.customers.values().flat_map(|customer| &customer.targets);
+        targets
+            .filter(|(question, _)| question.collector() == collector)
+            .for_each(|(question, known)| count(self.condition(*question, known, now)));
         counts
     }
 

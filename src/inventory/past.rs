@@ -12,15 +12,17 @@ use super::{Customer, Inventory, Listing};
 /// The part of a partner's state that is kept when its settings change or the process ends.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    /// The state of the listing.
+    /// The state of the service list.
     pub listing: Listing,
+    /// The state of the list of customers.
+    pub profiles: Listing,
     /// Sorted by id.
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
 }
 
 impl From<Inventory> for Past {
     fn from(inventory: Inventory) -> Self {
-        Self { listing: inventory.listing, customers: inventory.customers }
+        Self { listing: inventory.listing, profiles: inventory.profiles, customers: inventory.customers }
     }
 }
 
@@ -32,9 +34,13 @@ impl Inventory {
     ///
     /// A time after `now` comes from a wrong clock and counts as `now`, so that no target waits for years.
     pub fn adopt(&mut self, past: Past, keeps: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
-        let wanted = self.listing.wanted;
-        if wanted {
-            self.listing = Listing { wanted, trouble: None, detail: None, ..past.listing };
+        let wanted = Wanted { services: self.listing.wanted, profiles: self.profiles.wanted };
+        if wanted.profiles {
+            self.profiles = Listing { wanted: true, ..past.profiles };
+            self.profiles.map_times(|at| at.min(now));
+        }
+        if wanted.services {
+            self.listing = Listing { wanted: true, trouble: None, detail: None, ..past.listing };
             self.listing.map_times(|at| at.min(now));
             self.listing.outdated |= self.customers.keys().any(|id| !past.customers.contains_key(id));
         }
@@ -42,6 +48,10 @@ impl Inventory {
         let others = past.customers.into_iter().filter_map(|(id, mut known)| {
             if let Some(customer) = present.get_mut(&id) {
                 Arc::make_mut(customer).adopt(&known, wanted, now);
+                return None;
+            }
+            // Nothing would ever remove a customer that only a list names that is not read any more.
+            if !wanted.profiles && known.services.is_none() && known.profile.is_some() {
                 return None;
             }
             keeps(&id, &known.name).then(|| {
@@ -65,16 +75,25 @@ impl Inventory {
         }
         let later = |at: Timestamp| at.saturating_add(by).unwrap_or(at);
         self.listing.map_times(later);
+        self.profiles.map_times(later);
         for customer in self.customers.values_mut() {
             Arc::make_mut(customer).map_times(later);
         }
     }
 }
 
+/// The lists of customers that the current configuration reads.
+#[derive(Clone, Copy)]
+struct Wanted {
+    services: bool,
+    profiles: bool,
+}
+
 impl Customer {
     /// Whether there is nothing to drop.
-    fn is_discovered(&self, listed: bool, now: Timestamp) -> bool {
+    fn is_discovered(&self, wanted: Wanted, now: Timestamp) -> bool {
         let seen = self.services.iter().map(|services| services.seen);
+        let seen = seen.chain(self.profile.iter().map(|profile| profile.seen));
         let times = self.targets.iter().flat_map(|(_, known)| {
             let answered = known.answer.as_ref().map(|(seen, _)| *seen);
             known.polled.into_iter().chain(answered).map(Moment::get)
@@ -82,26 +101,29 @@ impl Customer {
         !self.configured
             && !self.named_by_configuration
             && self.labels.is_empty()
-            && (listed || self.services.is_none())
+            && (wanted.services || self.services.is_none())
+            && (wanted.profiles || self.profile.is_none())
             && seen.chain(times).all(|at| at <= now)
     }
 
     /// Drops the settings of an earlier configuration.
-    fn be_discovered(&mut self, listed: bool, now: Timestamp) {
+    fn be_discovered(&mut self, wanted: Wanted, now: Timestamp) {
         if self.named_by_configuration {
             (self.name, self.named_by_configuration) = ("".into(), false);
         }
         (self.labels, self.configured) = (Arc::default(), false);
-        self.services = self.services.take().filter(|_| listed);
+        self.services = self.services.take().filter(|_| wanted.services);
+        self.profile = self.profile.take().filter(|_| wanted.profiles);
         self.map_times(|at| at.min(now));
     }
 
-    fn adopt(&mut self, known: &Self, listed: bool, now: Timestamp) {
+    fn adopt(&mut self, known: &Self, wanted: Wanted, now: Timestamp) {
         if !self.named_by_configuration && !known.named_by_configuration {
             self.name = known.name.clone();
         }
-        // Without a listing it would never be updated.
-        self.services = known.services.clone().filter(|_| listed);
+        // Without a list they would never be updated.
+        self.services = known.services.clone().filter(|_| wanted.services);
+        self.profile = known.profile.clone().filter(|_| wanted.profiles);
         self.targets.clone_from(&known.targets);
         self.map_times(|at| at.min(now));
     }
@@ -109,6 +131,9 @@ impl Customer {
     fn map_times(&mut self, map: impl Fn(Timestamp) -> Timestamp) {
         if let Some(services) = &mut self.services {
             services.seen = map(services.seen);
+        }
+        if let Some(profile) = &mut self.profile {
+            profile.seen = map(profile.seen);
         }
         for (_, known) in &mut self.targets {
             known.polled = known.polled.map(|at| map(at.get()).into());

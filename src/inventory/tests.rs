@@ -1,3 +1,5 @@
+mod profiles;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ fn collectors() -> Arc<CollectorSettings> {
         customer_seats: (schedule, Selection::Auto),
         products_purchased: (schedule, Selection::Auto),
         products_available: (schedule, Selection::Auto),
+        optional: [].into(),
     })
 }
 

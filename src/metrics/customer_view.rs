@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use elements::types::Profile;
 use elements::types::{Answer, Collector, Question};
 use exposition::syntax;
 use exposition::{Family, FamilyWriter};
@@ -31,6 +32,8 @@ pub(super) struct CustomerView<'a> {
     labels_and_name: String,
     /// The current results, distinct and sorted by query.
     pub(super) answers: Vec<(Question, &'a Answer)>,
+    /// The row of the list of customers, if it is current.
+    pub(super) profile: Option<&'a Profile>,
     /// The subscriptions, distinct and sorted by id; empty if they are not current.
     pub(super) subscriptions: Vec<&'a KnownSubscription>,
     /// When the next of these values reaches its `max_age`.
@@ -76,7 +79,15 @@ impl<'a> CustomerView<'a> {
             expires(services.seen, Collector::Services);
             subscriptions = distinct(&services.subscriptions, |a, b| a.id.cmp(&b.id));
         }
-        Self { context, customer, identity, labels, labels_and_name, answers, subscriptions, next_expiry }
+        let mut profile = None;
+        let schedule = collectors.schedule(Collector::Customers);
+        if let Some(known) = customer.profile.as_ref().filter(|_| schedule.enabled)
+            && expiry(known.seen, schedule.max_age) > now
+        {
+            expires(known.seen, Collector::Customers);
+            profile = Some(&known.profile);
+        }
+        Self { context, customer, identity, labels, labels_and_name, answers, profile, subscriptions, next_expiry }
     }
 
     /// Adds a series of the customer, if it has a value. `labels` contains the labels after the customer's id.

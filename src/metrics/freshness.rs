@@ -21,9 +21,7 @@ impl Targets {
     /// Adds the targets of a customer.
     pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
-            let collector = question.collector();
-            let max_age = context.inventory.max_age(collector);
-            self.add(collector, known.condition(context.now, max_age));
+            self.add(question.collector(), context.inventory.condition(*question, known, context.now));
         }
     }
 
@@ -51,13 +49,17 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
     families
 }
 
-/// When the listing becomes stale, if it is not stale; the only condition that changes by time alone and not with a
+/// When the next list becomes stale that is not stale; the only conditions that change by time alone and not with a
 /// value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
-    let Inventory { collectors, listing, .. } = partner.group;
-    let services = collectors.services;
-    let expiry = expiry(listing.completed?, services.max_age);
-    (listing.wanted && services.enabled && expiry > now).then_some(expiry)
+    let Inventory { collectors, listing, profiles, .. } = partner.group;
+    let lists = [(listing, Collector::Services), (profiles, Collector::Customers)];
+    let expiries = lists.into_iter().filter_map(|(list, collector)| {
+        let schedule = collectors.schedule(collector);
+        let expiry = expiry(list.completed?, schedule.max_age);
+        (list.wanted && schedule.enabled && expiry > now).then_some(expiry)
+    });
+    expiries.min()
 }
 
 /// It is served longer than the values, so that staleness is visible before they disappear.
@@ -82,18 +84,20 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
     let mut interval = FamilyWriter::new(&catalog::COLLECTOR_INTERVAL);
     let mut max_age = FamilyWriter::new(&catalog::COLLECTOR_MAX_AGE);
     let mut targets = FamilyWriter::new(&catalog::COLLECTOR_TARGETS);
-    for Summary { group: Inventory { partner, collectors, listing, .. }, tally: of_customers, .. } in partners {
+    for Summary { group: inventory, tally: of_customers, .. } in partners {
+        let Inventory { partner, collectors, .. } = inventory;
         for collector in collectors.enabled() {
             let schedule = collectors.schedule(collector);
             let labels = interval.labels(&[partner.as_str(), collector.as_str()]);
             interval.push([&labels], Some(schedule.interval.as_secs_f64()));
             max_age.push([&labels], Some(schedule.max_age.as_secs_f64()));
             let mut counts = *of_customers;
-            if collector == Collector::Services && listing.wanted {
-                // The listing is the one target of the collector.
-                counts.add(collector, listing.condition(now, schedule.max_age));
+            if let Some(condition) = inventory.list_condition(collector, now) {
+                // The list is the one target of the collector.
+                counts.add(collector, condition);
             }
-            for (condition, count) in counts.of(collector) {
+            let may_be = |condition| condition != Condition::NotGranted || collector.is_optional();
+            for (condition, count) in counts.of(collector).filter(|&(condition, _)| may_be(condition)) {
                 let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
                 targets.push([&labels], Some(count as f64));
             }

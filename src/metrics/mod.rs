@@ -3,8 +3,10 @@
 //! `exposition` renders incrementally; this module is its [`Source`]. A value that is missing or older than its `max_age`
 //! gives no series. No two series have equal names and labels.
 
+mod backups;
 mod customer_view;
 mod freshness;
+mod profiles;
 mod seats;
 mod subscriptions;
 
@@ -12,10 +14,10 @@ mod subscriptions;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use elements::types::CustomerId;
-use exposition::{Exposition, Family, Granularity, GroupSummary, Rendered, Source};
+use exposition::{Exposition, Family, FamilyWriter, Granularity, GroupSummary, Rendered, Source};
 use jiff::{SignedDuration, Timestamp};
 use prometheus::proto::MetricFamily;
 
@@ -46,38 +48,6 @@ impl Source for Partners {
     type Tally = Targets;
     type Settings = RenderSettings;
 
-    const ITEM_FAMILIES: &'static [&'static Family] = &[
-        &catalog::CUSTOMER_INFO,
-        &catalog::CUSTOMER_SEATS_ASSIGNED,
-        &catalog::CUSTOMER_SEATS_AVAILABLE,
-        &catalog::TENANT_INFO,
-        &catalog::TENANT_SEATS_ASSIGNED,
-        &catalog::TENANT_SEATS_AVAILABLE,
-        &catalog::PRODUCT_SEATS_PURCHASED,
-        &catalog::PRODUCT_SEATS_AVAILABLE,
-        &catalog::SUBSCRIPTION_INFO,
-        &catalog::SUBSCRIPTION_SEATS_PURCHASED,
-        &catalog::SUBSCRIPTION_UNITS_PURCHASED,
-        &catalog::SUBSCRIPTION_LICENSES_ASSIGNED,
-        &catalog::SUBSCRIPTION_LICENSES_AVAILABLE,
-        &catalog::SUBSCRIPTION_CAPACITY_PURCHASED,
-        &catalog::SUBSCRIPTION_CAPACITY_USED,
-        &catalog::SUBSCRIPTION_CAPACITY_PROTECTED,
-        &catalog::SUBSCRIPTION_CAPACITY_PER_SEAT,
-        &catalog::SUBSCRIPTION_STORAGE_CONSUMED,
-        &catalog::SUBSCRIPTION_SEATS_CHANGE,
-        &catalog::SUBSCRIPTION_EXPIRATION,
-        &catalog::SUBSCRIPTION_CONTRACT_END,
-        &catalog::COLLECTOR_LAST_SUCCESS,
-    ];
-    const GROUP_FAMILIES: &'static [&'static Family] = &[
-        &catalog::COLLECTOR_INTERVAL,
-        &catalog::COLLECTOR_MAX_AGE,
-        &catalog::COLLECTOR_TARGETS,
-        &catalog::DISCOVERY_LAST_SUCCESS,
-        &catalog::CUSTOMERS,
-    ];
-
     fn items(inventory: &Inventory) -> &BTreeMap<CustomerId, Arc<Customer>> {
         &inventory.customers
     }
@@ -87,9 +57,15 @@ impl Source for Partners {
     }
 
     fn group(inventory: &Inventory) -> Inventory {
-        let Inventory { partner, collectors, listing, .. } = inventory;
-        let (partner, collectors) = (partner.clone(), collectors.clone());
-        Inventory { partner, collectors, customers: BTreeMap::new(), listing: listing.clone() }
+        // A copy of everything but the customers.
+        Inventory {
+            partner: inventory.partner.clone(),
+            collectors: inventory.collectors.clone(),
+            customers: BTreeMap::new(),
+            listing: inventory.listing.clone(),
+            profiles: inventory.profiles.clone(),
+            not_granted: inventory.not_granted.clone(),
+        }
     }
 
     fn is_same_group(known: &Inventory, inventory: &Inventory) -> bool {
@@ -98,9 +74,21 @@ impl Source for Partners {
 
     fn update_group(known: &mut Inventory, inventory: &Inventory) -> bool {
         known.listing.clone_from(&inventory.listing);
-        let same = Arc::ptr_eq(&known.collectors, &inventory.collectors) || known.collectors == inventory.collectors;
+        known.profiles.clone_from(&inventory.profiles);
+        let same_collectors =
+            Arc::ptr_eq(&known.collectors, &inventory.collectors) || known.collectors == inventory.collectors;
+        let same = same_collectors && known.not_granted == inventory.not_granted;
         known.collectors.clone_from(&inventory.collectors);
+        known.not_granted.clone_from(&inventory.not_granted);
         !same
+    }
+
+    fn item_families() -> Vec<&'static Family> {
+        families(&[]).iter().map(FamilyWriter::family).collect()
+    }
+
+    fn group_families() -> Vec<&'static Family> {
+        freshness::render(&[], Timestamp::UNIX_EPOCH, SignedDuration::ZERO).iter().map(FamilyWriter::family).collect()
     }
 
     fn render_items(
@@ -111,9 +99,7 @@ impl Source for Partners {
     ) -> Rendered<Targets> {
         let context = RenderContext { inventory, settings: *settings, now };
         let views: Vec<_> = customers.iter().map(|customer| CustomerView::new(context, customer)).collect();
-        let mut families = seats::render(&views);
-        families.extend(subscriptions::render(&views));
-        families.push(freshness::last_success(&views));
+        let families = families(&views);
         let mut tally = Targets::default();
         for customer in customers {
             tally.count(&context, customer);
@@ -129,6 +115,16 @@ impl Source for Partners {
         let next_expiry = partners.iter().filter_map(|partner| freshness::listing_expiry(partner, now)).min();
         Rendered { families: freshness::render(partners, now, settings.correction), next_expiry, tally: () }
     }
+}
+
+/// The families whose series belong to a customer, in the order of the catalogue.
+fn families(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
+    let mut families = seats::render(views);
+    families.extend(subscriptions::render(views));
+    families.extend(profiles::render(views));
+    families.extend(backups::render(views));
+    families.push(freshness::last_success(views));
+    families
 }
 
 /// Renders the inventories of the running partners.
@@ -183,8 +179,9 @@ pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timesta
 /// the inventories is skipped.
 #[must_use]
 pub fn merge(mut families: Vec<Vec<MetricFamily>>) -> Vec<MetricFamily> {
-    let is_rendered =
-        |name: &str| Partners::ITEM_FAMILIES.iter().chain(Partners::GROUP_FAMILIES).any(|family| family.name == name);
+    static RENDERED: LazyLock<Vec<&'static Family>> =
+        LazyLock::new(|| [Partners::item_families(), Partners::group_families()].concat());
+    let is_rendered = |name: &str| RENDERED.iter().any(|family| family.name == name);
     for families in &mut families {
         families.retain(|family| !is_rendered(family.name()));
     }

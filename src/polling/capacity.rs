@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use elements::types::Collector;
 use elements::types::{CustomerId, Question, Target};
 use jiff::SignedDuration;
 use tracing::{info, warn};
@@ -41,17 +42,22 @@ impl Capacity {
     pub(super) fn restore(&mut self, inventory: &Inventory, filter: &CustomerFilter) {
         inventory.customers.values().for_each(|customer| self.cost.add_all(customer));
         let customers = inventory.customers.len();
-        self.cost.list(match inventory.listing.wanted {
-            true if filter.discovers() => listing_pages(Some(customers), 0),
-            true => listing_pages(None, customers),
-            false => 0,
-        });
+        for (collector, list) in
+            [(Collector::Services, &inventory.listing), (Collector::Customers, &inventory.profiles)]
+        {
+            let pages = match list.wanted {
+                true if filter.discovers() => listing_pages(Some(customers), 0),
+                true => listing_pages(None, customers),
+                false => 0,
+            };
+            self.cost.list(collector, pages);
+        }
         self.complete = !inventory.listing.wanted || inventory.listing.completed.is_some();
     }
 
     /// Records a complete listing and its number of requests.
     pub(super) fn listed(&mut self, pages: u64) {
-        self.cost.list(pages);
+        self.cost.list(Collector::Services, pages);
         self.complete = true;
     }
 
@@ -85,9 +91,12 @@ impl Capacity {
         self.collectors.schedule(target.collector()).interval
     }
 
-    /// Sets the metrics of the plan. Logs once when the budget becomes too small, and once when it is sufficient again.
-    pub(super) fn evaluate(&mut self, lag: SignedDuration) {
-        let per_hour = self.cost.requests_per_hour(&self.collectors);
+    /// Sets the metrics of the plan, in which collectors that are not granted need nothing. Logs once when the budget becomes too small, and once when it is sufficient again.
+    pub(super) fn evaluate(&mut self, lag: SignedDuration, is_granted: impl Fn(Collector) -> bool) {
+        let mut per_hour = self.cost.requests_per_hour(&self.collectors);
+        for (_, requests) in per_hour.iter_mut().filter(|(collector, _)| !is_granted(*collector)) {
+            *requests = 0.0;
+        }
         self.counters.planned(&per_hour);
         let intervals = self.collectors.enabled().map(|collector| self.collectors.schedule(collector).interval);
         let Some(shortest) = intervals.min().filter(|_| self.complete) else { return };

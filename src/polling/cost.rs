@@ -1,7 +1,7 @@
 //! Computes the minimum number of requests that the configured intervals need. Pure.
 //!
-//! A target costs the requests of one poll (for endpoint 3: its pages) per interval of its collector. An absent target
-//! costs one request per day, and the service list costs its pages. Retries and token requests are not included. The
+//! A target costs the requests of one poll (for endpoints 3 and 8: its pages) per interval of its collector. An absent target
+//! costs one request per day, and a list of customers costs its pages. Retries and token requests are not included. The
 //! cost is updated with every change of a target, so that nothing has to iterate over the inventory.
 
 use std::time::Duration;
@@ -15,15 +15,17 @@ use crate::inventory::{Absence, Customer, Known};
 /// Rows per page, of the service list and of endpoint 3.
 const PAGE: u64 = 100;
 
+const COLLECTORS: usize = Collector::ALL.len();
+
 /// The cost of a partner's targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Requests for one pass over the targets that are not absent, in the order of [`Collector::ALL`].
-    requests: [u64; 5],
+    requests: [u64; COLLECTORS],
     /// The number of targets that are not absent.
-    present: [u64; 5],
+    present: [u64; COLLECTORS],
     /// The number of absent targets.
-    absent: [u64; 5],
+    absent: [u64; COLLECTORS],
 }
 
 impl Cost {
@@ -47,9 +49,9 @@ impl Cost {
         customer.targets.iter().for_each(|(question, known)| self.remove(*question, known));
     }
 
-    /// Sets the number of requests of the service list.
-    pub fn list(&mut self, pages: u64) {
-        if let Some(requests) = self.requests.get_mut(index(Collector::Services)) {
+    /// Sets the number of requests of a list of customers.
+    pub fn list(&mut self, collector: Collector, pages: u64) {
+        if let Some(requests) = self.requests.get_mut(index(collector)) {
             *requests = pages;
         }
     }
@@ -57,7 +59,7 @@ impl Cost {
     /// The number of targets of a collector, absent ones included.
     #[must_use]
     pub fn targets(&self, collector: Collector) -> u64 {
-        let of = |counts: &[u64; 5]| counts.get(index(collector)).copied().unwrap_or(0);
+        let of = |counts: &[u64; COLLECTORS]| counts.get(index(collector)).copied().unwrap_or(0);
         of(&self.present) + of(&self.absent)
     }
 
@@ -77,7 +79,7 @@ impl Cost {
 
     fn change(&mut self, question: Question, known: &Known, change: impl Fn(u64, u64) -> u64) {
         let index = index(question.collector());
-        let apply = |counts: &mut [u64; 5], by| {
+        let apply = |counts: &mut [u64; COLLECTORS], by| {
             if let Some(count) = counts.get_mut(index) {
                 *count = change(*count, by);
             }
@@ -101,7 +103,8 @@ pub fn listing_pages(everybody: Option<usize>, by_id: usize) -> u64 {
 /// Requests of one poll of a target, estimated from its last result.
 fn requests(known: &Known) -> u64 {
     match &known.answer {
-        Some((_, Answer::TenantSeats(tenants))) => pages(tenants.len()),
+        // Of the jobs only the newest are kept, and how many pages they were is not known.
+        Some((_, answer @ (Answer::TenantSeats(_) | Answer::BackupOverview(_)))) => pages(answer.rows().unwrap_or(0)),
         _ => 1,
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             customer_seats: (quarter, Selection::Auto),
             products_purchased: (hourly, Selection::Auto),
             products_available: (Schedule { enabled: false, ..hourly }, Selection::Auto),
+            optional: [].into(),
         }
     }
 
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn pages_and_absences_are_what_they_cost() {
         let mut cost = Cost::default();
-        cost.list(listing_pages(Some(20_000), 101));
+        cost.list(Collector::Services, listing_pages(Some(20_000), 101));
         let asked = Known { answer: Some((NOW.into(), tenants(250))), ..Known::default() };
         let absent = Known { absence: Absence::Confirmed, ..Known::default() };
         cost.add(Question::TenantSeats(TenantType::Microsoft365), &asked);

@@ -73,7 +73,9 @@ pub(super) async fn list(
     // may also be truncated without an error. A customer has left only if it is still missing when a repetition finds
     // no new customers.
     let known = pass.context.inventory.snapshot().customers;
-    let (mut missing, mut looked): (Vec<CustomerId>, bool) = (known.into_keys().collect(), false);
+    let listed = known.into_values().filter(|customer| !customer.is_unlisted());
+    let (mut missing, mut looked): (Vec<CustomerId>, bool) =
+        (listed.map(|customer| customer.id.clone()).collect(), false);
     let mut kept = HashSet::new();
     loop {
         let before = missing.len();
@@ -125,7 +127,7 @@ struct ListingPass {
 }
 
 /// The API may refuse customers that it does not know or that the app must not see in this way.
-fn is_refusal(failure: &Failure) -> bool {
+pub(super) fn is_refusal(failure: &Failure) -> bool {
     matches!(failure.reason, FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound)
 }
 
@@ -172,7 +174,7 @@ impl ListingPass {
         Ok(refused)
     }
 
-    async fn read(&mut self, mut listing: Listing, admission: Permit) -> Result<(), Failure> {
+    async fn read(&mut self, mut listing: Listing<ListedCustomer>, admission: Permit) -> Result<(), Failure> {
         let mut admission = Some(admission);
         while let Some(mut page) = listing.next_page(admission.take()).await? {
             // A response may be larger than a page: process it in batches, so that no batch blocks others for long.

@@ -17,6 +17,7 @@ pub mod plan;
 mod poll_queue;
 mod poller;
 mod prepared;
+mod profiles;
 #[cfg(test)]
 mod simulation;
 mod witness;

@@ -19,6 +19,10 @@ pub struct Holdings {
     pub products: BTreeSet<ProductType>,
     /// The tenant types that its services protect.
     pub tenant_types: BTreeSet<TenantType>,
+    /// Whether there is a backup among them.
+    pub backup: bool,
+    /// Whether there is a backup of Microsoft 365 among them.
+    pub m365_backup: bool,
     /// Whether the list is known and every service belongs to a known product; then a product that is not in the list
     /// is not held.
     pub complete: bool,
@@ -41,6 +45,8 @@ impl Holdings {
             holdings.complete &= service.product.is_some();
             holdings.products.extend(service.product);
             holdings.tenant_types.extend(service.tenant_type);
+            holdings.backup |= service.is_backup;
+            holdings.m365_backup |= service.is_backup && service.tenant_type == Some(TenantType::Microsoft365);
         }
         holdings
     }
@@ -62,15 +68,20 @@ pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Que
 #[must_use]
 pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Question> {
     let mut questions = Vec::new();
-    let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available } =
+    let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available, optional } =
         collectors;
     questions.extend(selected(tenant_seats, &holdings.tenant_types).into_iter().map(Question::TenantSeats));
     questions.extend(selected(customer_seats, &holdings.tenant_types).into_iter().map(Question::CustomerSeats));
     questions.extend(selected(products_purchased, &holdings.products).into_iter().map(Question::ProductPurchased));
     let available = selected(products_available, &holdings.products).into_iter();
     // If a list is expected, wait for it; if it never comes, it cannot narrow the plan.
-    let may_hold = |product| if listed { holdings.may_hold(product) } else { !services.enabled };
+    let may = |holds: bool| if listed { holds } else { !services.enabled };
+    let may_hold = |product| may(holdings.may_hold(product));
     questions.extend(available.filter(|&product| may_hold(product)).map(Question::ProductAvailable));
+    let of_backups = [(Question::BackupJobs, holdings.backup), (Question::BackupOverview, holdings.m365_backup)];
+    let of_backups =
+        of_backups.into_iter().filter(|&(question, holds)| optional.contains_key(&question.collector()) && may(holds));
+    questions.extend(of_backups.map(|(question, _)| question));
     questions.sort_unstable();
     questions
 }
@@ -110,12 +121,14 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
     let pages = listing_pages(Some(customers), 0) as f64;
     let customers = customers as f64;
     let polls = |collector| match collector {
-        Collector::Services => pages,
+        Collector::Services | Collector::Customers => pages,
         Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
         Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
         // A customer holds at most one of the products that endpoint 2 knows.
         Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
+        // One of the products is a backup of Microsoft 365.
+        Collector::BackupJobs | Collector::BackupOverview => customers,
     };
     let cost = |collector| (collector, polls(collector) * hourly(collectors.schedule(collector).interval));
     collectors.enabled().map(cost).collect()
@@ -145,6 +158,7 @@ mod tests {
             customer_seats: (schedule(15), Selection::Auto),
             products_purchased: (schedule(60), Selection::Auto),
             products_available: (schedule(60), Selection::Only(vec![M365])),
+            optional: [].into(),
         }
     }
 
@@ -197,6 +211,29 @@ mod tests {
     }
 
     #[test]
+    fn backups_are_asked_of_those_who_have_one_once_their_collectors_are_enabled() {
+        let mut collectors = defaults();
+        collectors.tenant_seats.0.enabled = false;
+        collectors.customer_seats.0.enabled = false;
+        collectors.products_purchased.0.enabled = false;
+        collectors.products_available.0.enabled = false;
+        let planned = |services: &[&str], collectors: &CollectorSettings| questions(&customer(services), collectors);
+        assert_eq!(planned(&["Cloud Backup for Microsoft 365"], &collectors), []);
+        collectors.optional =
+            [(Collector::BackupJobs, schedule(60)), (Collector::BackupOverview, schedule(360))].into();
+        let both = [Question::BackupJobs, Question::BackupOverview];
+        assert_eq!(planned(&["Opus", "Cloud Backup for Microsoft 365 - x"], &collectors), both);
+        assert_eq!(planned(&["Cloud Backup for Exchange Online & OneDrive"], &collectors), both);
+        assert_eq!(planned(&["Cloud Backup for Salesforce"], &collectors), [Question::BackupJobs]);
+        assert_eq!(planned(&["Opus", "Something new"], &collectors), []);
+        let mut unknown = customer(&[]);
+        unknown.services = None;
+        assert_eq!(questions(&unknown, &collectors), [], "the list will tell");
+        collectors.services.enabled = false;
+        assert_eq!(questions(&unknown, &collectors), both, "nobody will ever tell");
+    }
+
+    #[test]
     fn a_configured_list_is_asked_as_it_is_and_a_disabled_collector_never() {
         let mut collectors = defaults();
         collectors.tenant_seats.1 = Selection::Only(vec![TenantType::Other(7), TenantType::Google]);
@@ -216,7 +253,7 @@ mod tests {
     fn the_cost_counts_polls_over_intervals_and_pages_of_the_list() {
         let customers = vec![customer(&["Cloud Backup for Microsoft 365"]); 250];
         let mut cost = cost(&customers, &defaults());
-        cost.list(listing_pages(Some(customers.len()), 0));
+        cost.list(Collector::Services, listing_pages(Some(customers.len()), 0));
         let per_hour = cost.requests_per_hour(&defaults());
         let expected =
             [(Collector::Services, 12.0), (Collector::TenantSeats, 1000.0), (Collector::CustomerSeats, 1000.0)];

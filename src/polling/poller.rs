@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use elements::clock::Clock;
+use elements::types::ListedProfile;
 use elements::types::{Answer, Collector, CustomerId, FailureReason, Question, Target};
 use elements::{AskError, Client, Failure, Permit};
 use jiff::Timestamp;
@@ -22,6 +23,7 @@ use super::capacity::Capacity;
 use super::endpoint_probe::EndpointProbe;
 use super::first_pass::FirstPass;
 use super::prepared::Prepared;
+use super::profiles;
 use super::witness::Witness;
 use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
 use crate::config::{CollectorSettings, PartnerSettings};
@@ -46,6 +48,8 @@ pub struct Poller {
     filter: Arc<CustomerFilter>,
     queue: PollQueue<Target>,
     probes: HashMap<Collector, EndpointProbe>,
+    /// Collectors whose scope is not granted, and when they are asked again.
+    not_granted: HashMap<Collector, Timestamp>,
     /// Customers of the configuration that the last listing did not contain.
     missing_configured: HashSet<CustomerId>,
     capacity: Capacity,
@@ -69,12 +73,14 @@ pub struct Poller {
     in_flight: HashMap<Id, (Target, Timestamp)>,
     max_in_flight: usize,
     pages: (mpsc::Sender<Vec<Prepared>>, mpsc::Receiver<Vec<Prepared>>),
+    profile_pages: (mpsc::Sender<Vec<ListedProfile>>, mpsc::Receiver<Vec<ListedProfile>>),
 }
 
 /// The result of a finished poll.
 #[derive(Debug)]
 enum PollResult {
     Listed(Result<listing::ListingResult, Failure>),
+    Profiled(Result<profiles::ProfilesResult, Failure>),
     Asked(CustomerId, Question, Result<Answer, AskError>),
 }
 
@@ -102,6 +108,7 @@ impl Poller {
             probes: [Collector::CustomerSeats, Collector::ProductsAvailable]
                 .map(|c| (c, EndpointProbe::default()))
                 .into(),
+            not_granted: HashMap::new(),
             missing_configured: HashSet::new(),
             capacity,
             unconfirmed: Arc::default(),
@@ -119,6 +126,7 @@ impl Poller {
             in_flight: HashMap::new(),
             max_in_flight: MAX_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
+            profile_pages: mpsc::channel(PAGES_AHEAD),
         };
         poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
         poller.fill_queue();
@@ -146,6 +154,7 @@ impl Poller {
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(page) = self.pages.1.recv() => self.observe(page),
+                Some(page) = self.profile_pages.1.recv() => self.observe_profiles(page),
                 Some(done) = self.polls.join_next_with_id() => self.finish(done),
                 admission = admission(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(admission),
             }
@@ -157,6 +166,10 @@ impl Poller {
         let now = self.clock.now();
         while let Some(target) = self.queue.take_due(now) {
             let collector = target.collector();
+            if let Some(&until) = self.not_granted.get(&collector).filter(|&&until| now < until) {
+                self.queue.finish(&target, until, false);
+                continue;
+            }
             if let (Some(endpoint), Target::Customer(customer, question)) = (self.probes.get_mut(&collector), &target)
                 && !endpoint.is_worth_asking(now)
             {
@@ -179,6 +192,13 @@ impl Poller {
                     let pages = self.pages.0.clone();
                     self.polls.spawn(panics::scope(Task::Poll, async move {
                         PollResult::Listed(listing::list(client, context, pages, admission).await)
+                    }))
+                }
+                Target::Customers => {
+                    let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
+                    let limit = 2 * u64::from(self.max_customers);
+                    self.polls.spawn(panics::scope(Task::Poll, async move {
+                        PollResult::Profiled(profiles::read(client, filter, limit, pages, admission).await)
                     }))
                 }
                 Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
@@ -238,6 +258,27 @@ impl Poller {
         self.enqueue(changes, now);
     }
 
+    /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
+    fn observe_profiles(&mut self, page: Vec<ListedProfile>) {
+        self.progress.ended();
+        let (now, max) = (self.clock.now(), self.max_customers as usize);
+        let filter = &self.filter;
+        let page: Vec<_> = page.into_iter().map(|row| (filter.matches(&row.id, row.name.as_deref()), row)).collect();
+        let added = self.inventory.update(|inventory| {
+            let mut added = Vec::new();
+            for (matches, row) in page {
+                if inventory.customers.contains_key(&row.id) {
+                    inventory.observe_profile(row, now);
+                } else if matches && inventory.customers.len() < max {
+                    added.push(row.id.clone());
+                    inventory.observe_profile(row, now);
+                }
+            }
+            added
+        });
+        self.plan(&added);
+    }
+
     /// Plans known customers again.
     fn plan(&mut self, customers: &[CustomerId]) {
         let now = self.clock.now();
@@ -271,6 +312,7 @@ impl Poller {
         match done {
             Ok((id, done)) => match (self.in_flight.remove(&id), done) {
                 (Some((target, _)), PollResult::Listed(result)) => self.listed(&target, result),
+                (Some((target, _)), PollResult::Profiled(result)) => self.profiled(&target, result),
                 (Some((target, started)), PollResult::Asked(customer, question, result)) => {
                     // A failed poll includes its pauses, so its duration is not used.
                     if !matches!(result, Err(AskError::Failed(_))) {
@@ -312,7 +354,8 @@ impl Poller {
     }
 
     fn evaluate(&mut self) {
-        self.capacity.evaluate(self.queue.max_lateness(self.clock.now()));
+        let lag = self.queue.max_lateness(self.clock.now());
+        self.capacity.evaluate(lag, |collector| !self.not_granted.contains_key(&collector));
     }
 }
 

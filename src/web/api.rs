@@ -19,6 +19,13 @@
 //!              "assigned": 14, "available": 0, "utilization": 1.0, "seen": "...", "stale": false}],
 //!   "products": [{"product_type": 2048, "product": "Cloud Backup for Microsoft 365", "purchased": 20,
 //!                 "available": null, "seen": "...", "stale": false}],
+//!   "profile": {"job_status": "failed", "country": "Germany" | null, "management_mode": "partner" | null,
+//!               "seen": "...", "stale": false},
+//!   "backup_jobs": [{"job_type": 1, "job_module": 2, "plan": "Daily", "status": "finished", "successful": 120,
+//!                    "failed": 0, "skipped": 0, "warning": null, "duration_seconds": 4410, "ended": "...",
+//!                    "size_bytes": 1024, "seen": "...", "stale": false}],
+//!   "backup_overview": [{"service_type": 1, "service_module": 2, "scanned": 120, "protected": 118, "coverage": 0.98,
+//!                        "stored_avepoint_bytes": 1024, "stored_own_bytes": null, "seen": "...", "stale": false}],
 //!   "services": [{"service_name": "Cloud Governance", "rows": 2, "rows_running": 1, "seats_purchased": 14,
 //!                 "licenses_assigned": 14, "headroom": 0.0 | null, "utilization": 1.0 | null,
 //!                 "capacity_purchased_bytes": null, "capacity_protected_bytes": null, "capacity_utilization": null,
@@ -32,14 +39,17 @@
 //!                "last_success": null, "last_poll": "...", "failure": "timeout"}]}]}
 //! ```
 //!
+//! What comes from an optional collector is only there while it is enabled.
+//!
 //! `GET /api/v1/status`: the exporter and its partners.
 //!
 //! ```text
 //! {"version": "0.1.0", "revision": "...", "simulated": false, "now": "...", "ready": true, "series": 1234, "customers": 213,
 //!  "partners": [{"partner": "main", "ready": true, "state": "ready", "customers": 213, "lists": true,
 //!    "last_listing": "..." | null, "listing_failure": "connect" | null, "left_out": 0,
-//!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13},
-//!    "collectors": {"services": {"fresh": 1, ...}, ...}, "failures": {"timeout": 2}}]}
+//!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13, "not_granted": 0},
+//!    "collectors": {"services": {"fresh": 1, ...}, ...}, "failures": {"timeout": 2},
+//!    "not_granted": [{"collector": "backup_jobs", "permission": "elements.jobs.read.all"}]}]}
 //! ```
 //!
 //! `GET /api/v1/customers.csv`: the services of the same customers, without pages: see [`super::csv`].

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::backups;
 use super::detail::{Detail, Number, ProductDetail, SeatsDetail, SubscriptionDetail, TargetDetail};
 use super::headroom::Service;
 use super::layout::{self, badge, bar, columns, condition_level, issue_badge, muted_badge};
@@ -33,6 +34,7 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
                 (fact("Id", &html! { span.id { (detail.customer_id) } }))
                 (fact("Partner", &html! { (detail.partner) }))
                 @for (label, value) in &detail.labels { (fact(label, &html! { (value) })) }
+                @for (term, value) in detail.profile.iter().flat_map(backups::facts) { (fact(term, &value)) }
                 @if let Some(at) = detail.oldest_data {
                     (fact("Oldest data", &html! { span title=(moment(at)) { (ago(at, now)) } }))
                 }
@@ -41,6 +43,10 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
         (services(row, &detail, now))
         @if !detail.seats.is_empty() { (seats(&detail.seats, now)) }
         @if !detail.products.is_empty() { (products(&detail.products, now)) }
+        @if let Some(jobs) = &detail.backup_jobs { @if !jobs.is_empty() { (backups::jobs_section(jobs, now)) } }
+        @if let Some(modules) = &detail.backup_overview {
+            @if !modules.is_empty() { (backups::modules_section(modules, now)) }
+        }
         (targets(&detail.targets, now))
     };
     let title = format!("{name} · avepoint_exporter");

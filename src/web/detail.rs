@@ -7,6 +7,7 @@ use elements::types::{Answer, Collector, FailureReason, Moment, Quantity, Questi
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::backups::{self, JobDetail, ModuleDetail, ProfileDetail};
 use super::headroom::Service;
 use super::service_detail::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
@@ -64,6 +65,15 @@ pub struct Detail {
     pub seats: Vec<SeatsDetail>,
     /// By product type.
     pub products: Vec<ProductDetail>,
+    /// Its row of the list of customers; `None` unless the collector is enabled and has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileDetail>,
+    /// The newest backup job of each plan; `None` unless the collector is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_jobs: Option<Vec<JobDetail>>,
+    /// What backups cover; `None` unless the collector is enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_overview: Option<Vec<ModuleDetail>>,
     /// Its service list, the rows of a service taken together; the worst first.
     pub services: Vec<ServiceDetail>,
     /// Its service list.
@@ -181,6 +191,9 @@ impl Detail {
             oldest_data: row.oldest,
             seats: seats(row, now),
             products: products(row, now),
+            profile: backups::profile(row, now),
+            backup_jobs: backups::jobs(row, now),
+            backup_overview: backups::modules(row, now),
             services: services(row),
             subscriptions: subscriptions(row, now),
             targets: targets(row, now),
@@ -189,7 +202,7 @@ impl Detail {
 }
 
 /// Every answer that is not absent, when it was seen, and whether it is stale.
-fn answers<'a>(
+pub(super) fn answers<'a>(
     row: &Row<'a>,
     now: Timestamp,
 ) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> + use<'a> {
@@ -247,7 +260,7 @@ fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
         match answer {
             Answer::ProductPurchased(purchased) => detail.purchased = purchased.map(Number),
             Answer::ProductAvailable(available) => detail.available = available.map(Number),
-            Answer::CustomerSeats(_) | Answer::TenantSeats(_) => {}
+            _ => {}
         }
         detail.seen = detail.seen.min(seen);
         detail.stale |= stale;
@@ -308,26 +321,27 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
 
 fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
     let Row { inventory, customer, .. } = *row;
-    let services = summary::services_condition(inventory, customer, now).map(|condition| {
-        let last_success = customer.last_success(Collector::Services);
-        let failure = inventory.listing.failure.map(FailureReason::as_str);
-        let last_poll = inventory.listing.polled;
-        let collector = Collector::Services.as_str();
+    let lists = [
+        (Collector::Services, &inventory.listing, summary::services_condition(inventory, customer, now)),
+        (Collector::Customers, &inventory.profiles, summary::profile_condition(inventory, customer, now)),
+    ];
+    let lists = lists.into_iter().filter_map(|(collector, list, condition)| {
+        let condition = condition?;
         let detail = TargetDetail {
-            collector,
+            collector: collector.as_str(),
             about: String::new(),
             condition: condition.as_str(),
-            last_success,
-            last_poll,
-            failure,
+            last_success: customer.last_success(collector),
+            last_poll: list.polled,
+            failure: list.failure.map(FailureReason::as_str),
         };
-        (condition, detail)
+        Some((condition, detail))
     });
     let questions = customer.targets.iter().map(|(question, known)| {
-        let condition = known.condition(now, inventory.max_age(question.collector()));
+        let condition = inventory.condition(*question, known, now);
         (condition, target(*question, known, condition))
     });
-    let mut targets: Vec<_> = services.into_iter().chain(questions).collect();
+    let mut targets: Vec<_> = lists.chain(questions).collect();
     targets.sort_by_key(|&(condition, _)| summary::attention(condition));
     targets.into_iter().map(|(_, detail)| detail).collect()
 }
@@ -335,12 +349,7 @@ fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
 fn target(question: Question, known: &Known, condition: Condition) -> TargetDetail {
     TargetDetail {
         collector: question.collector().as_str(),
-        about: match question {
-            Question::TenantSeats(tenant_type) | Question::CustomerSeats(tenant_type) => tenant_type.label().into(),
-            Question::ProductPurchased(product) | Question::ProductAvailable(product) => {
-                format!("{} ({})", product.name(), product.0)
-            }
-        },
+        about: question.about(),
         condition: condition.as_str(),
         last_success: known.answer.as_ref().map(|&(seen, _)| seen.get()),
         last_poll: known.polled.map(Moment::get),

@@ -123,5 +123,8 @@ const fn condition_meaning(condition: Condition) -> &'static str {
         Condition::Failing => "The last poll failed; what was read before is not stale yet, or there is nothing.",
         Condition::Pending => "Not polled yet.",
         Condition::Absent => "AvePoint says that the customer has no such tenant or product.",
+        Condition::NotGranted => {
+            "The app registration lacks the permission of this collector; it is asked for once a day."
+        }
     }
 }

@@ -111,7 +111,7 @@ pub(super) const fn condition_level(condition: Condition) -> &'static str {
         Condition::Stale => "critical",
         Condition::Failing => "warning",
         Condition::Pending => "quiet",
-        Condition::Absent => "absent",
+        Condition::Absent | Condition::NotGranted => "absent",
     }
 }
 

@@ -15,6 +15,7 @@
 //! [`Access`] says who may ask at all.
 
 pub mod api;
+pub mod backups;
 pub mod csv;
 pub mod detail;
 pub mod headroom;

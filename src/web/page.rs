@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::backups;
 use super::issue::{Issue, Severity};
 use super::layout::{self, badge, bar, columns, issue_badge, muted_badge};
 use super::query::{Query, State, path_segment};
@@ -59,6 +60,9 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
             @if partner.targets.0.total() > 0 { (layout::status_counts(&partner.targets.0)) }
             @if !partner.ready { p.trouble { (partner.state) } }
             @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
+            @for not_granted in &partner.not_granted {
+                p.trouble { (not_granted.collector) " reads nothing: the app registration lacks " (not_granted.permission) }
+            }
             @if partner.left_out > 0 {
                 p.trouble {
                     (count(partner.left_out as f64)) " customers are left out, and none is removed: raise customers.max"
@@ -155,10 +159,15 @@ fn nothing(query: &Query, list: &List<'_>, status: &Status) -> Markup {
 
 fn table(view: &View, rows: &[Row<'_>]) -> Markup {
     let several = view.inventories.len() > 1;
+    let backups = view.inventories.iter().any(|inventory| !inventory.collectors.optional.is_empty());
+    let mut names = vec!["Customer", "State", "Seats or capacity, most used", "Expires", "Oldest data"];
+    if backups {
+        names.insert(4, "Backups");
+    }
     html! {
-        table.customers {
-            (columns(&["Customer", "State", "Seats or capacity, most used", "Expires", "Oldest data"], &[]))
-            tbody { @for row in rows { (customer(view, row, several)) } }
+        table.customers.with_backups[backups] {
+            (columns(&names, &[]))
+            tbody { @for row in rows { (customer(view, row, several, backups)) } }
         }
     }
 }
@@ -172,7 +181,7 @@ fn name<'a>(row: &Row<'a>) -> &'a str {
     if row.customer.name.is_empty() { row.customer.id.as_str() } else { &row.customer.name }
 }
 
-fn customer(view: &View, row: &Row<'_>, several: bool) -> Markup {
+fn customer(view: &View, row: &Row<'_>, several: bool, with_backups: bool) -> Markup {
     let id = row.customer.id.as_str();
     html! {
         tr {
@@ -183,6 +192,7 @@ fn customer(view: &View, row: &Row<'_>, several: bool) -> Markup {
             td.state { (badges(row)) }
             td.used { @if let Some(most) = row.most_utilized { (used(row, most)) } @else { span.muted { "–" } } }
             td.expires { @if let Some(expiry) = &row.expiry { (expires(expiry, view)) } @else { span.muted { "–" } } }
+            @if with_backups { td.backups { (backups::cell(row)) } }
             td.data { (freshness(row, view)) }
         }
     }

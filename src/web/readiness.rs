@@ -131,11 +131,15 @@ pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     }
 }
 
-/// Targets of the enabled collectors that have never been polled. One walk: it is made under the inventory's lock.
+/// Targets of the enabled collectors that have never been polled, without those that are not granted. One walk: it is made under the inventory's lock.
 fn pending(inventory: &Inventory) -> u64 {
-    let enabled = Collector::ALL.map(|collector| inventory.collectors.enabled().any(|enabled| enabled == collector));
+    let enabled = Collector::ALL.map(|collector| {
+        inventory.collectors.schedule(collector).enabled && !inventory.not_granted.contains(&collector)
+    });
     let is_enabled = |collector: Collector| enabled.get(collector as usize).copied().unwrap_or_default();
-    let listing = inventory.listing.wanted && inventory.listing.polled.is_none() && is_enabled(Collector::Services);
+    let lists = [(&inventory.listing, Collector::Services), (&inventory.profiles, Collector::Customers)];
+    let lists =
+        lists.into_iter().filter(|&(list, collector)| list.wanted && list.polled.is_none() && is_enabled(collector));
     let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
     let pending = targets.filter(|(question, known)| {
         known.polled.is_none()
@@ -143,7 +147,7 @@ fn pending(inventory: &Inventory) -> u64 {
             && known.absence != Absence::Confirmed
             && is_enabled(question.collector())
     });
-    u64::from(listing) + pending.count() as u64
+    lists.count() as u64 + pending.count() as u64
 }
 
 impl fmt::Display for Stage {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use elements::types::Collector;
 use elements::types::FailureReason;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -56,6 +57,17 @@ pub struct PartnerStatus {
     pub collectors: BTreeMap<&'static str, Targets>,
     /// Questions about customers whose last poll failed, by reason.
     pub failures: BTreeMap<&'static str, u64>,
+    /// The collectors whose scope the app registration lacks.
+    pub not_granted: Vec<NotGranted>,
+}
+
+/// A collector that reads nothing.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotGranted {
+    /// Its name.
+    pub collector: &'static str,
+    /// The permission to grant.
+    pub permission: &'static str,
 }
 
 /// Targets by condition.
@@ -96,6 +108,10 @@ impl Status {
     }
 }
 
+fn not_granted(collector: Collector) -> NotGranted {
+    NotGranted { collector: collector.as_str(), permission: collector.endpoint().scope.permission() }
+}
+
 fn partner_status(inventory: &Inventory, readiness: &PartnerReadiness, now: Timestamp) -> PartnerStatus {
     let mut targets = Targets::default();
     let mut collectors = BTreeMap::new();
@@ -124,5 +140,6 @@ fn partner_status(inventory: &Inventory, readiness: &PartnerReadiness, now: Time
         targets,
         collectors,
         failures,
+        not_granted: inventory.not_granted.iter().copied().map(not_granted).collect(),
     }
 }

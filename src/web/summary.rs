@@ -94,14 +94,13 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         issues: Issues::default(),
         most_utilized: None,
         expiry: None,
-        oldest: customer.services.as_ref().map(|services| services.seen),
+        oldest: [Collector::Services, Collector::Customers].iter().filter_map(|&of| customer.last_success(of)).min(),
         targets: StatusCounts::default(),
     };
-    if let Some(condition) = services_condition(inventory, customer, now) {
-        row.targets.add(condition, 1);
-    }
+    let of_lists = [services_condition(inventory, customer, now), profile_condition(inventory, customer, now)];
+    of_lists.into_iter().flatten().for_each(|condition| row.targets.add(condition, 1));
     for (question, known) in &customer.targets {
-        row.targets.add(known.condition(now, inventory.max_age(question.collector())), 1);
+        row.targets.add(inventory.condition(*question, known, now), 1);
         if known.absence == Absence::Confirmed {
             continue;
         }
@@ -150,7 +149,8 @@ pub fn is_muted(customer: &Customer) -> bool {
     customer.labels.iter().any(|(name, value)| name == "alerting" && value == "off")
 }
 
-/// The condition of the customer's row of the service list; `None` if the partner does not list.
+/// The condition of the customer's row of the service list; `None` if the partner does not list, or only the list of
+/// customers has the customer.
 #[must_use]
 pub fn services_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<Condition> {
     let listing = &inventory.listing;
@@ -160,7 +160,22 @@ pub fn services_condition(inventory: &Inventory, customer: &Customer, now: Times
         None => Condition::Pending,
         Some(_) => Condition::Fresh,
     };
-    listing.wanted.then_some(condition)
+    (listing.wanted && !customer.is_unlisted()).then_some(condition)
+}
+
+/// The condition of the customer's row of the list of customers; `None` if that is not read.
+#[must_use]
+pub fn profile_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<Condition> {
+    let list = &inventory.profiles;
+    let condition = match &customer.profile {
+        _ if inventory.not_granted.contains(&Collector::Customers) => Condition::NotGranted,
+        Some(known) if is_older(known.seen, inventory.max_age(Collector::Customers), now) => Condition::Stale,
+        _ if list.failure.is_some() => Condition::Failing,
+        None if list.completed.is_some() => Condition::Absent,
+        None => Condition::Pending,
+        Some(_) => Condition::Fresh,
+    };
+    list.wanted.then_some(condition)
 }
 
 /// The order of the targets on a page: what needs attention first.
@@ -171,7 +186,7 @@ pub fn attention(condition: Condition) -> impl Ord {
         Condition::Stale => 3,
         Condition::Pending => 2,
         Condition::Fresh => 1,
-        Condition::Absent => 0,
+        Condition::Absent | Condition::NotGranted => 0,
     };
     Reverse(urgency)
 }

@@ -10,11 +10,14 @@ use std::path::Path;
 type Target = fn(&[u8]);
 
 /// Every target of `fuzz/fuzz_targets`.
-const TARGETS: [(&str, Target); 14] = [
+const TARGETS: [(&str, Target); 17] = [
     ("accept", properties::accept),
     ("accept_encoding", properties::accept_encoding),
+    ("backup_jobs", properties::backup_jobs),
+    ("backup_overview", properties::backup_overview),
     ("config", properties::config),
     ("customer_seats", properties::customer_seats),
+    ("customers", properties::customers),
     ("products_available", properties::products_available),
     ("products_purchased", properties::products_purchased),
     ("query", properties::query),

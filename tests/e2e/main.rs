@@ -22,6 +22,7 @@ mod credentials;
 mod demo;
 mod golden;
 mod layers;
+mod optional;
 mod outage;
 mod process;
 mod recordings;

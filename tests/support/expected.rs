@@ -47,7 +47,7 @@ fn without_subscription_id(series: &str) -> String {
 }
 
 fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<String, Vec<f64>>) {
-    let Truth { listed, customer_seats, tenant_seats, purchased, available } = customer.truth();
+    let Truth { listed, customer_seats, tenant_seats, purchased, available, .. } = customer.truth();
     let rows = listed.subscriptions.unwrap();
     let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
         let Some(value) = value else { return };

@@ -43,6 +43,8 @@ fn answer(customer: &SimCustomer, question: Question) -> Option<Answer> {
         Question::TenantSeats(of) => truth.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into())),
         Question::CustomerSeats(of) => truth.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
         Question::ProductPurchased(of) => truth.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats))),
+        Question::BackupJobs => Some(Answer::BackupJobs(truth.backup_jobs)),
+        Question::BackupOverview => Some(Answer::BackupOverview(truth.backup_overview)),
         Question::ProductAvailable(of) => truth.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats))),
     }
 }
@@ -70,7 +72,8 @@ pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
 
 /// The samples that survive a restart: the API's values and their observation times.
 pub fn kept(mut samples: Samples) -> Samples {
-    const FAMILIES: [&str; 6] = [
+    const FAMILIES: [&str; 7] = [
+        "avepoint_backup_",
         "avepoint_customer_",
         "avepoint_tenant_",
         "avepoint_product_",

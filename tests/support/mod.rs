@@ -6,6 +6,7 @@
 
 pub mod expected;
 pub mod known;
+pub mod optional;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};

@@ -18,12 +18,11 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use self::credential::ClientAuth;
-pub(super) use self::scope::Scope;
 use self::token_state::TokenError;
 pub(super) use self::token_state::{AccessToken, Retry, TokenState};
 use super::decode::{self, Token};
@@ -37,11 +36,11 @@ use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::ClientConfig;
 use crate::recording::Exchange;
+use crate::types::Scope;
 use crate::types::{FailureReason, PartnerName};
 
 mod assertion;
 mod credential;
-mod scope;
 mod token_state;
 
 pub(super) const WHO: &str = "the identity service";
@@ -284,7 +283,10 @@ impl Auth {
     }
 
     fn log(&self, scope: Scope, failure: &Failure, is_renewal: bool) {
-        if is_renewal {
+        if failure.not_granted {
+            // It concerns one collector, whose poller reports it.
+            debug!(partner = %self.0.partner, scope = scope.as_str(), %failure, "the scope is not granted");
+        } else if is_renewal {
             let (partner, request_id) = (&self.0.partner, failure.request_id.as_deref());
             let scope = scope.as_str();
             warn!(%partner, scope, reason = %failure.reason, request_id, %failure, "the token could not be renewed yet");
@@ -320,7 +322,11 @@ impl Auth {
         }
         // The last field is the secret; the one before it is a constant.
         let secret = Secrets::new(fields.last().map(|(_, value)| value.as_str()));
-        let outcome = response.map_err(TokenError::from).and_then(|response| read(response, &secret));
+        let mut outcome = response.map_err(TokenError::from).and_then(|response| read(response, &secret));
+        if let Err(error) = &mut outcome {
+            // Without the licences, nothing works.
+            error.failure.not_granted &= scope != Scope::License;
+        }
         let failed = outcome.as_ref().err().map(|error| error.failure.reason);
         self.0.counters.token_request_answered(scope, started.elapsed(), failed);
         match outcome {
@@ -385,7 +391,7 @@ fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration),
     match code.as_deref() {
         Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
         // The registration lacks the permission of the scope.
-        Some("invalid_scope") => failure.reason = FailureReason::Forbidden,
+        Some("invalid_scope") => (failure.reason, failure.not_granted) = (FailureReason::Forbidden, true),
         _ => {}
     }
     if let Some(code) = code.filter(|code| decode::OAUTH_ERRORS.contains(&code.as_str()) || !secret.are_in(code)) {

@@ -11,11 +11,11 @@ use prometheus::proto::MetricFamily;
 use reqwest::Method;
 use url::Url;
 
-use super::auth::{self, Auth, Scope};
-use super::decode::{self, Decoded};
+use super::auth::{self, Auth};
+use super::decode::{self, DecodePage, Decoded};
 use super::error::{AskError, ClientError, Failure};
 use super::health::Health;
-use super::listing::Listing;
+use super::listing::{self, Listing};
 use super::metrics::{Counters, Gauges};
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::{Permit, RateLimiter};
@@ -28,8 +28,12 @@ use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::ClientConfig;
 use crate::types::{
-    Answer, Collector, CustomerId, FailureReason, MAX_ROWS, PartnerName, Question, TenantSeats, TenantType,
+    Answer, BackupJob, Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile, MAX_ROWS, PartnerName,
+    ProtectedObjects, Question, Scope,
 };
+
+/// Maximum jobs in the responses about one customer; only the newest of each plan are kept.
+const MAX_JOBS: usize = 100_000;
 
 /// Sends queries to the API for one app registration. Cheap to clone; clones share budget, token and metrics.
 #[derive(Clone)]
@@ -49,8 +53,8 @@ pub(super) struct Inner {
     pub(super) registry: Registry,
     /// The base URL of the API.
     pub(super) health: Health,
-    /// The page size that works for the service list.
-    pub(super) listing_size: AtomicU32,
+    /// The page sizes that work for the service list and for the list of customers.
+    pub(super) listing_sizes: [AtomicU32; 2],
 }
 
 /// The health of the client, for the status page and readiness.
@@ -113,8 +117,18 @@ impl Client {
             counters,
             registry,
             health: Health::default(),
-            listing_size: AtomicU32::new(LARGEST_PAGE),
+            listing_sizes: [AtomicU32::new(LARGEST_PAGE), AtomicU32::new(LARGEST_PAGE)],
         })))
+    }
+
+    /// Creates the metrics of these collectors with the value 0; those of the collectors that are not optional exist.
+    pub fn begin_collectors(&self, collectors: impl Iterator<Item = Collector>) {
+        collectors.for_each(|collector| self.0.counters.begin_collector(collector));
+    }
+
+    /// Gets a token with the scope of a collector, to find out whether the scope is granted.
+    pub async fn check_scope(&self, collector: Collector) -> Result<(), Failure> {
+        self.0.auth.token(collector.endpoint().scope).await.map(drop)
     }
 
     /// The app registration, for clients that share it.
@@ -128,8 +142,8 @@ impl Client {
         self.0.auth.reread_credential();
     }
 
-    /// Waits until a request may be sent: no pause after failed token requests, and the rate limiter grants a permit.
-    /// Dropping the future is safe.
+    /// Waits until a request may be sent: no pause after failed requests for the token of the licences, which everything
+    /// depends on, and the rate limiter grants a permit. Dropping the future is safe.
     pub async fn acquire(&self) -> Permit {
         self.0.auth.wait_ready(Scope::License).await;
         // The request itself returns this failure again.
@@ -139,41 +153,67 @@ impl Client {
 
     /// Sends a query about one customer. The permit is for its first request; further requests acquire their own.
     pub async fn ask(&self, customer: &CustomerId, question: Question, permit: Permit) -> Result<Answer, AskError> {
-        let get = |url| RequestSpec {
+        let kind = question.number().to_string();
+        let (method, path): (_, &[&str]) = match question {
+            Question::CustomerSeats(_) => (Method::GET, &["3rd-party-products", "type", &kind, "overview"]),
+            Question::TenantSeats(_) => (Method::POST, &["3rd-party-products", "type", &kind, "tenants", "batch"]),
+            Question::ProductPurchased(_) => (Method::GET, &["avpt-products", "type", &kind, "overview"]),
+            Question::ProductAvailable(_) => (Method::GET, &["avpt-products", "overview", "type", &kind]),
+            Question::BackupJobs => (Method::POST, &["avpt-products", "jobs", "batch"]),
+            Question::BackupOverview => (Method::GET, &["cloud-backup-m365", "overview"]),
+        };
+        let call = RequestSpec {
             collector: question.collector(),
-            method: Method::GET,
-            url,
-            body: None,
-            limit: response::USUAL_BODY,
+            body: (method == Method::POST).then(|| "{}".to_owned()),
+            method,
+            url: self.customer_url(customer, path)?,
+            // A customer may have thousands of jobs.
+            limit: if question == Question::BackupJobs { response::LISTING_BODY } else { response::USUAL_BODY },
             may_be_absent: true,
             repeats_timeouts: true,
         };
         let first = Some(permit);
-        let path = |segments: [&str; 4]| self.customer_url(customer, &segments).map(get);
-        match question {
-            Question::CustomerSeats(kind) => {
-                let call = path(["3rd-party-products", "type", &kind.number().to_string(), "overview"])?;
-                let (seats, _) = self.request(&call, first, decode::customer_seats).await?;
-                Ok(Answer::CustomerSeats(seats))
+        Ok(match question {
+            Question::CustomerSeats(_) => {
+                Answer::CustomerSeats(self.request(&call, first, decode::customer_seats).await?.0)
             }
-            Question::TenantSeats(kind) => self.tenant_seats(customer, kind, first).await.map(Answer::TenantSeats),
-            Question::ProductPurchased(product) => {
-                let call = path(["avpt-products", "type", &product.0.to_string(), "overview"])?;
-                let (seats, _) = self.request(&call, first, decode::product_purchased).await?;
-                Ok(Answer::ProductPurchased(seats))
+            Question::ProductPurchased(_) => {
+                Answer::ProductPurchased(self.request(&call, first, decode::product_purchased).await?.0)
             }
-            Question::ProductAvailable(product) => {
-                let call = path(["avpt-products", "overview", "type", &product.0.to_string()])?;
-                let (seats, _) = self.request(&call, first, decode::product_available).await?;
-                Ok(Answer::ProductAvailable(seats))
+            Question::ProductAvailable(_) => {
+                Answer::ProductAvailable(self.request(&call, first, decode::product_available).await?.0)
             }
-        }
+            Question::TenantSeats(_) => {
+                let rows = self.pages(call, first, MAX_ROWS, decode::tenant_seats, |row| row.id.as_str()).await?;
+                // Distinct by tenant id: the last row wins.
+                let tenants: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+                Answer::TenantSeats(tenants.into_values().collect())
+            }
+            Question::BackupJobs => {
+                let rows = self.pages(call, first, MAX_JOBS, decode::backup_jobs, |row| &row.key).await?;
+                let jobs = BackupJob::newest(rows.into_iter().filter_map(|keyed| keyed.row));
+                if jobs.len() > MAX_ROWS {
+                    return Err(too_many("plans").into());
+                }
+                Answer::BackupJobs(jobs)
+            }
+            Question::BackupOverview => {
+                let rows = self.pages(call, first, MAX_ROWS, decode::backup_overview, |row| &row.key).await?;
+                Answer::BackupOverview(ProtectedObjects::by_module(rows.into_iter().filter_map(|keyed| keyed.row)))
+            }
+        })
     }
 
     /// Lists the service list page by page: all customers that the registration can see, or only these.
     #[must_use]
-    pub fn listing(&self, ids: Option<&[CustomerId]>) -> Listing {
-        Listing::new(self.clone(), ids)
+    pub fn listing(&self, ids: Option<&[CustomerId]>) -> Listing<ListedCustomer> {
+        Listing::new(self.clone(), &listing::SERVICES, ids)
+    }
+
+    /// Lists the customers' profiles page by page: all customers that the registration can see, or only these.
+    #[must_use]
+    pub fn profiles(&self, ids: Option<&[CustomerId]>) -> Listing<ListedProfile> {
+        Listing::new(self.clone(), &listing::CUSTOMERS, ids)
     }
 
     /// The metrics of this client.
@@ -219,39 +259,30 @@ impl Client {
         ApiStatus { trouble: reason, detail, refused: auth.refused }
     }
 
-    /// Endpoint 3: all pages, distinct by tenant id (the last row wins), sorted by id. A row without an id counts as
-    /// unreadable and does not affect the other tenants.
-    async fn tenant_seats(
+    /// All pages of rows about a customer. A row without an id counts as unreadable and does not affect the others.
+    async fn pages<T: Send + 'static>(
         &self,
-        customer: &CustomerId,
-        kind: TenantType,
+        call: RequestSpec,
         mut permit: Option<Permit>,
-    ) -> Result<Arc<[TenantSeats]>, AskError> {
-        let kind = kind.number().to_string();
-        let base = self.customer_url(customer, &["3rd-party-products", "type", &kind, "tenants", "batch"])?;
-        let malformed = |problem| Failure::new(FailureReason::Malformed, format!("tenants: {problem}"));
-        let mut cursor = Cursor::new(LARGEST_PAGE, MAX_ROWS as u64);
-        let mut tenants = BTreeMap::new();
+        most: usize,
+        decode: DecodePage<T>,
+        id: fn(&T) -> &str,
+    ) -> Result<Vec<T>, AskError> {
+        let malformed = |problem| Failure::new(FailureReason::Malformed, format!("rows: {problem}"));
+        let mut cursor = Cursor::new(LARGEST_PAGE, most as u64);
+        let mut rows = Vec::new();
         while let Some((index, size)) = cursor.next() {
-            let call = RequestSpec {
-                collector: Collector::TenantSeats,
-                method: Method::POST,
-                url: page_url(base.clone(), index, size),
-                body: Some("{}".to_owned()),
-                limit: response::USUAL_BODY,
-                may_be_absent: index == 1,
-                repeats_timeouts: true,
-            };
-            let decode = |body: &[u8]| {
+            let call =
+                RequestSpec { url: page_url(call.url.clone(), index, size), may_be_absent: index == 1, ..call.clone() };
+            let decode = move |body: &[u8]| {
                 let listed = body.trim_ascii_start().first() == Some(&b'[');
-                let decoded = decode::tenant_seats(body)?;
+                let decoded = decode(body)?;
                 Ok(Decoded { value: (decoded.value, listed), unreadable: decoded.unreadable })
             };
             let ((page, listed), _) = self.request(&call, permit.take(), decode).await?;
-            let rows = cursor.take(page, |row| row.id.as_str()).map_err(malformed)?;
-            tenants.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+            rows.extend(cursor.take(page, id).map_err(malformed)?);
             if cursor.is_too_long() {
-                return Err(malformed(format!("there are more than {MAX_ROWS}")).into());
+                return Err(too_many("rows").into());
             }
             // The bare list of an older revision has no pages.
             if listed {
@@ -259,17 +290,22 @@ impl Client {
             }
         }
         cursor.finish().map_err(malformed)?;
-        Ok(tenants.into_values().collect())
+        Ok(rows)
     }
 
-    /// The stored page size of the service list.
-    pub(super) fn listing_size(&self) -> u32 {
-        self.0.listing_size.load(Ordering::Relaxed)
+    /// The stored page size of a list of customers.
+    pub(super) fn listing_size(&self, collector: Collector) -> u32 {
+        self.size_of(collector).load(Ordering::Relaxed)
     }
 
     /// Stores the page size.
-    pub(super) fn set_listing_size(&self, size: u32) {
-        self.0.listing_size.store(size, Ordering::Relaxed);
+    pub(super) fn set_listing_size(&self, collector: Collector, size: u32) {
+        self.size_of(collector).store(size, Ordering::Relaxed);
+    }
+
+    fn size_of(&self, collector: Collector) -> &AtomicU32 {
+        let [services, customers] = &self.0.listing_sizes;
+        if collector == Collector::Customers { customers } else { services }
     }
 
     /// The deadline of one request.
@@ -297,6 +333,10 @@ impl Client {
         }
         Ok(self.customers_url(&[&[id], segments].concat()))
     }
+}
+
+fn too_many(what: &str) -> Failure {
+    Failure::new(FailureReason::Malformed, format!("the response has more {what} than a customer can have"))
 }
 
 /// Adds the page parameters.

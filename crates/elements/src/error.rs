@@ -51,11 +51,13 @@ pub struct Failure {
     pub message: String,
     /// The request id of the response, which AvePoint's support asks for.
     pub request_id: Option<String>,
+    /// The app registration lacks the optional scope of the endpoint: nothing is wrong with anything else.
+    pub not_granted: bool,
 }
 
 impl Failure {
     pub(super) fn new(reason: FailureReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), request_id: None }
+        Self { reason, message: message.into(), request_id: None, not_granted: false }
     }
 
     /// Whether the same request may succeed if it is repeated soon.

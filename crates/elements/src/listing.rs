@@ -1,4 +1,5 @@
-//! The service list (endpoint 5) page by page, so that the first customers are polled before the last page arrives.
+//! The lists of customers (endpoints 5 and 6) page by page, so that the first customers are polled before the last page
+//! arrives.
 //!
 //! A page that takes too long, for this client or for a gateway (504), is requested again at half its size; the smaller
 //! size is stored for the next listing. The cause may have been an outage, so full pages that take less than a quarter
@@ -13,21 +14,49 @@ use serde_json::json;
 use url::Url;
 
 use super::client::{Client, page_url};
-use super::decode;
+use super::decode::{self, DecodePage};
 use super::error::Failure;
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::Permit;
 use super::request::{CallError, RequestSpec};
 use super::response;
-use crate::types::{Collector, CustomerId, FailureReason, ListedCustomer};
+use crate::types::{Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile};
 
 /// The maximum number of rows unless the caller sets another: a listing that never ends is cut.
 const DEFAULT_LIMIT: u64 = 400_000;
 
+/// A list of customers, and how its rows are read.
+#[derive(Debug)]
+pub(super) struct ListEndpoint<T> {
+    collector: Collector,
+    /// Below the customers of the API.
+    path: &'static [&'static str],
+    decode: DecodePage<T>,
+    id: fn(&T) -> &CustomerId,
+    /// Its name in messages.
+    name: &'static str,
+}
+
+pub(super) static SERVICES: ListEndpoint<ListedCustomer> = ListEndpoint {
+    collector: Collector::Services,
+    path: &["services", "batch"],
+    decode: decode::services,
+    id: |row| &row.id,
+    name: "the service list",
+};
+pub(super) static CUSTOMERS: ListEndpoint<ListedProfile> = ListEndpoint {
+    collector: Collector::Customers,
+    path: &["batch"],
+    decode: decode::customers,
+    id: |row| &row.id,
+    name: "the list of customers",
+};
+
 /// A listing in progress. Call [`Self::next_page`] until it returns `None`: only then is it complete.
 #[derive(Debug)]
-pub struct Listing {
+pub struct Listing<T: 'static> {
     client: Client,
+    endpoint: &'static ListEndpoint<T>,
     url: Url,
     /// The remaining parts; the first one is in progress.
     batches: VecDeque<Batch>,
@@ -53,9 +82,9 @@ struct Batch {
     cursor: Option<Cursor>,
 }
 
-impl Listing {
-    pub(super) fn new(client: Client, ids: Option<&[CustomerId]>) -> Self {
-        let size = client.listing_size();
+impl<T: Send> Listing<T> {
+    pub(super) fn new(client: Client, endpoint: &'static ListEndpoint<T>, ids: Option<&[CustomerId]>) -> Self {
+        let size = client.listing_size(endpoint.collector);
         let batches = match ids {
             None => VecDeque::from([Batch { wanted: None, body: "{}".to_owned(), cursor: None }]),
             Some(ids) => {
@@ -68,9 +97,10 @@ impl Listing {
                 batches.collect()
             }
         };
-        let url = client.customers_url(&["services", "batch"]);
+        let url = client.customers_url(endpoint.path);
         Self {
             client,
+            endpoint,
             url,
             batches,
             size,
@@ -106,7 +136,7 @@ impl Listing {
 
     /// The next rows; a customer may have several. `None` at the end. After a failure, every call fails. `first` is the
     /// permit for the first request of this page; further requests acquire their own.
-    pub async fn next_page(&mut self, first: Option<Permit>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
+    pub async fn next_page(&mut self, first: Option<Permit>) -> Result<Option<Vec<T>>, Failure> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
         }
@@ -117,7 +147,9 @@ impl Listing {
         page
     }
 
-    async fn advance(&mut self, mut admission: Option<Permit>) -> Result<Option<Vec<ListedCustomer>>, Failure> {
+    async fn advance(&mut self, mut admission: Option<Permit>) -> Result<Option<Vec<T>>, Failure> {
+        let ListEndpoint { collector, decode, id, name, .. } = *self.endpoint;
+        let malformed = |problem: &str| Failure::new(FailureReason::Malformed, format!("{name}: {problem}"));
         while let Some(batch) = self.batches.front_mut() {
             let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size, self.limit));
             let Some((index, size)) = cursor.next() else {
@@ -126,7 +158,7 @@ impl Listing {
                 continue;
             };
             let call = RequestSpec {
-                collector: Collector::Services,
+                collector,
                 method: Method::POST,
                 url: page_url(self.url.clone(), index, size),
                 body: Some(batch.body.clone()),
@@ -134,7 +166,7 @@ impl Listing {
                 may_be_absent: false,
                 repeats_timeouts: size == 1,
             };
-            let answer = self.client.request(&call, admission.take(), decode::services).await;
+            let answer = self.client.request(&call, admission.take(), decode).await;
             let (page, took) = match answer {
                 Ok(answer) => answer,
                 Err(CallError::TimedOut(_)) if cursor.halve() => {
@@ -148,10 +180,10 @@ impl Listing {
             if self.resized {
                 self.resized = false;
                 self.size = size;
-                self.client.set_listing_size(size);
+                self.client.set_listing_size(collector, size);
             }
             let mut customers =
-                cursor.take(page, |customer| customer.id.as_str()).map_err(|problem| malformed(&problem))?;
+                cursor.take(page, |customer| id(customer).as_str()).map_err(|problem| malformed(&problem))?;
             self.full |= cursor.is_full() && !cursor.knows_total();
             if took < self.client.timeout() / 4 && cursor.double() {
                 self.resized = true;
@@ -159,7 +191,7 @@ impl Listing {
             self.ambiguous |= cursor.is_ambiguous();
             let too_long = cursor.is_too_long();
             if let Some(wanted) = &mut batch.wanted {
-                customers.retain(|customer| wanted.get_mut(&customer.id).map(|came| *came = true).is_some());
+                customers.retain(|customer| wanted.get_mut(id(customer)).map(|came| *came = true).is_some());
                 // All requested ids were received: another page could only be empty or contain further rows of them.
                 let (total, _) = cursor.rows();
                 let further = cursor.lacks_rows() && total.is_some_and(|total| total <= 2 * wanted.len() as u64);
@@ -179,12 +211,8 @@ impl Listing {
             }
         }
         if self.full && self.slowest < self.client.timeout() / 4 {
-            self.client.set_listing_size(self.size.saturating_mul(2).min(LARGEST_PAGE));
+            self.client.set_listing_size(collector, self.size.saturating_mul(2).min(LARGEST_PAGE));
         }
         Ok(None)
     }
-}
-
-fn malformed(problem: &str) -> Failure {
-    Failure::new(FailureReason::Malformed, format!("the service list: {problem}"))
 }

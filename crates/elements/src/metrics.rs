@@ -4,6 +4,7 @@
 //! nothing has to update them.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use tracing::{debug, warn};
 
-use super::auth::{Auth, Scope};
+use super::auth::Auth;
 use super::decode::{Field, Unreadable};
 use super::rate_limit::RateLimiter;
 use super::redaction::Secrets;
+use crate::types::Scope;
 use crate::types::{Collector, FailureReason, PartnerName};
 
 /// In seconds; a page of the service list can take minutes.
@@ -74,15 +76,11 @@ metrics! {
 pub(super) enum Operation {
     /// A request to the identity service.
     Token,
-    /// A request to one of the five endpoints.
+    /// A request to an endpoint.
     Ask(Collector),
 }
 
 impl Operation {
-    fn all() -> impl Iterator<Item = Self> {
-        Collector::ALL.into_iter().map(Self::Ask).chain([Self::Token])
-    }
-
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -102,12 +100,14 @@ pub(super) struct Counters {
     token_requests: IntCounterVec,
     token_failures: IntCounterVec,
     unreadable: IntCounterVec,
+    /// Finished requests.
+    ended: AtomicU64,
     /// Fields for which a warning was logged.
     warned: Mutex<BTreeSet<Field>>,
 }
 
 impl Counters {
-    /// Registers all metrics with the value 0.
+    /// Registers all metrics with the value 0, without those of the optional collectors.
     pub(super) fn new(partner: &PartnerName, registry: &Registry) -> Result<Self, prometheus::Error> {
         let counters = |metric: &Metric| {
             let vec = IntCounterVec::new(opts(metric, partner), variable_labels(metric))?;
@@ -126,26 +126,40 @@ impl Counters {
             token_requests: counters(&AUTH_TOKEN_REQUESTS)?,
             token_failures: counters(&AUTH_TOKEN_REQUEST_FAILURES)?,
             unreadable: counters(&UNREADABLE_VALUES)?,
+            ended: AtomicU64::new(0),
             warned: Mutex::default(),
         };
-        for operation in Operation::all().map(Operation::as_str) {
-            new.requests.with_label_values(&[operation]);
-            new.durations.with_label_values(&[operation]);
-            new.retries.with_label_values(&[operation]);
-            for reason in FailureReason::ALL {
-                new.failures.with_label_values(&[operation, reason.as_str()]);
-            }
+        new.begin(Operation::Token);
+        for collector in Collector::ALL.into_iter().filter(|collector| !collector.is_optional()) {
+            new.begin_collector(collector);
         }
-        for scope in Scope::in_use().map(Scope::as_str) {
-            new.token_requests.with_label_values(&[scope]);
-            for reason in FailureReason::ALL {
-                new.token_failures.with_label_values(&[scope, reason.as_str()]);
-            }
-        }
-        for field in Field::ALL {
+        for field in Field::ALL.iter().filter(|field| field.collector().is_none()) {
             new.unreadable.with_label_values(&[field.as_str()]);
         }
         Ok(new)
+    }
+
+    /// Creates the metrics of a collector with the value 0, where they do not exist yet.
+    pub(super) fn begin_collector(&self, collector: Collector) {
+        self.begin(Operation::Ask(collector));
+        let scope = collector.endpoint().scope.as_str();
+        self.token_requests.with_label_values(&[scope]);
+        for reason in FailureReason::ALL {
+            self.token_failures.with_label_values(&[scope, reason.as_str()]);
+        }
+        for field in Field::ALL.iter().filter(|field| field.collector() == Some(collector)) {
+            self.unreadable.with_label_values(&[field.as_str()]);
+        }
+    }
+
+    fn begin(&self, operation: Operation) {
+        let operation = operation.as_str();
+        self.requests.with_label_values(&[operation]);
+        self.durations.with_label_values(&[operation]);
+        self.retries.with_label_values(&[operation]);
+        for reason in FailureReason::ALL {
+            self.failures.with_label_values(&[operation, reason.as_str()]);
+        }
     }
 
     /// Records that a request is sent.
@@ -161,6 +175,7 @@ impl Counters {
 
     /// Records the result of a request.
     pub(super) fn answered(&self, operation: Operation, took: Duration, failed: Option<FailureReason>) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
         self.durations.with_label_values(&[operation.as_str()]).observe(took.as_secs_f64());
         if let Some(reason) = failed {
             self.failures.with_label_values(&[operation.as_str(), reason.as_str()]).inc();
@@ -177,8 +192,7 @@ impl Counters {
 
     /// The number of finished requests so far, failed ones included.
     pub(super) fn ended(&self) -> u64 {
-        let ended = |operation: Operation| self.durations.with_label_values(&[operation.as_str()]).get_sample_count();
-        Operation::all().map(ended).sum()
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// Records a retry.

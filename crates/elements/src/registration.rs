@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use super::auth::{Scope, TokenState};
+use super::auth::TokenState;
 use super::rate_limit::RateLimiter;
 use crate::config::{Budget, RegistrationKey};
 use crate::recording::Recorder;
+use crate::types::Scope;
 
 /// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]

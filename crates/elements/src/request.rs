@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 use url::Url;
 
-use super::auth::{AccessToken, Retry, Scope};
+use super::auth::{AccessToken, Retry};
 use super::client::Client;
 use super::decode::{Decoded, Malformed};
 use super::error::{AskError, Failure};
@@ -23,6 +23,7 @@ use super::rate_limit::Permit;
 use super::redaction::Secrets;
 use super::response::{self, Response};
 use crate::recording::Exchange;
+use crate::types::Scope;
 use crate::types::{Collector, FailureReason};
 
 pub(super) const WHO: &str = "the API";
@@ -34,6 +35,7 @@ const PAUSES: ExponentialBuilder =
 const LONGEST_EFFORT: Duration = Duration::from_mins(2);
 
 /// A request that can be retried.
+#[derive(Clone)]
 pub(super) struct RequestSpec {
     pub(super) collector: Collector,
     pub(super) method: Method,
@@ -92,7 +94,7 @@ impl Client {
     {
         let timeout = self.0.timeout;
         let effort = timeout.saturating_mul(4).min(LONGEST_EFFORT).max(timeout);
-        let scope = Scope::of(call.collector);
+        let scope = call.collector.endpoint().scope;
         let mut give_up = None;
         let mut pauses = PAUSES.build();
         let mut repeated = false;
@@ -259,7 +261,7 @@ impl Client {
                     _ => retry_after = response.retry_after,
                 }
                 if status.is_success() {
-                    self.0.auth.mark_accepted(Scope::of(call.collector), token);
+                    self.0.auth.mark_accepted(call.collector.endpoint().scope, token);
                 }
                 let request_id = response.request_id.clone();
                 let judged = self.judge(call, response, &secrets, decode).await;
@@ -280,7 +282,7 @@ impl Client {
                 self.0.health.failed(&self.0.partner, operation, &failure);
                 if failure.reason == FailureReason::Unauthorized
                     && let Some(retry) =
-                        self.0.auth.on_unauthorized(Scope::of(call.collector), asked, token, refused, &failure)
+                        self.0.auth.on_unauthorized(call.collector.endpoint().scope, asked, token, refused, &failure)
                 {
                     return Outcome::Unauthorized(retry, failure);
                 }

@@ -22,6 +22,8 @@ pub struct Renderer<S: Source> {
     groups: Vec<Group<S>>,
     /// By family: metadata in both formats, and the lines of the last generation.
     families: Vec<Arc<Ready>>,
+    /// How many of them are families of items.
+    item_families: usize,
     /// Whether items joined or left since the last update.
     membership_changed: bool,
     /// The settings and the time of the last update.
@@ -55,7 +57,9 @@ impl<S: Source> Renderer<S> {
     #[must_use]
     pub fn with_granularity(granularity: Granularity) -> Self {
         let mut deflater = Deflater::new();
-        let families = S::ITEM_FAMILIES.iter().chain(S::GROUP_FAMILIES).map(|family| {
+        let of_items = S::item_families();
+        let item_families = of_items.len();
+        let families = of_items.into_iter().chain(S::group_families()).map(|family| {
             let metadata = [Format::Text, Format::OpenMetrics].map(|format| {
                 let mut text = String::new();
                 syntax::write_metadata(&mut text, format, family.name, family.help, family.kind);
@@ -64,7 +68,15 @@ impl<S: Source> Renderer<S> {
             Arc::new(Ready::new(metadata, Vec::new()))
         });
         let families = families.collect();
-        Self { groups: Vec::new(), families, membership_changed: false, last: None, deflater, granularity }
+        Self {
+            groups: Vec::new(),
+            families,
+            item_families,
+            membership_changed: false,
+            last: None,
+            deflater,
+            granularity,
+        }
     }
 
     /// Takes the changes of the group at this position for the next update, and releases the old values. Items are
@@ -138,7 +150,7 @@ impl<S: Source> Renderer<S> {
             S::render_groups(&summaries, settings, now);
         expires(of_groups_expiry);
         for (number, ready) in self.families.iter_mut().enumerate() {
-            let of_group = number.checked_sub(S::ITEM_FAMILIES.len()).and_then(|number| of_groups.get(number));
+            let of_group = number.checked_sub(self.item_families).and_then(|number| of_groups.get(number));
             let segments: Vec<_> = if let Some(lines) = of_group {
                 series += lines.count;
                 let same = ready.segments.first().filter(|segment| *segment.text == *lines.text.as_bytes()).cloned();

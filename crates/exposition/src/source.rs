@@ -23,11 +23,6 @@ pub trait Source: Debug + Sized {
     /// What all lines depend on besides the data. If it changes, everything is rendered again.
     type Settings: Clone + Debug + PartialEq + Send + Sync;
 
-    /// The families of items, in the order of the exposition.
-    const ITEM_FAMILIES: &'static [&'static Family];
-    /// The families of groups, which follow them.
-    const GROUP_FAMILIES: &'static [&'static Family];
-
     /// The items of a group.
     fn items(input: &Self::Input) -> &BTreeMap<Self::Key, Arc<Self::Item>>;
 
@@ -43,7 +38,13 @@ pub trait Source: Debug + Sized {
     /// Takes the changes of the group. Returns true if the lines of all its items have changed.
     fn update_group(group: &mut Self::Group, input: &Self::Input) -> bool;
 
-    /// Renders items: one writer per family of [`Self::ITEM_FAMILIES`], in that order.
+    /// The families of items, in the order of the exposition.
+    fn item_families() -> Vec<&'static Family>;
+
+    /// The families of groups, which follow them.
+    fn group_families() -> Vec<&'static Family>;
+
+    /// Renders items: always the same families in the same order, also for no items.
     fn render_items(
         group: &Self::Group,
         items: &[Arc<Self::Item>],
@@ -54,7 +55,8 @@ pub trait Source: Debug + Sized {
     /// Adds the tally of other items.
     fn add(tally: &mut Self::Tally, other: &Self::Tally);
 
-    /// Renders all groups: one writer per family of [`Self::GROUP_FAMILIES`], in that order.
+    /// Renders all groups: always the same families in the same order, also for no groups. They follow those
+    /// of the items.
     fn render_groups(groups: &[GroupSummary<'_, Self>], settings: &Self::Settings, now: Timestamp) -> Rendered<()>;
 }
 

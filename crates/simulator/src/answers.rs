@@ -1,4 +1,4 @@
-//! Response bodies of the five endpoints, in the selected API revision.
+//! Response bodies of the endpoints, in the selected API revision.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -10,6 +10,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use super::backups;
 use super::faults::{Fault, TotalCount};
 use super::path::Route;
 use super::settings::{AbsentTenants, Dialect};
@@ -85,9 +86,13 @@ impl Indexed {
             return Err(NO_SUCH);
         }
         let body = match collector {
-            Collector::Services => return self.services(asked, options.dialect),
+            Collector::Services | Collector::Customers => return self.list(collector, asked, options.dialect),
             Collector::TenantSeats => {
                 return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, options);
+            }
+            Collector::BackupJobs => return backups::jobs(self.customer(asked)?.as_ref(), asked, options.dialect),
+            Collector::BackupOverview => {
+                return backups::overview(self.customer(asked)?.as_ref(), asked, options.dialect);
             }
             Collector::CustomerSeats => {
                 let tenant_type = tenant_type()?;
@@ -119,7 +124,8 @@ impl Indexed {
         Ok(body.to_string().into_bytes())
     }
 
-    fn services(&self, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
+    /// Endpoints 5 and 6.
+    fn list(&self, collector: Collector, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
         let wanted = filter(asked.body, "customerIds", "customerId")?;
         let is_known = |id: &String| self.world.customers.iter().any(|customer| customer.id == *id);
         let refused = wanted.as_ref().is_some_and(|ids| {
@@ -136,10 +142,11 @@ impl Indexed {
             }
         }
         let newcomer = SimCustomer::new("9e3c5a70-0000-4000-8000-00000000c0de", "Newcomer");
-        let mut listed: Vec<&SimCustomer> = match &wanted {
-            None => self.world.customers.iter().collect(),
-            Some(ids) => self.world.customers.iter().filter(|customer| ids.contains(&customer.id)).collect(),
+        let is_listed = |customer: &&SimCustomer| {
+            let is_wanted = wanted.as_ref().is_none_or(|ids| ids.contains(&customer.id));
+            is_wanted && (collector == Collector::Customers || !customer.unlisted)
         };
+        let mut listed: Vec<&SimCustomer> = self.world.customers.iter().filter(is_listed).collect();
         if page.index > 1 && wanted.is_none() {
             if asked.faults.contains(&Fault::CustomerLeaves) && !listed.is_empty() {
                 listed.remove(0);
@@ -166,7 +173,8 @@ impl Indexed {
         if asked.faults.contains(&Fault::EmptyPage(page.index)) {
             rows.clear();
         }
-        let rows: Vec<_> = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect)).collect();
+        let rows = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect, collector));
+        let rows: Vec<_> = rows.collect();
         Ok(page.envelope(&rows, listed.len(), asked.faults))
     }
 }
@@ -226,12 +234,15 @@ fn older_tenant(tenant: &SimTenant) -> Value {
     })
 }
 
-/// A customer of the service list.
-struct Listed<'a>(Cow<'a, SimCustomer>, Dialect);
+/// A customer of a list.
+struct Listed<'a>(Cow<'a, SimCustomer>, Dialect, Collector);
 
 impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(customer, dialect) = self;
+        let Self(customer, dialect, collector) = self;
+        if *collector == Collector::Customers {
+            return customer.profile_json(*dialect).serialize(serializer);
+        }
         let rows: Vec<_> = customer.rows.iter().map(|row| Fields(row.fields(), *dialect)).collect();
         let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("customerId", &customer.id)?;
@@ -282,8 +293,18 @@ fn filter(body: &[u8], several: &str, single: &str) -> Result<Option<BTreeSet<St
     }
 }
 
+/// A number in a request body; `None` if it does not filter.
+pub(super) fn filter_number(body: &[u8], name: &str) -> Result<Option<u64>, (StatusCode, &'static str)> {
+    let bad = |message| (StatusCode::BAD_REQUEST, message);
+    let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
+        return Err(bad("The body must be a JSON object."));
+    };
+    let Some(value) = body.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+    value.as_u64().map(Some).ok_or_else(|| bad("The filter must be a number."))
+}
+
 /// `pageIndex` and `pageSize`.
-struct Page {
+pub(super) struct Page {
     index: usize,
     size: usize,
     /// Which page is returned, whatever was requested.
@@ -291,7 +312,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
+    pub(super) fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
         let number = |name: &str, default: usize| {
             let given = form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name);
             given.map_or(Some(default), |(_, value)| value.parse().ok()).filter(|&number| number >= 1)
@@ -305,12 +326,12 @@ impl Page {
     }
 
     /// The range of rows on the page.
-    fn range(&self, rows: usize) -> Range<usize> {
+    pub(super) fn range(&self, rows: usize) -> Range<usize> {
         let from = (self.shown - 1).saturating_mul(self.size).min(rows);
         from..from.saturating_add(self.size).min(rows)
     }
 
-    fn envelope<T: Serialize>(&self, data: &[T], total: usize, faults: &[Fault]) -> Vec<u8> {
+    pub(super) fn envelope<T: Serialize>(&self, data: &[T], total: usize, faults: &[Fault]) -> Vec<u8> {
         #[derive(serde::Serialize)]
         struct Envelope<'a, T> {
             data: &'a [T],

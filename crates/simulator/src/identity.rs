@@ -18,8 +18,6 @@ use super::assertion;
 use super::rng::SeededRng;
 use super::settings::SimCredential;
 
-/// The scope of the five endpoints.
-pub(super) const LICENSE_SCOPE: &str = "elements.license.read.all";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Longer scope strings were observed to fail.
 const LONGEST_SCOPE: usize = 300;

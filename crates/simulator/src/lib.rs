@@ -3,7 +3,7 @@
 //!
 //! It behaves like the API's documentation and the recorded live responses. Where they say nothing, it behaves like a
 //! strict server: it refuses what a real one would refuse. Everything except the time depends only on a seed. It has no
-//! TLS, no `customers/batch` and no permissions beyond OAuth scopes.
+//! TLS and no permissions beyond OAuth scopes.
 //!
 //! - [`World`]: the customers of one app registration, as plain data, written by hand or [generated](Generator).
 //! - [`Settings`]: registrations and response options; [`Settings::demo`] and similar functions are presets.
@@ -14,8 +14,10 @@
 
 mod answers;
 mod assertion;
+mod backups;
 mod bodies;
 mod connection;
+mod customer_list;
 mod edits;
 mod faults;
 mod generate;
@@ -34,6 +36,8 @@ mod tests;
 mod truth;
 mod world;
 
+pub use backups::{BackupCase, SimJob, SimModule};
+pub use customer_list::SimProfile;
 pub use edits::Edit;
 pub use faults::{Fault, Faults, RetryAfter, Rule, TotalCount, When};
 pub use generate::{Case, Generator, Mix};

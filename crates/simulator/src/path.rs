@@ -16,7 +16,7 @@ pub(super) const TOKEN_PATH: &str = "/connect/token";
 pub enum Operation {
     /// A token request.
     Token,
-    /// One of the five endpoints.
+    /// One of the endpoints.
     Api(Collector),
     /// An unknown path.
     Unknown,
@@ -36,9 +36,12 @@ impl Operation {
     /// The only allowed method.
     pub(super) fn method(self) -> Method {
         match self {
-            Self::Api(Collector::CustomerSeats | Collector::ProductsAvailable | Collector::ProductsPurchased) => {
-                Method::GET
-            }
+            Self::Api(
+                Collector::CustomerSeats
+                | Collector::ProductsAvailable
+                | Collector::ProductsPurchased
+                | Collector::BackupOverview,
+            ) => Method::GET,
             _ => Method::POST,
         }
     }
@@ -70,6 +73,7 @@ impl Route {
             path.strip_prefix(BASE_PATH).and_then(|rest| rest.strip_prefix('/')).unwrap_or("").split('/').collect();
         let (collector, customer, kind) = match *segments.as_slice() {
             ["customers", "services", "batch"] => (Collector::Services, "", ""),
+            ["customers", "batch"] => (Collector::Customers, "", ""),
             ["customers", customer, "3rd-party-products", "type", kind, "overview"] => {
                 (Collector::CustomerSeats, customer, kind)
             }
@@ -82,6 +86,8 @@ impl Route {
             ["customers", customer, "avpt-products", "type", kind, "overview"] => {
                 (Collector::ProductsPurchased, customer, kind)
             }
+            ["customers", customer, "avpt-products", "jobs", "batch"] => (Collector::BackupJobs, customer, ""),
+            ["customers", customer, "cloud-backup-m365", "overview"] => (Collector::BackupOverview, customer, ""),
             _ => return Self::new(Operation::Unknown, "", ""),
         };
         Self::new(Operation::Api(collector), customer, kind)
@@ -104,9 +110,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_five_endpoints_and_the_token_have_their_paths() {
+    fn the_endpoints_and_the_token_have_their_paths() {
         for (path, operation, customer, kind) in [
             ("/connect/token", Operation::Token, "", ""),
+            ("/partner/external/v3/general/customers/batch", Operation::Api(Collector::Customers), "", ""),
             ("/partner/external/v3/general/customers/services/batch", Operation::Api(Collector::Services), "", ""),
             (
                 "/partner/external/v3/general/customers/a%20b+c%2Fd=&/3rd-party-products/type/0/overview",
@@ -132,6 +139,18 @@ mod tests {
                 "c",
                 "4",
             ),
+            (
+                "/partner/external/v3/general/customers/c/avpt-products/jobs/batch",
+                Operation::Api(Collector::BackupJobs),
+                "c",
+                "",
+            ),
+            (
+                "/partner/external/v3/general/customers/c/cloud-backup-m365/overview",
+                Operation::Api(Collector::BackupOverview),
+                "c",
+                "",
+            ),
         ] {
             let route = Route { operation, customer: customer.to_owned(), kind: kind.to_owned() };
             assert_eq!(Route::of(path), route);
@@ -148,7 +167,7 @@ mod tests {
             "/partner/external/v3/general/customers/services/batch/",
             "/partner/external/v3/general/customers//services/batch",
             "/partner/external/v3/general//customers/services/batch",
-            "/partner/external/v3/general/customers/batch",
+            "/partner/external/v3/general/customers/batch/",
             "/partner/external/v3/generalcustomers/services/batch",
             "/Partner/External/v3/general/customers/services/batch",
         ] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use elements::clock::Clock;
+use elements::types::Scope;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 use super::answers::{ApiRequest, Indexed, ResponseOptions};
 use super::connection::{Broken, ResetConnection, serve};
 use super::faults::{Fault, Faults};
-use super::identity::{Circumstances, Client, Identity, LICENSE_SCOPE, Refusal, client_id};
+use super::identity::{Circumstances, Client, Identity, Refusal, client_id};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
 use super::requests::{RequestLog, Requests};
@@ -221,7 +222,7 @@ impl Shared {
             Operation::Unknown => Reply::message(StatusCode::NOT_FOUND, "There is nothing at this path."),
             Operation::Token => self.token(head, body),
             Operation::Api(collector) => {
-                let hosted = match self.authorized(&head.headers, faults) {
+                let hosted = match self.authorized(&head.headers, collector.endpoint().scope, faults) {
                     Ok(hosted) => hosted,
                     Err((status, message)) => {
                         let reply = Reply::message(status, message);
@@ -270,7 +271,12 @@ impl Shared {
     }
 
     /// The client whose data may be read.
-    fn authorized(&self, headers: &HeaderMap, faults: &[Fault]) -> Result<&App, (StatusCode, &'static str)> {
+    fn authorized(
+        &self,
+        headers: &HeaderMap,
+        scope: Scope,
+        faults: &[Fault],
+    ) -> Result<&App, (StatusCode, &'static str)> {
         let refusal = |message| (StatusCode::UNAUTHORIZED, message);
         let token = bearer(headers).ok_or_else(|| refusal("A bearer token is required."))?;
         let token = self.identity.token(token).ok_or_else(|| refusal("The token is unknown."))?;
@@ -284,7 +290,7 @@ impl Shared {
         if refused || !self.identity.is_fresh(&token, now) {
             return Err(refusal("The token is expired, revoked or not valid yet."));
         }
-        if !token.scopes.iter().any(|scope| scope == LICENSE_SCOPE) {
+        if !token.scopes.iter().any(|granted| granted == scope.permission()) {
             return Err((StatusCode::FORBIDDEN, "The app lacks the permission."));
         }
         let hosted = self.registrations.iter().find(|hosted| hosted.registration.client_id == token.client_id);

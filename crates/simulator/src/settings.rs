@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use elements::types::Scope;
 use jiff::civil::Date;
 use secrecy::SecretString;
 
 use super::faults::Rule;
 use super::generate::{Generator, Mix};
-use super::identity::LICENSE_SCOPE;
 use super::world::World;
 
 /// All settings of a simulator except its address.
@@ -81,14 +81,14 @@ pub enum AbsentTenants {
 }
 
 impl Registration {
-    /// A registration with a secret and the one scope that the five endpoints need.
+    /// A registration with a secret and every scope.
     #[must_use]
     pub fn with_secret(name: &str, client_id: &str, secret: &str, world: World) -> Self {
         Self {
             name: name.to_owned(),
             client_id: client_id.to_owned(),
             credential: SimCredential::Secret(secret.to_owned().into()),
-            scopes: vec![LICENSE_SCOPE.to_owned()],
+            scopes: Scope::ALL.map(|scope| scope.permission().to_owned()).into(),
             world,
         }
     }

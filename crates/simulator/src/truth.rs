@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use elements::types::{
-    CustomerId, ListedCustomer, ProductType, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType,
+    BackupJob, CustomerId, ListedCustomer, ListedProfile, ProductType, ProtectedObjects, Quantity, Seats, Subscription,
+    SubscriptionKind, TenantSeats, TenantType,
 };
 
+use super::backups::{SimJob, SimModule};
 use super::shown::Text;
 use super::world::{SimCustomer, SimRow, SimTenant};
 
-/// The correctly read results of the five endpoints for a customer.
+/// The correctly read results of the endpoints for a customer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Truth {
     /// Endpoint 5.
@@ -23,6 +25,12 @@ pub struct Truth {
     pub purchased: BTreeMap<ProductType, Quantity>,
     /// Endpoint 2, for the known products.
     pub available: BTreeMap<ProductType, Quantity>,
+    /// Endpoint 6.
+    pub profile: ListedProfile,
+    /// Endpoint 7, the newest job of each plan.
+    pub backup_jobs: Arc<[BackupJob]>,
+    /// Endpoint 8.
+    pub backup_overview: Arc<[ProtectedObjects]>,
 }
 
 impl SimCustomer {
@@ -50,6 +58,9 @@ impl SimCustomer {
             customer_seats: customer_seats.collect(),
             purchased: products(&self.purchased),
             available: products(&self.available),
+            profile: self.profile_truth(),
+            backup_jobs: BackupJob::newest(self.jobs.iter().map(SimJob::truth)),
+            backup_overview: ProtectedObjects::by_module(self.modules.iter().map(SimModule::truth)),
             tenant_seats,
         }
     }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use elements::types::{ProductType, Quantity, TenantType};
 use jiff::Timestamp;
 
+use super::backups::{SimJob, SimModule};
+use super::customer_list::SimProfile;
 use super::rng::SeededRng;
 use super::shown::{Capacity, Shown, Text};
 
@@ -35,6 +37,14 @@ pub struct SimCustomer {
     pub available: BTreeMap<ProductType, u32>,
     /// Its rows of endpoint 5.
     pub rows: Vec<SimRow>,
+    /// Its row of endpoint 6.
+    pub profile: SimProfile,
+    /// Whether it is missing in the list of endpoint 5.
+    pub unlisted: bool,
+    /// Its rows of endpoint 7.
+    pub jobs: Vec<SimJob>,
+    /// Its rows of endpoint 8.
+    pub modules: Vec<SimModule>,
 }
 
 /// One tenant.

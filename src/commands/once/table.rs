@@ -6,6 +6,7 @@ use std::fmt::Write;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use elements::types::{Answer, Moment, Quantity, Question, Seats};
+use elements::types::{CustomerJobStatus, ManagementMode, Profile};
 use jiff::Timestamp;
 
 use crate::inventory::{Condition, Customer, Inventory};
@@ -18,6 +19,9 @@ const AVAILABLE: &str = "* What AvePoint calls available is not documented: most
 pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     let mut seats = table(&["Customer", "What", "Licences assigned", "Licences available*", "Seats purchased"], 2);
     let mut subscriptions = table(&["Customer", "Service", "Seats purchased", "Licences assigned", "Expires", ""], 2);
+    let mut profiles = table(&["Customer", "Backups", "Country", "Managed by"], 4);
+    let mut jobs = table(&["Customer", "Plan", "Type", "Module", "Status", "Ended"], 2);
+    let mut modules = table(&["Customer", "Service", "Module", "Protected", "Scanned"], 1);
     let mut failures = table(&["Customer", "What", "State", "Reason"], 4);
     for inventory in inventories {
         let of_partner = if inventories.len() > 1 { format!("{}: ", inventory.partner) } else { String::new() };
@@ -34,8 +38,10 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
                 seats.add_row([named.clone(), what, assigned, available, purchased]);
             }
             subscription_rows(&named, customer, now, &mut subscriptions);
+            profiles.add_rows(customer.profile.iter().map(|known| profile_row(&named, &known.profile)));
+            backup_rows(&named, customer, now, &mut jobs, &mut modules);
             for (question, known) in &customer.targets {
-                let condition = known.condition(now, inventory.max_age(question.collector()));
+                let condition = inventory.condition(*question, known, now);
                 if !matches!(condition, Condition::Fresh | Condition::Absent) {
                     let reason = known.failure.map_or("", |reason| reason.as_str());
                     failures.add_row([named.clone(), what(*question), condition.as_str().into(), reason.into()]);
@@ -44,6 +50,9 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
         }
     }
     let mut text = format!("{seats}\n{AVAILABLE}\n\n{subscriptions}\n");
+    for table in [profiles, jobs, modules].into_iter().filter(|table| !table.is_empty()) {
+        let _ = writeln!(text, "\n{table}");
+    }
     if !failures.is_empty() {
         let _ = writeln!(text, "\nNot read:\n{failures}");
     }
@@ -114,6 +123,35 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
     }
 }
 
+fn profile_row(named: &str, profile: &Profile) -> [String; 4] {
+    let status = profile.job_status.map_or("", CustomerJobStatus::as_str);
+    let mode = profile.management_mode.map_or("", ManagementMode::as_str);
+    [named.to_owned(), status.to_owned(), escape(&profile.country).into_owned(), mode.to_owned()]
+}
+
+fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Table, modules: &mut Table) {
+    for (_, answer) in customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()) {
+        match answer {
+            Answer::BackupJobs(newest) => {
+                for job in newest.iter() {
+                    let plan = escape(&job.key.plan).into_owned();
+                    let status = job.status.map_or_else(String::new, |status| status.as_str().to_owned());
+                    let ended = job.ended.map_or_else(String::new, |at| wording::ago(at.get(), now));
+                    let (job_type, module) = (job.key.job_type.to_string(), job.key.job_module.to_string());
+                    jobs.add_row([named.to_owned(), plan, job_type, module, status, ended]);
+                }
+            }
+            Answer::BackupOverview(rows) => {
+                for row in rows.iter() {
+                    let (service, module) = (row.service_type.to_string(), row.service_module.to_string());
+                    modules.add_row([named.to_owned(), service, module, number(row.protected), number(row.scanned)]);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn name(customer: &Customer) -> &str {
     if customer.name.is_empty() { customer.id.as_str() } else { &customer.name }
 }
@@ -122,9 +160,8 @@ fn what(question: Question) -> String {
     match question {
         Question::TenantSeats(tenant_type) => format!("{} tenants", tenant_type.label()),
         Question::CustomerSeats(tenant_type) => format!("all {} tenants", tenant_type.label()),
-        Question::ProductPurchased(product) | Question::ProductAvailable(product) => {
-            format!("{} ({})", product.name(), product.0)
-        }
+        Question::ProductPurchased(_) | Question::ProductAvailable(_) => question.about(),
+        other => other.collector().as_str().to_owned(),
     }
 }
 

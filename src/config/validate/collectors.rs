@@ -1,5 +1,6 @@
 //! Validates `collectors`: which endpoints are polled, how often, and for which types.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use elements::types::{Collector, ProductType, TenantType};
@@ -7,6 +8,7 @@ use exporter_toolkit::{ConfigPath, Diagnostic, quoted};
 
 use super::scalars::ParseScalar as _;
 use crate::config::duration::format_duration;
+use crate::config::raw::RawSchedule;
 use crate::config::raw::{RawCollectors, RawProductCollector, RawSelection, RawTenantCollector, Scalar};
 use crate::config::settings::{CollectorSettings, Schedule, Selection};
 
@@ -14,13 +16,10 @@ const DAY: Duration = Duration::from_hours(24);
 const LONGEST_INTERVAL: Duration = DAY.saturating_mul(365);
 const LONGEST_AGE: Duration = LONGEST_INTERVAL.saturating_mul(10);
 
-const QUARTER_HOUR: Duration = Duration::from_mins(15);
-const HOUR: Duration = Duration::from_hours(1);
-const QUARTER_DAY: Duration = Duration::from_hours(6);
-
 /// Returns the settings, which are valid only if no error was recorded. Adds the paths of keys without effect to
 /// `ignored`.
-pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCollectors, ignored: &mut Vec<String>) -> CollectorSettings {
+pub(super) fn settings(at: &ConfigPath<'_>, mut raw: RawCollectors, ignored: &mut Vec<String>) -> CollectorSettings {
+    let optional = optional(at, &mut raw);
     let services = raw.services.unwrap_or_default();
     let services_at = at.key(Collector::Services.as_str());
     let mut note_adaptive = |at: &ConfigPath<'_>, collector: Collector, raw: Option<&Scalar>| {
@@ -28,12 +27,13 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCollectors, ignored: &mut Ve
         ignored.extend(raw.map(|_| format!("collectors.{}.adaptive", collector.as_str())));
     };
     note_adaptive(&services_at, Collector::Services, services.adaptive.as_ref());
-    let services = schedule(&services_at, [&services.enabled, &services.interval, &services.max_age], QUARTER_HOUR);
+    let services =
+        schedule(&services_at, Collector::Services, [&services.enabled, &services.interval, &services.max_age]);
     let mut tenants = |collector: Collector, raw: Option<RawTenantCollector>| {
         let raw = raw.unwrap_or_default();
         let at = at.key(collector.as_str());
         note_adaptive(&at, collector, raw.adaptive.as_ref());
-        let schedule = schedule(&at, [&raw.enabled, &raw.interval, &raw.max_age], HOUR);
+        let schedule = schedule(&at, collector, [&raw.enabled, &raw.interval, &raw.max_age]);
         let types_at = at.key("tenant_types");
         let types = selection(&types_at, raw.tenant_types, Selection::Auto, tenant_type);
         plannable(&types_at, schedule, &types, services);
@@ -45,7 +45,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCollectors, ignored: &mut Ve
         let raw = raw.unwrap_or_default();
         let at = at.key(collector.as_str());
         note_adaptive(&at, collector, raw.adaptive.as_ref());
-        let schedule = schedule(&at, [&raw.enabled, &raw.interval, &raw.max_age], QUARTER_DAY);
+        let schedule = schedule(&at, collector, [&raw.enabled, &raw.interval, &raw.max_age]);
         let types_at = at.key("product_types");
         let types = selection(&types_at, raw.product_types, default, product_type);
         plannable(&types_at, schedule, &types, services);
@@ -61,6 +61,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCollectors, ignored: &mut Ve
             raw.products_available,
             Selection::Only(vec![ProductType::CLOUD_BACKUP_M365]),
         ),
+        optional,
     };
     if settings.enabled().next().is_none() {
         at.error("no collector is enabled", "enable at least one");
@@ -68,11 +69,30 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCollectors, ignored: &mut Ve
     settings
 }
 
+/// The optional collectors that are enabled. A schedule is validated whether its collector is enabled or not.
+fn optional(at: &ConfigPath<'_>, raw: &mut RawCollectors) -> BTreeMap<Collector, Schedule> {
+    let schedules = raw.optional().filter_map(|(collector, raw)| {
+        let raw = raw.take()?;
+        let schedule = schedule(&at.key(collector.as_str()), collector, [&raw.enabled, &raw.interval, &raw.max_age]);
+        Some((collector, schedule)).filter(|(_, schedule)| schedule.enabled)
+    });
+    schedules.collect()
+}
+
+/// The optional collectors that are enabled, for what is validated before the collectors are.
+pub(super) fn enabled_optional(raw: Option<&mut RawCollectors>) -> Vec<Collector> {
+    let is_enabled = |written: &Option<RawSchedule>| {
+        written.as_ref().and_then(|raw| raw.enabled.as_ref()).is_some_and(|Scalar(word)| word.trim() == "true")
+    };
+    let optional = raw.into_iter().flat_map(RawCollectors::optional);
+    optional.filter(|(_, written)| is_enabled(written)).map(|(collector, _)| collector).collect()
+}
+
 /// The schedule from `enabled`, `interval` and `max_age`.
-fn schedule(at: &ConfigPath<'_>, written: [&Option<Scalar>; 3], default: Duration) -> Schedule {
+fn schedule(at: &ConfigPath<'_>, collector: Collector, written: [&Option<Scalar>; 3]) -> Schedule {
     let [enabled, interval, max_age] = written.map(Option::as_ref);
-    let enabled = at.key("enabled").flag(enabled, true);
-    let interval = at.key("interval").duration(interval, default, LONGEST_INTERVAL);
+    let enabled = at.key("enabled").flag(enabled, !collector.is_optional());
+    let interval = at.key("interval").duration(interval, collector.endpoint().interval, LONGEST_INTERVAL);
     let four_intervals = interval.saturating_mul(4);
     let at = at.key("max_age");
     let max_age = at.duration(max_age, four_intervals, LONGEST_AGE);

@@ -1,5 +1,6 @@
 //! Validates `partners[].customers`: which customers are polled, and extra labels for their series.
 
+use elements::types::Collector;
 use elements::types::{CustomerId, MAX_ID_CHARS};
 use exporter_toolkit::{ConfigPath, Pairs, quoted};
 
@@ -9,7 +10,8 @@ use crate::config::raw::{RawCustomers, RawListed};
 use crate::config::settings::{CustomerSettings, ListedSettings, MAX_CUSTOMERS};
 
 /// Returns the settings, which are complete only if no error was recorded.
-pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers) -> CustomerSettings {
+/// `optional`: the optional collectors that are enabled, whose labels are taken.
+pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers, optional: &[Collector]) -> CustomerSettings {
     let discover = at.key("discover").flag(raw.discover.as_ref(), true);
     let include = raw.include.unwrap_or_else(|| vec!["*".to_owned()]);
     let exclude = raw.exclude.unwrap_or_default();
@@ -28,7 +30,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers) -> CustomerSettin
     let mut list: Vec<ListedSettings> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let at = list_at.item(index);
-        let customer = listed(&at, raw);
+        let customer = listed(&at, raw, optional);
         let id = customer.id.as_str();
         let first = list.iter().position(|known| !id.is_empty() && known.id.as_str().eq_ignore_ascii_case(id));
         if let Some(first) = first {
@@ -53,7 +55,7 @@ fn globs(at: &ConfigPath<'_>, globs: &[String]) {
     }
 }
 
-fn listed(at: &ConfigPath<'_>, raw: RawListed) -> ListedSettings {
+fn listed(at: &ConfigPath<'_>, raw: RawListed, optional: &[Collector]) -> ListedSettings {
     let id = raw.id.unwrap_or_default().trim().to_owned();
     if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let what = if id.is_empty() { "the id is missing" } else { "the id contains a space" };
@@ -68,11 +70,12 @@ fn listed(at: &ConfigPath<'_>, raw: RawListed) -> ListedSettings {
     if name.as_deref() == Some("") {
         at.key("name").error("the name is empty", "write one, or remove the key: the API's name is used then");
     }
-    let labels = labels(&at.key("labels"), raw.labels.unwrap_or_default());
+    let labels = labels(&at.key("labels"), raw.labels.unwrap_or_default(), optional);
     ListedSettings { id: CustomerId::from(id), name, labels }
 }
 
-fn labels(at: &ConfigPath<'_>, Pairs(raw): Pairs) -> Vec<(String, String)> {
+fn labels(at: &ConfigPath<'_>, Pairs(raw): Pairs, optional: &[Collector]) -> Vec<(String, String)> {
+    let is_enabled = |name: &str| optional.iter().any(|collector| collector.as_str() == name);
     let mut labels: Vec<(String, String)> = Vec::new();
     for (name, value) in raw {
         let labels_at = at;
@@ -85,7 +88,7 @@ fn labels(at: &ConfigPath<'_>, Pairs(raw): Pairs) -> Vec<(String, String)> {
             );
         } else if name.starts_with("__") {
             at.error("names that start with `__` are Prometheus' own", "write another name");
-        } else if catalog::is_taken(&name) {
+        } else if catalog::is_taken(&name, is_enabled) {
             at.error("the label is set by the exporter or by Prometheus", "write another name");
         } else if labels.iter().any(|(known, _)| *known == name) {
             at.error("the label stands twice", "keep one of them");

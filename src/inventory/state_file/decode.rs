@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use elements::types::{
-    Answer, FailureReason, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
-    TenantType,
+    Answer, Collector, FailureReason, Moment, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
 };
 
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
-use super::{DecodeError, KnownPartner};
+use super::{DecodeError, KnownPartner, backup};
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, interner};
 
@@ -70,7 +69,14 @@ impl Decoder {
         if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
             return Err(DecodeError::Invalid("a listing that was never polled has a result"));
         }
-        let past = Past { listing, customers: BTreeMap::new() };
+        let profiles = row.profiles.as_ref().map(|row| Listing {
+            wanted: true,
+            polled: row.polled,
+            completed: row.completed.filter(|_| row.polled.is_some()),
+            failure: row.failure.as_deref().and_then(failure).filter(|_| row.polled.is_some()),
+            ..Listing::default()
+        });
+        let past = Past { listing, profiles: profiles.unwrap_or_default(), customers: BTreeMap::new() };
         self.partners.push(KnownPartner {
             name: row.name.as_ref().into(),
             client_id: row.client_id.as_ref().to_owned(),
@@ -91,6 +97,7 @@ impl Decoder {
             }
             customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
         }
+        customer.profile = row.profile.map(|row| Box::new(row.into()));
         // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {
@@ -146,15 +153,9 @@ impl Decoder {
 }
 
 /// Returns `None` if this version does not know the query or the failure reason.
-fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> {
-    let tenant_type = || u32::try_from(row.number).ok().map(TenantType::from_number);
-    let question = match &*row.collector {
-        "tenant_seats" => tenant_type().map(Question::TenantSeats),
-        "customer_seats" => tenant_type().map(Question::CustomerSeats),
-        "products_purchased" => Some(Question::ProductPurchased(ProductType(row.number))),
-        "products_available" => Some(Question::ProductAvailable(ProductType(row.number))),
-        _ => None,
-    };
+fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> {
+    let collector = Collector::ALL.into_iter().find(|collector| *collector.as_str() == *row.collector);
+    let question = collector.and_then(|collector| Question::of(collector, row.number));
     let absence = match row.absence.as_deref() {
         None => Some(Absence::None),
         Some("suspected") => Some(Absence::Suspected),
@@ -170,7 +171,7 @@ fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> 
         },
     };
     let answer = match row.seen {
-        Some(seen) => Some((seen.into(), answer(question, row.seats, row.tenants, row.quantity)?)),
+        Some(seen) => Some((seen.into(), answer(question, &mut row)?)),
         None => None,
     };
     let known = Known { polled: row.polled.map(Moment::from), answer, failure, absence };
@@ -186,23 +187,18 @@ fn target(row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> 
     Ok(Some((question, known)))
 }
 
-fn answer(
-    question: Question,
-    customer: Option<SeatsRow>,
-    tenants: Option<Vec<super::rows::TenantRow<'_>>>,
-    quantity: Option<Amount>,
-) -> Result<Answer, DecodeError> {
+fn answer(question: Question, row: &mut TargetRow<'_>) -> Result<Answer, DecodeError> {
     let missing = DecodeError::Invalid("a result that does not match its query");
-    let quantity: Option<Quantity> = quantity.map(|amount| amount.0);
+    let quantity = row.quantity.map(|amount| amount.0);
     match question {
-        Question::CustomerSeats(_) => customer.map(|row| Answer::CustomerSeats(seats(row))).ok_or(missing),
+        Question::CustomerSeats(_) => row.seats.map(|row| Answer::CustomerSeats(seats(row))).ok_or(missing),
         Question::TenantSeats(_) => {
             let tenant = |row: super::rows::TenantRow<'_>| TenantSeats {
                 id: row.id.as_ref().into(),
                 name: row.name.as_ref().into(),
                 seats: seats(row.seats),
             };
-            let tenants: Vec<_> = tenants.ok_or(missing)?.into_iter().map(tenant).collect();
+            let tenants: Vec<_> = row.tenants.take().ok_or(missing)?.into_iter().map(tenant).collect();
             if !tenants.is_sorted_by(|a, b| a.id < b.id) {
                 return Err(DecodeError::Invalid("tenants out of order"));
             }
@@ -210,6 +206,10 @@ fn answer(
         }
         Question::ProductPurchased(_) => Ok(Answer::ProductPurchased(quantity)),
         Question::ProductAvailable(_) => Ok(Answer::ProductAvailable(quantity)),
+        Question::BackupJobs => Ok(Answer::BackupJobs(backup::jobs(row.jobs.take().ok_or(missing)?)?.into())),
+        Question::BackupOverview => {
+            Ok(Answer::BackupOverview(backup::modules(row.modules.take().ok_or(missing)?)?.into()))
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use elements::types::{Answer, FailureReason, Question, Seats, Subscription, Subs
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
+use super::profile::ProfileRow;
+use super::rows::ListRow;
 use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
 use crate::inventory::subscription_ids::KnownSubscription;
 use crate::inventory::{Absence, Customer, Known, Listing};
@@ -28,6 +30,14 @@ impl Encoder {
             polled: polled.map(|at| self.time(at)),
             completed: completed.map(|at| self.time(at)),
             failure: failure.map(word),
+            profiles: known.past.profiles.wanted.then(|| {
+                let Listing { polled, completed, failure, .. } = &known.past.profiles;
+                ListRow {
+                    polled: polled.map(|at| self.time(at)),
+                    completed: completed.map(|at| self.time(at)),
+                    failure: failure.map(word),
+                }
+            }),
         }
     }
 
@@ -41,6 +51,7 @@ impl Encoder {
             name: (&*customer.name).into(),
             named_by_configuration: customer.named_by_configuration,
             services,
+            profile: customer.profile.as_ref().map(|known| ProfileRow::of(known, self.time(known.seen))),
             targets: customer.targets.iter().map(|(question, known)| self.target(*question, known)).collect(),
         }
     }
@@ -49,10 +60,7 @@ impl Encoder {
         let Known { polled, answer, failure, absence } = known;
         let mut row = TargetRow {
             collector: question.collector().as_str().into(),
-            number: match question {
-                Question::TenantSeats(kind) | Question::CustomerSeats(kind) => kind.number().into(),
-                Question::ProductPurchased(product) | Question::ProductAvailable(product) => product.0,
-            },
+            number: question.number(),
             polled: polled.map(|at| self.time(at)),
             seen: answer.as_ref().map(|&(seen, _)| self.time(seen)),
             failure: failure.map(word),
@@ -71,6 +79,8 @@ impl Encoder {
             Some(Answer::ProductPurchased(quantity) | Answer::ProductAvailable(quantity)) => {
                 row.quantity = quantity.map(Amount);
             }
+            Some(Answer::BackupJobs(jobs)) => row.jobs = Some(jobs.iter().map(Into::into).collect()),
+            Some(Answer::BackupOverview(modules)) => row.modules = Some(modules.iter().map(Into::into).collect()),
             None => {}
         }
         row

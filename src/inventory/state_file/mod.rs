@@ -5,9 +5,11 @@
 //! holds one row at a time besides the result. All customers are decoded as discovered ones: which customers are
 //! configured depends on the current configuration.
 
+mod backup;
 mod decode;
 mod encode;
 mod legacy;
+mod profile;
 mod rows;
 #[cfg(test)]
 mod tests;

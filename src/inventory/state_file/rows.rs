@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::backup::{JobRow, ProtectedRow};
+use super::profile::ProfileRow;
 /// The first line.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head<'a> {
@@ -49,6 +51,21 @@ pub(super) struct PartnerRow<'a> {
     pub(super) completed: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<Cow<'a, str>>,
+    /// The list of customers, which was read if there is one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) profiles: Option<ListRow<'a>>,
+}
+
+/// The state of a list of customers.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ListRow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) polled: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) completed: Option<Timestamp>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +78,8 @@ pub(super) struct CustomerRow<'a> {
     pub(super) named_by_configuration: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) services: Option<ServicesRow<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<ProfileRow<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub(super) targets: Vec<TargetRow<'a>>,
 }
@@ -137,6 +156,12 @@ pub(super) struct TargetRow<'a> {
     /// Set for `tenant_seats`.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(super) tenants: Option<Vec<TenantRow<'a>>>,
+    /// Set for `backup_jobs`.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) jobs: Option<Vec<JobRow<'a>>>,
+    /// Set for `backup_overview`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) modules: Option<Vec<ProtectedRow>>,
     /// Set for `products_purchased` and `products_available`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quantity: Option<Amount>,
@@ -166,7 +191,7 @@ pub(super) struct TenantRow<'a> {
     pub(super) seats: SeatsRow,
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -6,6 +6,7 @@ use elements::types::{
     Answer, CustomerId, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
+use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -67,6 +68,8 @@ fn question() -> impl Strategy<Value = Question> {
         tenant_type().prop_map(Question::CustomerSeats),
         any::<u64>().prop_map(|number| Question::ProductPurchased(ProductType(number))),
         any::<u64>().prop_map(|number| Question::ProductAvailable(ProductType(number))),
+        Just(Question::BackupJobs),
+        Just(Question::BackupOverview),
     ]
 }
 
@@ -82,7 +85,37 @@ fn answer(question: Question) -> BoxedStrategy<Answer> {
             .boxed(),
         Question::ProductPurchased(_) => quantity().prop_map(Answer::ProductPurchased).boxed(),
         Question::ProductAvailable(_) => quantity().prop_map(Answer::ProductAvailable).boxed(),
+        Question::BackupJobs => {
+            prop::collection::vec(job(), 0..4).prop_map(|jobs| Answer::BackupJobs(BackupJob::newest(jobs))).boxed()
+        }
+        Question::BackupOverview => prop::collection::vec(module(), 0..4)
+            .prop_map(|modules| Answer::BackupOverview(ProtectedObjects::by_module(modules)))
+            .boxed(),
     }
+}
+
+fn job() -> impl Strategy<Value = BackupJob> {
+    let times = prop::array::uniform2(prop::option::of(time()));
+    let numbers = (prop::array::uniform4(quantity()), quantity(), quantity());
+    let status = prop::option::of(prop::sample::select(JobStatus::ALL.to_vec()));
+    (any::<(u64, u64)>(), text(), status, numbers, times).prop_map(
+        |((job_type, job_module), plan, status, (objects, duration, size), times)| {
+            let [started, ended] = times.map(|time| time.map(Into::into));
+            BackupJob { key: JobKey { job_type, job_module, plan }, status, objects, duration, started, ended, size }
+        },
+    )
+}
+
+fn module() -> impl Strategy<Value = ProtectedObjects> {
+    (any::<(u64, u8)>(), prop::array::uniform4(quantity())).prop_map(
+        |((service_type, module), [scanned, protected, avepoint, own])| ProtectedObjects {
+            service_type,
+            service_module: module.into(),
+            scanned,
+            protected,
+            stored: [avepoint, own],
+        },
+    )
 }
 
 /// Every state that polls can leave a target in.
@@ -141,7 +174,11 @@ fn partner() -> impl Strategy<Value = KnownPartner> {
             failure,
             ..Listing::default()
         });
-        KnownPartner { name: "".into(), client_id: client_id.to_string(), past: Past { listing, customers } }
+        KnownPartner {
+            name: "".into(),
+            client_id: client_id.to_string(),
+            past: Past { listing, customers, ..Past::default() },
+        }
     })
 }
 
@@ -181,7 +218,7 @@ fn sample() -> State {
         ..Customer::discovered("c".into())
     };
     let listing = Listing { polled: Some(at(5)), completed: Some(at(5)), restored: true, ..Listing::default() };
-    let past = Past { listing, customers: [("c".into(), Arc::new(customer))].into() };
+    let past = Past { listing, customers: [("c".into(), Arc::new(customer))].into(), ..Past::default() };
     let known = KnownPartner { name: "main".into(), client_id: "id".into(), past };
     State { saved: at(6), partners: vec![known], ..State::default() }
 }

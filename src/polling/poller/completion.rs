@@ -10,10 +10,12 @@ use tracing::{debug, info, warn};
 
 use super::Poller;
 use crate::inventory::Absence;
+use crate::inventory::Customer;
 use crate::polling::backoff::{self, PollOutcome};
 use crate::polling::endpoint_probe::EndpointProbe;
 use crate::polling::listing;
 use crate::polling::plan::Holdings;
+use crate::polling::profiles::ProfilesResult;
 
 /// More customers that arrive or leave at once are one line with their number.
 const MAX_NAMED: usize = 10;
@@ -46,30 +48,25 @@ impl Poller {
         let customers = self.inventory.snapshot().customers;
         let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
         let left_out = left_out + unread.map_or(0, |rows| rows.max(1));
-        let discovered = customers.values().filter(|customer| !customer.configured);
+        let discovered = customers.values().filter(|customer| !customer.configured && !customer.is_unlisted());
         let known = discovered.clone().count();
         let absent = discovered.map(|customer| &customer.id).filter(|id| !seen.contains(*id));
         seen.extend(self.kept(absent.cloned().collect(), known, left_out, now));
+        // Whom the list of customers has stays, without services.
+        let profiled = customers.values().filter(|customer| customer.profile.is_some() && !customer.configured);
+        let profiled: Vec<_> = profiled.map(|customer| customer.id.clone()).filter(|id| !seen.contains(id)).collect();
+        seen.extend(profiled.iter().cloned());
         drop(customers);
         let gone = self.inventory.update(|inventory| {
+            for id in &profiled {
+                inventory.unlist(id);
+            }
             inventory.listing.left_out = left_out;
             inventory.complete_listing(&seen, now)
         });
+        self.plan(&profiled);
         self.log_arrivals();
-        if gone.len() > MAX_NAMED {
-            info!(partner = self.partner, customers = gone.len(), "customers have left");
-        }
-        let names_each = gone.len() <= MAX_NAMED;
-        for customer in gone {
-            self.capacity.cost.remove_all(&customer);
-            self.witness.forget(&customer.id);
-            if names_each {
-                info!(partner = self.partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
-            }
-            for &(question, _) in &customer.targets {
-                self.queue.remove(&Target::Customer(customer.id.clone(), question));
-            }
-        }
+        self.forget_all(&gone);
         self.capacity.listed(pages);
     }
 
@@ -100,6 +97,54 @@ impl Poller {
             );
         }
         self.reported_nobody = is_idle;
+    }
+
+    /// Removes the targets of customers that have left, and logs that.
+    fn forget_all(&mut self, gone: &[Arc<Customer>]) {
+        let partner = &self.partner;
+        if gone.len() > MAX_NAMED {
+            info!(partner, customers = gone.len(), "customers have left");
+        } else {
+            for customer in gone {
+                info!(partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+            }
+        }
+        for customer in gone {
+            self.forget(customer);
+        }
+    }
+
+    fn forget(&mut self, customer: &Customer) {
+        self.capacity.cost.remove_all(customer);
+        self.witness.forget(&customer.id);
+        for &(question, _) in &customer.targets {
+            self.queue.remove(&Target::Customer(customer.id.clone(), question));
+        }
+    }
+
+    pub(super) fn profiled(&mut self, target: &Target, result: Result<ProfilesResult, Failure>) {
+        // The task sends all its pages before it ends.
+        while let Ok(page) = self.profile_pages.1.try_recv() {
+            self.observe_profiles(page);
+        }
+        let now = self.clock.now();
+        match result {
+            Ok(ProfilesResult { seen, pages }) => {
+                self.granted(target.collector());
+                let gone = self.inventory.update(|inventory| match seen {
+                    Some(seen) => inventory.complete_profiles(&seen, now),
+                    None => inventory.complete_profiles(&inventory.customers.keys().cloned().collect(), now),
+                });
+                self.forget_all(&gone);
+                self.capacity.cost.list(Collector::Customers, pages);
+                self.succeeded(target);
+            }
+            Err(failure) if failure.not_granted => self.not_granted(target),
+            Err(failure) => {
+                self.log_failure(target, &failure);
+                self.failed(target, failure.reason);
+            }
+        }
     }
 
     /// The missing customers that stay for now. Logs a warning for each removal that is not accepted.
@@ -183,13 +228,14 @@ impl Poller {
                     let (partner, collector) = (&self.partner, question.collector().as_str());
                     warn!(
                         partner, collector, customer_id = %customer,
-                        "a customer that had tenants has none now: what is known stays until the next answer, an interval \
-                         later, says the same"
+                        "a list about a customer that was not empty is empty now: what is known stays until the next answer, \
+                         an interval later, says the same"
                     );
                 }
                 self.succeeded(target);
             }
             Err(AskError::Absent) => {
+                self.granted(question.collector());
                 let targets = self.capacity.cost.targets(question.collector());
                 if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
                     info!(
@@ -200,6 +246,7 @@ impl Poller {
                 }
                 self.missed(target, customer, question);
             }
+            Err(AskError::Failed(failure)) if failure.not_granted => self.not_granted(target),
             Err(AskError::Failed(failure)) => {
                 self.log_failure(target, &failure);
                 self.failed(target, failure.reason);
@@ -220,6 +267,7 @@ impl Poller {
 
     /// When an endpoint that seemed to be missing answers, all suppressed targets become due.
     fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
+        self.granted(collector);
         if !self.probes.get_mut(&collector).is_some_and(EndpointProbe::answer) {
             return;
         }
@@ -235,6 +283,31 @@ impl Poller {
         });
         for target in absent {
             self.queue.reschedule(&target, now);
+        }
+    }
+
+    /// The app registration lacks the scope of a collector: its targets are not asked until tomorrow. Reported once.
+    fn not_granted(&mut self, target: &Target) {
+        let collector = target.collector();
+        let until = self.clock.now().saturating_add(backoff::ABSENCE_INTERVAL).unwrap_or(Timestamp::MAX);
+        if self.not_granted.insert(collector, until).is_none() {
+            self.inventory.update(|inventory| inventory.not_granted.insert(collector));
+            warn!(
+                partner = self.partner,
+                collector = collector.as_str(),
+                "the collector reads nothing, because the app registration lacks the permission {}: grant it in AvePoint \
+                 Elements and restart the exporter, or disable the collector; asking again in a day",
+                collector.endpoint().scope.permission()
+            );
+        }
+        self.queue.finish(target, until, false);
+    }
+
+    /// The API answers a collector, so its scope is granted.
+    fn granted(&mut self, collector: Collector) {
+        if self.not_granted.remove(&collector).is_some() {
+            self.inventory.update(|inventory| inventory.not_granted.remove(&collector));
+            info!(partner = self.partner, collector = collector.as_str(), "the permission is granted now");
         }
     }
 
@@ -267,6 +340,7 @@ impl Poller {
         // A failure does not change the cost of the target.
         self.inventory.update(|inventory| match target {
             Target::Services => inventory.fail_listing(reason, now),
+            Target::Customers => inventory.fail_profiles(reason, now),
             Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
         });
         let failures = self.queue.failures(target);
@@ -293,7 +367,7 @@ impl Poller {
 
 fn customer_of(target: &Target) -> Option<&str> {
     match target {
-        Target::Services => None,
+        Target::Services | Target::Customers => None,
         Target::Customer(customer, _) => Some(customer.as_str()),
     }
 }

@@ -21,6 +21,12 @@ impl Poller {
             let at_once = listing.outdated && outcome == PollOutcome::Answered;
             self.queue.add(Target::Services, due.filter(|_| !at_once).unwrap_or(now));
         }
+        let profiles = inventory.profiles;
+        if profiles.wanted {
+            let outcome = if profiles.failure.is_some() { PollOutcome::Failed(0) } else { PollOutcome::Answered };
+            let due = self.due_again(&Target::Customers, profiles.polled, outcome);
+            self.queue.add(Target::Customers, due.unwrap_or(now));
+        }
         for (id, customer) in &inventory.customers {
             for (question, known) in &customer.targets {
                 let collector = question.collector();

@@ -35,6 +35,7 @@ pub(in crate::web) fn settings() -> CollectorSettings {
         customer_seats: (schedule, Selection::Auto),
         products_purchased: (schedule, Selection::Auto),
         products_available: (schedule, Selection::Auto),
+        optional: [].into(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::types::Collector;
+
 macro_rules! fields {
-    ($($variant:ident $name:literal)*) => {
+    ($($variant:ident $name:literal $(($collector:ident))?)*) => {
         /// A field of the API, by its own name: the label `field` of the metric for unreadable values.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Field {
@@ -19,6 +21,14 @@ macro_rules! fields {
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
+                }
+            }
+
+            /// The optional collector that alone reads the field; `None` for all others.
+            #[must_use]
+            pub fn collector(self) -> Option<Collector> {
+                match self {
+                    $(Self::$variant => { let of: &[Collector] = &[$(Collector::$collector)?]; of.first().copied() })*
                 }
             }
         }
@@ -55,6 +65,32 @@ fields! {
     PaymentType "paymentType"
     SubscriptionName "subscriptionName"
     Package "package"
+    // Endpoint 6.
+    Id "id" (Customers)
+    JobStatus "jobStatus" (Customers)
+    CountryOrRegion "countryOrRegion" (Customers)
+    ManagementMode "managementMode" (Customers)
+    Tenants "tenants" (Customers)
+    // Endpoint 7.
+    JobType "jobType" (BackupJobs)
+    JobModule "jobModule" (BackupJobs)
+    Status "status" (BackupJobs)
+    Name "name" (BackupJobs)
+    SuccessfulCount "successfulCount" (BackupJobs)
+    FailedCount "failedCount" (BackupJobs)
+    SkippedCount "skippedCount" (BackupJobs)
+    WarningCount "warningCount" (BackupJobs)
+    BackupSize "backupSize" (BackupJobs)
+    StartTime "startTime" (BackupJobs)
+    EndTime "endTime" (BackupJobs)
+    JobDuration "jobDuration" (BackupJobs)
+    // Endpoint 8.
+    ServiceType "serviceType" (BackupOverview)
+    ServiceModule "serviceModule" (BackupOverview)
+    TotalScannedObjects "totalScannedObjects" (BackupOverview)
+    TotalProtectedObjects "totalProtectedObjects" (BackupOverview)
+    DataSizeStoredInAvePoint "dataSizeStoredInAvePoint" (BackupOverview)
+    DataSizeStoredInByos "dataSizeStoredInBYOS" (BackupOverview)
     // Page metadata.
     TotalCount "totalCount"
     PageSize "pageSize"

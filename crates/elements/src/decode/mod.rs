@@ -7,7 +7,10 @@
 //!
 //! No error contains an email address or a token.
 
+mod backup;
+mod customers;
 mod date;
+mod duration;
 mod field;
 mod json;
 mod number;
@@ -21,6 +24,8 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{Keyed, backup_jobs, backup_overview};
+pub use customers::customers;
 pub use field::Field;
 pub use seats::{customer_seats, product_available, product_purchased, tenant_seats};
 pub use services::services;
@@ -61,6 +66,9 @@ pub struct Page<T> {
     /// Whether there is a `nextLink`.
     pub has_next_link: bool,
 }
+
+/// Reads a page of rows from a body.
+pub(super) type DecodePage<T> = fn(&[u8]) -> Result<Decoded<Page<T>>, Malformed>;
 
 /// A body that does not match its endpoint: the expected and the actual content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -39,6 +39,11 @@ pub(super) fn count(json: &Json<'_>) -> FieldValue<u64> {
     integer(json).value().and_then(|number| u64::try_from(number).ok()).into()
 }
 
+/// A count of objects.
+pub(super) fn objects(json: &Json<'_>) -> FieldValue<Quantity> {
+    count(json).value().and_then(|count| Quantity::new(count as f64)).into()
+}
+
 /// Digits with or without grouping and fraction, without a sign. Finite.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let (whole, fraction) = split(text)?;

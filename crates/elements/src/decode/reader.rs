@@ -103,7 +103,12 @@ impl FieldReader {
 
     /// A text field; empty if it is missing.
     pub(super) fn text(&mut self, row: Row<'_>, field: Field) -> Arc<str> {
-        let reading = self.read(row, field, text);
+        self.text_named(row, field, field.as_str())
+    }
+
+    /// A text field that has another name in the body.
+    pub(super) fn text_named(&mut self, row: Row<'_>, field: Field, name: &str) -> Arc<str> {
+        let reading = self.read_named(row, field, name, text);
         self.intern(reading.value())
     }
 

@@ -2,6 +2,7 @@
 
 use super::server::{say, say_with};
 use super::*;
+use crate::types::Collector;
 use crate::types::{CustomerId, FailureReason};
 
 /// `customers` customers, served in pages; slow if a page has more than `fast` rows.
@@ -152,10 +153,10 @@ async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
     let sizes = || server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect::<Vec<_>>();
     assert_eq!(sizes(), [100, 50, 25, 50, 25], "it was quick, so twice as much is tried, once");
     assert_eq!(failures(&client, "services", "timeout"), Some(3.0));
-    assert_eq!(client.listing_size(), 25);
+    assert_eq!(client.listing_size(Collector::Services), 25);
     // A request for one customer gives no information about larger pages.
     assert_eq!(list(&client, Some(&["c1".into()])).await.unwrap().len(), 1);
-    assert_eq!(client.listing_size(), 25);
+    assert_eq!(client.listing_size(Collector::Services), 25);
     assert_eq!(list(&client, None).await.unwrap().len(), 40);
     assert_eq!(sizes()[5..], [25, 25, 50, 25]);
 }
@@ -175,7 +176,7 @@ async fn without_a_total_pages_grow_from_one_listing_to_the_next() {
     let mut remembered = Vec::new();
     for _ in 0..5 {
         assert_eq!(list(&client, None).await.unwrap().len(), 40);
-        remembered.push(client.listing_size());
+        remembered.push(client.listing_size(Collector::Services));
     }
     // A page that is not full gives no information about larger ones.
     assert_eq!(remembered, [12, 24, 48, 48, 48]);
@@ -193,7 +194,7 @@ async fn a_moment_of_504_does_not_cost_a_request_for_every_customer() {
     let sizes: Vec<_> = server.seen_on("batch").iter().map(|seen| seen.query("pageSize")).collect();
     assert_eq!(sizes[..10], [100, 100, 50, 25, 12, 6, 3, 1, 2, 4]);
     assert!(sizes.len() < 30, "{sizes:?}");
-    assert_eq!(client.listing_size(), 100);
+    assert_eq!(client.listing_size(Collector::Services), 100);
     assert_eq!(list(&client, None).await.unwrap().len(), 1000);
     assert_eq!(server.seen_on("batch").len(), sizes.len() + 11, "ten pages, and an empty one or a look");
 }

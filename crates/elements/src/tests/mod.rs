@@ -2,6 +2,7 @@
 
 mod connections;
 mod listing;
+mod optional;
 mod questions;
 mod server;
 mod throttling;
@@ -15,9 +16,9 @@ use std::time::Duration;
 
 use prometheus::proto::MetricType;
 
-use crate::auth::Scope;
 use crate::clock::Clock;
 use crate::config::{Budget, ClientConfig, Credential, CredentialSource};
+use crate::types::Scope;
 use crate::types::{Answer, Question, TenantType};
 use crate::{AskError, Client, Failure, Registrations};
 use server::{Say, Seen, Server, token};

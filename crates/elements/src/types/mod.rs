@@ -3,22 +3,26 @@
 //! Nothing here knows JSON, YAML, HTTP or an async runtime. Wire formats are converted at the edge (`elements::decode`),
 //! labels are rendered at the other (`exposition`).
 
+mod backup;
 mod failure;
 mod ids;
 mod moment;
 mod product;
+mod profile;
 mod quantity;
 mod seats;
 mod subscription;
 mod target;
 mod tenant_type;
 
+pub use backup::{BackupJob, JobKey, JobStatus, ProtectedObjects, RESULTS, STORAGES};
 pub use failure::FailureReason;
 pub use ids::{CustomerId, MAX_ID_CHARS, MAX_TEXT_CHARS, PartnerName, TenantId};
 pub use moment::Moment;
 pub use product::{ProductType, Service};
+pub use profile::{CustomerJobStatus, ListedProfile, ManagementMode, Profile};
 pub use quantity::Quantity;
 pub use seats::{Answer, Seats, TenantSeats};
 pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
-pub use target::{Collector, Question, Target};
+pub use target::{Collector, Endpoint, Question, Scope, Target};
 pub use tenant_type::TenantType;

@@ -57,6 +57,8 @@ pub struct Service {
     pub product: Option<ProductType>,
     /// The kind of tenant that the service protects.
     pub tenant_type: Option<TenantType>,
+    /// Whether it is a backup.
+    pub is_backup: bool,
 }
 
 impl Service {
@@ -76,7 +78,8 @@ impl Service {
             Some(ProductType(1_073_741_824)) => None,
             _ => Some(TenantType::Microsoft365),
         };
-        Self { product, tenant_type }
+        // Some backups have no number, such as "Cloud Backup for Exchange Online & OneDrive".
+        Self { product, tenant_type, is_backup: starts_with_words(service.trim_start(), "Cloud Backup") }
     }
 }
 
@@ -124,6 +127,19 @@ mod tests {
             ("Something new", Some(TenantType::Microsoft365)),
         ] {
             assert_eq!(Service::from_name(service).tenant_type, tenant_type, "{service}");
+        }
+    }
+
+    #[test]
+    fn backups_are_known_by_their_name() {
+        for (service, is_backup) in [
+            ("cloud backup for Salesforce", true),
+            ("Cloud Backup for Exchange Online & OneDrive", true),
+            ("Cloud Backup Express", true),
+            ("Cloud Backups", false),
+            ("Cloud Archiving", false),
+        ] {
+            assert_eq!(Service::from_name(service).is_backup, is_backup, "{service}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Results of the seat endpoints (endpoints 1 to 4).
+//! Results of the queries about a customer, and the seats among them.
 
 use std::sync::Arc;
 
-use super::{Quantity, TenantId};
+use super::{BackupJob, ProtectedObjects, Quantity, TenantId};
 
 /// `assignedUserSeat` and `availableUserSeat` of endpoints 1 and 3; `None` where the API omitted the field.
 ///
@@ -37,4 +37,21 @@ pub enum Answer {
     ProductPurchased(Option<Quantity>),
     /// Endpoint 2: `availableUserSeat`; `None` if the API says "not applicable".
     ProductAvailable(Option<Quantity>),
+    /// Endpoint 7: the newest job of each plan; keys are distinct and sorted.
+    BackupJobs(Arc<[BackupJob]>),
+    /// Endpoint 8: services and modules are distinct and sorted.
+    BackupOverview(Arc<[ProtectedObjects]>),
+}
+
+impl Answer {
+    /// The number of rows of an answer that is a list.
+    #[must_use]
+    pub fn rows(&self) -> Option<usize> {
+        match self {
+            Self::TenantSeats(tenants) => Some(tenants.len()),
+            Self::BackupJobs(jobs) => Some(jobs.len()),
+            Self::BackupOverview(modules) => Some(modules.len()),
+            Self::CustomerSeats(_) | Self::ProductPurchased(_) | Self::ProductAvailable(_) => None,
+        }
+    }
 }

@@ -1,8 +1,10 @@
-//! Polling targets: the five endpoints and the queries for one customer.
+//! Polling targets: the endpoints, and the queries for one customer.
+
+use std::time::Duration;
 
 use super::{CustomerId, ProductType, TenantType};
 
-/// One of the five endpoints, with the name used in the configuration and in the labels `collector` and `operation`.
+/// One endpoint of the API. Its name is used in the configuration and in the labels `collector` and `operation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Collector {
     /// Endpoint 5.
@@ -15,22 +17,117 @@ pub enum Collector {
     ProductsPurchased,
     /// Endpoint 2.
     ProductsAvailable,
+    /// Endpoint 6.
+    Customers,
+    /// Endpoint 7.
+    BackupJobs,
+    /// Endpoint 8.
+    BackupOverview,
 }
+
+/// What every part of the exporter knows of an endpoint. How it is requested and decoded is in `elements`.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The name in the configuration, in logs and in labels.
+    pub name: &'static str,
+    /// The permission that it needs.
+    pub scope: Scope,
+    /// The default time between two polls of a target.
+    pub interval: Duration,
+}
+
+const fn endpoint(name: &'static str, scope: Scope, minutes: u64) -> Endpoint {
+    Endpoint { name, scope, interval: Duration::from_mins(minutes) }
+}
+
+const SERVICES: Endpoint = endpoint("services", Scope::License, 15);
+const TENANT_SEATS: Endpoint = endpoint("tenant_seats", Scope::License, 60);
+const CUSTOMER_SEATS: Endpoint = endpoint("customer_seats", Scope::License, 60);
+const PRODUCTS_PURCHASED: Endpoint = endpoint("products_purchased", Scope::License, 6 * 60);
+const PRODUCTS_AVAILABLE: Endpoint = endpoint("products_available", Scope::License, 6 * 60);
+const CUSTOMERS: Endpoint = endpoint("customers", Scope::Customers, 15);
+const BACKUP_JOBS: Endpoint = endpoint("backup_jobs", Scope::Jobs, 60);
+const BACKUP_OVERVIEW: Endpoint = endpoint("backup_overview", Scope::Protected, 6 * 60);
 
 impl Collector {
     /// Every collector, in the order of the configuration.
-    pub const ALL: [Self; 5] =
-        [Self::Services, Self::TenantSeats, Self::CustomerSeats, Self::ProductsPurchased, Self::ProductsAvailable];
+    pub const ALL: [Self; 8] = [
+        Self::Services,
+        Self::TenantSeats,
+        Self::CustomerSeats,
+        Self::ProductsPurchased,
+        Self::ProductsAvailable,
+        Self::Customers,
+        Self::BackupJobs,
+        Self::BackupOverview,
+    ];
+
+    /// What is known of its endpoint.
+    #[must_use]
+    pub const fn endpoint(self) -> &'static Endpoint {
+        match self {
+            Self::Services => &SERVICES,
+            Self::TenantSeats => &TENANT_SEATS,
+            Self::CustomerSeats => &CUSTOMER_SEATS,
+            Self::ProductsPurchased => &PRODUCTS_PURCHASED,
+            Self::ProductsAvailable => &PRODUCTS_AVAILABLE,
+            Self::Customers => &CUSTOMERS,
+            Self::BackupJobs => &BACKUP_JOBS,
+            Self::BackupOverview => &BACKUP_OVERVIEW,
+        }
+    }
 
     /// The name in the configuration, in logs and in labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        self.endpoint().name
+    }
+
+    /// Whether it is off unless the configuration enables it, with a scope of its own that may not be granted. Without
+    /// it, nothing of it is visible.
+    #[must_use]
+    pub const fn is_optional(self) -> bool {
+        !matches!(self.endpoint().scope, Scope::License)
+    }
+}
+
+/// A group of endpoints with its own permission. Each scope has its own token: the identity service was observed to
+/// refuse long scope strings, and one missing permission must not affect the other scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The five endpoints of seats and subscriptions.
+    License,
+    /// The list of customers.
+    Customers,
+    /// Backup jobs.
+    Jobs,
+    /// What backups protect.
+    Protected,
+}
+
+impl Scope {
+    /// Every scope, in the order of declaration.
+    pub const ALL: [Self; 4] = [Self::License, Self::Customers, Self::Jobs, Self::Protected];
+
+    /// The label `scope`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Services => "services",
-            Self::TenantSeats => "tenant_seats",
-            Self::CustomerSeats => "customer_seats",
-            Self::ProductsPurchased => "products_purchased",
-            Self::ProductsAvailable => "products_available",
+            Self::License => "license",
+            Self::Customers => "customers",
+            Self::Jobs => "jobs",
+            Self::Protected => "protected",
+        }
+    }
+
+    /// The permission of the app registration, and the value in a token request.
+    #[must_use]
+    pub const fn permission(self) -> &'static str {
+        match self {
+            Self::License => "elements.license.read.all",
+            Self::Customers => "elements.customers.read.all",
+            Self::Jobs => "elements.jobs.read.all",
+            Self::Protected => "elements.cbprotected.read.all",
         }
     }
 }
@@ -46,6 +143,10 @@ pub enum Question {
     ProductPurchased(ProductType),
     /// Endpoint 2.
     ProductAvailable(ProductType),
+    /// Endpoint 7.
+    BackupJobs,
+    /// Endpoint 8.
+    BackupOverview,
 }
 
 impl Question {
@@ -57,6 +158,46 @@ impl Question {
             Self::CustomerSeats(_) => Collector::CustomerSeats,
             Self::ProductPurchased(_) => Collector::ProductsPurchased,
             Self::ProductAvailable(_) => Collector::ProductsAvailable,
+            Self::BackupJobs => Collector::BackupJobs,
+            Self::BackupOverview => Collector::BackupOverview,
+        }
+    }
+
+    /// The query of a collector about a tenant type or product type, by the API's number; 0 where it has none. `None`
+    /// if the collector has no queries about customers, or the number is out of range.
+    #[must_use]
+    pub fn of(collector: Collector, number: u64) -> Option<Self> {
+        let tenant_type = || u32::try_from(number).ok().map(TenantType::from_number);
+        match collector {
+            Collector::Services | Collector::Customers => None,
+            Collector::TenantSeats => tenant_type().map(Self::TenantSeats),
+            Collector::CustomerSeats => tenant_type().map(Self::CustomerSeats),
+            Collector::ProductsPurchased => Some(Self::ProductPurchased(ProductType(number))),
+            Collector::ProductsAvailable => Some(Self::ProductAvailable(ProductType(number))),
+            Collector::BackupJobs => Some(Self::BackupJobs),
+            Collector::BackupOverview => Some(Self::BackupOverview),
+        }
+    }
+
+    /// The API's number of the tenant type or product type; 0 if the query has none.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::TenantSeats(kind) | Self::CustomerSeats(kind) => kind.number() as u64,
+            Self::ProductPurchased(ProductType(number)) | Self::ProductAvailable(ProductType(number)) => number,
+            Self::BackupJobs | Self::BackupOverview => 0,
+        }
+    }
+
+    /// The tenant type or product type as a person reads it; empty if the query has none.
+    #[must_use]
+    pub fn about(self) -> String {
+        match self {
+            Self::TenantSeats(kind) | Self::CustomerSeats(kind) => kind.label().into_owned(),
+            Self::ProductPurchased(product) | Self::ProductAvailable(product) => {
+                format!("{} ({})", product.name(), product.0)
+            }
+            Self::BackupJobs | Self::BackupOverview => String::new(),
         }
     }
 }
@@ -66,6 +207,8 @@ impl Question {
 pub enum Target {
     /// The partner's service list, all pages of it.
     Services,
+    /// The partner's list of customers, all pages of it.
+    Customers,
     /// One query about one customer.
     Customer(CustomerId, Question),
 }
@@ -76,7 +219,28 @@ impl Target {
     pub const fn collector(&self) -> Collector {
         match self {
             Self::Services => Collector::Services,
+            Self::Customers => Collector::Customers,
             Self::Customer(_, question) => question.collector(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_its_collector_and_a_number() {
+        for question in [
+            Question::TenantSeats(TenantType::Other(9)),
+            Question::CustomerSeats(TenantType::Google),
+            Question::ProductPurchased(ProductType(u64::MAX)),
+            Question::ProductAvailable(ProductType(2048)),
+            Question::BackupJobs,
+            Question::BackupOverview,
+        ] {
+            assert_eq!(Question::of(question.collector(), question.number()), Some(question));
+        }
+        assert_eq!(Question::of(Collector::TenantSeats, u64::MAX), None);
     }
 }

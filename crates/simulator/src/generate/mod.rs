@@ -14,6 +14,8 @@ pub use self::cases::Case;
 use elements::types::{ProductType, TenantType};
 
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
+use super::backups::{self, BackupCase};
+use super::customer_list::SimProfile;
 use super::rng::SeededRng;
 use super::world::{Motion, SimCustomer, SimTenant, World};
 
@@ -100,7 +102,13 @@ impl Generator {
                 }
             }
         }
-        builder.finish()
+        let mut customer = builder.finish();
+        // Numbers of their own, so that the rest of a customer does not depend on its backups.
+        let mut rng = SeededRng::of(&[self.seed, 0x4242, index.into()]);
+        let case = BackupCase::of(index);
+        backups::fill(&mut customer, case, self.today, &mut rng);
+        customer.profile = SimProfile::generate(&customer, case, &mut rng);
+        customer
     }
 
     /// One customer's share of a total that is spread evenly.

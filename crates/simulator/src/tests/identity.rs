@@ -26,7 +26,9 @@ async fn a_token_is_as_documented() {
 
 #[tokio::test]
 async fn who_asks_wrongly_is_refused_with_the_documented_error() {
-    let api = Api::start(by_hand(&["a"])).await;
+    let mut settings = by_hand(&["a"]);
+    settings.registrations[0].scopes = vec![LICENSE_SCOPE.to_owned()];
+    let api = Api::start(settings).await;
     let (client_id, secret) = Settings::CLIENT;
     let long = [LICENSE_SCOPE; 20].join(" ");
     for (change, expected, error) in [
@@ -92,9 +94,7 @@ async fn a_token_expires() {
 
 #[tokio::test]
 async fn a_token_of_another_scope_is_no_permission() {
-    let mut settings = by_hand(&["a"]);
-    settings.registrations[0].scopes.push("elements.customers.read.all".to_owned());
-    let mut api = Api::start(settings).await;
+    let mut api = Api::start(by_hand(&["a"])).await;
     let (client_id, secret) = Settings::CLIENT;
     let mut fields = credentials(client_id, secret);
     fields[3].1 = "elements.customers.read.all";

@@ -11,9 +11,11 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::identity::LICENSE_SCOPE;
 use super::path::BASE_PATH;
 use super::*;
+
+/// The scope of the licences.
+const LICENSE_SCOPE: &str = "elements.license.read.all";
 
 const TODAY: Date = date(2026, 2, 10);
 const M365: TenantType = TenantType::Microsoft365;

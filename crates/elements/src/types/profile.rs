@@ -1,0 +1,158 @@
+//! What the list of customers (endpoint 6) says of a customer.
+
+use std::sync::Arc;
+
+use super::{CustomerId, TenantId};
+
+/// One row of endpoint 6. The decoder drops its owner's email address.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedProfile {
+    /// `id`
+    pub id: CustomerId,
+    /// `organization`; `None` if missing or `N/A`.
+    pub name: Option<Arc<str>>,
+    /// The rest of the row.
+    pub profile: Profile,
+}
+
+/// How a customer is managed, and how its backups are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// `jobStatus`
+    pub job_status: Option<CustomerJobStatus>,
+    /// `countryOrRegion`; empty if missing.
+    pub country: Arc<str>,
+    /// `managementMode`
+    pub management_mode: Option<ManagementMode>,
+    /// `tenants` with a name; ids are distinct and sorted.
+    pub tenants: Arc<[(TenantId, Arc<str>)]>,
+}
+
+impl Profile {
+    /// The name of a tenant; empty if it is not known.
+    #[must_use]
+    pub fn tenant_name(&self, id: &TenantId) -> &str {
+        let place = self.tenants.binary_search_by(|(known, _)| known.cmp(id)).ok();
+        place.and_then(|place| self.tenants.get(place)).map_or("", |(_, name)| name)
+    }
+}
+
+/// `jobStatus` of endpoint 6: of all backups of a customer together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomerJobStatus {
+    /// 0, `N/A`
+    NotAvailable,
+    /// 1
+    Working,
+    /// 2
+    Failed,
+    /// 3
+    WaitingForConfiguration,
+    /// 4
+    MultipleIssues,
+    /// 5
+    FinishedWithException,
+    /// 6
+    NoBackupUpdates,
+    /// A number or a text that is not documented.
+    Unknown,
+}
+
+impl CustomerJobStatus {
+    /// Every status; those with a number first, in its order.
+    pub const ALL: [Self; 8] = [
+        Self::NotAvailable,
+        Self::Working,
+        Self::Failed,
+        Self::WaitingForConfiguration,
+        Self::MultipleIssues,
+        Self::FinishedWithException,
+        Self::NoBackupUpdates,
+        Self::Unknown,
+    ];
+
+    /// Converts from the API's number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        usize::try_from(number).ok().and_then(|place| Self::ALL.get(place)).copied().unwrap_or(Self::Unknown)
+    }
+
+    /// Converts from the text of an older revision, such as `Waiting for configuration`, in any case.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let word = text.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+        Self::ALL.into_iter().find(|status| status.as_str() == word).unwrap_or(Self::Unknown)
+    }
+
+    /// The label `status`, and the text on the status page.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAvailable => "not_available",
+            Self::Working => "working",
+            Self::Failed => "failed",
+            Self::WaitingForConfiguration => "waiting_for_configuration",
+            Self::MultipleIssues => "multiple_issues",
+            Self::FinishedWithException => "finished_with_exception",
+            Self::NoBackupUpdates => "no_backup_updates",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// `managementMode` of endpoint 6: who manages the customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagementMode {
+    /// 0
+    Customer,
+    /// 1
+    Partner,
+    /// 2, to be configured
+    Unconfigured,
+    /// A number that is not documented.
+    Unknown,
+}
+
+impl ManagementMode {
+    /// Every mode; those with a number first, in its order.
+    pub const ALL: [Self; 4] = [Self::Customer, Self::Partner, Self::Unconfigured, Self::Unknown];
+
+    /// Converts from the API's number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        usize::try_from(number).ok().and_then(|place| Self::ALL.get(place)).copied().unwrap_or(Self::Unknown)
+    }
+
+    /// The label `management_mode`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Partner => "partner",
+            Self::Unconfigured => "unconfigured",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_texts_are_the_same_status() {
+        for (number, text, status) in [
+            (1, "Working", CustomerJobStatus::Working),
+            (3, "waiting for configuration", CustomerJobStatus::WaitingForConfiguration),
+            (4, "Multiple issues", CustomerJobStatus::MultipleIssues),
+            (6, "No backup updates", CustomerJobStatus::NoBackupUpdates),
+            (7, "Something new", CustomerJobStatus::Unknown),
+            (u64::MAX, "", CustomerJobStatus::Unknown),
+        ] {
+            assert_eq!(CustomerJobStatus::from_number(number), status);
+            assert_eq!(CustomerJobStatus::from_text(text), status);
+        }
+        assert_eq!(ManagementMode::from_number(2), ManagementMode::Unconfigured);
+        assert_eq!(ManagementMode::from_number(3), ManagementMode::Unknown);
+    }
+}

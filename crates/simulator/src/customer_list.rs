@@ -1,0 +1,83 @@
+//! Simulated list of customers (endpoint 6): rows, how they are generated, and the expected values.
+
+use std::sync::Arc;
+
+use elements::types::{CustomerJobStatus, ListedProfile, ManagementMode, Profile, TenantId};
+use serde_json::{Value, json};
+
+use super::backups::BackupCase;
+use super::rng::SeededRng;
+use super::settings::Dialect;
+use super::shown::Text;
+use super::world::SimCustomer;
+
+/// The fields of endpoint 6 that a customer has besides its name, address and tenants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SimProfile {
+    /// `jobStatus`
+    pub job_status: u64,
+    /// `countryOrRegion`
+    pub country: Text,
+    /// `managementMode`
+    pub management_mode: u64,
+}
+
+impl SimProfile {
+    /// The profile of a customer with such backups.
+    pub(super) fn generate(customer: &SimCustomer, case: BackupCase, rng: &mut SeededRng) -> Self {
+        let job_status = match case {
+            _ if customer.jobs.is_empty() => 0,
+            BackupCase::Healthy => 1,
+            BackupCase::Failing => 2,
+            BackupCase::NotConfigured => 3,
+            BackupCase::HalfCovered => 4,
+            BackupCase::Exceptions => 5,
+            BackupCase::Stalled => 6,
+        };
+        let country = rng.pick(&["Germany", "France", "United States", "Norway"]).into();
+        Self { job_status, country, management_mode: rng.pick(&[1, 1, 1, 0, 2]) }
+    }
+}
+
+impl SimCustomer {
+    /// Its row of endpoint 6.
+    pub(super) fn profile_json(&self, dialect: Dialect) -> Value {
+        let SimProfile { job_status, country, management_mode } = &self.profile;
+        let tenants: Vec<_> =
+            self.tenants.iter().map(|tenant| json!({ "id": tenant.id, "name": tenant.name })).collect();
+        let job_status = match dialect {
+            // In words, with spaces.
+            Dialect::Older => match CustomerJobStatus::from_number(*job_status) {
+                CustomerJobStatus::NotAvailable => Value::from("N/A"),
+                status => status.as_str().replace('_', " ").into(),
+            },
+            Dialect::Live | Dialect::Documented => (*job_status).into(),
+        };
+        json!({
+            "id": self.id,
+            "organization": self.organization,
+            "ownerEmail": self.email,
+            "jobStatus": job_status,
+            "countryOrRegion": country,
+            "managementMode": management_mode,
+            "tenants": tenants,
+        })
+    }
+
+    /// The expected value.
+    pub(super) fn profile_truth(&self) -> ListedProfile {
+        let mut tenants: Vec<(TenantId, Arc<str>)> =
+            self.tenants.iter().map(|tenant| (tenant.id.as_str().into(), tenant.name.as_str().into())).collect();
+        tenants.sort_by(|(a, _), (b, _)| a.cmp(b));
+        ListedProfile {
+            id: self.id.as_str().into(),
+            name: Some(&*self.organization).filter(|name| *name != "N/A").map(Into::into),
+            profile: Profile {
+                job_status: Some(CustomerJobStatus::from_number(self.profile.job_status)),
+                country: self.profile.country.as_ref().into(),
+                management_mode: Some(ManagementMode::from_number(self.profile.management_mode)),
+                tenants: tenants.into(),
+            },
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The list of customers, and collectors that are not granted.
+
+use elements::types::{BackupJob, CustomerJobStatus, JobKey, JobStatus, Profile};
+
+use super::*;
+use crate::inventory::Past;
+
+fn enabled(collectors_enabled: &[Collector]) -> Arc<CollectorSettings> {
+    let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
+    let optional = collectors_enabled.iter().map(|&collector| (collector, schedule)).collect();
+    Arc::new(CollectorSettings { optional, ..CollectorSettings::clone(&collectors()) })
+}
+
+fn empty() -> Inventory {
+    Inventory::new("main".into(), enabled(&[Collector::Customers, Collector::BackupJobs]), true, &[])
+}
+
+fn profiled(id: &str, name: &str) -> ListedProfile {
+    let profile = Profile { job_status: Some(CustomerJobStatus::Working), ..Profile::default() };
+    ListedProfile { id: id.into(), name: Some(name.into()), profile }
+}
+
+fn ids(ids: &[&str]) -> HashSet<CustomerId> {
+    ids.iter().map(|&id| id.into()).collect()
+}
+
+fn known_ids(inventory: &Inventory) -> Vec<&str> {
+    inventory.customers.keys().map(CustomerId::as_str).collect()
+}
+
+#[test]
+fn a_profile_is_removed_by_the_second_list_that_lacks_it() {
+    let mut inventory = empty();
+    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.complete_listing(&ids(&["a"]), at(0));
+    for id in ["a", "b"] {
+        inventory.observe_profile(profiled(id, "from the list of customers"), at(0));
+    }
+    assert!(inventory.complete_profiles(&ids(&["a", "b"]), at(0)).is_empty());
+    assert_eq!(&*inventory.customers[&"a".into()].name, "A", "the name of the service list wins");
+    assert!(inventory.customers[&"b".into()].is_unlisted());
+
+    assert!(inventory.complete_profiles(&ids(&[]), at(900)).is_empty(), "one list is not enough");
+    let gone = inventory.complete_profiles(&ids(&[]), at(1800));
+    assert_eq!(gone.iter().map(|customer| customer.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(known_ids(&inventory), ["a"]);
+    assert!(inventory.customers[&"a".into()].profile.is_none());
+    assert_eq!(inventory.customers[&"a".into()].last_success(Collector::Customers), None);
+}
+
+#[test]
+fn a_list_has_one_target_which_may_be_not_granted() {
+    let mut inventory = empty();
+    inventory.observe(listed("a", None), at(0));
+    inventory.plan(&"a".into(), &[Question::BackupJobs]);
+    let state = |inventory: &Inventory, collector| {
+        let counts = inventory.targets(collector, at(10)).into_iter();
+        counts.filter(|&(_, count)| count > 0).collect::<Vec<_>>()
+    };
+    assert_eq!(state(&inventory, Collector::Customers), [(Condition::Pending, 1)]);
+    inventory.fail_profiles(FailureReason::Timeout, at(1));
+    assert_eq!(state(&inventory, Collector::Customers), [(Condition::Failing, 1)]);
+    inventory.complete_profiles(&ids(&[]), at(2));
+    assert_eq!(state(&inventory, Collector::Customers), [(Condition::Fresh, 1)]);
+    inventory.not_granted.extend([Collector::Customers, Collector::BackupJobs]);
+    for collector in [Collector::Customers, Collector::BackupJobs] {
+        assert_eq!(state(&inventory, collector), [(Condition::NotGranted, 1)]);
+    }
+    assert_eq!(state(&inventory, Collector::BackupOverview), []);
+}
+
+#[test]
+fn an_earlier_configuration_leaves_what_is_still_wanted() {
+    let mut before = empty();
+    before.observe(listed("a", Some("A")), at(0));
+    before.plan(&"a".into(), &[Question::BackupJobs]);
+    let job = BackupJob {
+        key: JobKey { job_type: 1, job_module: 2, plan: "Daily".into() },
+        status: Some(JobStatus::Failed),
+        objects: [None; 4],
+        duration: None,
+        started: None,
+        ended: Some(at(0).into()),
+        size: None,
+    };
+    before.succeed(&"a".into(), Question::BackupJobs, Answer::BackupJobs([job].into()), at(0));
+    for id in ["a", "b"] {
+        before.observe_profile(profiled(id, "B"), at(0));
+    }
+    before.complete_profiles(&ids(&["a", "b"]), at(0));
+    before.not_granted.insert(Collector::BackupJobs);
+
+    let mut after = empty();
+    after.adopt(Past::from(before.clone()), |_, _| true, at(5));
+    assert_eq!(known_ids(&after), ["a", "b"]);
+    assert_eq!(after.profiles.completed, Some(at(0)));
+    assert!(after.not_granted.is_empty(), "a new start asks again");
+
+    let mut without = Inventory::new("main".into(), enabled(&[]), true, &[]);
+    without.adopt(Past::from(before), |_, _| true, at(5));
+    assert_eq!(known_ids(&without), ["a"], "nothing would ever remove b");
+    assert!(without.customers[&"a".into()].profile.is_none() && !without.profiles.wanted);
+}
+
+#[test]
+fn an_empty_list_of_jobs_is_believed_the_second_time() {
+    let mut inventory = empty();
+    inventory.observe(listed("a", None), at(0));
+    inventory.plan(&"a".into(), &[Question::BackupJobs]);
+    let job = BackupJob {
+        key: JobKey { job_type: 1, job_module: 2, plan: "Daily".into() },
+        status: None,
+        objects: [None; 4],
+        duration: None,
+        started: None,
+        ended: None,
+        size: None,
+    };
+    let mut succeed = |answer, second| inventory.succeed(&"a".into(), Question::BackupJobs, answer, at(second));
+    assert!(succeed(Answer::BackupJobs([].into()), 0));
+    assert!(succeed(Answer::BackupJobs([job].into()), 1));
+    assert!(!succeed(Answer::BackupJobs([].into()), 2));
+    assert!(succeed(Answer::BackupJobs([].into()), 3));
+}

@@ -1,0 +1,63 @@
+//! One poll of the list of customers: all pages.
+//!
+//! It adds to what the service list says, and names customers that the service list does not have. A customer that
+//! moved between two pages may be missing, so only two lists in a row remove one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use elements::types::{CustomerId, ListedProfile};
+use elements::{Client, Failure, Listing, Permit};
+use tokio::sync::mpsc;
+
+use super::listing::is_refusal;
+use super::{CustomerFilter, listing_pages};
+
+/// The result of a complete list.
+#[derive(Debug)]
+pub(super) struct ProfilesResult {
+    /// Every customer of the list; `None` if it was given up because it was too long.
+    pub(super) seen: Option<HashSet<CustomerId>>,
+    /// The minimum number of requests of such a list.
+    pub(super) pages: u64,
+}
+
+/// Reads the list, and sends each page as it arrives. Asks for all customers, or for those of `customers.list`. If the
+/// API refuses one of these, it is asked for all customers, so that one refused customer costs the others nothing.
+pub(super) async fn read(
+    client: Client,
+    filter: Arc<CustomerFilter>,
+    limit: u64,
+    pages: mpsc::Sender<Vec<ListedProfile>>,
+    permit: Permit,
+) -> Result<ProfilesResult, Failure> {
+    let mut permit = Some(permit);
+    if !filter.discovers() {
+        let ids: Vec<_> = filter.listed().cloned().collect();
+        match pass(client.profiles(Some(&ids)), &pages, permit.take()).await {
+            Err(failure) if is_refusal(&failure) && !failure.not_granted => {}
+            result => {
+                let (seen, _) = result?;
+                return Ok(ProfilesResult { seen: Some(seen), pages: listing_pages(None, ids.len()) });
+            }
+        }
+    }
+    let (seen, complete) = pass(client.profiles(None).with_limit(limit), &pages, permit).await?;
+    let requests = listing_pages(Some(seen.len()), 0);
+    Ok(ProfilesResult { seen: complete.then_some(seen), pages: requests })
+}
+
+/// The customers of a list, and whether all of it was read.
+async fn pass(
+    mut listing: Listing<ListedProfile>,
+    pages: &mpsc::Sender<Vec<ListedProfile>>,
+    mut permit: Option<Permit>,
+) -> Result<(HashSet<CustomerId>, bool), Failure> {
+    let mut seen = HashSet::new();
+    while let Some(page) = listing.next_page(permit.take()).await? {
+        seen.extend(page.iter().map(|row| row.id.clone()));
+        // The poller is gone only at shutdown, when the result is not needed.
+        let _ = pages.send(page).await;
+    }
+    Ok((seen, listing.unread().is_none()))
+}
