@@ -20,7 +20,7 @@ use avepoint_exporter::clock::Clock;
 use avepoint_exporter::exposition::{Format, Published, Renderer};
 use avepoint_exporter::inventory::Shared;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{self, Access, AppState, ExternalUrl, Limits};
+use avepoint_exporter::web::{self, Access, AppState, ExternalUrl, Limits, Role};
 use jiff::SignedDuration;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
@@ -82,6 +82,7 @@ fn main() {
         },
         readiness: Arc::new(|| std::iter::empty().collect()),
         health: Arc::new(|| Ok(())),
+        role: Arc::new(Role::default),
         inventories: Arc::new(Vec::new),
         clock: Clock::start(),
         ever_ready: EverReady::default(),

@@ -144,7 +144,7 @@ fn a_file_is_loaded_from_its_folder_and_named_in_its_errors() {
     assert_eq!(
         said(Some(b"partner: []\n")),
         "{dir}/config.yaml:1:1: unknown key `partner`; \
-         did you mean `partners`? Known here: partners, collectors, metrics, state"
+         did you mean `partners`? Known here: partners, collectors, metrics, state, ha"
     );
 
     fs::write(&file, "partners: [{ auth: { client_id: a, client_secret_file: secret } }]\n").unwrap();

@@ -21,6 +21,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("exposition", &["inventory", "domain", "catalog"]),
     ("web", &["exposition", "inventory", "domain", "config", "catalog", "clock", "panics"]),
     ("simulator", &["domain", "clock"]),
+    ("remote", &["config"]),
+    ("ha", &["remote", "config", "clock"]),
 ];
 const WIRING: &[&str] = &["app", "commands", "cli", "logging", "terminal", "lib", "main"];
 

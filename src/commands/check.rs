@@ -5,9 +5,10 @@ use std::fmt::Write;
 use super::{Failure, discover, output};
 use crate::cli::Flags;
 use crate::clock::Clock;
-use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
+use crate::config::{Config, HaSettings, PartnerSettings, StateLocation, StateSettings, folder_of, format_duration};
 use crate::domain::{Collector, PartnerName};
 use crate::elements::{Registration, Registrations};
+use crate::ha::{Election, Leadership};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
@@ -24,11 +25,21 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
     for warning in config.warnings(Clock::start().now()).into_iter().chain(web.access.warnings()) {
         let _ = writeln!(report, "warning: {warning}");
     }
-    if let Some(StateSettings { file, .. }) = &config.state
+    if let Some(StateSettings { location: StateLocation::File(file), .. }) = &config.state
         && let folder = folder_of(file)
         && !folder.is_dir()
     {
         let _ = writeln!(report, "warning: state.file: the folder {} does not exist: create it", folder.display());
+    }
+    if let Some(ha) = &config.ha {
+        let HaSettings { identity, lease_duration, renew_deadline, .. } = ha;
+        let [takes_over, stops] = [*lease_duration, *renew_deadline].map(format_duration);
+        let _ = writeln!(
+            report,
+            "ha: {identity} takes part in the election for the lease {}; a leader that cannot renew it stops polling after \
+             {stops}, and another replica takes over after {takes_over}",
+            escape(ha.lease.label())
+        );
     }
     output::print(&report);
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
@@ -48,7 +59,35 @@ pub(super) async fn run(flags: &Flags, online: bool) -> Result<(), Failure> {
         costs.push((settings, cost.total()));
     }
     output::print(&shared_budgets(&costs));
+    if let (true, Some(ha)) = (online, &config.ha) {
+        match try_lease(ha).await {
+            Ok(said) => output::print(&format!("\n{said}\n")),
+            Err(failure) => failures.push(failure),
+        }
+    }
     Failure::of_partners(&failures)
+}
+
+/// Reads the lease; acquires it if it is free, and gives it back.
+async fn try_lease(settings: &HaSettings) -> Result<String, String> {
+    let settings = HaSettings { identity: format!("check-{:08x}", fastrand::u32(..)), ..settings.clone() };
+    let name = escape(settings.lease.label()).to_string();
+    let failed = |error: &dyn std::fmt::Display| format!("ha.lease: {error}");
+    let started = tokio::task::spawn_blocking(move || Election::start(&settings, Clock::start())).await;
+    let election = started.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let mut watcher = election.watcher.clone();
+    let is_known = |seen: &Leadership| seen.until.is_some() || seen.leader.is_some() || seen.error.is_some();
+    watcher.wait_for(is_known).await;
+    let Leadership { leader, error, .. } = watcher.leadership();
+    election.resign().await;
+    match (leader, error) {
+        (_, Some(error)) => Err(failed(&error)),
+        (Some(leader), _) => {
+            let leader = escape(&leader);
+            Ok(format!("lease {name}: {leader} holds it; it was read, and writing is tried only while it is free"))
+        }
+        (None, None) => Ok(format!("lease {name}: it was free; it was acquired and released")),
+    }
 }
 
 /// The total cost of the partners of one app registration in requests per hour, and their shared budget.

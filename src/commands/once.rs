@@ -27,7 +27,7 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
     let config = Config::load(&flags.config_file)?;
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
-    let mut polls = Partners::none(clock, tokio::runtime::Handle::current());
+    let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None);
     polls.apply(config, |_| None).await.map_err(Failure::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
@@ -52,7 +52,7 @@ pub(super) async fn run(flags: &Flags, format: OnceFormat) -> Result<(), Failure
         }
     }
     bar.finish_and_clear();
-    polls.stop().await;
+    polls.pause().await;
 
     let inventories: Vec<Inventory> = partners.iter().map(|partner| partner.inventory.snapshot()).collect();
     output::print(&match format {

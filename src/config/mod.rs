@@ -8,6 +8,7 @@ mod certificate;
 mod credential;
 mod duration;
 mod file;
+mod ha;
 mod permissions;
 mod problem;
 mod raw;
@@ -24,11 +25,12 @@ use std::path::Path;
 pub use credential::{Certificate, CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
 pub use file::{open_regular_file, read_file};
+pub use ha::{BlobSettings, EtcdSettings, HaSettings, KubernetesSettings, LeaseSettings};
 pub use permissions::open_to_others;
 pub use problem::{ConfigErrors, Mistake, Place, Problem};
 pub use settings::{
     BudgetSettings, CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings,
-    Schedule, Selection, StateSettings, folder_of,
+    Schedule, Selection, StateLocation, StateSettings, folder_of,
 };
 pub use urls::redacted_url;
 

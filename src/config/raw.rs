@@ -31,6 +31,7 @@ mapping!(
         collectors: RawCollectors,
         metrics: RawMetrics,
         state: RawState,
+        ha: RawHa,
     }
 );
 mapping!(
@@ -145,7 +146,53 @@ mapping!(
     /// `state`
     RawState {
         file: String,
+        azure_blob: RawAzureBlob,
         interval: Scalar,
+    }
+);
+mapping!(
+    /// `state.azure_blob`, `ha.lease.azure_blob`
+    RawAzureBlob {
+        url_file: String,
+    }
+);
+mapping!(
+    /// `ha`
+    RawHa {
+        lease: RawLease,
+        identity: String,
+        lease_duration: Scalar,
+        renew_deadline: Scalar,
+        retry_period: Scalar,
+    }
+);
+mapping!(
+    /// `ha.lease`
+    RawLease {
+        kubernetes: RawKubernetes,
+        etcd: RawEtcd,
+        azure_blob: RawAzureBlob,
+    }
+);
+mapping!(
+    /// `ha.lease.kubernetes`
+    RawKubernetes {
+        name: String,
+        namespace: String,
+        api_url: String,
+        service_account: String,
+    }
+);
+mapping!(
+    /// `ha.lease.etcd`
+    RawEtcd {
+        endpoints: Vec<String>,
+        key: String,
+        ca_file: String,
+        cert_file: String,
+        key_file: String,
+        username: String,
+        password_file: String,
     }
 );
 

@@ -6,7 +6,7 @@
 //! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
 //! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`] |
 //! | `/-/healthy` | 200 while polling, rendering and saving go on; 503 names what stands still |
-//! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
+//! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`]; 200 on a standby |
 //! | `/config` | the configuration, without secrets |
 //! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
 //!
@@ -20,6 +20,7 @@ pub mod headroom;
 pub mod issue;
 pub mod query;
 pub mod readiness;
+pub mod role;
 pub mod service_detail;
 pub mod status;
 pub mod status_counts;
@@ -52,6 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use access::{Access, Reread};
 pub use external_url::{ExternalUrl, ExternalUrlError};
+pub use role::Role;
 pub use routes::router;
 pub use server::{Limits, bind, serve};
 
@@ -78,6 +80,8 @@ pub struct AppState {
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Whether polling, rendering and saving go on; if not, a line for each that stands still. Must not block.
     pub health: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Whether this replica polls. Must not block.
+    pub role: Arc<dyn Fn() -> Role + Send + Sync>,
     /// The running configuration, without secrets.
     pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
     /// What ages are reckoned by.

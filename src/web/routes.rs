@@ -24,7 +24,7 @@ use super::own::OwnMetrics;
 use super::query::Query;
 use super::reload::{Reloader, is_cross_site};
 use super::view::{Recent, View};
-use super::{AppState, Error, api, customer_page, page};
+use super::{AppState, Error, Role, api, customer_page, page};
 use crate::exposition::{Chunks, Own, accepts_gzip, apart, merge, negotiate};
 use crate::panics::{self, Task};
 
@@ -100,7 +100,7 @@ impl Handlers {
             let inventories = (pages.app.inventories)();
             let series = pages.app.exposition.get().series();
             let AppState { ever_ready, simulated, clock, .. } = &pages.app;
-            View::new(inventories, series, ever_ready, *simulated, clock.wall_now())
+            View::new(inventories, series, ever_ready, *simulated, clock.wall_now()).with_role((pages.app.role)())
         })
     }
 }
@@ -205,6 +205,9 @@ async fn ready(State(pages): Shared) -> Result<Response, Response> {
         .limiter
         .probe(move || {
             let app = &pages.app;
+            if let role @ Role::Standby { .. } = (app.role)() {
+                return (true, role.notice().unwrap_or_default() + "\n");
+            }
             let readiness = (app.readiness)();
             (app.ever_ready.note(readiness.ready), readiness.to_string())
         })

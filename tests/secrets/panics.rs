@@ -9,7 +9,7 @@ use avepoint_exporter::config::Config;
 use avepoint_exporter::elements::Client;
 use avepoint_exporter::exposition::Published;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{Access, AppState, ExternalUrl, Limits, bind, router, serve};
+use avepoint_exporter::web::{Access, AppState, ExternalUrl, Limits, Role, bind, router, serve};
 
 use super::support::get;
 use super::{
@@ -60,6 +60,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             own_metrics: Arc::new(Vec::new),
             readiness: Arc::new(|| std::iter::empty().collect()),
             health: Arc::new(|| Ok(())),
+            role: Arc::new(Role::default),
             inventories: Arc::new(move || of_tasks()),
             config_yaml: Arc::new(move || of_pages()),
             clock: Clock::start(),
