@@ -121,7 +121,7 @@ pub struct Azurite {
 const ACCOUNT: &str = "account";
 const CONTAINER: &str = "exporter";
 /// The maximum time that an engine takes to start.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 impl Azurite {
     /// Starts it on a free port.
