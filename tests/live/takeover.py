@@ -130,17 +130,20 @@ def start_monitoring(servers: Servers, targets: list, webhook: Webhook) -> tuple
 
 
 def of_customers(alertmanager: Alertmanager) -> dict:
-    """When each alert about a customer began, by its fingerprint."""
+    """When each alert about a customer began, by its fingerprint and name."""
     alerts = (alert for alert in alertmanager.alerts() if "customer_id" in alert["labels"])
-    return {alert["fingerprint"]: alert["startsAt"] for alert in alerts}
+    return {(alert["fingerprint"], alert["labels"]["alertname"]): alert["startsAt"] for alert in alerts}
 
 
 def settle(prometheus: Prometheus, alertmanager: Alertmanager) -> dict:
-    before, steady = {}, 0
+    """The alerts about customers when none is on its way and nothing changes for a while."""
+    before, steady, end = {}, 0, time.monotonic() + 180
     while steady < STEADY:
+        if time.monotonic() > end:
+            raise TooLate("the alerts about customers do not settle")
         prometheus.wait_for_evaluations(1)
-        now = of_customers(alertmanager)
-        steady, before = (steady + 1 if now and now == before else 0), now
+        now, pending = of_customers(alertmanager), [alert for alert in prometheus.pending() if "customer_id" in alert["labels"]]
+        steady, before = (steady + 1 if now and now == before and not pending else 0), now
     return before
 
 
@@ -168,11 +171,12 @@ def run(binary: pathlib.Path, servers: Servers) -> list[str]:
             prometheus.wait_for_evaluations(1)
             found = of_customers(alertmanager)
             if found != expected:
-                wrong += [f"the leader {how}: gone or begun anew: {expected.items() ^ found.items()}"]
+                wrong += [f"the leader {how}: gone, new or begun anew: {sorted(expected.items() ^ found.items())}"]
+                break
         print(f"the leader {how}: another one leads after {took:.1f} s; {len(expected)} alerts about customers go on")
     if webhook.resolved:
         wrong += [f"resolved: {labels}" for labels in webhook.resolved]
-    if missing := expected.keys() - webhook.fired:
+    if missing := {fingerprint for fingerprint, _ in expected} - webhook.fired:
         wrong += [f"never notified of {len(missing)} alerts"]
     if len(expected) < 10:
         wrong += [f"only {len(expected)} alerts about customers"]
