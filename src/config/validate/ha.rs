@@ -74,7 +74,7 @@ fn lease(at: &At<'_>, raw: RawLease, base: &Path) -> Option<LeaseSettings> {
 }
 
 fn kubernetes(at: &At<'_>, raw: RawKubernetes, base: &Path) -> Option<KubernetesSettings> {
-    let name = required(&at.key("name"), raw.name, "write the name of the Lease, such as avepoint-exporter");
+    let name = required(&at.key("name"), raw.name, "write the name of the Lease, such as avepoint-exporter-leader");
     let service_account = raw.service_account.as_deref().unwrap_or(SERVICE_ACCOUNT);
     let service_account = path(&at.key("service_account"), service_account, base);
     let api_url = at.key("api_url").accept(urls::service_url(raw.api_url.as_deref().unwrap_or(API_SERVER)));
