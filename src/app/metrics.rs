@@ -38,12 +38,11 @@ impl AppMetrics {
     /// Records that the initial configuration was loaded now.
     pub(super) fn new(lease: Option<(&str, Watcher)>, clock: Clock) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        let lease = match lease {
-            Some((name, watcher)) => Some(LeaseMetrics::new(name, watcher, &registry)?),
-            None => {
-                leading(&registry, &[])?.set(1);
-                None
-            }
+        let lease = if let Some((name, watcher)) = lease {
+            Some(LeaseMetrics::new(name, watcher, &registry)?)
+        } else {
+            leading(&registry, &[])?.set(1);
+            None
         };
         let counters = Self {
             registry,

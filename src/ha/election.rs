@@ -135,8 +135,7 @@ impl Election {
 
     fn with(mut backend: impl Backend, settings: &HaSettings, clock: Clock) -> Self {
         let (sender, leadership) = watch::channel(Leadership::default());
-        let (resign, resigned) = oneshot::channel();
-        let settings = settings.clone();
+        let ((resign, resigned), settings) = (oneshot::channel(), settings.clone());
         let task = tokio::spawn(async move {
             tokio::select! {
                 // A dropped election resigns as well.
@@ -230,7 +229,7 @@ mod tests {
     }
 
     fn settings() -> HaSettings {
-        let yaml = "partners: [{ auth: { client_id: a, client_secret: b } }]\nha: { lease: { etcd: { endpoints: [http://[::1]], key: k } } }";
+        let yaml = "partners: [{ auth: { client_id: a, client_secret: b } }]\nha: { lease: { etcd: { endpoints: [http://localhost], key: k } } }";
         crate::config::Config::parse(yaml, std::path::Path::new(".")).unwrap().ha.unwrap()
     }
 

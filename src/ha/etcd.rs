@@ -52,8 +52,8 @@ impl Etcd {
     async fn is_renewed(&mut self, lease: &str) -> Result<bool, RemoteError> {
         let kept = self.call("lease/keepalive", &json!({ "ID": lease })).await?;
         let ours = json!({ "target": "LEASE", "key": self.key, "result": "EQUAL", "lease": lease });
-        let is_alive = kept["result"]["TTL"].as_str().is_some_and(|seconds| seconds != "0");
-        Ok(is_alive && self.call("kv/txn", &json!({ "compare": [ours] })).await?["succeeded"] == true)
+        let is_alive = kept.pointer("/result/TTL").is_some_and(|seconds| seconds != "0");
+        Ok(is_alive && self.call("kv/txn", &json!({ "compare": [ours] })).await?.get("succeeded") == Some(&true.into()))
     }
 
     /// Calls a method of the gateway at the first member that answers, beginning with the one that answered last. Numbers
@@ -75,7 +75,8 @@ impl Etcd {
         if let (None, Some((name, password_file))) = (&self.token, &self.settings.user) {
             let password = secret(ENGINE, password_file.clone()).await?;
             let body = json!({ "name": name, "password": password.expose_secret() });
-            self.token = self.post("auth/authenticate", &body).await?["token"].as_str().map(str::to_owned);
+            self.token =
+                self.post("auth/authenticate", &body).await?.get("token").and_then(Value::as_str).map(str::to_owned);
         }
         self.post(method, body).await
     }
@@ -99,16 +100,16 @@ impl Backend for Etcd {
             self.lease = None;
         }
         let present = self.call("kv/range", &json!({ "key": self.key })).await?;
-        if let Some(holder) = present["kvs"][0]["value"].as_str() {
+        if let Some(holder) = present.pointer("/kvs/0/value").and_then(Value::as_str) {
             let holder = BASE64_STANDARD.decode(holder).unwrap_or_default();
             return Ok(Holder::Other(String::from_utf8_lossy(&holder).into_owned()));
         }
-        let lease = self.call("lease/grant", &json!({ "TTL": self.ttl })).await?["ID"].clone();
-        self.lease = lease.as_str().map(str::to_owned);
+        let granted = self.call("lease/grant", &json!({ "TTL": self.ttl })).await?;
+        self.lease = granted.get("ID").and_then(Value::as_str).map(str::to_owned);
         let is_new = json!({ "target": "CREATE", "key": self.key, "result": "EQUAL", "create_revision": "0" });
-        let put = json!({ "request_put": { "key": self.key, "value": self.value, "lease": lease } });
+        let put = json!({ "request_put": { "key": self.key, "value": self.value, "lease": self.lease } });
         let acquired = self.call("kv/txn", &json!({ "compare": [is_new], "success": [put] })).await?;
-        Ok(if acquired["succeeded"] == true { Holder::Us } else { Holder::Unknown })
+        Ok(if acquired.get("succeeded") == Some(&true.into()) { Holder::Us } else { Holder::Unknown })
     }
 
     async fn release(&mut self) -> Result<(), RemoteError> {
