@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use avepoint_exporter::inventory::Shared;
 use avepoint_exporter::metrics::{RenderSettings, Renderer};
+use avepoint_exporter::web::Role;
 use avepoint_exporter::web::readiness::EverReady;
 use avepoint_exporter::web::{self, AppState};
 use elements::clock::Clock;
@@ -84,6 +85,7 @@ fn main() {
         },
         readiness: Arc::new(|| std::iter::empty().collect()),
         health: Arc::new(|| Ok(())),
+        role: Arc::new(Role::default),
         inventories: Arc::new(Vec::new),
         clock: Clock::start(),
         ever_ready: EverReady::default(),

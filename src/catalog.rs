@@ -152,7 +152,11 @@ families! {
     PANICS = Counter "avepoint_exporter_panics_total" ["task"]
         "Panics, each of them a bug: poll, render, state (restoring or saving), connection (serving a peer) or other. Each has a log line.";
     LEADING = Gauge "avepoint_exporter_leading" []
-        "1 while this exporter polls; one without replicas always does.";
+        "1 while this exporter polls, 0 while it stands by; one without replicas always does. With replicas, the label lease is the name of the lease.";
+    LEASE_RENEW = Gauge "avepoint_exporter_lease_renew_timestamp_seconds" ["lease"]
+        "When the lease was last renewed, Unix time; on a standby, when another replica was last seen to hold it. Absent without replicas.";
+    LEASE_TRANSITIONS = Counter "avepoint_exporter_lease_transitions_total" ["lease"]
+        "Changes of the replica that holds the lease, as seen by this one; absent without replicas.";
     TASKS = Gauge "avepoint_exporter_tasks" []
         "Running tasks of the asynchronous runtime: its own, polls in flight, and about one per connection.";
     SERIES = Gauge "avepoint_exporter_series" []

@@ -9,12 +9,14 @@ pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod ha;
 pub mod health;
 pub mod inventory;
 pub mod logging;
 pub mod metrics;
 pub mod panics;
 pub mod polling;
+pub mod remote;
 pub mod terminal;
 pub mod web;
 

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::partners::Running;
 use super::publisher::Publisher;
-use super::state::StateWriterHandle;
 use crate::health::Monitor;
+use crate::health::Progress;
 
 /// The interval of the checks, which does not depend on requests.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -32,11 +32,11 @@ impl Health {
     pub(super) fn new(
         running: watch::Receiver<Arc<Running>>,
         publisher: &Publisher,
-        writer: Option<&StateWriterHandle>,
+        saving: Option<Progress>,
         clock: Clock,
     ) -> Self {
         let rendering = Monitor::new("rendering", publisher.progress(), RENDER_LIMIT);
-        let saving = writer.map(|writer| Monitor::new("saving the state", writer.progress(), SAVE_LIMIT));
+        let saving = saving.map(|progress| Monitor::new("saving the state", progress, SAVE_LIMIT));
         Self { running, others: std::iter::once(rendering).chain(saving).collect(), clock }
     }
 

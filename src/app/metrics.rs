@@ -3,10 +3,11 @@
 use elements::clock::Clock;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::runtime::Handle;
 
 use crate::catalog;
+use crate::ha::Watcher;
 use crate::panics::{self, Task};
 
 /// In its own registry. Clones share it.
@@ -17,27 +18,45 @@ pub(super) struct AppMetrics {
     reloaded_at: Gauge,
     tasks: IntGauge,
     panics: IntCounterVec,
+    /// `None` without replicas.
+    lease: Option<LeaseMetrics>,
     clock: Clock,
+}
+
+/// Metrics of the lease, with its name as the label `lease`.
+#[derive(Clone, Debug)]
+struct LeaseMetrics {
+    name: String,
+    watcher: Watcher,
+    leading: IntGauge,
+    /// Without a series before the first.
+    renewed_at: GaugeVec,
+    transitions: IntCounter,
 }
 
 impl AppMetrics {
     /// Records that the initial configuration was loaded now.
-    pub(super) fn new(clock: Clock) -> prometheus::Result<Self> {
+    pub(super) fn new(lease: Option<(&str, Watcher)>, clock: Clock) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let lease = if let Some((name, watcher)) = lease {
+            Some(LeaseMetrics::new(name, watcher, &registry)?)
+        } else {
+            leading(&registry, &[])?.set(1);
+            None
+        };
         let counters = Self {
-            registry: Registry::new(),
+            registry,
             reload_successful: IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?,
             reloaded_at: Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?,
             tasks: IntGauge::with_opts(Opts::from(&catalog::TASKS))?,
             panics: IntCounterVec::new(Opts::from(&catalog::PANICS), catalog::PANICS.labels)?,
+            lease,
             clock,
         };
         counters.registry.register(Box::new(ProcessCollector::for_self()))?;
         counters.registry.register(Box::new(counters.reload_successful.clone()))?;
         counters.registry.register(Box::new(counters.reloaded_at.clone()))?;
         counters.registry.register(Box::new(counters.tasks.clone()))?;
-        let leading = IntGauge::with_opts(Opts::from(&catalog::LEADING))?;
-        leading.set(1);
-        counters.registry.register(Box::new(leading))?;
         counters.registry.register(Box::new(counters.panics.clone()))?;
         counters.reloaded(true);
         Ok(counters)
@@ -61,10 +80,47 @@ impl AppMetrics {
         if let Ok(runtime) = Handle::try_current() {
             self.tasks.set(i64::try_from(runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));
         }
+        if let Some(lease) = &self.lease {
+            lease.update(self.clock);
+        }
         for task in Task::ALL {
             let counter = self.panics.with_label_values(&[task.as_str()]);
             counter.inc_by(panics::count(task).saturating_sub(counter.get()));
         }
         self.registry.gather()
     }
+}
+
+impl LeaseMetrics {
+    fn new(name: &str, watcher: Watcher, registry: &Registry) -> prometheus::Result<Self> {
+        let transitions = Opts::from(&catalog::LEASE_TRANSITIONS).const_label("lease", name);
+        let metrics = Self {
+            name: name.to_owned(),
+            watcher,
+            leading: leading(registry, &[name])?,
+            renewed_at: GaugeVec::new(Opts::from(&catalog::LEASE_RENEW), catalog::LEASE_RENEW.labels)?,
+            transitions: IntCounter::with_opts(transitions)?,
+        };
+        registry.register(Box::new(metrics.renewed_at.clone()))?;
+        registry.register(Box::new(metrics.transitions.clone()))?;
+        Ok(metrics)
+    }
+
+    fn update(&self, clock: Clock) {
+        let seen = self.watcher.leadership();
+        self.leading.set(self.watcher.is_leading().into());
+        self.transitions.inc_by(seen.transitions.saturating_sub(self.transitions.get()));
+        if let Some(at) = seen.renewed_at {
+            let at = clock.wall(at).as_millisecond() as f64 / 1000.0;
+            self.renewed_at.with_label_values(&[&self.name]).set(at);
+        }
+    }
+}
+
+/// Registers `avepoint_exporter_leading`; its label `lease` exists only with replicas.
+fn leading(registry: &Registry, lease: &[&str]) -> prometheus::Result<IntGauge> {
+    let labels: &[&str] = if lease.is_empty() { &[] } else { &["lease"] };
+    let gauge = IntGaugeVec::new(Opts::from(&catalog::LEADING), labels)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge.with_label_values(lease))
 }

@@ -1,24 +1,26 @@
 //! Wires the daemon: pollers, a publisher that renders, a state writer that saves, a web server, and a configuration
-//! that can be reloaded.
+//! that can be reloaded. With `ha`, it serves as a standby until it acquires the lease, and polls as long as it holds it.
 //!
 //! [`run`] takes its listeners, its clock and the shutdown future as arguments, so that tests run it in the same way as
 //! `main`. No file is read on a thread of the async runtime. It returns within [`GRACE`] of the shutdown, even if
 //! something hangs.
 
+mod app_state;
 mod config_log;
 mod credential_watcher;
 mod health;
+mod leader;
 mod metrics;
 mod partner;
 mod partners;
 mod publisher;
 mod readiness_watcher;
+mod replica;
 mod runtime;
 mod shutdown;
 mod state;
 pub mod systemd;
 
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,22 +40,20 @@ use elements::clock::Clock;
 use exporter_toolkit::{Access, Limits, Options};
 use exposition::Published;
 
-use crate::config::changed_keys;
-use crate::config::{Config, PartnerSettings, StateSettings};
-use crate::inventory::state_file::State;
-use crate::inventory::{Inventory, Past};
+use crate::config::{Config, StateLocation, changed_keys};
 use crate::panics::{self, Task};
+use crate::remote::RemoteError;
 use crate::web::readiness::EverReady;
-use crate::web::{self, AppState, WebOptions};
+use crate::web::{self, WebOptions};
+use app_state::{app_state, other_files};
 use health::Health;
+use leader::{Leader, Sharing};
 use metrics::AppMetrics;
+use replica::{Replica, Transition};
 use runtime::PollerRuntime;
-use state::{StateWriter, StateWriterHandle};
 
 /// How long a start or a reload waits for its changes to be rendered.
 const FIRST_RENDER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The part of [`GRACE`] for polls to end; after it the state is saved without waiting for them.
-const POLLS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why the daemon could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,15 @@ pub enum Error {
     /// The web pages could not be set up.
     #[error(transparent)]
     Site(web::Error),
+    /// The lease's engine cannot be used as configured.
+    #[error("ha: {0}")]
+    Election(#[from] RemoteError),
+    /// The state's place cannot be used as configured.
+    #[error("state: {0}")]
+    State(#[source] io::Error),
+    /// Another replica has taken over. It knows more, and a new start makes this one a standby.
+    #[error("another replica leads: {0}; ending, so that a new start begins as a standby")]
+    Replaced(String),
     /// A server ended.
     #[error("serving: {0}")]
     Server(#[source] io::Error),
@@ -107,19 +116,29 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     started.run(shutdown).await
 }
 
+type ReloadReply = tokio::sync::oneshot::Sender<Result<(), String>>;
+
+/// What the daemon reacts to.
+enum Event {
+    Reload(Option<ReloadReply>),
+    Transition(Transition),
+}
+
 /// The running daemon.
 struct Daemon {
     config_file: Option<PathBuf>,
-    state_settings: Option<StateSettings>,
     access: Access,
     clock: Clock,
     metrics: AppMetrics,
-    partners: Partners,
+    leader: Leader,
+    /// `None` for one process, which always leads.
+    replica: Option<Replica>,
+    /// On a standby, the configuration to lead with.
+    standby: Option<Config>,
     /// The runtime of the pollers.
     pollers: PollerRuntime,
-    writer: Option<StateWriterHandle>,
     rendered: watch::Receiver<Arc<Running>>,
-    reloads: mpsc::Receiver<tokio::sync::oneshot::Sender<Result<(), String>>>,
+    reloads: mpsc::Receiver<ReloadReply>,
     hangups: tokio::signal::unix::Signal,
     /// Signals the shutdown to the servers and the publisher.
     stop: watch::Sender<bool>,
@@ -128,45 +147,47 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Restores the state, starts all tasks, and listens.
+    /// Starts all tasks and listens; first restores the state and begins to poll, unless a replica must lead before.
     async fn start(setup: Setup) -> Result<Self, Error> {
         let Setup { config, config_file, listeners, web, lifecycle, clock } = setup;
-        let access = web.access.clone();
-        let external_url = web.external_url.clone();
-        let metrics = AppMetrics::new(clock)?;
+        let (access, external_url) = (web.access.clone(), web.external_url.clone());
         let hangups = shutdown::hangup().map_err(Error::Server)?;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
 
         let other_files = other_files(&config, web.simulated);
-        let state_settings = config.state.clone();
         let (warnings, config) = blocking(move || (config.warnings(clock.wall_now()), config)).await?;
         config_log::loaded(&config);
         config_log::warnings(warnings.into_iter().chain(access.warnings()));
-        let (mut writer, mut restored) = (None, None);
-        if let Some(settings) = state_settings.clone() {
-            let registry = metrics.registry().clone();
-            let opened = blocking(move || StateWriter::open(&settings, &registry, clock)).await??;
-            (writer, restored) = (Some(opened.0), opened.1);
-        }
+        let replica = Replica::join(config.ha.clone(), clock).await?;
+        let watcher = replica.as_ref().map(Replica::watcher);
+        let lease = config.ha.as_ref().map(|ha| ha.lease.label()).zip(watcher.clone());
+        let metrics = AppMetrics::new(lease, clock)?;
         let pollers = PollerRuntime::start().map_err(Error::Server)?;
-        let mut partners = Partners::none(clock, pollers.handle());
-        let restored = restored_state_for(restored, &config);
-        // Created before the first poll, so that its results are saved.
-        let changed = partners.changed();
-        partners.apply(config, restored).await?;
-        let running = partners.running();
-        let writer = writer.map(|writer| writer.start(running.clone(), changed));
+        let partners = Partners::none(clock, pollers.handle(), watcher.clone());
+        let (running, changed) = (partners.running(), partners.changed());
+        let state = config.state.clone();
+        let sharing = replica.as_ref().map(|replica| match state.as_ref().map(|state| &state.location) {
+            Some(StateLocation::AzureBlob(blob)) => Sharing { lease: replica.lease_of(blob) },
+            Some(StateLocation::File(_)) | None => Sharing { lease: None },
+        });
+        let mut leader = Leader::new(partners, state, sharing, metrics.registry().clone(), clock);
+        let standby = if replica.is_some() {
+            leader.partners.show(&config);
+            Some(config)
+        } else {
+            leader.begin(config).await?;
+            None
+        };
         tasks.spawn(credential_watcher::watch_credentials(running.clone()));
 
         let ever_ready = EverReady::default();
-        tasks.spawn(readiness_watcher::watch_readiness(running.clone(), partners.changed(), clock, ever_ready.clone()));
+        tasks.spawn(readiness_watcher::watch_readiness(running.clone(), changed.clone(), clock, ever_ready.clone()));
 
         let exposition = Published::new();
         let (render, mut rendered) = watch::channel(Arc::default());
-        let publisher =
-            publisher::Publisher::new(running.clone(), partners.changed(), render, exposition.clone(), clock);
-        let health = Health::new(running.clone(), &publisher, writer.as_ref(), clock);
+        let publisher = publisher::Publisher::new(running.clone(), changed, render, exposition.clone(), clock);
+        let health = Health::new(running.clone(), &publisher, leader.saving(), clock);
         tasks.spawn(publisher.run(shutdown_signalled(stopped.clone())));
 
         // The first response contains the restored state. If rendering is delayed, the server starts anyway.
@@ -175,7 +196,7 @@ impl Daemon {
 
         let (reload, reloads) = mpsc::channel(1);
         let reload = lifecycle.then_some(reload);
-        let state = app_state(exposition, ever_ready, running, &metrics, &health, clock, web, reload);
+        let state = app_state(exposition, ever_ready, running, watcher, &metrics, &health, clock, web, reload);
         let router = web::router(state).map_err(Error::Site)?;
         let mut servers = JoinSet::new();
         for listener in &listeners {
@@ -189,19 +210,18 @@ impl Daemon {
             limits: Limits { other_files, ..Limits::default() },
             scope: |connection| Box::pin(panics::scope(Task::Connection, connection)),
         };
-        let stopped = shutdown_signalled(stopped);
-        servers.spawn(exporter_toolkit::serve(listeners, router, options, stopped));
+        servers.spawn(exporter_toolkit::serve(listeners, router, options, shutdown_signalled(stopped)));
         tasks.spawn(systemd::feed_watchdog(move || health.check(), health::CHECK_INTERVAL));
-        systemd::ready("serving");
+        systemd::ready(if replica.is_some() { "standing by" } else { "serving" });
         Ok(Self {
             config_file,
-            state_settings,
             access,
             clock,
             metrics,
-            partners,
+            leader,
+            replica,
+            standby,
             pollers,
-            writer,
             rendered,
             reloads,
             hangups,
@@ -211,55 +231,91 @@ impl Daemon {
         })
     }
 
-    /// Serves, reloads on request, then shuts down.
+    /// Serves, reloads on request, leads while it holds the lease, then shuts down.
     async fn run(mut self, mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
         let outcome = loop {
-            let reply = tokio::select! {
+            let event = tokio::select! {
                 () = &mut shutdown => {
                     info!("shutting down");
                     break Ok(());
                 }
                 Some(ended) = self.servers.join_next() => break server_ended(ended),
                 error = first_panic(&mut self.tasks) => break Err(Error::Task(error)),
-                error = self.partners.failed() => break Err(Error::Task(error)),
-                error = state::first_panic(self.writer.as_mut()) => break Err(Error::Task(error)),
-                Some(()) = self.hangups.recv() => None,
-                Some(reply) = self.reloads.recv() => Some(reply),
+                error = self.leader.first_panic() => break Err(Error::Task(error)),
+                transition = replica::next(&mut self.replica) => match transition {
+                    Ok(transition) => Event::Transition(transition),
+                    Err(error) => break Err(Error::Task(error)),
+                },
+                Some(()) = self.hangups.recv() => Event::Reload(None),
+                Some(reply) = self.reloads.recv() => Event::Reload(Some(reply)),
             };
-            systemd::reloading();
-            let reloaded = tokio::select! {
-                reloaded = self.reload() => reloaded,
-                // Files on blocked storage do not delay the shutdown.
+            let handled = tokio::select! {
+                handled = self.handle(event) => handled,
                 () = &mut shutdown => {
                     info!("shutting down");
                     break Ok(());
                 }
             };
-            systemd::ready(if reloaded.is_ok() { "serving" } else { "serving; the last reload failed" });
-            self.metrics.reloaded(reloaded.is_ok());
-            if let Err(problems) = &reloaded {
-                error!("reload failed; keeping the previous configuration:\n{problems}");
-            }
-            if let Some(reply) = reply {
-                // The requester may have disconnected.
-                let _: Result<(), _> = reply.send(reloaded);
+            if handled.is_err() {
+                break handled;
             }
         };
         self.end().await.and(outcome)
     }
 
-    /// Ends polls, connections and the state writer, all within [`GRACE`].
+    async fn handle(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Reload(reply) => self.reload_and_report(reply).await,
+            Event::Transition(Transition::Begin) => {
+                info!("acquired the lease: restoring the state and polling");
+                systemd::ready("serving");
+                if let Some(config) = self.standby.take() {
+                    self.leader.begin(config).await?;
+                }
+            }
+            Event::Transition(Transition::Pause) => {
+                warn!("the lease was lost: polling stops, and what is known is still served");
+                systemd::ready("serving; the lease was lost");
+                self.leader.pause(tokio::time::Instant::now() + GRACE).await;
+            }
+            Event::Transition(Transition::Resume) => {
+                info!("the lease was acquired again: polling goes on");
+                systemd::ready("serving");
+                self.leader.resume().await?;
+            }
+            Event::Transition(Transition::Replaced(leader)) => return Err(Error::Replaced(leader)),
+        }
+        Ok(())
+    }
+
+    async fn reload_and_report(&mut self, reply: Option<ReloadReply>) {
+        systemd::reloading();
+        let reloaded = self.reload().await;
+        systemd::ready(match (&reloaded, &self.standby) {
+            (Ok(()), None) => "serving",
+            (Ok(()), Some(_)) => "standing by",
+            (Err(_), _) => "serving; the last reload failed",
+        });
+        self.metrics.reloaded(reloaded.is_ok());
+        if let Err(problems) = &reloaded {
+            error!("reload failed; keeping the previous configuration:\n{problems}");
+        }
+        if let Some(reply) = reply {
+            // The requester may have disconnected.
+            let _: Result<(), _> = reply.send(reloaded);
+        }
+    }
+
+    /// Ends polls, connections and the state writer, then resigns, all within [`GRACE`].
     async fn end(mut self) -> Result<(), Error> {
         let deadline = tokio::time::Instant::now() + GRACE;
         systemd::stopping();
         self.stop.send_replace(true);
-        let (partners, writer, servers, pollers) = (&mut self.partners, self.writer, &mut self.servers, self.pollers);
+        let (leader, replica, servers, pollers) = (&mut self.leader, self.replica, &mut self.servers, self.pollers);
         let save = async {
-            if timeout(POLLS_END_WITHIN, partners.stop()).await.is_err() {
-                warn!("polls did not end in time; saving the state without them");
-            }
-            if let Some(writer) = writer {
-                writer.end(deadline).await;
+            leader.pause(deadline).await;
+            if let Some(replica) = replica {
+                let _ = timeout_at(deadline, replica.resign()).await;
             }
         };
         let serve = async {
@@ -289,15 +345,24 @@ impl Daemon {
             (Err(errors), _) | (_, Err(errors)) => Err(errors.to_string()),
         };
         let (config, rules, warnings) = blocking(load).await.map_err(|error| error.to_string())??;
-        if config.state != self.state_settings {
+        if config.state != self.leader.state {
             warn!("state: the change takes effect at the next start");
         }
-        let before = self.partners.running().borrow().config_yaml.clone();
+        if config.ha.as_ref() != self.replica.as_ref().map(|replica| &replica.settings) {
+            warn!("ha: the change takes effect at the next start");
+        }
+        let partners = &mut self.leader.partners;
+        let before = partners.running().borrow().config_yaml.clone();
         let changed = changed_keys(&before, &config.to_redacted_yaml());
-        self.partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
+        if self.standby.is_some() {
+            partners.show(&config);
+            self.standby = Some(config);
+        } else {
+            partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
+        }
         self.access.apply(rules);
         config_log::warnings(warnings.into_iter().chain(self.access.warnings()));
-        let running = Arc::clone(&self.partners.running().borrow());
+        let running = Arc::clone(&self.leader.partners.running().borrow());
         let rereading = Arc::clone(&running);
         // A panic is logged by its hook; the configuration is applied anyway.
         let _ = blocking(move || rereading.partners.iter().for_each(Partner::reread_credential)).await;
@@ -312,63 +377,6 @@ impl Daemon {
 /// Runs work that may block on storage outside of the runtime's threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(Error::Task)
-}
-
-/// The restored state of a partner. If no other partner shares its app registration, the customers are moved and not
-/// copied.
-fn restored_state_for(
-    restored: Option<State>,
-    config: &Config,
-) -> impl FnMut(&PartnerSettings) -> Option<Past> + use<> {
-    let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
-    let mut restored = restored;
-    move |PartnerSettings { name, client_id, .. }| {
-        let known = restored.as_mut()?;
-        let alone = ids.iter().filter(|id| *id == client_id).count() == 1;
-        if alone { known.take_past_of(name, client_id) } else { known.past_of(name, client_id) }
-    }
-}
-
-/// Open files that are not connections of scrapers, at most: those that are open before anything is polled, connections to
-/// the API and for tokens (both ends of them, if the API is simulated), and some for files and the pollers' runtime.
-fn other_files(config: &Config, simulated: bool) -> usize {
-    const FURTHER_FILES: usize = 16;
-    let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);
-    let to_api: usize = config.partners.iter().map(|partner| partner.budget.concurrency as usize + 1).sum();
-    open + FURTHER_FILES + to_api * if simulated { 2 } else { 1 }
-}
-
-/// The data and the reload handle for the web server.
-#[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
-fn app_state(
-    exposition: Published,
-    ever_ready: EverReady,
-    running: watch::Receiver<Arc<Running>>,
-    metrics: &AppMetrics,
-    health: &Health,
-    clock: Clock,
-    web: WebOptions,
-    reload: Option<web::Reload>,
-) -> AppState {
-    let now = move || Arc::clone(&running.borrow());
-    let (measured, known, listed, configured) = (now.clone(), now.clone(), now.clone(), now);
-    let (metrics, health) = (metrics.clone(), health.clone());
-    AppState {
-        exposition,
-        own_metrics: Arc::new(move || {
-            measured().partners.iter().flat_map(Partner::gather).chain([metrics.gather()]).flatten().collect()
-        }),
-        inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
-        readiness: Arc::new(move || listed().partners.iter().map(Partner::readiness).collect()),
-        health: Arc::new(move || health.check()),
-        clock,
-        ever_ready,
-        config_yaml: Arc::new(move || configured().config_yaml.clone()),
-        telemetry_path: web.telemetry_path,
-        external_url: web.external_url,
-        simulated: web.simulated,
-        reload,
-    }
 }
 
 fn server_ended(ended: Result<io::Result<()>, JoinError>) -> Result<(), Error> {

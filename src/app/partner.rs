@@ -109,10 +109,17 @@ impl Partner {
         let inventory = Shared::new(inventory, changed);
         let poller =
             Poller::new(&settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
-        let monitor =
-            Monitor::new(format!("polling of partner {}", settings.name), poller.progress(), stall_limit(&settings));
-        let monitor = Arc::new(monitor);
+        let monitor = monitor(&settings, &poller);
         (Self { inventory, settings, collectors, roots, client, counters, monitor, clock }, poller)
+    }
+
+    /// The same partner with a new poller: due times follow from the last polls.
+    pub(super) fn resumed(self) -> (Self, Poller) {
+        let Self { settings, collectors, client, inventory, counters, clock, .. } = &self;
+        let poller =
+            Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), *clock);
+        let monitor = monitor(settings, &poller);
+        (Self { monitor, ..self }, poller)
     }
 
     /// The app registration, for partners that share it.
@@ -177,6 +184,11 @@ impl Partner {
         let is_up = self.client.last_success().is_some_and(|at| !is_older(at, longest_silence, now));
         vec![self.client.gather(), self.counters.gather(now, is_up)]
     }
+}
+
+fn monitor(settings: &PartnerSettings, poller: &Poller) -> Arc<Monitor> {
+    let name = format!("polling of partner {}", settings.name);
+    Arc::new(Monitor::new(name, poller.progress(), stall_limit(settings)))
 }
 
 /// The longest time in which no request of a partner may end although one is due: the deadline of a query with its

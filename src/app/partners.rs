@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::partner::{Draft, Partner, PartnerError};
 use crate::config::{Config, PartnerSettings};
+use crate::ha::Watcher;
 use crate::inventory::{Inventory, Past};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
@@ -51,6 +52,8 @@ pub struct Partners {
     tasks: JoinSet<()>,
     /// The runtime of the pollers.
     runtime: Handle,
+    /// The right to poll, where several replicas take turns.
+    right: Option<Watcher>,
     clock: Clock,
     recorder: Option<Recorder>,
 }
@@ -66,43 +69,65 @@ enum Next {
 struct Polling {
     partner: Partner,
     stop: watch::Sender<bool>,
-    ended: oneshot::Receiver<()>,
+    /// `None` after it has ended.
+    ended: Option<oneshot::Receiver<()>>,
 }
 
 impl Polling {
-    fn start(partner: Partner, poller: Poller, tasks: &mut JoinSet<()>, runtime: &Handle) -> Self {
+    /// Polls until it is stopped, or until the right to poll ends.
+    fn start(
+        partner: Partner,
+        poller: Poller,
+        right: Option<Watcher>,
+        tasks: &mut JoinSet<()>,
+        runtime: &Handle,
+    ) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let (end, ended) = oneshot::channel();
         let polling = async move {
             let told = async move {
-                // A dropped sender means the same.
-                let _ = stopped.wait_for(|&stopped| stopped).await;
+                tokio::select! {
+                    // A dropped sender means the same.
+                    _ = stopped.wait_for(|&stopped| stopped) => {}
+                    () = lost(right) => {}
+                }
             };
             panics::scope(Task::Poll, poller.run(told)).await;
             let _ = end.send(());
         };
         tasks.spawn_on(polling, runtime);
-        Self { partner, stop, ended }
+        Self { partner, stop, ended: Some(ended) }
     }
 
     /// Ends the polls in flight. After it returns, nothing changes the inventory any more.
-    async fn stop(self) {
+    async fn stop(&mut self) {
         self.stop.send_replace(true);
-        // It ended, or it panicked, which is reported elsewhere.
-        let _ = self.ended.await;
+        if let Some(ended) = self.ended.take() {
+            // It ended, or it panicked, which is reported elsewhere.
+            let _ = ended.await;
+        }
+    }
+}
+
+/// Resolves when the right to poll ends; never without replicas.
+async fn lost(right: Option<Watcher>) {
+    match right {
+        Some(right) => right.lost().await,
+        None => std::future::pending().await,
     }
 }
 
 impl Partners {
-    /// Starts without partners. Pollers will run on `runtime`.
+    /// Starts without partners. Pollers will run on `runtime`, while `right` lasts.
     #[must_use]
-    pub fn none(clock: Clock, runtime: Handle) -> Self {
+    pub fn none(clock: Clock, runtime: Handle, right: Option<Watcher>) -> Self {
         Self {
             running: watch::Sender::default(),
             polling: Vec::new(),
             changed: watch::Sender::default(),
             tasks: JoinSet::new(),
             runtime,
+            right,
             clock,
             recorder: None,
         }
@@ -163,14 +188,14 @@ impl Partners {
             let predecessor = position.and_then(|position| polling.get_mut(position)?.take());
             next.push(match predecessor {
                 Some(polling) if unchanged => Next::GoesOn(polling),
-                Some(polling) => {
+                Some(mut polling) => {
                     polling.stop().await;
                     Next::Begins(draft)
                 }
                 None => Next::Begins(draft),
             });
         }
-        for gone in polling.into_iter().flatten() {
+        for mut gone in polling.into_iter().flatten() {
             gone.stop().await;
         }
         for next in next {
@@ -183,17 +208,29 @@ impl Partners {
                     let known = known.or_else(|| same.find(|partner| partner.settings.api_url == *api_url));
                     let past = known.map(|known| known.past_for(&draft.settings)).or_else(|| past(&draft.settings));
                     let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
-                    Polling::start(partner, poller, &mut self.tasks, &self.runtime)
+                    self.poll(partner, poller)
                 }
             };
             self.polling.push(polling);
         }
+        self.publish(config.customer_name_label, config_yaml);
+        Ok(())
+    }
+
+    /// Shows a configuration at `/config` without polling anything.
+    pub fn show(&mut self, config: &Config) {
+        self.publish(config.customer_name_label, config.to_redacted_yaml());
+    }
+
+    fn publish(&mut self, customer_name_label: bool, config_yaml: String) {
         let partners = self.polling.iter().map(|polling| polling.partner.clone()).collect();
         let number = self.running.borrow().number + 1;
-        let running = Running { partners, number, customer_name_label: config.customer_name_label, config_yaml };
-        self.running.send_replace(Arc::new(running));
+        self.running.send_replace(Arc::new(Running { partners, number, customer_name_label, config_yaml }));
         self.changed.send_replace(());
-        Ok(())
+    }
+
+    fn poll(&mut self, partner: Partner, poller: Poller) -> Polling {
+        Polling::start(partner, poller, self.right.clone(), &mut self.tasks, &self.runtime)
     }
 
     /// Resolves when a poller ended unexpectedly (a bug). Otherwise it never resolves.
@@ -201,13 +238,24 @@ impl Partners {
         super::first_panic(&mut self.tasks).await
     }
 
-    /// Ends all polls.
-    pub async fn stop(&mut self) {
+    /// Ends all polls. What is known is still served.
+    pub async fn pause(&mut self) {
         for polling in &self.polling {
             polling.stop.send_replace(true);
         }
-        for polling in self.polling.drain(..) {
+        for polling in &mut self.polling {
             polling.stop().await;
         }
+    }
+
+    /// Polls again after [`Self::pause`]: nothing before its time.
+    pub fn resume(&mut self) {
+        for polling in std::mem::take(&mut self.polling) {
+            let (partner, poller) = polling.partner.resumed();
+            let polling = self.poll(partner, poller);
+            self.polling.push(polling);
+        }
+        let running = Arc::clone(&self.running.borrow());
+        self.publish(running.customer_name_label, running.config_yaml.clone());
     }
 }

@@ -12,6 +12,8 @@ use wildmatch::WildMatch;
 use super::{Failure, discover, output};
 use crate::cli::CheckArgs;
 use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
+use crate::config::{HaSettings, StateLocation, format_duration};
+use crate::ha::{Election, Leadership};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
@@ -56,11 +58,21 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     for warning in config.warnings(Clock::start().now()).into_iter().chain(web.access.warnings()) {
         warnings.print(&warning);
     }
-    if let Some(StateSettings { file, .. }) = &config.state
+    if let Some(StateSettings { location: StateLocation::File(file), .. }) = &config.state
         && let folder = folder_of(file)
         && !folder.is_dir()
     {
         warnings.print(&format!("state.file: the folder {} does not exist: create it", folder.display()));
+    }
+    if let Some(ha) = &config.ha {
+        let HaSettings { identity, lease_duration, renew_deadline, .. } = ha;
+        let [takes_over, stops] = [*lease_duration, *renew_deadline].map(format_duration);
+        let _ = writeln!(
+            report,
+            "ha: {identity} takes part in the election for the lease {}; a leader that cannot renew it stops polling after \
+             {stops}, and another replica takes over after {takes_over}",
+            escape(ha.lease.label())
+        );
     }
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
     for settings in &config.partners {
@@ -82,11 +94,39 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     for part in shared_budgets(&costs) {
         warnings.print_part(part);
     }
+    if let (true, Some(ha)) = (args.online, &config.ha) {
+        match try_lease(ha).await {
+            Ok(said) => output::print(&format!("\n{said}\n")),
+            Err(failure) => failures.push(failure),
+        }
+    }
     Failure::of_partners(&failures)?;
     if args.strict && warnings.0 > 0 {
         return Err(Failure::Usage(format!("--strict: {} above", plural(warnings.0 as u64, "warning"))));
     }
     Ok(())
+}
+
+/// Reads the lease; acquires it if it is free, and gives it back.
+async fn try_lease(settings: &HaSettings) -> Result<String, String> {
+    let settings = HaSettings { identity: format!("check-{:08x}", fastrand::u32(..)), ..settings.clone() };
+    let name = escape(settings.lease.label()).to_string();
+    let failed = |error: &dyn std::fmt::Display| format!("ha.lease: {error}");
+    let started = tokio::task::spawn_blocking(move || Election::start(&settings, Clock::start())).await;
+    let election = started.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let mut watcher = election.watcher.clone();
+    let is_known = |seen: &Leadership| seen.until.is_some() || seen.leader.is_some() || seen.error.is_some();
+    watcher.wait_for(is_known).await;
+    let Leadership { leader, error, .. } = watcher.leadership();
+    election.resign().await;
+    match (leader, error) {
+        (_, Some(error)) => Err(failed(&error)),
+        (Some(leader), _) => {
+            let leader = escape(&leader);
+            Ok(format!("lease {name}: {leader} holds it; it was read, and writing is tried only while it is free"))
+        }
+        (None, None) => Ok(format!("lease {name}: it was free; it was acquired and released")),
+    }
 }
 
 /// The total cost of the partners of one app registration in requests per hour, and their shared budget.

@@ -42,13 +42,13 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
     let format = args.format.unwrap_or_else(default_format);
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
-    let mut polls = Partners::none(clock, tokio::runtime::Handle::current()).recorded_by(recorder.clone());
+    let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None).recorded_by(recorder.clone());
     polls.apply(config, |_| None).await.map_err(Failure::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
 
     wait(&mut polls, partners).await?;
-    polls.stop().await;
+    polls.pause().await;
     if let Some((recorder, folder)) = recorder.as_ref().zip(args.record.as_deref()) {
         record::finish(recorder, folder)?;
     }

@@ -9,6 +9,7 @@ mod changes;
 mod client;
 mod credential;
 mod duration;
+mod ha;
 mod raw;
 mod redact;
 mod reference;
@@ -26,10 +27,11 @@ pub use changes::changed_keys;
 pub use client::CaFileError;
 pub use credential::{CertificateSource, Credential, SecretSource};
 pub use duration::{format_duration, parse_duration};
+pub use ha::{BlobSettings, EtcdSettings, HaSettings, KubernetesSettings, LeaseSettings};
 pub use reference::{Key, keys};
 pub use settings::{
     CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings, Schedule, Selection,
-    StateSettings, folder_of,
+    StateLocation, StateSettings, folder_of,
 };
 pub use urls::redacted_url;
 

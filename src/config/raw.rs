@@ -51,6 +51,8 @@ mapping!(
         /// Where the known values are saved, so that a restart serves them at once. Without it they are lost at the end
         /// of the process.
         state: RawState,
+        /// Several replicas of which one polls. Without it, this process always does.
+        ha: RawHa,
     }
 );
 mapping!(
@@ -264,8 +266,75 @@ mapping!(
     RawState {
         /// The state file, which must be in a writable folder. See [state.md](state.md).
         file: String,
-        /// The minimum time between two saves: from 1ms to 1h.
+        /// The state as a blob of Azure Storage instead of a file, for several replicas.
+        azure_blob: RawAzureBlob,
+        /// The minimum time between two saves: from 1ms to 1h. The default is 5m for a blob.
         interval: Scalar,
+    }
+);
+mapping!(
+    /// `state.azure_blob`, `ha.lease.azure_blob`
+    RawAzureBlob {
+        /// A file with the SAS URL of the blob, which is a secret.
+        url_file: String,
+    }
+);
+mapping!(
+    /// `ha`
+    RawHa {
+        /// Required: where the lease is kept, exactly one of the three.
+        lease: RawLease,
+        /// The name of this replica, distinct for each. The default is the host name and a random part.
+        identity: String,
+        /// How long a lease is valid after its last renewal: whole seconds; 15s to 60s in Azure.
+        lease_duration: Scalar,
+        /// How long after its last renewal the leader may poll: shorter than `lease_duration`.
+        renew_deadline: Scalar,
+        /// The time between two attempts to acquire or renew: `renew_deadline` is more than 1.2 times as long.
+        retry_period: Scalar,
+    }
+);
+mapping!(
+    /// `ha.lease`
+    RawLease {
+        /// A `Lease` of the API group `coordination.k8s.io`.
+        kubernetes: RawKubernetes,
+        /// A key with a lease of etcd.
+        etcd: RawEtcd,
+        /// The lease of a blob in Azure storage.
+        azure_blob: RawAzureBlob,
+    }
+);
+mapping!(
+    /// `ha.lease.kubernetes`
+    RawKubernetes {
+        /// Required: the name of the `Lease`.
+        name: String,
+        /// Its namespace. The default is that of the pod.
+        namespace: String,
+        /// The API server.
+        api_url: String,
+        /// The folder with `token`, `ca.crt` and `namespace` of the service account.
+        service_account: String,
+    }
+);
+mapping!(
+    /// `ha.lease.etcd`
+    RawEtcd {
+        /// Required: the URLs of the members, tried one after the other.
+        endpoints: Vec<String>,
+        /// Required: the key that the leader holds.
+        key: String,
+        /// Certificates (PEM) to trust in addition to those of the system.
+        ca_file: String,
+        /// The client certificate (PEM), with `key_file`.
+        cert_file: String,
+        /// The private key of `cert_file` (PEM).
+        key_file: String,
+        /// The user, with `password_file`.
+        username: String,
+        /// A file with the password of `username`.
+        password_file: String,
     }
 );
 

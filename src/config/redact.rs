@@ -6,12 +6,14 @@ use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
 use super::duration::format_duration;
+use super::ha::{BlobSettings, EtcdSettings, HaSettings, KubernetesSettings, LeaseSettings};
 use super::raw::{
-    RawAuth, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawListed, RawMetrics, RawPartner,
-    RawProductCollector, RawSchedule, RawSelection, RawServices, RawState, RawTenantCollector, Scalar,
+    RawAuth, RawAzureBlob, RawBudget, RawCertificate, RawCollectors, RawConfig, RawCustomers, RawEtcd, RawHa,
+    RawKubernetes, RawLease, RawListed, RawMetrics, RawPartner, RawProductCollector, RawSchedule, RawSelection,
+    RawServices, RawState, RawTenantCollector, Scalar,
 };
 use super::settings::{
-    CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection, StateSettings,
+    CollectorSettings, Config, CustomerSettings, PartnerSettings, Schedule, Selection, StateLocation, StateSettings,
 };
 use super::urls::{ENVIRONMENTS, redacted_url};
 
@@ -27,13 +29,62 @@ impl Config {
             partners: Some(self.partners.iter().map(partner).collect()),
             collectors: Some(collectors(&self.collectors)),
             metrics: Some(RawMetrics { customer_name_label: Some(Scalar::of(&self.customer_name_label)) }),
-            state: self.state.as_ref().map(|StateSettings { file, interval }| RawState {
-                file: Some(file.display().to_string()),
-                interval: Some(Scalar::of(&format_duration(*interval))),
-            }),
+            state: self.state.as_ref().map(state),
+            ha: self.ha.as_ref().map(ha),
         };
         serde_yaml::to_string(&raw).unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
     }
+}
+
+fn state(StateSettings { location, interval }: &StateSettings) -> RawState {
+    let (file, azure_blob) = match location {
+        StateLocation::File(file) => (Some(file.display().to_string()), None),
+        StateLocation::AzureBlob(settings) => (None, Some(blob(settings))),
+    };
+    RawState { file, azure_blob, interval: Some(Scalar::of(&format_duration(*interval))) }
+}
+
+fn blob(blob: &BlobSettings) -> RawAzureBlob {
+    RawAzureBlob { url_file: Some(blob.url_file.display().to_string()) }
+}
+
+fn ha(ha: &HaSettings) -> RawHa {
+    let duration = |duration| Some(Scalar::of(&format_duration(duration)));
+    RawHa {
+        lease: Some(lease(&ha.lease)),
+        identity: Some(ha.identity.clone()),
+        lease_duration: duration(ha.lease_duration),
+        renew_deadline: duration(ha.renew_deadline),
+        retry_period: duration(ha.retry_period),
+    }
+}
+
+fn lease(lease: &LeaseSettings) -> RawLease {
+    let mut raw = RawLease::default();
+    match lease {
+        LeaseSettings::Kubernetes(KubernetesSettings { name, namespace, service_account, api_url }) => {
+            raw.kubernetes = Some(RawKubernetes {
+                name: Some(name.clone()),
+                namespace: namespace.clone(),
+                api_url: Some(redacted_url(api_url)),
+                service_account: Some(service_account.display().to_string()),
+            });
+        }
+        LeaseSettings::Etcd(EtcdSettings { endpoints, key, ca_file, client_certificate, user }) => {
+            let file = |file: &std::path::PathBuf| file.display().to_string();
+            raw.etcd = Some(RawEtcd {
+                endpoints: Some(endpoints.iter().map(redacted_url).collect()),
+                key: Some(key.clone()),
+                ca_file: ca_file.as_ref().map(file),
+                cert_file: client_certificate.as_ref().map(|(certificate, _)| file(certificate)),
+                key_file: client_certificate.as_ref().map(|(_, key)| file(key)),
+                username: user.as_ref().map(|(name, _)| name.clone()),
+                password_file: user.as_ref().map(|(_, password)| file(password)),
+            });
+        }
+        LeaseSettings::AzureBlob(settings) => raw.azure_blob = Some(blob(settings)),
+    }
+    raw
 }
 
 fn partner(partner: &PartnerSettings) -> RawPartner {

@@ -10,6 +10,7 @@ use elements::types::{Collector, CustomerId, PartnerName, ProductType, TenantTyp
 use url::Url;
 
 use super::credential::Credential;
+use super::ha::{BlobSettings, HaSettings};
 use super::urls::redacted_url;
 
 /// The whole configuration.
@@ -25,6 +26,8 @@ pub struct Config {
     pub customer_name_label: bool,
     /// Where the state is saved across restarts; `None` to not save it.
     pub state: Option<StateSettings>,
+    /// The election among replicas; `None` for one process, which always leads.
+    pub ha: Option<HaSettings>,
     /// Paths of keys in the file that no longer have an effect.
     pub ignored: Vec<String>,
 }
@@ -32,10 +35,19 @@ pub struct Config {
 /// `state`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSettings {
-    /// The state file, absolute or relative to the working directory.
-    pub file: PathBuf,
+    /// Where it is kept.
+    pub location: StateLocation,
     /// Minimum time between two saves.
     pub interval: Duration,
+}
+
+/// `state.file` or `state.azure_blob`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateLocation {
+    /// A file, absolute or relative to the working directory.
+    File(PathBuf),
+    /// A blob in Azure storage.
+    AzureBlob(BlobSettings),
 }
 
 /// The folder of a file, also if its path is a bare name.

@@ -62,6 +62,18 @@ pub(super) fn proxy_url(text: &str) -> Result<Url, Diagnostic> {
     Ok(url)
 }
 
+/// Validates the base URL of a server that may be reached without TLS: no user info, query or fragment.
+pub(super) fn plain_url(text: &str, example: &str) -> Result<Url, Diagnostic> {
+    let url = http_url(text, example)?;
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(Diagnostic::new(
+            "the URL has more than a host, a port and a path",
+            format!("write it like {example}"),
+        ));
+    }
+    Ok(url)
+}
+
 fn http_url(text: &str, example: &str) -> Result<Url, Diagnostic> {
     let remedy = || format!("write it like {example}");
     let url = Url::parse(text.trim()).map_err(|error| match error {
@@ -76,7 +88,7 @@ fn http_url(text: &str, example: &str) -> Result<Url, Diagnostic> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -6,6 +6,7 @@
 mod auth;
 mod collectors;
 mod customers;
+mod ha;
 mod scalars;
 
 use std::cell::RefCell;
@@ -20,7 +21,7 @@ use exporter_toolkit::{ConfigErrors, ConfigPath, Diagnostic, quoted};
 use url::Url;
 
 use super::raw::{RawBudget, RawConfig, RawPartner, RawState};
-use super::settings::{Config, PartnerSettings, StateSettings};
+use super::settings::{Config, PartnerSettings, StateLocation, StateSettings};
 use super::urls::{self, ENVIRONMENTS, Environment};
 use scalars::ParseScalar as _;
 
@@ -37,9 +38,10 @@ pub(super) fn validate(mut raw: RawConfig, base: &Path) -> Result<Config, Config
         .key("customer_name_label")
         .flag(raw.metrics.unwrap_or_default().customer_name_label.as_ref(), false);
     let state = state(&at.key("state"), raw.state.unwrap_or_default(), base);
+    let ha = raw.ha.and_then(|raw| ha::settings(&at.key("ha"), raw, base));
     let problems = problems.into_inner();
     if problems.is_empty() {
-        Ok(Config { file: None, partners, collectors, customer_name_label, state, ignored })
+        Ok(Config { file: None, partners, collectors, customer_name_label, state, ha, ignored })
     } else {
         Err(ConfigErrors::new(problems))
     }
@@ -152,14 +154,25 @@ fn budget(at: &ConfigPath<'_>, raw: &RawBudget) -> Budget {
 }
 
 fn state(at: &ConfigPath<'_>, raw: RawState, base: &Path) -> Option<StateSettings> {
-    let interval = at.key("interval").duration(raw.interval.as_ref(), Duration::from_secs(30), Duration::from_hours(1));
-    let Some(file) = raw.file else {
-        if raw.interval.is_some() {
-            at.key("file").error("the file is missing", "write where to keep the state, or remove interval");
+    // A blob is written over the network, and as a whole.
+    let seconds = if raw.azure_blob.is_some() { 300 } else { 30 };
+    let interval =
+        at.key("interval").duration(raw.interval.as_ref(), Duration::from_secs(seconds), Duration::from_hours(1));
+    let location = match (raw.file, raw.azure_blob) {
+        (Some(file), None) => path(&at.key("file"), &file, base).map(StateLocation::File),
+        (None, Some(raw)) => ha::blob(&at.key("azure_blob"), raw, base).map(StateLocation::AzureBlob),
+        (Some(_), Some(_)) => {
+            at.error("both a file and a blob are named", "write one of file and azure_blob");
+            None
         }
-        return None;
+        (None, None) => {
+            if raw.interval.is_some() {
+                at.key("file").error("the file is missing", "write where to keep the state, or remove interval");
+            }
+            None
+        }
     };
-    Some(StateSettings { file: path(&at.key("file"), &file, base)?, interval })
+    location.map(|location| StateSettings { location, interval })
 }
 
 fn path(at: &ConfigPath<'_>, raw: &str, base: &Path) -> Option<PathBuf> {

@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::credential::{CertificateSource, Credential, SecretSource};
+use super::ha::LeaseSettings;
 use super::settings::{Config, PartnerSettings};
+use super::settings::{StateLocation, StateSettings};
 
 /// How long before the expiry of a credential the warning starts.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -22,6 +24,9 @@ impl Config {
             warnings.extend(
                 open_to_others(file).map(|sentence| format!("a secret stands in the configuration, and {sentence}")),
             );
+        }
+        for (at, file) in self.lease_secret_files() {
+            warnings.extend(open_to_others(file).map(|sentence| format!("{at}: {sentence}")));
         }
         if !self.ignored.is_empty() {
             let keys = self.ignored.join(", ");
@@ -42,6 +47,23 @@ impl Config {
             }
         }
         warnings
+    }
+
+    fn lease_secret_files(&self) -> Vec<(&'static str, &Path)> {
+        let mut files = Vec::new();
+        if let Some(StateSettings { location: StateLocation::AzureBlob(blob), .. }) = &self.state {
+            files.push(("state.azure_blob", blob.url_file.as_path()));
+        }
+        match self.ha.as_ref().map(|ha| &ha.lease) {
+            Some(LeaseSettings::AzureBlob(blob)) => files.push(("ha.lease.azure_blob", &blob.url_file)),
+            Some(LeaseSettings::Etcd(etcd)) => {
+                let key = etcd.client_certificate.as_ref().map(|(_, key)| key.as_path());
+                let password = etcd.user.as_ref().map(|(_, password)| password.as_path());
+                files.extend(key.into_iter().chain(password).map(|file| ("ha.lease.etcd", file)));
+            }
+            Some(LeaseSettings::Kubernetes(_)) | None => {}
+        }
+        files
     }
 }
 

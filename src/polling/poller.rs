@@ -152,6 +152,8 @@ impl Poller {
             });
             let may_start = self.polls.len() < self.max_in_flight;
             tokio::select! {
+                // The shutdown comes first: once the right to poll has ended, nothing is sent.
+                biased;
                 () = &mut shutdown => break,
                 Some(page) = self.pages.1.recv() => self.observe(page),
                 Some(page) = self.profile_pages.1.recv() => self.observe_profiles(page),
@@ -159,6 +161,7 @@ impl Poller {
                 admission = admission(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(admission),
             }
         }
+        self.progress.due(None);
     }
 
     /// Starts the poll of the longest overdue target, if one is still due.

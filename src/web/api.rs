@@ -44,7 +44,8 @@
 //! `GET /api/v1/status`: the exporter and its partners.
 //!
 //! ```text
-//! {"version": "0.1.0", "revision": "...", "simulated": false, "now": "...", "ready": true, "series": 1234, "customers": 213,
+//! {"version": "0.1.0", "revision": "...", "simulated": false, "role": "leader" | "standby" | "paused",
+//!  "leader": "pod-1" | null, "now": "...", "ready": true, "series": 1234, "customers": 213,
 //!  "partners": [{"partner": "main", "ready": true, "state": "ready", "customers": 213, "lists": true,
 //!    "last_listing": "..." | null, "listing_failure": "connect" | null, "left_out": 0,
 //!    "targets": {"fresh": 400, "stale": 0, "failing": 2, "pending": 11, "absent": 13, "not_granted": 0},

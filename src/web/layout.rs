@@ -44,6 +44,9 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, co
                 @if status.simulated {
                     p.simulated role="note" { "Simulated data: these partners and customers do not exist." }
                 }
+                @if let Some(notice) = &status.notice {
+                    p.simulated role="note" { (notice) }
+                }
                 main { (content) (super::glossary::render()) }
                 footer {
                     "avepoint_exporter " (super::VERSION) " · as of " (moment(status.now)) " · renews itself every minute"
@@ -62,7 +65,7 @@ fn health(status: &Status) -> Markup {
     html! {
         p.health {
             span class={ "dot " (if is_well { "good" } else if status.ready { "warning" } else { "critical" }) } {}
-            b { (if status.ready { "Ready" } else { "Not ready" }) }
+            b { (if status.role == "standby" { "Standby" } else if status.ready { "Ready" } else { "Not ready" }) }
             " · " (plural(status.customers as u64, "customer"))
             " · " (count(status.series as f64)) " series"
             @for (index, condition) in trouble.enumerate() {

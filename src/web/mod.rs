@@ -6,7 +6,7 @@
 //! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
 //! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`]; `/api/v1/customers.csv` services as CSV |
 //! | `/-/healthy` | 200 while polling, rendering and saving go on; 503 names what stands still |
-//! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`] |
+//! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`]; 200 on a standby |
 //! | `/config` | the configuration, without secrets |
 //! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
 //!
@@ -22,6 +22,7 @@ pub mod headroom;
 pub mod issue;
 pub mod query;
 pub mod readiness;
+pub mod role;
 pub mod service_detail;
 pub mod status;
 pub mod status_counts;
@@ -47,6 +48,7 @@ use exporter_toolkit::{Access, ExternalUrl};
 use prometheus::proto::MetricFamily;
 use tokio::sync::{mpsc, oneshot};
 
+pub use role::Role;
 pub use routes::{check_telemetry_path, router};
 
 use elements::clock::Clock;
@@ -73,6 +75,8 @@ pub struct AppState {
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
     /// Whether polling, rendering and saving go on; if not, a line for each that stands still. Must not block.
     pub health: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Whether this replica polls. Must not block.
+    pub role: Arc<dyn Fn() -> Role + Send + Sync>,
     /// The running configuration, without secrets.
     pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
     /// What ages are reckoned by.

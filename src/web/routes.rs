@@ -20,6 +20,7 @@ use hyper::body::{Frame, SizeHint};
 use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Role;
 use super::counters::Counters;
 use super::own::OwnMetrics;
 use super::query::Query;
@@ -105,7 +106,7 @@ impl Handlers {
             let inventories = (pages.app.inventories)();
             let series = pages.app.exposition.get().series();
             let AppState { ever_ready, simulated, clock, .. } = &pages.app;
-            View::new(inventories, series, ever_ready, *simulated, clock.wall_now())
+            View::new(inventories, series, ever_ready, *simulated, clock.wall_now()).with_role((pages.app.role)())
         })
     }
 }
@@ -210,6 +211,9 @@ async fn ready(State(pages): Shared) -> Result<Response, Response> {
         .limiter
         .probe(move || {
             let app = &pages.app;
+            if let role @ Role::Standby { .. } = (app.role)() {
+                return (true, role.notice().unwrap_or_default() + "\n");
+            }
             let readiness = (app.readiness)();
             (app.ever_ready.note(readiness.ready), readiness.to_string())
         })

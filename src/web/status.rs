@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::readiness::{PartnerReadiness, Readiness, Stage};
+use super::role::Role;
 use super::status_counts::StatusCounts;
 use crate::inventory::Inventory;
 
@@ -20,6 +21,13 @@ pub struct Status {
     pub revision: &'static str,
     /// Whether all data is made up: the exporter polls a simulator that it brought itself (`demo`).
     pub simulated: bool,
+    /// `leader`, `standby` or `paused`; without replicas always `leader`.
+    pub role: &'static str,
+    /// On a standby, the replica that leads, if it is known.
+    pub leader: Option<String>,
+    /// What a page says about the role, if it does not lead.
+    #[serde(skip)]
+    pub notice: Option<String>,
     /// When this was true.
     pub now: Timestamp,
     /// What `/-/ready` answers.
@@ -89,12 +97,24 @@ impl Status {
             version: env!("CARGO_PKG_VERSION"),
             revision: env!("AVEPOINT_EXPORTER_REVISION"),
             simulated: false,
+            role: Role::Leading.as_str(),
+            leader: None,
+            notice: None,
             now,
             ready,
             series,
             customers: inventories.iter().map(|inventory| inventory.customers.len()).sum(),
             partners: partners.map(|(inventory, partner)| partner_status(inventory, partner, now)).collect(),
         }
+    }
+
+    /// The status in this role. A standby is ready.
+    #[must_use]
+    pub fn with_role(self, role: Role) -> Self {
+        let ready = self.ready || matches!(role, Role::Standby { .. });
+        let (word, notice) = (role.as_str(), role.notice());
+        let Role::Standby { leader } = role else { return Self { role: word, notice, ..self } };
+        Self { ready, role: word, leader, notice, ..self }
     }
 
     /// Targets of all partners by condition.

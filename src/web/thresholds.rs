@@ -69,6 +69,8 @@ mod tests {
             ("capacity_low", CAPACITY_LOW),
             ("capacity_full", CAPACITY_FULL),
         ];
+        // The page shows backups as the API reports them and judges none.
+        shipped.retain(|name, _| !name.starts_with("backup_"));
         assert_eq!(shipped, ours.into());
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::issue::{Issue, Issues, Severity};
 use super::query::Query;
 use super::readiness::{EverReady, readiness};
+use super::role::Role;
 use super::status::Status;
 use super::summary::{self, Row, by_severity};
 use crate::inventory::{Customer, Inventory};
@@ -88,6 +89,12 @@ impl View {
             issues: row.issues,
         });
         Self { now, status, lines: lines.collect(), inventories }
+    }
+
+    /// The same in this role.
+    #[must_use]
+    pub fn with_role(self, role: Role) -> Self {
+        Self { status: self.status.with_role(role), ..self }
     }
 
     /// The customers that are asked for.

@@ -115,6 +115,24 @@ fn the_example_is_valid_and_its_comments_are_the_defaults() {
 }
 
 #[test]
+fn the_examples_of_replicas_are_valid() {
+    let folder = files::make();
+    let here = [
+        ("/run/credentials/avepoint_exporter.service/client_secret", "secret"),
+        ("/run/secrets/avepoint_exporter/client_secret", "secret"),
+        ("/run/credentials/avepoint_exporter.service/blob_url", "blob_url"),
+        ("/etc/avepoint_exporter/etcd_ca.pem", "app.crt"),
+    ];
+    for example in ["replicas/etcd", "replicas/azure", "kubernetes/overlays/two-replicas"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(example).join("config.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let text = here.iter().fold(text, |text, (there, here)| text.replace(there, here));
+        let config = Config::parse(&text, folder.path()).unwrap_or_else(|errors| panic!("{example}: {errors}"));
+        assert!(config.ha.is_some() && config.state.is_some(), "{example}");
+    }
+}
+
+#[test]
 fn a_file_is_loaded_from_its_folder_and_named_in_its_errors() {
     let folder = files::make();
     let file = folder.path().join("config.yaml");
@@ -142,7 +160,7 @@ fn a_file_is_loaded_from_its_folder_and_named_in_its_errors() {
     assert_eq!(
         said(Some(b"partner: []\n")),
         "{dir}/config.yaml:1:1: unknown key `partner`; \
-         did you mean `partners`? Known here: partners, collectors, metrics, state"
+         did you mean `partners`? Known here: partners, collectors, metrics, state, ha"
     );
 
     fs::write(&file, "partners: [{ auth: { client_id: a, client_secret_file: secret } }]\n").unwrap();

@@ -16,6 +16,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("metrics", &["inventory", "catalog"]),
     ("polling", &["inventory", "config", "catalog", "health", "panics"]),
     ("web", &["metrics", "inventory", "config", "catalog", "panics"]),
+    ("remote", &["config"]),
+    ("ha", &["remote", "config"]),
 ];
 const WIRING: &[&str] = &["app", "commands", "cli", "logging", "terminal", "lib", "main"];
 

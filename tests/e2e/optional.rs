@@ -54,13 +54,18 @@ fn every_value_of_every_revision_is_served() {
         let (code, text, _) = once(folder.path(), &yaml, "json");
         assert_eq!(code, Some(0));
         let document: Value = serde_json::from_str(&text).unwrap();
-        let customers = document["partners"][0]["customers"].as_array().unwrap();
+        let customers = document["customers"].as_array().unwrap();
         let jobs = customers.iter().flat_map(|customer| customer["backup_jobs"].as_array().into_iter().flatten());
         let statuses = jobs.filter(|job| job["status"].is_string()).count();
         let is_status = |series: &str| series.starts_with("avepoint_backup_job_status");
         let expected = expected.iter().filter(|(series, value)| is_status(series) && **value == 1.0).count();
         assert_eq!(statuses, expected);
-        assert!(customers.iter().all(|customer| customer["job_status"].is_string() && customer["country"].is_string()));
+        assert!(
+            customers
+                .iter()
+                .map(|customer| &customer["profile"])
+                .all(|profile| { profile["job_status"].is_string() && profile["country"].is_string() })
+        );
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod faults;
 mod floods;
+mod ha;
 mod hostile;
 mod kill;
 mod storm;

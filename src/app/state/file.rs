@@ -27,6 +27,8 @@ const BUFFER: usize = 64 * 1024;
 pub(super) struct StateFile {
     path: PathBuf,
     lock: Option<Lock>,
+    /// Whether replicas take turns with it.
+    is_shared: bool,
     unread: bool,
 }
 
@@ -41,8 +43,8 @@ enum Lock {
 }
 
 impl StateFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, lock: None, unread: false }
+    pub(super) fn new(path: PathBuf, is_shared: bool) -> Self {
+        Self { path, lock: None, is_shared, unread: false }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -128,7 +130,12 @@ impl StateFile {
         self.lock = Some(match file.try_lock() {
             Ok(()) => Lock::Held { _until_dropped: file },
             Err(TryLockError::WouldBlock) => {
-                let why = "another exporter that is running saves to this file; give each exporter its own file";
+                let why = if self.is_shared {
+                    "an earlier leader still has its lock, which ends with that process or with its node's lease of the \
+                     shared volume"
+                } else {
+                    "another exporter that is running saves to this file; give each exporter its own file"
+                };
                 return Err(io::Error::new(ErrorKind::WouldBlock, why));
             }
             Err(TryLockError::Error(_)) => Lock::Unsupported,
@@ -215,7 +222,7 @@ mod tests {
     fn a_file_is_replaced_whole_and_for_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let mut file = StateFile::new(path.clone());
+        let mut file = StateFile::new(path.clone(), false);
         assert!(read(&mut file).unwrap().is_none());
         // Left by a killed process, or created by someone else.
         fs::write(folder.path().join("other"), "other").unwrap();
@@ -234,7 +241,7 @@ mod tests {
     fn one_saves_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let (mut first, mut second) = (StateFile::new(path.clone()), StateFile::new(path.clone()));
+        let (mut first, mut second) = (StateFile::new(path.clone(), false), StateFile::new(path.clone(), false));
         write(&mut first, b"first").unwrap();
         assert_eq!(write(&mut second, b"second").unwrap_err().kind(), ErrorKind::WouldBlock);
         assert_eq!(second.quarantine(Timestamp::UNIX_EPOCH).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -249,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         fs::create_dir(&path).unwrap();
-        let mut file = StateFile::new(path.clone());
+        let mut file = StateFile::new(path.clone(), false);
         read(&mut file).unwrap_err();
         assert!(write(&mut file, b"new").unwrap_err().to_string().contains("is not replaced"));
         fs::remove_dir(&path).unwrap();
@@ -265,7 +272,7 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         symlink("/dev/null", &null).unwrap();
         for path in [socket, null, inner] {
-            let mut file = StateFile::new(path.clone());
+            let mut file = StateFile::new(path.clone(), false);
             assert!(read(&mut file).unwrap_err().to_string().contains("not a regular file"), "{path:?}");
             assert!(write(&mut file, b"new").unwrap_err().to_string().contains("is not replaced"), "{path:?}");
             assert!(!path.metadata().unwrap().is_file());
@@ -276,7 +283,7 @@ mod tests {
     fn a_lock_that_cannot_be_had_is_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("state.lock")).unwrap();
-        let error = write(&mut StateFile::new(folder.path().join("state")), b"new").unwrap_err();
+        let error = write(&mut StateFile::new(folder.path().join("state"), false), b"new").unwrap_err();
         assert!(error.to_string().contains("state.lock: "), "{error}");
     }
 
@@ -284,7 +291,7 @@ mod tests {
     fn a_lock_that_is_a_fifo_or_a_link_is_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let lock = folder.path().join("state.lock");
-        let error = || write(&mut StateFile::new(folder.path().join("state")), b"new").unwrap_err().to_string();
+        let error = || write(&mut StateFile::new(folder.path().join("state"), false), b"new").unwrap_err().to_string();
         assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
         assert!(error().contains("state.lock: it is not a regular file"), "{}", error());
         // With a reader, the FIFO can be opened; it is refused all the same.
@@ -300,7 +307,7 @@ mod tests {
     fn a_write_that_fails_leaves_nothing_behind_and_the_next_may_work() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("inner");
-        let mut file = StateFile::new(inner.join("state"));
+        let mut file = StateFile::new(inner.join("state"), false);
         write(&mut file, b"new").unwrap_err();
         fs::create_dir(&inner).unwrap();
         fs::create_dir(inner.join("state")).unwrap();
@@ -314,7 +321,7 @@ mod tests {
     fn a_few_bad_files_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let mut file = StateFile::new(path.clone());
+        let mut file = StateFile::new(path.clone(), false);
         for second in 1_800_000_000..1_800_000_005 {
             fs::write(&path, "bad").unwrap();
             let aside = file.quarantine(Timestamp::from_second(second).unwrap()).unwrap();

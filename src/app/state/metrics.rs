@@ -5,15 +5,16 @@ use prometheus::{Gauge, IntCounter, IntGauge, Opts, Registry};
 
 use crate::catalog;
 
+/// Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
-pub(super) struct StateMetrics {
+pub(in crate::app) struct StateMetrics {
     last_save: Gauge,
     save_failures: IntCounter,
     restore_successful: IntGauge,
 }
 
 impl StateMetrics {
-    pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+    pub(in crate::app) fn new(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
             last_save: Gauge::with_opts(Opts::from(&catalog::STATE_LAST_SAVE))?,
             save_failures: IntCounter::with_opts(Opts::from(&catalog::STATE_SAVE_FAILURES))?,

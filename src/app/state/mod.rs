@@ -1,32 +1,33 @@
-//! The state writer: restores the state once before the first poll, saves it after changes and at shutdown.
+//! The state writer: restores the state before the first poll, saves it after changes and at the end.
 //!
 //! Nothing here stops the daemon. A file with invalid content is quarantined, a file that cannot be read is left alone,
 //! and a failed save is repeated. Each failure is logged once, and the metrics show how long it lasts.
 
+mod blob;
 mod file;
 mod metrics;
+mod store;
 
 use std::future::Future;
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use elements::clock::Clock;
-use prometheus::Registry;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
+use super::leader::Sharing;
 use super::partner::Partner;
 use super::partners::Running;
-use crate::config::{StateSettings, folder_of};
+use crate::config::StateSettings;
 use crate::health::Progress;
 use crate::inventory::state_file::{KnownPartner, State};
 use crate::panics::{self, Task};
-use file::StateFile;
-use metrics::StateMetrics;
+pub(super) use metrics::StateMetrics;
+use store::Store;
 
 /// Waits this many times the duration of the last save, so saving takes at most 5 % of a core.
 const DUTY_FACTOR: u32 = 20;
@@ -48,7 +49,6 @@ pub(super) struct StateWriter {
 pub(super) struct StateWriterHandle {
     stop: oneshot::Sender<Instant>,
     task: JoinHandle<()>,
-    progress: Progress,
 }
 
 impl StateWriterHandle {
@@ -59,11 +59,6 @@ impl StateWriterHandle {
         if !self.task.is_finished() {
             let _ = timeout_at(deadline, self.task).await;
         }
-    }
-
-    /// The health check of the saves.
-    pub(super) fn progress(&self) -> Progress {
-        self.progress.clone()
     }
 }
 
@@ -79,24 +74,24 @@ pub(super) async fn first_panic(writer: Option<&mut StateWriterHandle>) -> JoinE
 }
 
 impl StateWriter {
-    /// Reads the state file. Blocks on the disk.
+    /// Reads the state. Blocks on the disk or the network; must be called in a runtime.
     pub(super) fn open(
         settings: &StateSettings,
-        registry: &Registry,
+        sharing: Option<Sharing>,
+        metrics: StateMetrics,
+        progress: Progress,
         clock: Clock,
-    ) -> prometheus::Result<(Self, Option<State>)> {
-        let metrics = StateMetrics::new(registry)?;
-        let mut file = StateFile::new(settings.file.clone());
-        let locked = file.lock();
-        let restored = panics::sync_scope(Task::State, || restore(&mut file, &metrics, clock));
-        let mut saver = Saver { file, metrics: metrics.clone(), clock, failing: false };
+    ) -> io::Result<(Self, Option<State>)> {
+        let mut store = Store::new(&settings.location, sharing)?;
+        let locked = store.lock();
+        let restored = panics::sync_scope(Task::State, || restore(&mut store, &metrics, clock));
+        let mut saver = Saver { store, metrics: metrics.clone(), clock, failing: false };
         // Report problems with saving at the start, and not only when there is something to save.
         if let Err(error) = &locked {
             saver.failed(error);
         }
         let saver = Arc::new(Mutex::new(saver));
         let interval = settings.interval;
-        let progress = Progress::default();
         Ok((Self { saver, metrics, interval, clock, progress, unsaved: locked.is_err() }, restored))
     }
 
@@ -111,13 +106,12 @@ impl StateWriter {
             running.partners.iter().map(Partner::known).collect()
         };
         let (stop, stopped) = oneshot::channel();
-        let progress = self.progress.clone();
         let shutdown = async {
             // A dropped sender means the same: stop now.
             stopped.await.unwrap_or_else(|_| Instant::now())
         };
         let task = tokio::spawn(panics::scope(Task::State, self.run(known, changed, shutdown)));
-        StateWriterHandle { stop, task, progress }
+        StateWriterHandle { stop, task }
     }
 
     /// Saves until `shutdown`, which resolves with the deadline of the last save.
@@ -161,6 +155,7 @@ impl StateWriter {
             self.progress.due(None);
             earliest = self.after(self.interval.max(start.elapsed() * DUTY_FACTOR));
         };
+        self.progress.due(None);
         if !self.unsaved && !changed.has_changed().unwrap_or(true) {
             return;
         }
@@ -186,38 +181,36 @@ impl StateWriter {
     }
 }
 
-fn restore(file: &mut StateFile, metrics: &StateMetrics, clock: Clock) -> Option<State> {
+fn restore(store: &mut Store, metrics: &StateMetrics, clock: Clock) -> Option<State> {
     metrics.restored(true);
     let failed = |what: String| {
         metrics.restored(false);
         warn!("{what}; starting without it; everything will be polled again");
         None
     };
-    let path = file.path().display().to_string();
-    let decoded = match file.read(State::read) {
+    let name = store.name();
+    let decoded = match store.read() {
         Ok(decoded) => decoded?,
-        Err(error) => return failed(format!("the state file {path} cannot be read and is left unchanged: {error}")),
+        Err(error) => return failed(format!("the state {name} cannot be read{}: {error}", store.unread())),
     };
     match decoded {
         Ok(mut state) => {
             state.saved = state.saved.min(clock.wall_now());
             metrics.saved(state.saved);
             let customers: usize = state.partners.iter().map(|known| known.past.customers.len()).sum();
-            info!(file = path, customers, saved = %state.saved, "the state was restored");
+            info!(file = store.path(), customers, saved = %state.saved, "the state was restored");
             Some(state)
         }
-        Err(error) => failed(match file.quarantine(clock.wall_now()) {
-            Ok(aside) => {
-                format!("the state file {path} cannot be used: {error}; it was renamed to {}", aside.display())
-            }
-            Err(why) => format!("the state file {path} cannot be used: {error}; it cannot be renamed either: {why}"),
+        Err(error) => failed(match store.quarantine(clock.wall_now()) {
+            Ok(how) => format!("the state {name} cannot be used: {error}; {how}"),
+            Err(why) => format!("the state {name} cannot be used: {error}; it cannot be renamed either: {why}"),
         }),
     }
 }
 
 #[derive(Debug)]
 struct Saver {
-    file: StateFile,
+    store: Store,
     metrics: StateMetrics,
     clock: Clock,
     /// Whether the last save failed and was logged.
@@ -227,11 +220,11 @@ struct Saver {
 impl Saver {
     fn save(&mut self, partners: Vec<KnownPartner>) -> bool {
         let state = State { saved: self.clock.wall_now(), correction: self.clock.correction(), partners };
-        match self.file.write(|file| state.write_to(file)) {
+        match self.store.write(&state) {
             Ok(()) => {
                 self.metrics.saved(state.saved);
                 if std::mem::take(&mut self.failing) {
-                    info!(file = %self.file.path().display(), "the state is saved again");
+                    info!(file = self.store.path(), "the state is saved again");
                 }
                 true
             }
@@ -245,21 +238,9 @@ impl Saver {
     fn failed(&mut self, error: &io::Error) {
         self.metrics.save_failed();
         if !std::mem::replace(&mut self.failing, true) {
-            let path = self.file.path();
-            warn!(file = %path.display(), "the state cannot be saved, retrying: {error}{}", advice(error, path));
+            let advice = self.store.advice(error);
+            warn!(file = self.store.path(), "the state cannot be saved, retrying: {error}{advice}");
         }
-    }
-}
-
-/// Advice that the system's message does not contain.
-fn advice(error: &io::Error, path: &Path) -> &'static str {
-    match error.kind() {
-        ErrorKind::NotFound if !folder_of(path).is_dir() => "; its folder does not exist: create it",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "; its folder must be writable, because the file is replaced as a whole"
-        }
-        ErrorKind::FileTooLarge => "; it exceeds the limit on file sizes: raise it (ulimit -f, LimitFSIZE=)",
-        _ => "",
     }
 }
 

@@ -1,9 +1,12 @@
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use prometheus::Registry;
 use tokio::time::timeout;
 
 use super::*;
+use crate::config::StateLocation;
 use crate::inventory::{Listing, Past};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,9 +31,11 @@ impl Kept {
     const PANICS: i64 = -1;
 
     fn start(path: &Path, interval: Duration) -> (Self, Option<State>) {
-        let settings = StateSettings { file: path.to_owned(), interval };
+        let settings = StateSettings { location: StateLocation::File(path.to_owned()), interval };
         let registry = Registry::new();
-        let (writer, restored) = StateWriter::open(&settings, &registry, Clock::start()).unwrap();
+        let metrics = StateMetrics::new(&registry).unwrap();
+        let (writer, restored) =
+            StateWriter::open(&settings, None, metrics, Progress::default(), Clock::start()).unwrap();
         let number = Arc::new(AtomicI64::new(0));
         let counted = Arc::clone(&number);
         let (begun, hangs) = (Arc::new(AtomicI64::new(0)), Arc::<tokio::sync::Mutex<()>>::default());

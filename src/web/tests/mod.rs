@@ -89,6 +89,7 @@ fn app_state(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> 
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         readiness: Arc::new(move || readiness::readiness(&known.lock().unwrap(), clock.now())),
         health: Arc::new(|| Ok(())),
+        role: Arc::new(Role::default),
         clock,
         ever_ready: EverReady::default(),
         telemetry_path: "/metrics".to_owned(),

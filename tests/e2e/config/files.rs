@@ -18,6 +18,8 @@ pub(crate) fn make() -> TempDir {
     let at = folder.path();
     fs::write(at.join("secret"), format!("  {SECRET}\r\n")).unwrap();
     fs::write(at.join("password"), format!("{PASSWORD}\n")).unwrap();
+    let url = "https://account.blob.core.windows.net/exporter/state?sv=2021-08-06&sig=canary-of-a-signature\n";
+    fs::write(at.join("blob_url"), url).unwrap();
     fs::write(at.join("wrong_password"), "another\n").unwrap();
     fs::write(at.join("empty"), " \n\n").unwrap();
     fs::write(at.join("binary"), [0xff, 0xfe, 0x00]).unwrap();

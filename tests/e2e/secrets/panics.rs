@@ -7,7 +7,7 @@ use std::sync::Arc;
 use avepoint_exporter::config::Config;
 use avepoint_exporter::panics::Task;
 use avepoint_exporter::web::readiness::EverReady;
-use avepoint_exporter::web::{AppState, router};
+use avepoint_exporter::web::{AppState, Role, router};
 use elements::Client;
 use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options, bind, serve};
@@ -62,6 +62,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             own_metrics: Arc::new(Vec::new),
             readiness: Arc::new(|| std::iter::empty().collect()),
             health: Arc::new(|| Ok(())),
+            role: Arc::new(Role::default),
             inventories: Arc::new(move || of_tasks()),
             config_yaml: Arc::new(move || of_pages()),
             clock: Clock::start(),

@@ -1,0 +1,101 @@
+//! The daemon's part in the election among replicas: what to do when the lease is acquired, lost, or held by another.
+
+use elements::clock::Clock;
+use tokio::task::JoinError;
+
+use super::leader::LeasedBlob;
+use super::{Error, blocking};
+use crate::config::{BlobSettings, HaSettings, LeaseSettings};
+use crate::ha::{Election, Watcher};
+
+/// This replica.
+#[derive(Debug)]
+pub(super) struct Replica {
+    election: Election,
+    watcher: Watcher,
+    phase: Phase,
+    pub(super) settings: HaSettings,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Standby,
+    Leading,
+    /// It led, and the right to poll has ended.
+    Paused,
+}
+
+/// What the daemon has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Transition {
+    /// Restore the state and poll.
+    Begin,
+    /// Stop polling; what is known is still served.
+    Pause,
+    /// Poll again: no other replica has led meanwhile, as far as the engine says.
+    Resume,
+    /// End: this replica's values are older than those of the other one.
+    Replaced(String),
+}
+
+impl Replica {
+    /// Joins the election, if there is one.
+    pub(super) async fn join(settings: Option<HaSettings>, clock: Clock) -> Result<Option<Self>, Error> {
+        let Some(settings) = settings else { return Ok(None) };
+        let election = {
+            let settings = settings.clone();
+            blocking(move || Election::start(&settings, clock)).await??
+        };
+        Ok(Some(Self { watcher: election.watcher.clone(), election, phase: Phase::Standby, settings }))
+    }
+
+    pub(super) fn watcher(&self) -> Watcher {
+        self.election.watcher.clone()
+    }
+
+    /// The lease of a blob, if it is the blob that the state is kept in.
+    pub(super) fn lease_of(&self, state: &BlobSettings) -> Option<LeasedBlob> {
+        let LeaseSettings::AzureBlob(leased) = &self.settings.lease else { return None };
+        let lease_id = self.election.lease_id.clone().filter(|_| leased.address == state.address)?;
+        Some(LeasedBlob { lease_id, identity: self.settings.identity.clone() })
+    }
+
+    /// Releases the lease. Polls have stopped, and the state is released.
+    pub(super) async fn resign(self) {
+        self.election.resign().await;
+    }
+}
+
+/// The next transition, or the panic of the election (a bug); neither without replicas.
+pub(super) async fn next(replica: &mut Option<Replica>) -> Result<Transition, JoinError> {
+    let Some(Replica { election, watcher, phase, .. }) = replica else { return std::future::pending().await };
+    tokio::select! {
+        error = election.failed() => Err(error),
+        transition = transition(watcher, phase) => Ok(transition),
+    }
+}
+
+async fn transition(watcher: &mut Watcher, phase: &mut Phase) -> Transition {
+    match phase {
+        Phase::Standby => {
+            watcher.acquired().await;
+            *phase = Phase::Leading;
+            Transition::Begin
+        }
+        Phase::Leading => {
+            watcher.lost().await;
+            *phase = Phase::Paused;
+            Transition::Pause
+        }
+        Phase::Paused => {
+            let mut others = watcher.clone();
+            tokio::select! {
+                () = watcher.acquired() => {
+                    *phase = Phase::Leading;
+                    Transition::Resume
+                }
+                leader = others.replaced() => Transition::Replaced(leader),
+            }
+        }
+    }
+}
