@@ -286,11 +286,12 @@ mapping!(
         lease: RawLease,
         /// The name of this replica, distinct for each. The default is the host name and a random part.
         identity: String,
-        /// How long a lease is valid after its last renewal: whole seconds; 15s to 60s in Azure.
+        /// How long a lease is valid after its last renewal, in whole seconds: from 1ms to 1h, in Azure 15s to 60s.
         lease_duration: Scalar,
-        /// How long after its last renewal the leader may poll: shorter than `lease_duration`.
+        /// How long after its last renewal the leader may poll: from 1ms to 1h, shorter than `lease_duration`.
         renew_deadline: Scalar,
-        /// The time between two attempts to acquire or renew: `renew_deadline` is more than 1.2 times as long.
+        /// The time between two attempts to acquire or renew: from 1ms to 1h. `renew_deadline` is more than 1.2 times as
+        /// long.
         retry_period: Scalar,
     }
 );

@@ -83,7 +83,7 @@ impl Watcher {
     }
 
     /// Resolves when the right to poll ends: by time, or because another replica holds the lease. Looks at the clock every
-    /// [`TICK`] and whenever it is polled, because timers do not count suspend, and after SIGCONT fire one after the other.
+    /// `TICK` and whenever it is polled, because timers do not count suspend, and after SIGCONT fire one after the other.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let (watcher, mut ticks) = (self.clone(), tokio::time::interval(TICK));
         poll_fn(move |context| {

@@ -1,7 +1,7 @@
 //! Leader election: of several replicas one polls, the others stand by.
 //!
 //! The lease is kept by an engine that exists already: Kubernetes, etcd or Azure Blob storage. [`Election`] is the one
-//! algorithm, with the rules of Kubernetes' client-go; a [`Backend`] acquires, renews and releases the lease. The right to
+//! algorithm, with the rules of Kubernetes' client-go; a `Backend` acquires, renews and releases the lease. The right to
 //! poll is a time, [`Leadership::until`]: the start of the last successful renewal plus `renew_deadline`. Whoever polls
 //! stops at that time, whatever an attempt in flight does. Since `renew_deadline` is shorter than `lease_duration`, the old
 //! leader has stopped before a new one can begin.
