@@ -127,13 +127,23 @@ impl Rewriter<'_> {
                 _ => None,
             }
         };
-        let id = field("customerId")?;
-        if !leaves_out(&id, field("organization").as_deref()) {
+        let organization = field("organization");
+        // The service list, or the list of customers, whose rows have an organization too.
+        let (id, is_profile) = match field("customerId") {
+            Some(id) => (id, false),
+            None => (organization.as_ref().and_then(|_| field("id"))?, true),
+        };
+        if !leaves_out(&id, organization.as_deref()) {
             return None;
         }
         let pseudonym = self.pseudonyms.id(&id);
+        let quoted = quoted(&pseudonym);
         // Writing to a string does not fail.
-        let _ = write!(out, "{{\"customerId\": {}, \"products\": []}}", quoted(&pseudonym));
+        let _ = if is_profile {
+            write!(out, "{{\"id\": {quoted}}}")
+        } else {
+            write!(out, "{{\"customerId\": {quoted}, \"products\": []}}")
+        };
         self.kept.left_out.insert(pseudonym);
         Some(row.byte_offset())
     }

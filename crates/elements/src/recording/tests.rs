@@ -127,6 +127,21 @@ fn a_customer_that_is_left_out_keeps_its_place_and_nothing_else() {
 }
 
 #[test]
+fn a_customer_that_is_left_out_is_also_left_out_of_the_list_of_customers() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = partner_of(folder.path(), "main", |id: &str, _: Option<&str>| id == "c2");
+    let body = br#"{"data":[{"id":"c1","organization":"A","jobStatus":1},
+        {"id":"c2","organization":"B","jobStatus":2,"countryOrRegion":"Utopia"}],"metadata":{"totalCount":2}}"#;
+    recorder.record(&answered(&format!("{API}/batch").parse().unwrap(), "customers", body));
+    assert_eq!(recorder.finish().unwrap().left_out, 1);
+    let recording = Recording::read(folder.path()).unwrap();
+    let Answer::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
+    let body: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(body["data"][0]["jobStatus"], 1);
+    assert_eq!(body["data"][1].as_object().unwrap().keys().collect::<Vec<_>>(), ["id"]);
+}
+
+#[test]
 fn what_is_not_json_keeps_its_kind_and_length() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = recorder(folder.path());
