@@ -67,12 +67,11 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     if let Some(ha) = &config.ha {
         let HaSettings { identity, lease_duration, renew_deadline, .. } = ha;
         let [takes_over, stops] = [*lease_duration, *renew_deadline].map(format_duration);
-        let _ = writeln!(
-            report,
+        output::print(&format!(
             "ha: {identity} takes part in the election for the lease {}; a leader that cannot renew it stops polling after \
-             {stops}, and another replica takes over after {takes_over}",
+             {stops}, and another replica takes over after {takes_over}\n",
             escape(ha.lease.label())
-        );
+        ));
     }
     let (mut failures, mut costs, mut registrations) = (Vec::new(), Vec::new(), Registrations::default());
     for settings in &config.partners {
