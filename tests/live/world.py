@@ -156,7 +156,13 @@ _ALONE = {
     "avepoint:collector_stale:ratio": "nothing is older than half of max_age",
 }
 _GONE = dict.fromkeys(
-    ("avepoint:exporter_partner:info", "avepoint:listing:info", "avepoint:exporter_fresh:info", "avepoint:labels_exporter:info"),
+    (
+        "avepoint:exporter_partner:info",
+        "avepoint:exporter_serving:info",
+        "avepoint:listing:info",
+        "avepoint:exporter_fresh:info",
+        "avepoint:labels_exporter:info",
+    ),
     "the exporter does not answer",
 )
 _FAILING = {"avepoint:collector_failing:targets": "no collector fails for all", "avepoint:collector_bad:targets": "nothing fails"}
