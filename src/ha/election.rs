@@ -204,9 +204,9 @@ mod tests {
         assert_eq!((first.until, first.renewed_at, first.transitions), (Some(at(130)), Some(at(100)), 1));
         let renewed = first.after(Holder::Us, at(105), DEADLINE);
         assert_eq!((renewed.until, renewed.transitions), (Some(at(135)), 1));
-        let doubted = renewed.after(Holder::Unknown, at(110), DEADLINE);
-        assert_eq!((doubted.until, doubted.transitions), (Some(at(135)), 1), "it may have been a stranger's write");
-        let replaced = doubted.after(Holder::Other("b".to_owned()), at(111), DEADLINE);
+        let uncertain = renewed.after(Holder::Unknown, at(110), DEADLINE);
+        assert_eq!((uncertain.until, uncertain.transitions), (Some(at(135)), 1), "it may have been a stranger's write");
+        let replaced = uncertain.after(Holder::Other("b".to_owned()), at(111), DEADLINE);
         assert_eq!((replaced.until, replaced.leader.as_deref(), replaced.transitions), (None, Some("b"), 2));
         assert_eq!(replaced.after(Holder::Other("b".to_owned()), at(112), DEADLINE).transitions, 2);
         assert_eq!(replaced.after(Holder::Other("c".to_owned()), at(112), DEADLINE).transitions, 3);
