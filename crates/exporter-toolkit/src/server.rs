@@ -39,7 +39,7 @@ const HEAD_SIZE: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// Connections that the kernel keeps for us while we do not accept. With few, a crowd makes it drop those of others, who
 /// try again seconds later; with many, they wait for their turn.
-const BACKLOG: i32 = 2048;
+const BACKLOG: i32 = 4096;
 /// What the kernel takes of answers beyond what it may send at once, in bytes. Without it, it keeps megabytes for a peer
 /// that reads nothing, and many whole answers for one that asks for many in a row.
 #[cfg(target_os = "linux")]
