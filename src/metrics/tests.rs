@@ -6,6 +6,7 @@ mod updates;
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, CounterVec, Gauge, HistogramOpts, HistogramVec, Opts, Registry};
 use testkit::checker::{Family, Sample, parse};
+use testkit::golden;
 
 use super::*;
 use crate::catalog;
@@ -151,10 +153,10 @@ fn a_scrape_is_as_it_was() {
     let exposition = render(&[small()], false, at(10));
     let text = exposition.scrape(Format::Text, false, &own());
     assert_eq!(text.content_type, "text/plain; version=0.0.4; charset=utf-8");
-    assert_eq!(text_of(&text), include_str!("../../tests/golden/exposition.prom"));
+    golden::compare(Path::new("tests/golden/exposition.prom"), &text_of(&text));
     let openmetrics = exposition.scrape(Format::OpenMetrics, false, &own());
     assert_eq!(openmetrics.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
-    assert_eq!(text_of(&openmetrics), include_str!("../../tests/golden/exposition.openmetrics"));
+    golden::compare(Path::new("tests/golden/exposition.openmetrics"), &text_of(&openmetrics));
 }
 
 #[test]

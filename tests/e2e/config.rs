@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use avepoint_exporter::config::{Config, Credential, format_duration};
+use testkit::golden;
 
 use files::{PASSWORD, SECRET};
 
@@ -61,19 +62,15 @@ fn every_good_file_becomes_exactly_its_running_configuration() {
         for text in [&redacted, &format!("{config:?}"), &format!("{config:#?}")] {
             assert!(!text.contains("canary"), "{}: {text}", file.display());
         }
-        let (golden, redacted) = (file.with_extension("redacted.yaml"), portable(&redacted, folder.path()));
-        if std::env::var_os("WRITE_GOLDENS").is_some() {
-            fs::write(&golden, &redacted).unwrap();
+        let (committed, redacted) = (file.with_extension("redacted.yaml"), portable(&redacted, folder.path()));
+        if golden::is_updating() {
+            fs::write(&committed, &redacted).unwrap();
         }
-        if redacted != fs::read_to_string(&golden).unwrap_or_default() {
-            wrong.push(format!("\n== {}\n{redacted}", file.display()));
+        if redacted != fs::read_to_string(&committed).unwrap_or_default() {
+            wrong.push(format!("\n== {}\n{redacted}", golden::explained(&committed)));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "these became something else (WRITE_GOLDENS=1 cargo test --test e2e config writes what they are now):{}",
-        wrong.concat()
-    );
+    assert!(wrong.is_empty(), "these became something else:{}", wrong.concat());
     assert!(good.len() > 4, "the folder is not the one");
 }
 

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use elements::recording::Recording;
 use simulator::{AbsentTenants, Dialect, Fault, Replay, Rule, Settings};
+use testkit::golden;
 
 use crate::support::{Simulated, config, run, today};
 
@@ -188,42 +189,17 @@ fn recordings_give_the_series_that_they_gave_before() {
     let folders = recordings();
     assert!(folders.len() >= 3, "{folders:?}");
     for folder in folders {
-        let file = folder.join("expected.prom");
-        let expected = fs::read_to_string(&file).unwrap_or_default();
         let text = replayed(&folder);
         let series = of_the_api(&text);
         assert!(!series.is_empty(), "{}: nothing was read", folder.display());
-        let expected: Vec<_> = expected.lines().collect();
-        let missing: Vec<_> = expected.iter().filter(|line| !series.contains(line)).collect();
-        let new: Vec<_> = series.iter().filter(|line| !expected.contains(line)).collect();
-        assert!(missing.is_empty() && new.is_empty(), "{}: missing: {missing:#?}, new: {new:#?}", file.display());
-    }
-}
-
-/// Whether missing recordings and expectations are written.
-fn writes() -> bool {
-    std::env::var_os("WRITE_RECORDINGS").is_some()
-}
-
-/// Writes `expected.prom` of every recording that has none. Look at it before you commit it.
-#[test]
-fn write_what_is_expected() {
-    if !writes() {
-        return;
-    }
-    for folder in recordings() {
-        let file = folder.join("expected.prom");
-        if !file.exists() {
-            let text = replayed(&folder);
-            fs::write(file, of_the_api(&text).join("\n") + "\n").unwrap();
-        }
+        golden::compare(&folder.join("expected.prom"), &(series.join("\n") + "\n"));
     }
 }
 
 /// Records the simulator in each of its revisions that has no recording.
 #[test]
 fn write_recordings_of_the_simulator() {
-    if !writes() {
+    if !golden::is_updating() {
         return;
     }
     for (name, settings) in revisions() {

@@ -1,28 +1,20 @@
 //! Holds the reference documents to the code: `docs/metrics.md` to the catalogue, `docs/configuration.md` to the keys
-//! that the parser declares. `WRITE_DOCS=1 cargo test --test e2e reference` writes them.
+//! that the parser declares. `UPDATE_GOLDENS=1 cargo test --test e2e reference` writes them.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, Key, keys};
 use exposition::{Family, Kind};
 use serde_yaml::Value;
+use testkit::golden;
 
 /// Compares what stands between the two marks of a document with `expected`, or writes it there.
 fn hold(document: &str, mark: &str, expected: &str) {
-    const COMMAND: &str = "WRITE_DOCS=1 cargo test --test e2e reference";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
-    let text = fs::read_to_string(&path).unwrap();
     let [begin, end] = ["written by tests/e2e/reference.rs", "end"].map(|what| format!("<!-- {mark}: {what} -->\n"));
-    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{document} has no line {begin}"));
-    let (written, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{document} has no line {end}"));
-    if std::env::var_os("WRITE_DOCS").is_some() {
-        fs::write(&path, [before, &begin, expected, &end, after].concat()).unwrap();
-    } else {
-        assert!(written == expected, "{document} is not what the code declares; write it anew: {COMMAND}");
-    }
+    golden::compare_between(&path, &begin, &end, expected);
 }
 
 /// The table of docs/metrics.md that a family belongs to.

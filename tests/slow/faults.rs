@@ -1,7 +1,7 @@
 //! The fault table: the daemon against the simulator under each fault, and under several at once. This test writes
 //! `docs/faults.md`, which says what is checked.
 //!
-//! `FAULTS=429` runs only the rows whose names contain that; `WRITE_FAULTS=1` rewrites the document.
+//! `FAULTS=429` runs only the rows whose names contain that; `UPDATE_GOLDENS=1` rewrites the document.
 
 mod answering;
 mod clock;

@@ -2,7 +2,7 @@
 //! fault one replica leads, nobody polls without the right to, and what is served is true. The table in docs/ha.md is
 //! written by this test.
 //!
-//! `HA=killed` plays only the faults whose names contain that; `WRITE_HA=1` rewrites the table with the times measured.
+//! `HA=killed` plays only the faults whose names contain that; `UPDATE_GOLDENS=1` rewrites the table with the times measured.
 
 mod document;
 mod engines;

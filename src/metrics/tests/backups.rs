@@ -1,5 +1,7 @@
 //! The families of the optional collectors.
 
+use std::path::Path;
+
 use elements::types::{BackupJob, Collector, JobKey, JobStatus, ProtectedObjects};
 
 use super::*;
@@ -45,7 +47,7 @@ fn a_scrape_with_backups_is_as_it_was() {
     parse(&text, false).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
     let lines: Vec<_> =
         text.lines().filter(|line| line.contains("avepoint_backup_") || line.contains("backup_")).collect();
-    assert_eq!(lines.join("\n") + "\n", include_str!("../../../tests/golden/backups.prom"));
+    golden::compare(Path::new("tests/golden/backups.prom"), &(lines.join("\n") + "\n"));
 }
 
 #[test]

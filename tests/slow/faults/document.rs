@@ -3,21 +3,15 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use testkit::golden;
+
 use super::rows::{Ends, Lasts, Row};
 use super::scene::{MOST_FILES, MOST_MEMORY_KIB};
 
-/// Compares the committed document with this one, or replaces it with `WRITE_FAULTS`.
+/// Compares the committed document with this one.
 pub fn compare(single: &[Row], mixed: &[Row]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
-    let document = document(single, mixed);
-    if std::env::var_os("WRITE_FAULTS").is_some() {
-        std::fs::write(&path, &document).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == document,
-        "docs/faults.md is not what the table says: WRITE_FAULTS=1 cargo test --test slow faults"
-    );
+    golden::compare(&path, &document(single, mixed));
 }
 
 fn document(single: &[Row], mixed: &[Row]) -> String {
