@@ -3,7 +3,7 @@
 use elements::types::{Collector, TenantType};
 use simulator::{Edit, Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
 
-use crate::support::{Exporter, Samples, Simulated, config, of, today, value};
+use crate::support::{Exporter, Samples, Simulated, config, eventually, of, today, value};
 
 const BUDGET: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 4 }";
 /// The list and the tenants every second, the other collectors once.
@@ -100,12 +100,11 @@ fn beyond_the_bound_nobody_is_added_and_nobody_removed() {
     assert_eq!(exporter.get("/-/ready").0, 200);
     // The page and its JSON may be some seconds old.
     let left_out = |count: u64| {
-        let end = std::time::Instant::now() + crate::support::PATIENCE;
         let expected = format!("\"left_out\":{count}");
-        while !exporter.get("/api/v1/status").1.contains(&expected) {
-            assert!(std::time::Instant::now() < end, "{expected} does not come");
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
+        eventually(|| {
+            let (_, status) = exporter.get("/api/v1/status");
+            if status.contains(&expected) { Ok(()) } else { Err(format!("{expected} in {status}")) }
+        });
     };
     left_out(10);
     assert!(exporter.get("/").1.contains("10 customers are left out"));

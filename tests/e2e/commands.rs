@@ -6,7 +6,7 @@ use std::path::Path;
 use elements::types::Collector;
 use simulator::{Fault, Generator, Operation, Rule, Settings, SimCustomer};
 
-use crate::support::{Exporter, Simulated, config, run, today};
+use crate::support::{Exporter, Simulated, config, eventually, run, today};
 
 const FAST: &str = "budget: { requests_per_second: 500, burst: 100, concurrency: 8 }";
 
@@ -190,15 +190,10 @@ fn while_it_is_not_ready_it_says_who_answered_what() {
     let folder = tempfile::tempdir().unwrap();
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, FAST, ""));
     let expected = "main: waiting for the first customer listing: server_error (127.0.0.1: the API answered 503";
-    let end = std::time::Instant::now() + crate::support::PATIENCE;
-    loop {
+    let status = eventually(|| {
         let (status, text) = exporter.get("/-/ready");
-        if text.contains(expected) {
-            assert_eq!(status, 503);
-            break;
-        }
-        assert!(std::time::Instant::now() < end, "{text}");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+        if text.contains(expected) { Ok(status) } else { Err(format!("{expected}: {text}")) }
+    });
+    assert_eq!(status, 503);
     assert!(exporter.get("/").1.contains("127.0.0.1: the API answered 503"));
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use avepoint_exporter::catalog;
 
-use crate::support::{Exporter, PATIENCE, feed, get};
+use crate::support::{Exporter, eventually, feed, get};
 
 const OPENMETRICS: &str = "Accept: application/openmetrics-text; version=1.0.0";
 
@@ -81,17 +80,15 @@ fn a_real_prometheus_scrapes_every_line() {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     };
-    let end = Instant::now() + PATIENCE;
-    loop {
+    eventually(|| {
         let served = get(&format!("{}/metrics", exporter.url), &[OPENMETRICS]).1;
         let lines = served.lines().filter(|line| !line.starts_with('#')).count();
         let (up, samples) = (query("up"), query("scrape_samples_scraped"));
         if up == Some(1.0) && samples == Some(lines as f64) {
-            break;
+            return Ok(());
         }
-        assert!(Instant::now() < end, "up {up:?}, scrape_samples_scraped {samples:?}, served {lines}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        Err(format!("up {up:?}, scrape_samples_scraped {samples:?}, served {lines}"))
+    });
     prometheus.kill().unwrap();
     prometheus.wait().unwrap();
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use simulator::{Fault, Rule, Settings, Shown, SimCredential};
 
-use crate::support::{Exporter, PATIENCE, Simulated, config, run, today};
+use crate::support::{Exporter, PATIENCE, Simulated, config, eventually, run, today};
 
 #[test]
 fn sigterm_during_a_poll_ends_it_within_five_seconds() {
@@ -17,7 +17,8 @@ fn sigterm_during_a_poll_ends_it_within_five_seconds() {
     let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, "", ""));
     exporter.wait_for("the first customers", |samples| crate::support::of(samples, "avepoint_tenant_info").count() > 0);
     simulator.faults().set(vec![Rule::new(Fault::Hang)]);
-    std::thread::sleep(Duration::from_secs(1));
+    let before = simulator.requests().total();
+    eventually(|| if simulator.requests().total() > before { Ok(()) } else { Err("a poll that hangs".to_owned()) });
     let (code, took) = exporter.terminate();
     assert_eq!(code, Some(0), "{}", exporter.log());
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -99,9 +100,7 @@ fn a_command_ends_at_a_signal() {
         .current_dir(folder.path())
         .spawn()
         .unwrap();
-    while simulator.requests().total() == 0 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    eventually(|| if simulator.requests().total() > 0 { Ok(()) } else { Err("a request".to_owned()) });
     let (status, _) = end(&mut child);
     assert_eq!(status.code(), Some(128 + 15), "{status}");
 }

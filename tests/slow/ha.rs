@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::engines::{Azurite, EtcdCluster, FakeKubernetes};
 use self::rows::{Engines, Row, all};
-use crate::support::{Exporter, of, run, value};
+use crate::support::{Exporter, eventually, of, run, value};
 
 /// Concurrent faults: most of them wait.
 const AT_ONCE: usize = 4;
@@ -120,10 +120,11 @@ fn check_says_who_holds_the_lease_and_what_is_wrong_with_it() {
     assert!(code == Some(0) && said.contains("lease /check: pod-0 holds it"), "{said}{errors}");
     drop(exporter);
     // A killed leader's lease ends by itself.
-    let end = Instant::now() + crate::support::PATIENCE;
-    while !check(&["--online"]).1.contains("lease /check: it was free; it was acquired and released") {
-        assert!(Instant::now() < end, "it never became free");
-    }
+    eventually(|| {
+        let (_, said, errors) = check(&["--online"]);
+        let is_free = said.contains("lease /check: it was free; it was acquired and released");
+        if is_free { Ok(()) } else { Err(format!("a free lease: {said}{errors}")) }
+    });
     cluster.members[0].kill();
     let (code, _, errors) = check(&["--online"]);
     assert!(code == Some(1) && errors.contains("ha.lease: etcd: "), "{errors}");
@@ -156,11 +157,10 @@ fn a_state_blob_is_read_checked_and_never_shared_by_accident() {
     // Both have read it: whoever writes first keeps it.
     let mut third = Exporter::with_config(folders[1].path(), &yaml);
     let refused = |seen: &crate::support::Samples| value(seen, FAILURES) > Some(0.0);
-    let end = Instant::now() + crate::support::PATIENCE;
-    while !refused(&second.samples()) && !refused(&third.samples()) {
-        assert!(Instant::now() < end, "both save to one blob");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    eventually(|| {
+        let one_is = refused(&second.samples()) || refused(&third.samples());
+        if one_is { Ok(()) } else { Err("a refusal: both save to one blob".to_owned()) }
+    });
     let logs = format!("{}{}", second.log(), third.log());
     assert!(logs.contains("another exporter saves to this blob; give each exporter its own blob"), "{logs}");
 }

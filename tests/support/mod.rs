@@ -23,6 +23,21 @@ pub type Samples = BTreeMap<String, f64>;
 /// The maximum time that a test waits for a condition.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Repeats an attempt until it succeeds, and returns its result.
+///
+/// # Panics
+/// If it never does, with the last error.
+pub fn eventually<T>(mut attempt: impl FnMut() -> Result<T, String>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Ok(result) => return result,
+            Err(error) => assert!(Instant::now() < end, "never came: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// A configuration with one partner `main` for a simulator's first registration; `more` is added to the partner, `rest`
 /// to the document.
 pub fn config(simulator: &Simulator, more: &str, rest: &str) -> String {
@@ -122,15 +137,10 @@ impl Exporter {
 
     /// Waits until the samples are as expected and returns them.
     pub fn wait_for(&self, what: &str, mut wanted: impl FnMut(&Samples) -> bool) -> Samples {
-        let end = Instant::now() + PATIENCE;
-        loop {
+        eventually(|| {
             let samples = self.samples();
-            if wanted(&samples) {
-                return samples;
-            }
-            assert!(Instant::now() < end, "never came: {what}\n{}", self.get("/metrics").1);
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            if wanted(&samples) { Ok(samples) } else { Err(format!("{what}\n{}", self.get("/metrics").1)) }
+        })
     }
 
     /// Sends SIGTERM and waits for the exit.
