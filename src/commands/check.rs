@@ -17,7 +17,7 @@ use crate::ha::{Election, Leadership};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
-use crate::web::wording::{count, plural};
+use crate::web::format::{count, plural};
 
 /// Maximum number of customers that `--online` prints.
 const SHOWN: usize = 20;

@@ -26,7 +26,7 @@ use crate::metrics;
 use crate::terminal::escape_json;
 use crate::web::query::Query;
 use crate::web::readiness::EverReady;
-use crate::web::view::View;
+use crate::web::snapshot::View;
 use crate::web::{api, csv};
 
 /// Redraw interval of the progress bar.

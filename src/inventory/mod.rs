@@ -8,9 +8,9 @@
 //! of one call and never across an await.
 
 mod customer;
+mod handle;
 mod interner;
-mod past;
-mod shared;
+mod prior_state;
 pub mod state_file;
 mod subscription_ids;
 
@@ -21,8 +21,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use customer::{Absence, Condition, Customer, Known, KnownProfile, Services};
-pub use past::Past;
-pub use shared::Shared;
+pub use handle::Shared;
+pub use prior_state::Past;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
 use elements::types::ListedProfile;

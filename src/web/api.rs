@@ -60,11 +60,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::detail::Detail;
+use super::customer_json::Detail;
 use super::query::Query;
 use super::routes::Page;
+use super::snapshot::{List, View};
 use super::status::Status;
-use super::view::{List, View};
 
 /// The answer of `/api/v1/customers`.
 #[derive(Debug, Serialize)]

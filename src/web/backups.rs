@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::detail::{Number, answers};
+use super::customer_json::{Number, answers};
+use super::format::{ago, bytes, count, moment, plural, quantity};
 use super::layout::{badge, bar, columns};
 use super::summary::Row;
-use super::wording::{ago, bytes, count, moment, plural, quantity};
 use crate::inventory::{KnownProfile, is_older};
 
 /// How a customer is managed, and how its backups are.

@@ -11,12 +11,12 @@ use std::fmt::Write;
 use elements::types::{Moment, Quantity};
 use jiff::Timestamp;
 
+use super::format;
 use super::headroom::Service;
 use super::query::Query;
+use super::snapshot::View;
 use super::summary::Row;
 use super::utilization::Utilization;
-use super::view::View;
-use super::wording;
 
 const COLUMNS: [&str; 8] = [
     "partner",
@@ -68,7 +68,7 @@ fn cells<'a>(
         quantity(service.purchased).into(),
         quantity(service.assigned).into(),
         number(service.seats.map(Utilization::headroom)),
-        expires(service, now).map_or_else(String::new, wording::date).into(),
+        expires(service, now).map_or_else(String::new, format::date).into(),
     ]
     .into_iter()
     .chain(labels)
@@ -129,7 +129,7 @@ mod tests {
         let opus = Subscription { expires: Some(day(-3).into()), ..subscription("Opus") };
         let inventory = listed("main", vec![("c1", "=SUM(A1)\nx", vec![fly, backup, opus]), ("c2", "None", vec![])]);
         let view = View::new(vec![inventory], 0, &EverReady::default(), false, at(1));
-        let expires = |days| wording::date(day(days));
+        let expires = |days| format::date(day(days));
         assert_eq!(
             render(&view, &Query::default()),
             format!(

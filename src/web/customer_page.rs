@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::backups;
-use super::detail::{Detail, Number, ProductDetail, SeatsDetail, SubscriptionDetail, TargetDetail};
+use super::customer_json::{Detail, Number, ProductDetail, SeatsDetail, SubscriptionDetail, TargetDetail};
+use super::format::{ago, bytes, count, countdown, date, moment, quantity};
 use super::headroom::Service;
 use super::layout::{self, badge, bar, columns, condition_level, issue_badge, muted_badge};
-use super::page::headroom;
+use super::snapshot::View;
+use super::status_page::headroom;
 use super::summary::{Row, is_muted};
 use super::utilization::Utilization;
-use super::view::View;
-use super::wording::{ago, bytes, count, countdown, date, moment, quantity};
 use crate::inventory::Condition;
 
 /// The page.

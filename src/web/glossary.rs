@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
+use super::format::percent;
 use super::issue::Issue;
 use super::thresholds::{
     CAPACITY_FULL, CAPACITY_LOW, CONTRACT_DAYS, CONTRACT_ENDED_DAYS, EXPIRED_CRITICAL_DAYS, EXPIRED_WARNING_DAYS,
     EXPIRING_CRITICAL_DAYS, EXPIRING_INFO_DAYS, EXPIRING_WARNING_DAYS, SEATS_LOW, SEATS_OVER, SEATS_UNUSED,
     SEATS_UNUSED_DAYS, SEATS_UNUSED_LEAST, TENANT_SEATS_LOW,
 };
-use super::wording::percent;
 use crate::inventory::Condition;
 
 /// What the API says, which the page repeats.

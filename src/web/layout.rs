@@ -3,10 +3,10 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::format::{count, moment, percent, plural};
 use super::issue::{Issue, Severity};
 use super::status::Status;
 use super::status_counts::StatusCounts;
-use super::wording::{count, moment, percent, plural};
 use crate::inventory::Condition;
 
 /// Where people read on.

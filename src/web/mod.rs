@@ -17,29 +17,29 @@
 pub mod api;
 pub mod backups;
 pub mod csv;
-pub mod detail;
+pub mod customer_json;
+pub mod format;
 pub mod headroom;
 pub mod issue;
 pub mod query;
 pub mod readiness;
 pub mod role;
-pub mod service_detail;
+pub mod service_json;
+pub mod snapshot;
 pub mod status;
 pub mod status_counts;
 pub mod summary;
 pub mod thresholds;
 pub mod utilization;
-pub mod view;
-pub mod wording;
 
-mod counters;
 mod customer_page;
 mod glossary;
 mod layout;
-mod own;
-mod page;
+mod metrics;
 mod reload;
 mod routes;
+mod self_metrics;
+mod status_page;
 
 use std::fmt;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use elements::types::{Collector, FailureReason, PartnerName};
 use jiff::Timestamp;
 
 use crate::inventory::{Absence, Inventory, is_older};
-use crate::web::wording::plural;
+use crate::web::format::plural;
 
 /// The readiness of all partners.
 #[derive(Clone, Debug, PartialEq, Eq)]

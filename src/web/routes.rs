@@ -21,12 +21,12 @@ use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Role;
-use super::counters::Counters;
-use super::own::OwnMetrics;
+use super::metrics::Counters;
 use super::query::Query;
 use super::reload::{Reloader, is_cross_site};
-use super::view::{Recent, View};
-use super::{AppState, Error, api, csv, customer_page, page};
+use super::self_metrics::OwnMetrics;
+use super::snapshot::{Recent, View};
+use super::{AppState, Error, api, csv, customer_page, status_page};
 use crate::metrics::merge;
 use crate::panics::{self, Task};
 
@@ -259,7 +259,7 @@ async fn status_page(State(pages): Shared, RawQuery(query): RawQuery) -> Result<
     let query = Query::parse(&query.unwrap_or_default())
         .map_err(|error| (StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")).into_response())?;
     let state = Arc::clone(&pages);
-    state.limiter.page(move || html(page::render(&pages.view(), &query, &pages.app.telemetry_path))).await
+    state.limiter.page(move || html(status_page::render(&pages.view(), &query, &pages.app.telemetry_path))).await
 }
 
 async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, String)>) -> Result<Response, Response> {

@@ -13,27 +13,27 @@
 //! No I/O and no clock. The first update, and an update with other settings, render everything. That takes about a
 //! second for a million series, so do not run it on a thread of the async runtime.
 
+mod encoded_chunk;
 mod family;
-mod generation;
 mod gzip;
 mod memory;
 mod negotiate;
-mod own;
-mod published;
 mod renderer;
-mod segment;
+mod self_metrics;
 mod shard;
+mod snapshot;
+mod snapshot_handle;
 mod source;
 pub mod syntax;
 
 pub use family::{Family, FamilyWriter, Kind, unit_of};
-pub use generation::{Chunks, Exposition, Scrape};
 pub use memory::apart;
 pub use negotiate::{accepts_gzip, negotiate};
-pub use own::{Own, merge};
-pub use published::Published;
 pub use renderer::Renderer;
+pub use self_metrics::{Own, merge};
 pub use shard::Granularity;
+pub use snapshot::{Chunks, Exposition, Scrape};
+pub use snapshot_handle::Published;
 pub use source::{GroupSummary, Rendered, Source};
 
 /// An exposition format.

@@ -6,10 +6,10 @@ use std::thread;
 
 use jiff::Timestamp;
 
-use crate::generation::{Exposition, Ready};
+use crate::encoded_chunk::Segment;
 use crate::gzip::Deflater;
-use crate::segment::Segment;
 use crate::shard::{self, Granularity, Shard};
+use crate::snapshot::{Exposition, Ready};
 use crate::source::{GroupSummary, Rendered, Source};
 use crate::{Format, syntax};
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::encoded_chunk::{Part, Segment};
 use crate::family::FamilyWriter;
 use crate::gzip::Deflater;
 use crate::memory::Scratch;
-use crate::segment::{Part, Segment};
 use crate::source::{Rendered, Source};
 
 /// How many items are rendered together, on average; powers of two.

@@ -6,11 +6,11 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::answers::{Answered, ApiRequest, Page, filter_number};
+use super::dataset::SimCustomer;
+use super::responses::{Answered, ApiRequest, Page, filter_number};
 use super::rng::SeededRng;
 use super::settings::Dialect;
-use super::shown::{Text, grouped};
-use super::world::SimCustomer;
+use super::wire_value::{Text, grouped};
 
 /// A job of endpoint 7.
 #[derive(Clone, Debug, PartialEq)]
@@ -304,7 +304,7 @@ mod tests {
     fn every_case_has_the_backups_that_its_name_says() {
         let customer = |case| {
             let mut customer = SimCustomer::new("c", "C");
-            customer.rows = vec![super::super::world::SimRow::new("Cloud Backup for Microsoft 365")];
+            customer.rows = vec![super::super::dataset::SimRow::new("Cloud Backup for Microsoft 365")];
             fill(&mut customer, case, jiff::civil::date(2026, 3, 14), &mut SeededRng::of(&[1]));
             customer
         };

@@ -6,10 +6,10 @@ use elements::types::{CustomerJobStatus, ListedProfile, ManagementMode, Profile,
 use serde_json::{Value, json};
 
 use super::backups::BackupCase;
+use super::dataset::SimCustomer;
 use super::rng::SeededRng;
 use super::settings::Dialect;
-use super::shown::Text;
-use super::world::SimCustomer;
+use super::wire_value::Text;
 
 /// The fields of endpoint 6 that a customer has besides its name, address and tenants.
 #[derive(Clone, Debug, Default, PartialEq)]

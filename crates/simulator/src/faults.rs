@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::edits::Edit;
+use super::mutations::Edit;
 use super::path::Operation;
 use super::rng::SeededRng;
 

@@ -12,41 +12,41 @@
 //! - [`Replay`]: serves a recording instead.
 //! - [`Truth`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
 
-mod answers;
 mod assertion;
 mod backups;
 mod bodies;
 mod connection;
 mod customer_list;
-mod edits;
+mod dataset;
+mod expected;
+mod fault_profiles;
 mod faults;
 mod generate;
 mod identity;
+mod mutations;
 mod path;
-mod profiles;
 mod replay;
 mod reply;
 mod requests;
+mod responses;
 mod rng;
 mod server;
 mod settings;
-mod shown;
 #[cfg(test)]
 mod tests;
-mod truth;
-mod world;
+mod wire_value;
 
 pub use backups::{BackupCase, SimJob, SimModule};
 pub use customer_list::SimProfile;
-pub use edits::Edit;
+pub use dataset::{Motion, SimCustomer, SimRow, SimTenant, World};
+pub use expected::Truth;
+pub use fault_profiles::{PROFILES, profile};
 pub use faults::{Fault, Faults, RetryAfter, Rule, TotalCount, When};
 pub use generate::{Case, Generator, Mix};
+pub use mutations::Edit;
 pub use path::Operation;
-pub use profiles::{PROFILES, profile};
 pub use replay::Replay;
 pub use requests::{Arrival, Requests};
 pub use server::Simulator;
 pub use settings::{AbsentTenants, Dialect, Registration, Settings, SimCredential};
-pub use shown::{Capacity, DateForm, Shown, Text};
-pub use truth::Truth;
-pub use world::{Motion, SimCustomer, SimRow, SimTenant, World};
+pub use wire_value::{Capacity, DateForm, Shown, Text};

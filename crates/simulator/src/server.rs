@@ -16,16 +16,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::answers::{ApiRequest, Indexed, ResponseOptions};
 use super::connection::{Broken, ResetConnection, serve};
+use super::dataset::World;
 use super::faults::{Fault, Faults};
 use super::identity::{Circumstances, Client, Identity, Refusal, client_id};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
 use super::requests::{RequestLog, Requests};
+use super::responses::{ApiRequest, Indexed, ResponseOptions};
 use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
-use super::world::World;
 
 /// Longer request bodies are refused.
 const LONGEST_BODY: usize = 1 << 20;

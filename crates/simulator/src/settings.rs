@@ -6,9 +6,9 @@ use elements::types::Scope;
 use jiff::civil::Date;
 use secrecy::SecretString;
 
+use super::dataset::World;
 use super::faults::Rule;
 use super::generate::{Generator, Mix};
-use super::world::World;
 
 /// All settings of a simulator except its address.
 #[derive(Debug)]

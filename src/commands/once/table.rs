@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::inventory::{Condition, Customer, Inventory};
 use crate::terminal::escape;
-use crate::web::wording;
+use crate::web::format;
 
 const AVAILABLE: &str = "* What AvePoint calls available is not documented: most likely licences of Microsoft (or Google, Salesforce) \
                          that are not assigned, not seats left.";
@@ -110,7 +110,7 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
     for known in customer.services.iter().flat_map(|services| services.subscriptions.iter()) {
         let row = &known.subscription;
         let (date, left) =
-            row.expires.map(Moment::get).map(|at| (wording::date(at), wording::countdown(at, now))).unwrap_or_default();
+            row.expires.map(Moment::get).map(|at| (format::date(at), format::countdown(at, now))).unwrap_or_default();
         let cells = [
             named.to_owned(),
             escape(&row.kind.service).into_owned(),
@@ -136,7 +136,7 @@ fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Tabl
                 for job in newest.iter() {
                     let plan = escape(&job.key.plan).into_owned();
                     let status = job.status.map_or_else(String::new, |status| status.as_str().to_owned());
-                    let ended = job.ended.map_or_else(String::new, |at| wording::ago(at.get(), now));
+                    let ended = job.ended.map_or_else(String::new, |at| format::ago(at.get(), now));
                     let (job_type, module) = (job.key.job_type.to_string(), job.key.job_module.to_string());
                     jobs.add_row([named.to_owned(), plan, job_type, module, status, ended]);
                 }

@@ -4,20 +4,20 @@
 //! The first customers of a seed are the special cases, one each ([`Case::ALL`]); most of the others are healthy. The
 //! rows of a customer are consistent with its tenants and products.
 
-mod cases;
 mod names;
 mod offers;
+mod scenarios;
 
 use jiff::civil::Date;
 
-pub use self::cases::Case;
+pub use self::scenarios::Case;
 use elements::types::{ProductType, TenantType};
 
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
 use super::backups::{self, BackupCase};
 use super::customer_list::SimProfile;
+use super::dataset::{Motion, SimCustomer, SimTenant, World};
 use super::rng::SeededRng;
-use super::world::{Motion, SimCustomer, SimTenant, World};
 
 /// The generator settings.
 #[derive(Clone, Copy, Debug)]

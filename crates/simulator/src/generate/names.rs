@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::rng::SeededRng;
-use crate::shown::Text;
+use crate::wire_value::Text;
 
 /// Towns and family names, some with non-ASCII letters.
 const FIRST: &[&str] = &[

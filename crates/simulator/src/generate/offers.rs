@@ -3,9 +3,9 @@
 use elements::types::{ProductType, TenantType};
 use jiff::civil::Date;
 
+use crate::dataset::SimRow;
 use crate::rng::SeededRng;
-use crate::shown::{DateForm, Shown, Text};
-use crate::world::SimRow;
+use crate::wire_value::{DateForm, Shown, Text};
 
 /// A product on offer.
 #[derive(Clone, Copy, Debug)]

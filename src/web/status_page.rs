@@ -3,14 +3,14 @@
 use maud::{Markup, html};
 
 use super::backups;
+use super::format::{ago, bytes, count, countdown, date, moment, plural, quantity};
 use super::issue::{Issue, Severity};
 use super::layout::{self, badge, bar, columns, issue_badge, muted_badge};
 use super::query::{Query, State, path_segment};
+use super::snapshot::{List, MAX_UNUSED, View};
 use super::status::{PartnerStatus, Status};
 use super::summary::{Expiry, Row, is_muted};
 use super::utilization::{Resource, Utilization};
-use super::view::{List, MAX_UNUSED, View};
-use super::wording::{ago, bytes, count, countdown, date, moment, plural, quantity};
 use crate::inventory::Condition;
 
 /// The page.

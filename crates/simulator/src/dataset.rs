@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::backups::{SimJob, SimModule};
 use super::customer_list::SimProfile;
 use super::rng::SeededRng;
-use super::shown::{Capacity, Shown, Text};
+use super::wire_value::{Capacity, Shown, Text};
 
 /// The customers that one app registration can see, and some that it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]

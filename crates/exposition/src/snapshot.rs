@@ -7,8 +7,8 @@ use crc32fast::Hasher;
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 
-use crate::own::{Own, write_family};
-use crate::segment::Segment;
+use crate::encoded_chunk::Segment;
+use crate::self_metrics::{Own, write_family};
 use crate::{Format, gzip};
 
 /// One generation: all values that were current when it was rendered. Immutable.

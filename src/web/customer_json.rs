@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::backups::{self, JobDetail, ModuleDetail, ProfileDetail};
 use super::headroom::Service;
-use super::service_detail::{ServiceDetail, UtilizationDetail};
+use super::service_json::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
 use super::utilization::{Utilization, tenant_ratio};
 use crate::inventory::{Absence, Condition, Known, is_older};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
+use crate::encoded_chunk::Segment;
 use crate::family::Kind;
-use crate::segment::Segment;
 use crate::syntax::{bound, write_label, write_metadata, write_value};
 use crate::{Format, gzip};
 

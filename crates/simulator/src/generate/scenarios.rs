@@ -5,9 +5,9 @@ use jiff::civil::Date;
 
 use super::CustomerBuilder;
 use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
+use crate::dataset::{Motion, SimRow};
 use crate::rng::SeededRng;
-use crate::shown::{DateForm, Shown};
-use crate::world::{Motion, SimRow};
+use crate::wire_value::{DateForm, Shown};
 
 /// The special case of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

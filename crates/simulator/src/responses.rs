@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::backups;
+use super::dataset::{SimCustomer, SimTenant, World};
 use super::faults::{Fault, TotalCount};
 use super::path::Route;
 use super::settings::{AbsentTenants, Dialect};
-use super::shown::grouped;
-use super::world::{SimCustomer, SimTenant, World};
+use super::wire_value::grouped;
 
 /// A status and a message, or a body.
 pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::detail::Number;
+use super::customer_json::Number;
 use super::headroom::Service;
 use super::issue::{Issue, Issues, Severity};
 use super::utilization::{Resource, Utilization};

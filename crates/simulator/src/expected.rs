@@ -9,8 +9,8 @@ use elements::types::{
 };
 
 use super::backups::{SimJob, SimModule};
-use super::shown::Text;
-use super::world::{SimCustomer, SimRow, SimTenant};
+use super::dataset::{SimCustomer, SimRow, SimTenant};
+use super::wire_value::Text;
 
 /// The correctly read results of the endpoints for a customer.
 #[derive(Clone, Debug, PartialEq)]
