@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use simulator::{Case, Simulator};
+use simulator::{Scenario, Simulator};
 
 use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
@@ -24,9 +24,9 @@ const COLLECTORS: &str = "collectors:
 ";
 
 pub(super) async fn run(args: &DemoArgs, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
-    let settings = simulate::settings(&args.world);
+    let settings = simulate::settings(&args.simulator);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let muted = settings.registrations.first().and_then(|known| known.world.customers.get(Case::Low97.index()));
+    let muted = settings.registrations.first().and_then(|known| known.dataset.customers.get(Scenario::Low97.index()));
     let muted = muted.map(|customer| customer.id.clone());
     let web = WebOptions { simulated: true, ..web_options(&args.web)? };
     let listeners = listeners(&args.listen_addresses, handed)?;

@@ -10,17 +10,17 @@ use avepoint_exporter::polling::plan;
 use elements::types::{Answer, CustomerId, Question};
 use exposition::Format;
 use jiff::Timestamp;
-use simulator::{SimCustomer, World};
+use simulator::{Dataset, SimCustomer};
 
 use super::{Samples, samples};
 
 /// The state of a configuration's first partner after a full pass over a data set.
-pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
+pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
     let mut inventory = empty(config);
     let collectors = inventory.collectors.clone();
-    for customer in &world.customers {
+    for customer in &dataset.customers {
         let id = CustomerId::from(customer.id.as_str());
-        inventory.observe(customer.truth().listed, now);
+        inventory.observe(customer.expected().listed, now);
         let questions = plan::questions(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &questions);
         for question in questions {
@@ -38,14 +38,20 @@ pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
 }
 
 fn answer(customer: &SimCustomer, question: Question) -> Option<Answer> {
-    let truth = customer.truth();
+    let expected = customer.expected();
     match question {
-        Question::TenantSeats(of) => truth.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into())),
-        Question::CustomerSeats(of) => truth.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
-        Question::ProductPurchased(of) => truth.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats))),
-        Question::BackupJobs => Some(Answer::BackupJobs(truth.backup_jobs)),
-        Question::BackupOverview => Some(Answer::BackupOverview(truth.backup_overview)),
-        Question::ProductAvailable(of) => truth.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats))),
+        Question::TenantSeats(of) => {
+            expected.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into()))
+        }
+        Question::CustomerSeats(of) => expected.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
+        Question::ProductPurchased(of) => {
+            expected.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats)))
+        }
+        Question::BackupJobs => Some(Answer::BackupJobs(expected.backup_jobs)),
+        Question::BackupOverview => Some(Answer::BackupOverview(expected.backup_overview)),
+        Question::ProductAvailable(of) => {
+            expected.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats)))
+        }
     }
 }
 

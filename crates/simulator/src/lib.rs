@@ -5,12 +5,12 @@
 //! strict server: it refuses what a real one would refuse. Everything except the time depends only on a seed. It has no
 //! TLS and no permissions beyond OAuth scopes.
 //!
-//! - [`World`]: the customers of one app registration, as plain data, written by hand or [generated](Generator).
+//! - [`Dataset`]: the customers of one app registration, as plain data, written by hand or [generated](Generator).
 //! - [`Settings`]: registrations and response options; [`Settings::demo`] and similar functions are presets.
-//! - [`Simulator`]: the running server. Its worlds and [`Faults`] can be changed while it runs, and its [`Requests`]
+//! - [`Simulator`]: the running server. Its datasets and [`Faults`] can be changed while it runs, and its [`Requests`]
 //!   read.
 //! - [`Replay`]: serves a recording instead.
-//! - [`Truth`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
+//! - [`Expected`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
 
 mod assertion;
 mod backups;
@@ -36,17 +36,17 @@ mod settings;
 mod tests;
 mod wire_value;
 
-pub use backups::{BackupCase, SimJob, SimModule};
+pub use backups::{BackupScenario, SimJob, SimModule};
 pub use customer_list::SimProfile;
-pub use dataset::{Motion, SimCustomer, SimRow, SimTenant, World};
-pub use expected::Truth;
+pub use dataset::{Dataset, SeatTrend, SimCustomer, SimRow, SimTenant};
+pub use expected::Expected;
 pub use fault_profiles::{PROFILES, profile};
 pub use faults::{Fault, Faults, RetryAfter, Rule, TotalCount, When};
-pub use generate::{Case, Generator, Mix};
-pub use mutations::Edit;
+pub use generate::{Generator, Mix, Scenario};
+pub use mutations::BodyMutation;
 pub use path::Operation;
 pub use replay::Replay;
 pub use requests::{Arrival, Requests};
 pub use server::Simulator;
 pub use settings::{AbsentTenants, Dialect, Registration, Settings, SimCredential};
-pub use wire_value::{Capacity, DateForm, Shown, Text};
+pub use wire_value::{Capacity, DateForm, Text, WireValue};

@@ -72,14 +72,14 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-struct World {
+struct Dataset {
     inventories: Vec<Inventory>,
     now: Timestamp,
     names: bool,
     correction: SignedDuration,
 }
 
-impl World {
+impl Dataset {
     fn id(customer: u8) -> CustomerId {
         format!("customer-{customer}").into()
     }
@@ -182,19 +182,19 @@ proptest! {
         steps in prop::collection::vec(prop::collection::vec(any_event(), 0..12), 1..12),
         looks in any::<bool>(),
     ) {
-        let mut world =
-            World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
-        world.join("partner-0");
+        let mut dataset =
+            Dataset { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
+        dataset.join("partner-0");
         let mut renderer = small_shards();
         let mut before = Vec::new();
         for step in steps {
             for event in step {
-                world.happen(event);
+                dataset.happen(event);
                 if looks {
-                    renderer.sync(&world.shared());
+                    renderer.sync(&dataset.shared());
                 }
             }
-            let mut generations = world.generations(&mut renderer);
+            let mut generations = dataset.generations(&mut renderer);
             let updated = generations.pop().unwrap();
             for between in generations {
                 let lines = lines_of_customers(&between);
@@ -204,7 +204,7 @@ proptest! {
                 prop_assert_eq!(series.len(), lines.len());
             }
             before = lines_of_customers(&updated);
-            let fresh = world.update(&mut small_shards());
+            let fresh = dataset.update(&mut small_shards());
             prop_assert_eq!(updated.series(), fresh.series());
             prop_assert_eq!(updated.next_expiry(), fresh.next_expiry());
             for format in [Format::Text, Format::OpenMetrics] {
@@ -222,14 +222,14 @@ fn lines_of_customers(exposition: &Exposition) -> Vec<String> {
 }
 
 /// Enough customers for many blocks and shards.
-fn many() -> World {
-    let mut world = World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
-    world.join("main");
+fn many() -> Dataset {
+    let mut dataset = Dataset { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
+    dataset.join("main");
     for customer in 0..=250 {
-        World::poll(&mut world.inventories[0], Event::Listed(0, customer, 2), at(0));
-        World::poll(&mut world.inventories[0], Event::Answered(0, customer, 0, 7), at(0));
+        Dataset::poll(&mut dataset.inventories[0], Event::Listed(0, customer, 2), at(0));
+        Dataset::poll(&mut dataset.inventories[0], Event::Answered(0, customer, 0, 7), at(0));
     }
-    world
+    dataset
 }
 
 /// The number of pieces of a generation that another shares in memory, and the number of all pieces.
@@ -242,40 +242,40 @@ fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
 
 #[test]
 fn what_did_not_change_is_the_same_memory() {
-    let mut world = many();
+    let mut dataset = many();
     let mut renderer = small_shards();
-    let first = world.update(&mut renderer);
-    let (same, all) = shared(&first, &world.update(&mut renderer));
+    let first = dataset.update(&mut renderer);
+    let (same, all) = shared(&first, &dataset.update(&mut renderer));
     assert_eq!(same, all);
     assert!(all > 100, "{all} pieces are too few to say much");
 
     // The same result later: only the time of the last success changes.
-    world.happen(Event::Passed(60));
-    world.happen(Event::Answered(0, 100, 0, 7));
-    let polled = world.update(&mut renderer);
+    dataset.happen(Event::Passed(60));
+    dataset.happen(Event::Answered(0, 100, 0, 7));
+    let polled = dataset.update(&mut renderer);
     assert_eq!(shared(&first, &polled), (all - 1, all));
-    world.happen(Event::Answered(0, 100, 0, 8));
-    let changed = world.update(&mut renderer);
+    dataset.happen(Event::Answered(0, 100, 0, 8));
+    let changed = dataset.update(&mut renderer);
     assert_eq!(shared(&polled, &changed), (all - 1, all), "no seats are available, and the time is the same");
 
     // A customer that leaves removes its own lines and changes the customer count.
-    let keep = world.inventories[0].customers.keys().filter(|id| id.as_str() != "customer-100").cloned().collect();
-    world.inventories[0].complete_listing(&keep, at(60));
-    let left = world.update(&mut renderer);
+    let keep = dataset.inventories[0].customers.keys().filter(|id| id.as_str() != "customer-100").cloned().collect();
+    dataset.inventories[0].complete_listing(&keep, at(60));
+    let left = dataset.update(&mut renderer);
     let (same, all) = shared(&changed, &left);
     assert!(same < all && same + 25 > all, "{same} of {all} stay");
 }
 
 #[test]
 fn much_that_changed_comes_in_many_generations() {
-    let mut world = many();
+    let mut dataset = many();
     let mut renderer = small_shards();
-    let mut before = world.update(&mut renderer);
-    world.happen(Event::Passed(60));
+    let mut before = dataset.update(&mut renderer);
+    dataset.happen(Event::Passed(60));
     for customer in 0..=250 {
-        world.happen(Event::Answered(0, customer, 0, 8));
+        dataset.happen(Event::Answered(0, customer, 0, 8));
     }
-    let generations = world.generations(&mut renderer);
+    let generations = dataset.generations(&mut renderer);
     assert!(generations.len() > 5, "{}", generations.len());
     for generation in generations {
         let targets = text_of(&generation.scrape(Format::Text, false, &[]));
@@ -290,13 +290,13 @@ fn much_that_changed_comes_in_many_generations() {
 
 #[test]
 fn who_reads_slowly_reads_one_generation() {
-    let mut world = many();
+    let mut dataset = many();
     let mut renderer = small_shards();
-    let scrape = world.update(&mut renderer).scrape(Format::Text, false, &[]);
+    let scrape = dataset.update(&mut renderer).scrape(Format::Text, false, &[]);
     let text = text_of(&scrape);
     for customer in 0..=250 {
-        world.happen(Event::Answered(0, customer, 0, 8));
+        dataset.happen(Event::Answered(0, customer, 0, 8));
     }
-    drop(world.update(&mut renderer));
+    drop(dataset.update(&mut renderer));
     assert_eq!(text_of(&scrape), text);
 }
