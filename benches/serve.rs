@@ -23,7 +23,7 @@ use avepoint_exporter::web::readiness::EverReady;
 use avepoint_exporter::web::{self, AppState};
 use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options};
-use exposition::{Format, Published};
+use exposition::{Format, SnapshotHandle};
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use tokio::sync::watch;
@@ -49,12 +49,12 @@ fn main() {
     let known = resident();
     let ids = some_ids(&inventory, 997);
     let shared = [Shared::new(inventory, watch::channel(()).0)];
-    let published = Published::new();
+    let snapshots = SnapshotHandle::new();
     let mut renderer = Renderer::default();
     let started = Instant::now();
-    renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
+    renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| snapshots.publish(snapshot));
     let took = started.elapsed();
-    let exposition = published.get();
+    let exposition = snapshots.get();
     let series = exposition.series();
     let with_lines = resident();
     if let Some(folder) = arguments.get(3) {
@@ -77,7 +77,7 @@ fn main() {
     );
 
     let state = AppState {
-        exposition: published.clone(),
+        exposition: snapshots.clone(),
         own_metrics: {
             let registry = Registry::new();
             registry.register(Box::new(ProcessCollector::for_self())).unwrap();
@@ -106,8 +106,8 @@ fn main() {
                     shared[0].update(|inventory| poll(inventory, id, second, true));
                 }
                 let before = cpu_time();
-                renderer.update(&shared, &RenderSettings::default(), noon(), |generation| {
-                    published.publish(generation);
+                renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| {
+                    snapshots.publish(snapshot);
                 });
                 spent += cpu_time().saturating_sub(before);
                 updates += 1;

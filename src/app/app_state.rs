@@ -13,12 +13,12 @@ use crate::ha::Watcher;
 use crate::inventory::Inventory;
 use crate::web::readiness::EverReady;
 use crate::web::{self, AppState, Role, WebOptions};
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 /// Reads from the parts of the daemon.
 #[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
 pub(super) fn app_state(
-    exposition: Published,
+    exposition: SnapshotHandle,
     ever_ready: EverReady,
     running: watch::Receiver<Arc<Running>>,
     watcher: Option<Watcher>,

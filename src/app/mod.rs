@@ -38,7 +38,7 @@ pub use shutdown::{GRACE, Shutdown};
 
 use elements::clock::Clock;
 use exporter_toolkit::{Access, Limits, Options};
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 use crate::config::{Config, StateLocation, changed_keys};
 use crate::panics::{self, Task};
@@ -184,7 +184,7 @@ impl Daemon {
         let ever_ready = EverReady::default();
         tasks.spawn(readiness_watcher::watch_readiness(running.clone(), changed.clone(), clock, ever_ready.clone()));
 
-        let exposition = Published::new();
+        let exposition = SnapshotHandle::new();
         let (render, mut rendered) = watch::channel(Arc::default());
         let publisher = publisher::Publisher::new(running.clone(), changed, render, exposition.clone(), clock);
         let health = Health::new(running.clone(), &publisher, leader.saving(), clock);

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use elements::types::CustomerId;
-use exposition::{Exposition, Family, FamilyWriter, Granularity, GroupSummary, Rendered, Source};
+use exposition::{Family, FamilyWriter, Granularity, GroupSummary, Rendered, Snapshot, Source};
 use jiff::{SignedDuration, Timestamp};
 use prometheus::proto::MetricFamily;
 
@@ -149,13 +149,13 @@ impl Renderer {
         self.0.truncate(partners);
     }
 
-    /// Takes the changes, renders them, and publishes the next generation, sometimes in several steps.
+    /// Takes the changes, renders them, and publishes the next snapshot, sometimes in several steps.
     pub fn update<'a>(
         &mut self,
         inventories: impl IntoIterator<Item = &'a Shared>,
         settings: &RenderSettings,
         now: Timestamp,
-        publish: impl FnMut(Exposition),
+        publish: impl FnMut(Snapshot),
     ) {
         self.sync(inventories);
         self.0.update(settings, now, publish);
@@ -164,12 +164,12 @@ impl Renderer {
 
 /// Renders the values of these inventories that are current at `now`, once.
 #[must_use]
-pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Exposition {
+pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Snapshot {
     let mut renderer = exposition::Renderer::<Partners>::new();
     for (position, inventory) in inventories.iter().enumerate() {
         renderer.sync(position, inventory);
     }
-    let mut last = Exposition::empty();
+    let mut last = Snapshot::empty();
     let settings = RenderSettings { customer_name_label, ..RenderSettings::default() };
     renderer.update(&settings, now, |exposition| last = exposition);
     last

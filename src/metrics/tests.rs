@@ -13,7 +13,7 @@ use elements::types::{
     Answer, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
-use exposition::{Exposition, Format, Published, Scrape};
+use exposition::{Format, Scrape, Snapshot, SnapshotHandle};
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
@@ -137,7 +137,7 @@ fn text_of(scrape: &Scrape) -> String {
     String::from_utf8(scrape.chunks.concat()).unwrap()
 }
 
-fn scrape(exposition: &Exposition, format: Format, own: &[MetricFamily]) -> Vec<Family> {
+fn scrape(exposition: &Snapshot, format: Format, own: &[MetricFamily]) -> Vec<Family> {
     let text = text_of(&exposition.scrape(format, false, own));
     parse(&text, format == Format::OpenMetrics).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"))
 }
@@ -271,14 +271,14 @@ fn what_a_disabled_collector_once_knew_is_not_served() {
 
 #[test]
 fn before_the_first_generation_there_are_only_the_exporters_own() {
-    let published = Published::new();
-    let empty = published.get();
+    let snapshots = SnapshotHandle::new();
+    let empty = snapshots.get();
     assert_eq!((empty.series(), empty.next_expiry()), (0, None));
     assert_eq!(text_of(&empty.scrape(Format::Text, false, &[])), "");
     assert_eq!(text_of(&empty.scrape(Format::OpenMetrics, false, &[])), "# EOF\n");
     assert_eq!(scrape(&empty, Format::Text, &own()).len(), 5);
-    published.clone().publish(render(&[small()], false, at(10)));
-    assert!(published.get().series() > 0);
+    snapshots.clone().publish(render(&[small()], false, at(10)));
+    assert!(snapshots.get().series() > 0);
     assert_eq!(empty.series(), 0, "who has the one before keeps it");
 }
 
@@ -323,9 +323,9 @@ fn gunzip(scrape: &Scrape) -> String {
 
 #[test]
 fn compressed_is_the_same_in_one_member() {
-    for exposition in [Exposition::empty(), render(&[small()], false, at(10))] {
+    for exposition in [Snapshot::empty(), render(&[small()], false, at(10))] {
         for format in [Format::Text, Format::OpenMetrics] {
-            // The first scrape compresses the generation, the second reuses it.
+            // The first scrape compresses the snapshot, the second reuses it.
             for own in [own(), vec![]] {
                 let plain = text_of(&exposition.scrape(format, false, &own));
                 assert_eq!(gunzip(&exposition.scrape(format, true, &own)), plain);

@@ -52,7 +52,7 @@ pub use role::Role;
 pub use routes::{check_telemetry_path, router};
 
 use elements::clock::Clock;
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 use crate::inventory::Inventory;
 use readiness::{EverReady, Readiness};
@@ -64,7 +64,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[derive(Clone)]
 pub struct AppState {
     /// What `/metrics` answers.
-    pub exposition: Published,
+    pub exposition: SnapshotHandle,
     /// The exporter's own metrics, not yet merged; the web server adds its own. Called for every scrape, but once for
     /// those that wait at the same time.
     pub own_metrics: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use exposition::{Chunks, Own, accepts_gzip, apart, negotiate};
+use exposition::{Chunks, SelfMetrics, accepts_gzip, negotiate, off_heap};
 use hyper::body::{Frame, SizeHint};
 use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -143,7 +143,7 @@ impl PageLimiter {
         };
         let made = move || {
             let Page { status, content_type, text } = work();
-            let text = Bytes::from_owner(PermitBytes { text: apart(&text), _permit: permit });
+            let text = Bytes::from_owner(PermitBytes { text: off_heap(&text), _permit: permit });
             (status, [(CONTENT_TYPE, content_type)], text).into_response()
         };
         offload(&self.pages, made).await
@@ -183,7 +183,7 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
     let state = Arc::clone(&pages);
-    let gather = move || Own::new(format, &merge(vec![(state.app.own_metrics)(), state.counters.gather()]));
+    let gather = move || SelfMetrics::new(format, &merge(vec![(state.app.own_metrics)(), state.counters.gather()]));
     let own = pages.own.get(format, gather).await.map_err(|_| failed())?;
     let exposition = pages.app.exposition.get();
     let scrape = exposition.scrape_with(gzip, &own, &pages.counters.scraped(exposition.series()));

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use exposition::{Format, Own};
+use exposition::{Format, SelfMetrics};
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -23,7 +23,7 @@ struct Gathering {
     /// How many have begun.
     begun: AtomicU64,
     /// The last one that ended, with its number. Locked while one is in progress.
-    last: Mutex<Option<(u64, Arc<Own>)>>,
+    last: Mutex<Option<(u64, Arc<SelfMetrics>)>>,
 }
 
 impl OwnMetrics {
@@ -32,8 +32,8 @@ impl OwnMetrics {
     pub(super) async fn get(
         &self,
         format: Format,
-        gather: impl FnOnce() -> Own + Send + 'static,
-    ) -> Result<Arc<Own>, JoinError> {
+        gather: impl FnOnce() -> SelfMetrics + Send + 'static,
+    ) -> Result<Arc<SelfMetrics>, JoinError> {
         let gathering = match format {
             Format::Text => &self.text,
             Format::OpenMetrics => &self.openmetrics,
@@ -60,7 +60,7 @@ mod tests {
     async fn a_crowd_shares_what_was_gathered_after_it_came() {
         let (metrics, answered) = (OwnMetrics::default(), AtomicU64::new(0));
         let get = async || {
-            let own = metrics.get(Format::Text, || Own::new(Format::Text, &[])).await.unwrap();
+            let own = metrics.get(Format::Text, || SelfMetrics::new(Format::Text, &[])).await.unwrap();
             answered.fetch_add(1, Ordering::Relaxed);
             own
         };

@@ -1,32 +1,32 @@
-//! Handle to the current generation.
+//! Shared handle to the snapshot that scrapes read; publishing replaces the snapshot atomically.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::Exposition;
+use super::Snapshot;
 
-/// Cheap to clone; all clones see the same generation. The lock is held only while a pointer is copied, so a slow
-/// scrape never blocks the next generation.
+/// Cheap to clone; all clones see the same snapshot. The lock is held only while a pointer is copied, so a slow
+/// scrape never blocks the next snapshot.
 #[derive(Clone, Debug, Default)]
-pub struct Published(Arc<RwLock<Arc<Exposition>>>);
+pub struct SnapshotHandle(Arc<RwLock<Arc<Snapshot>>>);
 
-impl Published {
-    /// A handle with the empty generation.
+impl SnapshotHandle {
+    /// A handle with the empty snapshot.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The current generation.
+    /// The current snapshot.
     #[must_use]
-    pub fn get(&self) -> Arc<Exposition> {
+    pub fn get(&self) -> Arc<Snapshot> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the generation. Running scrapes keep the previous one until they end.
-    pub fn publish(&self, exposition: Exposition) {
-        let next = Arc::new(exposition);
+    /// Replaces the snapshot. Running scrapes keep the previous one until they end.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let next = Arc::new(snapshot);
         let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), next);
-        // This may be the last reference to a large generation: free it outside of the lock.
+        // This may be the last reference to a large snapshot: free it outside of the lock.
         drop(before);
     }
 }

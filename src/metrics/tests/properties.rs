@@ -8,7 +8,7 @@ use elements::types::{
     TenantSeats, TenantType,
 };
 use exposition::Family;
-use exposition::{Exposition, Format};
+use exposition::{Format, Snapshot};
 use jiff::Timestamp;
 use prometheus::{Gauge, Registry};
 use proptest::prelude::*;
@@ -207,7 +207,7 @@ proptest! {
         gauge.set(value);
         let registry = Registry::new();
         registry.register(Box::new(gauge)).unwrap();
-        let read = samples(scrape(&Exposition::empty(), Format::OpenMetrics, &registry.gather()))[0].value;
+        let read = samples(scrape(&Snapshot::empty(), Format::OpenMetrics, &registry.gather()))[0].value;
         prop_assert!(read == value || (read.is_nan() && value.is_nan()), "{read} for {value}");
     }
 }

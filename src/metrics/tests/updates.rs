@@ -8,7 +8,7 @@ use elements::types::{
     Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
-use exposition::{Exposition, Format, Granularity};
+use exposition::{Format, Granularity, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tokio::sync::watch;
@@ -161,16 +161,16 @@ impl Dataset {
     }
 
     /// Of an update; the last one contains everything.
-    fn generations(&self, renderer: &mut Renderer) -> Vec<Exposition> {
-        let mut generations = Vec::new();
-        let publish = |generation| generations.push(generation);
+    fn snapshots(&self, renderer: &mut Renderer) -> Vec<Snapshot> {
+        let mut snapshots = Vec::new();
+        let publish = |snapshot| snapshots.push(snapshot);
         let settings = RenderSettings { customer_name_label: self.names, correction: self.correction };
         renderer.update(&self.shared(), &settings, self.now, publish);
-        generations
+        snapshots
     }
 
-    fn update(&self, renderer: &mut Renderer) -> Exposition {
-        self.generations(renderer).pop().unwrap()
+    fn update(&self, renderer: &mut Renderer) -> Snapshot {
+        self.snapshots(renderer).pop().unwrap()
     }
 }
 
@@ -194,9 +194,9 @@ proptest! {
                     renderer.sync(&dataset.shared());
                 }
             }
-            let mut generations = dataset.generations(&mut renderer);
-            let updated = generations.pop().unwrap();
-            for between in generations {
+            let mut snapshots = dataset.snapshots(&mut renderer);
+            let updated = snapshots.pop().unwrap();
+            for between in snapshots {
                 let lines = lines_of_customers(&between);
                 let either: HashSet<_> = before.iter().chain(&lines_of_customers(&updated)).cloned().collect();
                 prop_assert!(lines.iter().all(|line| either.contains(line)));
@@ -216,7 +216,7 @@ proptest! {
     }
 }
 
-fn lines_of_customers(exposition: &Exposition) -> Vec<String> {
+fn lines_of_customers(exposition: &Snapshot) -> Vec<String> {
     let text = text_of(&exposition.scrape(Format::Text, false, &[]));
     text.lines().filter(|line| line.contains("customer_id=")).map(str::to_owned).collect()
 }
@@ -232,9 +232,9 @@ fn many() -> Dataset {
     dataset
 }
 
-/// The number of pieces of a generation that another shares in memory, and the number of all pieces.
-fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
-    let pieces = |exposition: &Exposition| exposition.scrape(Format::Text, false, &[]).chunks;
+/// The number of pieces of a snapshot that another shares in memory, and the number of all pieces.
+fn shared(one: &Snapshot, other: &Snapshot) -> (usize, usize) {
+    let pieces = |exposition: &Snapshot| exposition.scrape(Format::Text, false, &[]).chunks;
     let before: HashSet<_> = pieces(one).iter().map(|piece| piece.as_ptr()).collect();
     let after = pieces(other);
     (after.iter().filter(|piece| before.contains(&piece.as_ptr())).count(), after.iter().count())
@@ -275,16 +275,16 @@ fn much_that_changed_comes_in_many_generations() {
     for customer in 0..=250 {
         dataset.happen(Event::Answered(0, customer, 0, 8));
     }
-    let generations = dataset.generations(&mut renderer);
-    assert!(generations.len() > 5, "{}", generations.len());
-    for generation in generations {
-        let targets = text_of(&generation.scrape(Format::Text, false, &[]));
+    let snapshots = dataset.snapshots(&mut renderer);
+    assert!(snapshots.len() > 5, "{}", snapshots.len());
+    for snapshot in snapshots {
+        let targets = text_of(&snapshot.scrape(Format::Text, false, &[]));
         let targets = targets.lines().filter(|line| line.contains("_targets{") && line.contains("\"tenant_seats\""));
         let values = targets.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
         assert_eq!(values.sum::<u64>(), 251, "what is yet to be rendered counts as it was");
-        let (same, all) = shared(&before, &generation);
+        let (same, all) = shared(&before, &snapshot);
         assert!(same < all && same + 25 > all, "{same} of {all} stay");
-        before = generation;
+        before = snapshot;
     }
 }
 

@@ -318,7 +318,7 @@ async fn customers_are_searched_filtered_and_paged() {
 #[tokio::test]
 async fn a_telemetry_path_takes_no_other_page() {
     let build = |path: &str| {
-        let state = app_state(Published::new(), Arc::default());
+        let state = app_state(SnapshotHandle::new(), Arc::default());
         router(AppState { telemetry_path: path.to_owned(), ..state })
     };
     for path in [

@@ -11,7 +11,7 @@ use avepoint_exporter::web::{AppState, Role, router};
 use elements::Client;
 use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options, bind, serve};
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 use super::{
     PFX_PASSWORD, PROXY_PASSWORD, PROXY_USER, SECRET, all_secrets, certificate, holds_no_key, is_clean, key_forms,
@@ -58,7 +58,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
         let panics = move || -> ! { panic!("all that it has: {:?}", (&config, &client)) };
         let (of_pages, of_tasks) = (panics.clone(), panics);
         let state = AppState {
-            exposition: Published::new(),
+            exposition: SnapshotHandle::new(),
             own_metrics: Arc::new(Vec::new),
             readiness: Arc::new(|| std::iter::empty().collect()),
             health: Arc::new(|| Ok(())),
