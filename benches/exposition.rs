@@ -4,7 +4,7 @@
 
 mod support;
 
-use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{self, RenderSettings, Renderer};
 use divan::Bencher;
 use exposition::{Format, SnapshotHandle};
@@ -28,7 +28,7 @@ fn render(bencher: Bencher<'_, '_>, series: u32) {
 fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
     let inventory = inventory(customers_for(series));
     let mut ids = some_ids(&inventory, 997).into_iter().cycle();
-    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let shared = [InventoryHandle::new(inventory, watch::channel(()).0)];
     let mut renderer = Renderer::default();
     let mut second = 0;
     let snapshots = SnapshotHandle::new();

@@ -15,7 +15,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::polling::PollQueue;
 use elements::types::Target;
@@ -46,7 +46,7 @@ fn main() {
     }
     let planned = resident();
     let ids: Vec<_> = inventory.customers.keys().cloned().collect();
-    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let shared = [InventoryHandle::new(inventory, watch::channel(()).0)];
     let snapshots = SnapshotHandle::new();
     let mut renderer = Renderer::default();
     let began = Instant::now();

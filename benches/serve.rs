@@ -16,7 +16,7 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::web::Role;
 use avepoint_exporter::web::readiness::EverReady;
@@ -48,7 +48,7 @@ fn main() {
     let customers = inventory.customers.len();
     let known = resident();
     let ids = some_ids(&inventory, 997);
-    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let shared = [InventoryHandle::new(inventory, watch::channel(()).0)];
     let snapshots = SnapshotHandle::new();
     let mut renderer = Renderer::default();
     let started = Instant::now();

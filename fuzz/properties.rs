@@ -48,7 +48,7 @@ pub(crate) fn services(body: &[u8]) {
 
     let mut inventory = inventory();
     for row in page.rows {
-        inventory.observe(row, now());
+        inventory.upsert_listed(row, now());
     }
     let mut expected = BTreeMap::new();
     for customer in inventory.customers.values() {
@@ -115,7 +115,7 @@ pub(crate) fn customers(body: &[u8]) {
     let mut inventory = inventory();
     for row in page.rows {
         assert!(row.profile.tenants.is_sorted_by(|(a, _), (b, _)| a < b));
-        inventory.observe_profile(row, now());
+        inventory.upsert_profile(row, now());
     }
     let known = inventory.customers.values().filter_map(|customer| customer.profile.as_ref());
     let statuses = known.filter(|known| known.profile.job_status.is_some()).count();

@@ -89,7 +89,7 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
         for row in listed.subscriptions.iter_mut().flatten() {
             share(row, &mut known);
         }
-        inventory.observe(listed, noon());
+        inventory.upsert_listed(listed, noon());
         let questions = plan::questions(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &questions);
         let (tenants, purchased): (HashMap<TenantType, _>, HashMap<ProductType, _>) =
@@ -109,7 +109,7 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
                 Question::BackupJobs => Answer::BackupJobs(expected.backup_jobs.clone()),
                 Question::BackupOverview => Answer::BackupOverview(expected.backup_overview.clone()),
             };
-            inventory.succeed(&id, question, answer, noon());
+            inventory.record_success(&id, question, answer, noon());
         }
     }
     let all = inventory.customers.keys().cloned().collect();
@@ -159,7 +159,7 @@ pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: b
         tenant.seats.available = Quantity::new((seconds % 1000) as f64 + 1.0);
     }
     let now = noon() + Duration::from_secs(u64::try_from(seconds).unwrap());
-    inventory.succeed(id, question, Answer::TenantSeats(tenants.into()), now);
+    inventory.record_success(id, question, Answer::TenantSeats(tenants.into()), now);
 }
 
 /// Resident memory of this process, in bytes.

@@ -11,7 +11,7 @@ use super::state::{self, StateMetrics, StateWriter, StateWriterHandle};
 use super::{Error, blocking};
 use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::health::Progress;
-use crate::inventory::Past;
+use crate::inventory::PriorState;
 use crate::inventory::state_file::State;
 
 /// The time limit for polls to end; after it the state is saved without waiting for them.
@@ -121,7 +121,7 @@ impl Leader {
 fn restored_state_for(
     restored: Option<State>,
     config: &Config,
-) -> impl FnMut(&PartnerSettings) -> Option<Past> + use<> {
+) -> impl FnMut(&PartnerSettings) -> Option<PriorState> + use<> {
     let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
     let mut restored = restored;
     move |PartnerSettings { name, client_id, .. }| {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::partner::{Draft, Partner, PartnerError};
 use crate::config::{Config, PartnerSettings};
 use crate::ha::Watcher;
-use crate::inventory::{Inventory, Past};
+use crate::inventory::{Inventory, PriorState};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
 
@@ -155,7 +155,7 @@ impl Partners {
     pub async fn apply(
         &mut self,
         config: Config,
-        mut past: impl FnMut(&PartnerSettings) -> Option<Past>,
+        mut past: impl FnMut(&PartnerSettings) -> Option<PriorState>,
     ) -> Result<(), PartnerError> {
         let config_yaml = config.to_redacted_yaml();
         let collectors = Arc::new(config.collectors);

@@ -296,7 +296,7 @@ async fn planned(
         warnings.print(&warning);
     }
     for customer in seen.into_iter().filter(|customer| filter.matches(&customer.id, customer.name.as_deref())) {
-        inventory.observe(customer, clock.now());
+        inventory.upsert_listed(customer, clock.now());
     }
     let customers = inventory.customers.len();
     output::print(&named(&settings.name, &inventory));

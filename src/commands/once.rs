@@ -21,7 +21,7 @@ use crate::catalog;
 use crate::cli::OnceArgs;
 use crate::cli::OnceFormat;
 use crate::config::Config;
-use crate::inventory::{Condition, Inventory};
+use crate::inventory::{Inventory, TargetStatus};
 use crate::metrics;
 use crate::terminal::escape_json;
 use crate::web::query::Query;
@@ -183,14 +183,9 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
             |customer| format!("{}: the service list does not contain customer {}", inventory.partner, customer.id),
         ));
         for collector in Collector::ALL {
-            for (condition, count) in inventory.targets(collector, clock.wall_now()) {
-                if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {
-                    phrases.push(format!(
-                        "{} {}: {count} {}",
-                        inventory.partner,
-                        collector.as_str(),
-                        condition.as_str()
-                    ));
+            for (status, count) in inventory.targets(collector, clock.wall_now()) {
+                if count > 0 && !matches!(status, TargetStatus::Fresh | TargetStatus::Absent) {
+                    phrases.push(format!("{} {}: {count} {}", inventory.partner, collector.as_str(), status.as_str()));
                 }
             }
         }

@@ -8,20 +8,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::Partners;
 use super::customer_view::{CustomerView, RenderContext};
 use crate::catalog;
-use crate::inventory::{Condition, Customer, Inventory, expiry};
+use crate::inventory::{Customer, Inventory, TargetStatus, expiry};
 
 /// A partner, without its customers, and the sums over them.
 pub(super) type Summary<'a> = GroupSummary<'a, Partners>;
 
-/// The number of targets by collector and condition, in the order of their declaration.
+/// The number of targets by collector and status, in the order of their declaration.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
+pub struct Targets([[u64; TargetStatus::ALL.len()]; Collector::ALL.len()]);
 
 impl Targets {
     /// Adds the targets of a customer.
     pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
-            self.add(question.collector(), context.inventory.condition(*question, known, context.now));
+            self.add(question.collector(), context.inventory.status(*question, known, context.now));
         }
     }
 
@@ -31,14 +31,14 @@ impl Targets {
         }
     }
 
-    fn add(&mut self, collector: Collector, condition: Condition) {
-        if let Some(count) = self.0.get_mut(collector as usize).and_then(|counts| counts.get_mut(condition as usize)) {
+    fn add(&mut self, collector: Collector, status: TargetStatus) {
+        if let Some(count) = self.0.get_mut(collector as usize).and_then(|counts| counts.get_mut(status as usize)) {
             *count += 1;
         }
     }
 
-    fn of(&self, collector: Collector) -> impl Iterator<Item = (Condition, u64)> {
-        Condition::ALL.into_iter().zip(self.0.get(collector as usize).into_iter().flatten().copied())
+    fn of(&self, collector: Collector) -> impl Iterator<Item = (TargetStatus, u64)> {
+        TargetStatus::ALL.into_iter().zip(self.0.get(collector as usize).into_iter().flatten().copied())
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
     families
 }
 
-/// When the next list becomes stale that is not stale; the only conditions that change by time alone and not with a
+/// When the next list becomes stale that is not stale; the only statuses that change by time alone and not with a
 /// value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
     let Inventory { collectors, listing, profiles, .. } = partner.group;
@@ -92,13 +92,13 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
             interval.push([&labels], Some(schedule.interval.as_secs_f64()));
             max_age.push([&labels], Some(schedule.max_age.as_secs_f64()));
             let mut counts = *of_customers;
-            if let Some(condition) = inventory.list_condition(collector, now) {
+            if let Some(status) = inventory.list_status(collector, now) {
                 // The list is the one target of the collector.
-                counts.add(collector, condition);
+                counts.add(collector, status);
             }
-            let may_be = |condition| condition != Condition::NotGranted || collector.is_optional();
-            for (condition, count) in counts.of(collector).filter(|&(condition, _)| may_be(condition)) {
-                let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
+            let may_be = |status| status != TargetStatus::NotGranted || collector.is_optional();
+            for (status, count) in counts.of(collector).filter(|&(status, _)| may_be(status)) {
+                let labels = targets.labels(&[partner.as_str(), collector.as_str(), status.as_str()]);
                 targets.push([&labels], Some(count as f64));
             }
         }

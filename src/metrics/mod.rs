@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use prometheus::proto::MetricFamily;
 
 use crate::catalog;
-use crate::inventory::{Customer, Inventory, Shared};
+use crate::inventory::{Customer, Inventory, InventoryHandle};
 use customer_view::{CustomerView, RenderContext};
 use freshness::Targets;
 
@@ -140,7 +140,7 @@ impl Renderer {
 
     /// Takes the changes of these partners for the next update, and releases the old values. Each inventory is locked
     /// while one pointer per customer is compared.
-    pub fn sync<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
+    pub fn sync<'a>(&mut self, inventories: impl IntoIterator<Item = &'a InventoryHandle>) {
         let mut partners = 0;
         for (position, shared) in inventories.into_iter().enumerate() {
             shared.read(|inventory| self.0.sync(position, inventory));
@@ -152,7 +152,7 @@ impl Renderer {
     /// Takes the changes, renders them, and publishes the next snapshot, sometimes in several steps.
     pub fn update<'a>(
         &mut self,
-        inventories: impl IntoIterator<Item = &'a Shared>,
+        inventories: impl IntoIterator<Item = &'a InventoryHandle>,
         settings: &RenderSettings,
         now: Timestamp,
         publish: impl FnMut(Snapshot),

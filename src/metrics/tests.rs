@@ -82,8 +82,8 @@ fn small() -> Inventory {
         expires: Some(at(86_400).into()),
         contract_ends: Some(Timestamp::from_millisecond(1_800_000_000_250).unwrap().into()),
     };
-    inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
-    inventory.observe(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));
+    inventory.upsert_listed(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
+    inventory.upsert_listed(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));
     inventory.complete_listing(&["a".into(), "b".into()].into(), at(1));
     let questions = [
         Question::TenantSeats(TenantType::Microsoft365),
@@ -97,12 +97,12 @@ fn small() -> Inventory {
     inventory.plan(&a, &questions);
     let tenants = [("t1", "contoso.com", seats(14.0, Some(6.0))), ("t2", "", seats(2.0, None))];
     let tenants = tenants.map(|(id, name, seats)| TenantSeats { id: id.into(), name: name.into(), seats });
-    inventory.succeed(&a, questions[0], Answer::TenantSeats(tenants.into()), at(2));
-    inventory.succeed(&a, questions[1], Answer::CustomerSeats(seats(16.0, Some(6.0))), at(3));
-    inventory.succeed(&a, questions[2], Answer::CustomerSeats(Seats::default()), at(4));
-    inventory.succeed(&a, questions[3], Answer::ProductPurchased(None), at(5));
-    inventory.succeed(&a, questions[4], Answer::ProductPurchased(quantity(20.0)), at(6));
-    inventory.fail(&a, questions[5], FailureReason::Timeout, at(7));
+    inventory.record_success(&a, questions[0], Answer::TenantSeats(tenants.into()), at(2));
+    inventory.record_success(&a, questions[1], Answer::CustomerSeats(seats(16.0, Some(6.0))), at(3));
+    inventory.record_success(&a, questions[2], Answer::CustomerSeats(Seats::default()), at(4));
+    inventory.record_success(&a, questions[3], Answer::ProductPurchased(None), at(5));
+    inventory.record_success(&a, questions[4], Answer::ProductPurchased(quantity(20.0)), at(6));
+    inventory.record_failure(&a, questions[5], FailureReason::Timeout, at(7));
     inventory
 }
 

@@ -24,6 +24,6 @@ mod witness;
 
 pub use cost::{Cost, listing_pages};
 pub use filter::CustomerFilter;
-pub use metrics::PollCounters;
+pub use metrics::PollMetrics;
 pub use poll_queue::PollQueue;
 pub use poller::Poller;

@@ -14,7 +14,7 @@ use super::customer_json::{Number, answers};
 use super::format::{ago, bytes, count, moment, plural, quantity};
 use super::layout::{badge, bar, columns};
 use super::summary::Row;
-use crate::inventory::{KnownProfile, is_older};
+use crate::inventory::{KnownProfile, is_expired};
 
 /// How a customer is managed, and how its backups are.
 #[derive(Clone, Debug, Serialize)]
@@ -163,7 +163,7 @@ pub(super) fn profile(row: &Row<'_>, now: Timestamp) -> Option<ProfileDetail> {
         country: Some(&profile.country).filter(|country| !country.is_empty()).cloned(),
         management_mode: profile.management_mode.map(ManagementMode::as_str),
         seen: *seen,
-        stale: is_older(*seen, row.inventory.max_age(Collector::Customers), now),
+        stale: is_expired(*seen, row.inventory.max_age(Collector::Customers), now),
     };
     is_enabled(row, Collector::Customers).then_some(detail)
 }

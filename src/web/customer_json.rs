@@ -12,7 +12,7 @@ use super::headroom::Service;
 use super::service_json::{ServiceDetail, UtilizationDetail};
 use super::summary::{self, Row};
 use super::utilization::{Utilization, tenant_ratio};
-use crate::inventory::{Absence, Condition, Known, is_older};
+use crate::inventory::{Absence, TargetState, TargetStatus, is_expired};
 
 /// A number; "unlimited" where there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -162,7 +162,7 @@ pub struct TargetDetail {
     pub collector: &'static str,
     /// The tenant type or product type; empty for `services`.
     pub about: String,
-    /// The word of [`Condition`].
+    /// The word of [`TargetStatus`].
     pub condition: &'static str,
     /// When it was last answered.
     pub last_success: Option<Timestamp>,
@@ -210,7 +210,7 @@ pub(super) fn answers<'a>(
     customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
         move |(question, known)| {
             let (seen, answer) = known.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
-            Some((*question, answer, seen, is_older(seen, inventory.max_age(question.collector()), now)))
+            Some((*question, answer, seen, is_expired(seen, inventory.max_age(question.collector()), now)))
         },
     )
 }
@@ -277,7 +277,7 @@ fn services(row: &Row<'_>) -> Vec<ServiceDetail> {
 fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
     let Row { inventory, customer, .. } = *row;
     let Some(services) = &customer.services else { return Vec::new() };
-    let stale = is_older(services.seen, inventory.max_age(Collector::Services), now);
+    let stale = is_expired(services.seen, inventory.max_age(Collector::Services), now);
     let detail = |service: &Service<'_>, id: String, subscription: &Subscription| {
         let kind = &subscription.kind;
         let expiry = service.expiry(subscription);
@@ -338,7 +338,7 @@ fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
         Some((condition, detail))
     });
     let questions = customer.targets.iter().map(|(question, known)| {
-        let condition = inventory.condition(*question, known, now);
+        let condition = inventory.status(*question, known, now);
         (condition, target(*question, known, condition))
     });
     let mut targets: Vec<_> = lists.chain(questions).collect();
@@ -346,7 +346,7 @@ fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
     targets.into_iter().map(|(_, detail)| detail).collect()
 }
 
-fn target(question: Question, known: &Known, condition: Condition) -> TargetDetail {
+fn target(question: Question, known: &TargetState, condition: TargetStatus) -> TargetDetail {
     TargetDetail {
         collector: question.collector().as_str(),
         about: question.about(),

@@ -12,7 +12,7 @@ use super::snapshot::View;
 use super::status_page::headroom;
 use super::summary::{Row, is_muted};
 use super::utilization::Utilization;
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
 /// The page.
 #[must_use]
@@ -224,7 +224,7 @@ fn expiration(at: Timestamp, row: &SubscriptionDetail, now: Timestamp) -> Markup
 
 fn targets(targets: &[TargetDetail], now: Timestamp) -> Markup {
     let class = |word: &str| {
-        Condition::ALL.into_iter().find(|condition| condition.as_str() == word).map_or("quiet", condition_level)
+        TargetStatus::ALL.into_iter().find(|condition| condition.as_str() == word).map_or("quiet", condition_level)
     };
     let time = |at: Option<Timestamp>| {
         html! { @if let Some(at) = at { span title=(moment(at)) { (ago(at, now)) } } @else { span.muted { "never" } } }
@@ -233,7 +233,7 @@ fn targets(targets: &[TargetDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Collection" }
             div.scroll { table {
-                (columns(&["Collector", "About", "Condition", "Last success", "Last poll", "Failure"], &[]))
+                (columns(&["Collector", "About", "TargetStatus", "Last success", "Last poll", "Failure"], &[]))
                 tbody { @for target in targets { tr {
                     td { (target.collector) }
                     td { (target.about) }

@@ -9,7 +9,7 @@ use super::thresholds::{
     EXPIRING_CRITICAL_DAYS, EXPIRING_INFO_DAYS, EXPIRING_WARNING_DAYS, SEATS_LOW, SEATS_OVER, SEATS_UNUSED,
     SEATS_UNUSED_DAYS, SEATS_UNUSED_LEAST, TENANT_SEATS_LOW,
 };
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
 /// What the API says, which the page repeats.
 const GIVEN: [(&str, &str); 4] = [
@@ -58,7 +58,7 @@ pub(super) fn render() -> Markup {
                          mutes of settings.rules.yml are not known here.",
                         None,
                     ))
-                    @for condition in Condition::ALL { (entry(condition.as_str(), condition_meaning(condition), None)) }
+                    @for condition in TargetStatus::ALL { (entry(condition.as_str(), condition_meaning(condition), None)) }
                 }
             }
         }
@@ -116,14 +116,16 @@ fn meaning(issue: Issue) -> String {
     }
 }
 
-const fn condition_meaning(condition: Condition) -> &'static str {
+const fn condition_meaning(condition: TargetStatus) -> &'static str {
     match condition {
-        Condition::Fresh => "Read lately: the last poll succeeded.",
-        Condition::Stale => "The last answer is older than max_age: the page still shows it, the metrics leave it out.",
-        Condition::Failing => "The last poll failed; what was read before is not stale yet, or there is nothing.",
-        Condition::Pending => "Not polled yet.",
-        Condition::Absent => "AvePoint says that the customer has no such tenant or product.",
-        Condition::NotGranted => {
+        TargetStatus::Fresh => "Read lately: the last poll succeeded.",
+        TargetStatus::Stale => {
+            "The last answer is older than max_age: the page still shows it, the metrics leave it out."
+        }
+        TargetStatus::Failing => "The last poll failed; what was read before is not stale yet, or there is nothing.",
+        TargetStatus::Pending => "Not polled yet.",
+        TargetStatus::Absent => "AvePoint says that the customer has no such tenant or product.",
+        TargetStatus::NotGranted => {
             "The app registration lacks the permission of this collector; it is asked for once a day."
         }
     }

@@ -7,7 +7,7 @@ use super::format::{count, moment, percent, plural};
 use super::issue::{Issue, Severity};
 use super::status::Status;
 use super::status_counts::StatusCounts;
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
 /// Where people read on.
 const DOCUMENTATION: &str = env!("CARGO_PKG_REPOSITORY");
@@ -59,9 +59,9 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, co
 /// The exporter in one line.
 fn health(status: &Status) -> Markup {
     let targets = status.targets();
-    let trouble = [Condition::Failing, Condition::Stale, Condition::Pending];
+    let trouble = [TargetStatus::Failing, TargetStatus::Stale, TargetStatus::Pending];
     let trouble = trouble.into_iter().filter(|&condition| targets.get(condition) > 0);
-    let is_well = status.ready && targets.get(Condition::Failing) + targets.get(Condition::Stale) == 0;
+    let is_well = status.ready && targets.get(TargetStatus::Failing) + targets.get(TargetStatus::Stale) == 0;
     html! {
         p.health {
             span class={ "dot " (if is_well { "good" } else if status.ready { "warning" } else { "critical" }) } {}
@@ -108,13 +108,13 @@ pub(super) fn muted_badge() -> Markup {
 
 /// The class of a target's condition.
 #[must_use]
-pub(super) const fn condition_level(condition: Condition) -> &'static str {
+pub(super) const fn condition_level(condition: TargetStatus) -> &'static str {
     match condition {
-        Condition::Fresh => "good",
-        Condition::Stale => "critical",
-        Condition::Failing => "warning",
-        Condition::Pending => "quiet",
-        Condition::Absent | Condition::NotGranted => "absent",
+        TargetStatus::Fresh => "good",
+        TargetStatus::Stale => "critical",
+        TargetStatus::Failing => "warning",
+        TargetStatus::Pending => "quiet",
+        TargetStatus::Absent | TargetStatus::NotGranted => "absent",
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use elements::types::{Collector, FailureReason, PartnerName};
 use jiff::Timestamp;
 
-use crate::inventory::{Absence, Inventory, is_older};
+use crate::inventory::{Absence, Inventory, is_expired};
 use crate::web::format::plural;
 
 /// The readiness of all partners.
@@ -66,7 +66,10 @@ impl EverReady {
 /// The readiness of these partners.
 #[must_use]
 pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
-    inventories.iter().map(|inventory| PartnerReadiness::of(inventory, inventory.listing.trouble, now)).collect()
+    inventories
+        .iter()
+        .map(|inventory| PartnerReadiness::of(inventory, inventory.listing.request_failure, now))
+        .collect()
 }
 
 impl FromIterator<PartnerReadiness> for Readiness {
@@ -89,7 +92,7 @@ impl PartnerReadiness {
             stage,
             customers: inventory.customers.len(),
             pending: pending(inventory),
-            detail: inventory.listing.detail.clone(),
+            detail: inventory.listing.request_failure_detail.clone(),
         }
     }
 
@@ -121,7 +124,7 @@ pub fn are_ready(stages: impl IntoIterator<Item = Stage>) -> bool {
 #[must_use]
 pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     let listing = &inventory.listing;
-    let counts = |completed| !listing.restored || !is_older(completed, inventory.max_age(Collector::Services), now);
+    let counts = |completed| !listing.restored || !is_expired(completed, inventory.max_age(Collector::Services), now);
     if !listing.wanted || listing.completed.is_some_and(counts) {
         return Stage::Complete;
     }
@@ -185,7 +188,7 @@ mod tests {
 
     fn with_failure(name: &str, reason: FailureReason) -> Inventory {
         let mut inventory = bare(name);
-        inventory.fail_listing(reason, at(0));
+        inventory.record_listing_failure(reason, at(0));
         inventory
     }
 
@@ -237,7 +240,7 @@ mod tests {
         let max_age = i64::try_from(restored.max_age(Collector::Services).as_secs()).unwrap();
         assert!(readiness(&[restored.clone()], at(max_age - 1)).ready);
         assert!(!readiness(&[restored.clone()], at(max_age)).ready);
-        restored.fail_listing(FailureReason::Forbidden, at(max_age));
+        restored.record_listing_failure(FailureReason::Forbidden, at(max_age));
         let stage = readiness(&[restored.clone()], at(max_age)).partners.remove(0).stage;
         assert_eq!(stage, Stage::Refused(FailureReason::Forbidden));
         restored.complete_listing(&[].into(), at(max_age));

@@ -11,7 +11,7 @@ use super::snapshot::{List, MAX_UNUSED, View};
 use super::status::{PartnerStatus, Status};
 use super::summary::{Expiry, Row, is_muted};
 use super::utilization::{Resource, Utilization};
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
 /// The page.
 #[must_use]
@@ -277,7 +277,8 @@ fn unused(view: &View, query: &Query, list: &List<'_>) -> Markup {
 }
 
 fn freshness(row: &Row<'_>, view: &View) -> Markup {
-    let trouble = [Condition::Stale, Condition::Failing, Condition::Pending].map(|at| (at, row.targets.get(at)));
+    let trouble =
+        [TargetStatus::Stale, TargetStatus::Failing, TargetStatus::Pending].map(|at| (at, row.targets.get(at)));
     html! {
         @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { span.narrow { "data: " } (ago(oldest, view.now)) } }
         @else { span.muted { "–" } }

@@ -12,7 +12,7 @@ use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
 use super::status_counts::StatusCounts;
 use super::utilization::Utilization;
-use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
+use crate::inventory::{Absence, Customer, Inventory, TargetStatus, is_expired};
 
 /// One customer.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
     let of_lists = [services_condition(inventory, customer, now), profile_condition(inventory, customer, now)];
     of_lists.into_iter().flatten().for_each(|condition| row.targets.add(condition, 1));
     for (question, known) in &customer.targets {
-        row.targets.add(inventory.condition(*question, known, now), 1);
+        row.targets.add(inventory.status(*question, known, now), 1);
         if known.absence == Absence::Confirmed {
             continue;
         }
@@ -119,9 +119,9 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
     row.most_utilized = most_utilized(&row.services);
     row.expiry = expiry(&row.services, now);
     for (condition, issue, severity) in [
-        (Condition::Stale, Issue::Stale, Severity::Warning),
-        (Condition::Failing, Issue::Failing, Severity::Warning),
-        (Condition::Pending, Issue::Pending, Severity::Info),
+        (TargetStatus::Stale, Issue::Stale, Severity::Warning),
+        (TargetStatus::Failing, Issue::Failing, Severity::Warning),
+        (TargetStatus::Pending, Issue::Pending, Severity::Info),
     ] {
         row.issues.insert_some(issue, (row.targets.get(condition) > 0).then_some(severity));
     }
@@ -152,41 +152,41 @@ pub fn is_muted(customer: &Customer) -> bool {
 /// The condition of the customer's row of the service list; `None` if the partner does not list, or only the list of
 /// customers has the customer.
 #[must_use]
-pub fn services_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<Condition> {
+pub fn services_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<TargetStatus> {
     let listing = &inventory.listing;
     let condition = match &customer.services {
-        Some(services) if is_older(services.seen, inventory.max_age(Collector::Services), now) => Condition::Stale,
-        _ if listing.failure.is_some() => Condition::Failing,
-        None => Condition::Pending,
-        Some(_) => Condition::Fresh,
+        Some(services) if is_expired(services.seen, inventory.max_age(Collector::Services), now) => TargetStatus::Stale,
+        _ if listing.failure.is_some() => TargetStatus::Failing,
+        None => TargetStatus::Pending,
+        Some(_) => TargetStatus::Fresh,
     };
     (listing.wanted && !customer.is_unlisted()).then_some(condition)
 }
 
 /// The condition of the customer's row of the list of customers; `None` if that is not read.
 #[must_use]
-pub fn profile_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<Condition> {
+pub fn profile_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<TargetStatus> {
     let list = &inventory.profiles;
     let condition = match &customer.profile {
-        _ if inventory.not_granted.contains(&Collector::Customers) => Condition::NotGranted,
-        Some(known) if is_older(known.seen, inventory.max_age(Collector::Customers), now) => Condition::Stale,
-        _ if list.failure.is_some() => Condition::Failing,
-        None if list.completed.is_some() => Condition::Absent,
-        None => Condition::Pending,
-        Some(_) => Condition::Fresh,
+        _ if inventory.not_granted.contains(&Collector::Customers) => TargetStatus::NotGranted,
+        Some(known) if is_expired(known.seen, inventory.max_age(Collector::Customers), now) => TargetStatus::Stale,
+        _ if list.failure.is_some() => TargetStatus::Failing,
+        None if list.completed.is_some() => TargetStatus::Absent,
+        None => TargetStatus::Pending,
+        Some(_) => TargetStatus::Fresh,
     };
     list.wanted.then_some(condition)
 }
 
 /// The order of the targets on a page: what needs attention first.
 #[must_use]
-pub fn attention(condition: Condition) -> impl Ord {
+pub fn attention(condition: TargetStatus) -> impl Ord {
     let urgency = match condition {
-        Condition::Failing => 4,
-        Condition::Stale => 3,
-        Condition::Pending => 2,
-        Condition::Fresh => 1,
-        Condition::Absent | Condition::NotGranted => 0,
+        TargetStatus::Failing => 4,
+        TargetStatus::Stale => 3,
+        TargetStatus::Pending => 2,
+        TargetStatus::Fresh => 1,
+        TargetStatus::Absent | TargetStatus::NotGranted => 0,
     };
     Reverse(urgency)
 }
@@ -369,28 +369,28 @@ mod tests {
     fn freshness_is_that_of_the_oldest() {
         let mut inventory = listed("main", vec![("a", "A", vec![])]);
         seats(&mut inventory, "a", 1, 9);
-        inventory.observe(
+        inventory.upsert_listed(
             elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
             at(100),
         );
         assert_eq!(row_of(&inventory).oldest, Some(at(0)));
         let stale = row(&inventory, &inventory.customers[&"a".into()], at(3_650));
-        assert_eq!(stale.targets.get(Condition::Stale), 1);
+        assert_eq!(stale.targets.get(TargetStatus::Stale), 1);
         assert!(stale.issues.contains(Issue::Stale));
-        inventory.fail_listing(FailureReason::Timeout, at(101));
-        assert_eq!(row_of(&inventory).targets.get(Condition::Failing), 1);
+        inventory.record_listing_failure(FailureReason::Timeout, at(101));
+        assert_eq!(row_of(&inventory).targets.get(TargetStatus::Failing), 1);
     }
 
     #[test]
     fn a_customer_of_the_configuration_waits_for_its_row() {
         let mut inventory = bare("main");
-        inventory.observe(
+        inventory.upsert_listed(
             elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
             at(0),
         );
         let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
         customer.services = None;
-        assert_eq!(services_condition(&inventory, &customer, at(1)), Some(Condition::Pending));
+        assert_eq!(services_condition(&inventory, &customer, at(1)), Some(TargetStatus::Pending));
         inventory.listing.wanted = false;
         assert_eq!(services_condition(&inventory, &customer, at(1)), None);
     }

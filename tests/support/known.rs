@@ -20,15 +20,15 @@ pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
     let collectors = inventory.collectors.clone();
     for customer in &dataset.customers {
         let id = CustomerId::from(customer.id.as_str());
-        inventory.observe(customer.expected().listed, now);
+        inventory.upsert_listed(customer.expected().listed, now);
         let questions = plan::questions(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &questions);
         for question in questions {
             match answer(customer, question) {
                 Some(answer) => {
-                    inventory.succeed(&id, question, answer, now);
+                    inventory.record_success(&id, question, answer, now);
                 }
-                None => drop(inventory.miss(&id, question, now)),
+                None => drop(inventory.record_absent(&id, question, now)),
             }
         }
     }
@@ -70,7 +70,7 @@ pub fn served_of(config: &Config, state: &State) -> Samples {
 pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     let partner = &config.partners[0];
     let mut inventory = empty(config);
-    inventory.adopt(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
+    inventory.restore(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
     let scrape = metrics::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
     let text: String = scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect();
     kept(samples(&text))

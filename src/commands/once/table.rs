@@ -9,7 +9,7 @@ use elements::types::{Answer, Moment, Quantity, Question, Seats};
 use elements::types::{CustomerJobStatus, ManagementMode, Profile};
 use jiff::Timestamp;
 
-use crate::inventory::{Condition, Customer, Inventory};
+use crate::inventory::{Customer, Inventory, TargetStatus};
 use crate::terminal::escape;
 use crate::web::format;
 
@@ -41,10 +41,10 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
             profiles.add_rows(customer.profile.iter().map(|known| profile_row(&named, &known.profile)));
             backup_rows(&named, customer, now, &mut jobs, &mut modules);
             for (question, known) in &customer.targets {
-                let condition = inventory.condition(*question, known, now);
-                if !matches!(condition, Condition::Fresh | Condition::Absent) {
+                let status = inventory.status(*question, known, now);
+                if !matches!(status, TargetStatus::Fresh | TargetStatus::Absent) {
                     let reason = known.failure.map_or("", |reason| reason.as_str());
-                    failures.add_row([named.clone(), what(*question), condition.as_str().into(), reason.into()]);
+                    failures.add_row([named.clone(), what(*question), status.as_str().into(), reason.into()]);
                 }
             }
         }

@@ -163,12 +163,12 @@ proptest! {
             let id = id.as_str().into();
             inventory.plan(&id, &[TENANTS, CUSTOMER, PURCHASED, AVAILABLE]);
             let seats = Seats { assigned: numbers[0], available: numbers[1] };
-            inventory.succeed(&id, TENANTS, Answer::TenantSeats(tenants.clone().into()), at(0));
-            inventory.succeed(&id, CUSTOMER, Answer::CustomerSeats(seats), at(0));
-            inventory.succeed(&id, PURCHASED, Answer::ProductPurchased(numbers[2]), at(0));
-            inventory.succeed(&id, AVAILABLE, Answer::ProductAvailable(numbers[3]), at(0));
+            inventory.record_success(&id, TENANTS, Answer::TenantSeats(tenants.clone().into()), at(0));
+            inventory.record_success(&id, CUSTOMER, Answer::CustomerSeats(seats), at(0));
+            inventory.record_success(&id, PURCHASED, Answer::ProductPurchased(numbers[2]), at(0));
+            inventory.record_success(&id, AVAILABLE, Answer::ProductAvailable(numbers[3]), at(0));
             let listed = ListedCustomer { id: id.clone(), name: None, subscriptions: Some(subscriptions.clone()) };
-            inventory.observe(listed, at(0));
+            inventory.upsert_listed(listed, at(0));
             expected_of(customer, &inventory.customers[&id], |family, labels, value| {
                 let mut labels = labels.to_vec();
                 labels.extend([("partner", partner.as_str()), ("customer_id", id.as_str())]);

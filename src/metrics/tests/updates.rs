@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::{at, collectors, gunzip, own, quantity, seats, text_of};
 use crate::config::ListedSettings;
-use crate::inventory::{Inventory, Shared};
+use crate::inventory::{Inventory, InventoryHandle};
 use crate::metrics::{RenderSettings, Renderer};
 
 /// Renders few customers together, so that a small inventory has many blocks and shards.
@@ -120,7 +120,7 @@ impl Dataset {
             Event::Listed(_, customer, rows) => {
                 let rows = (0..rows).map(|n| row(&format!("Service {n}"))).collect();
                 let (id, name) = (Self::id(customer), Some("Name".into()));
-                inventory.observe(ListedCustomer { id: id.clone(), name, subscriptions: Some(rows) }, now);
+                inventory.upsert_listed(ListedCustomer { id: id.clone(), name, subscriptions: Some(rows) }, now);
                 inventory.plan(&id, &QUESTIONS);
             }
             Event::Left(_, divisor) => {
@@ -138,13 +138,13 @@ impl Dataset {
                     Question::CustomerSeats(_) => Answer::CustomerSeats(seats),
                     _ => Answer::ProductPurchased(quantity(number.into())),
                 };
-                inventory.succeed(&Self::id(customer), QUESTIONS[question], answer, now);
+                inventory.record_success(&Self::id(customer), QUESTIONS[question], answer, now);
             }
             Event::Failed(_, customer, question) => {
-                inventory.fail(&Self::id(customer), QUESTIONS[question], FailureReason::Timeout, now);
+                inventory.record_failure(&Self::id(customer), QUESTIONS[question], FailureReason::Timeout, now);
             }
             Event::Missed(_, customer, question) => {
-                inventory.miss(&Self::id(customer), QUESTIONS[question], now);
+                inventory.record_absent(&Self::id(customer), QUESTIONS[question], now);
             }
             Event::Reconfigured(_, enabled, hours) => {
                 let mut settings = collectors();
@@ -156,8 +156,8 @@ impl Dataset {
         }
     }
 
-    fn shared(&self) -> Vec<Shared> {
-        self.inventories.iter().map(|inventory| Shared::new(inventory.clone(), watch::channel(()).0)).collect()
+    fn shared(&self) -> Vec<InventoryHandle> {
+        self.inventories.iter().map(|inventory| InventoryHandle::new(inventory.clone(), watch::channel(()).0)).collect()
     }
 
     /// Of an update; the last one contains everything.
