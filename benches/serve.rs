@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::web::Role;
-use avepoint_exporter::web::readiness::EverReady;
+use avepoint_exporter::web::readiness::ReadyLatch;
 use avepoint_exporter::web::{self, AppState};
 use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options};
@@ -88,7 +88,7 @@ fn main() {
         role: Arc::new(Role::default),
         inventories: Arc::new(Vec::new),
         clock: Clock::start(),
-        ever_ready: EverReady::default(),
+        ready_latch: ReadyLatch::default(),
         config_yaml: Arc::new(String::new),
         telemetry_path: "/metrics".to_owned(),
         simulated: false,

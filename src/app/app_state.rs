@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 use super::health::Health;
 use super::metrics::AppMetrics;
-use super::{Partner, Running};
+use super::{ActiveConfig, Partner};
 use crate::config::Config;
 use crate::ha::Watcher;
 use crate::inventory::Inventory;
-use crate::web::readiness::EverReady;
+use crate::web::readiness::ReadyLatch;
 use crate::web::{self, AppState, Role, WebOptions};
 use exposition::SnapshotHandle;
 
@@ -19,8 +19,8 @@ use exposition::SnapshotHandle;
 #[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
 pub(super) fn app_state(
     exposition: SnapshotHandle,
-    ever_ready: EverReady,
-    running: watch::Receiver<Arc<Running>>,
+    ready_latch: ReadyLatch,
+    running: watch::Receiver<Arc<ActiveConfig>>,
     watcher: Option<Watcher>,
     metrics: &AppMetrics,
     health: &Health,
@@ -47,7 +47,7 @@ pub(super) fn app_state(
             _ => Role::Leading,
         }),
         clock,
-        ever_ready,
+        ready_latch,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
         telemetry_path: web.telemetry_path,
         external_url: web.external_url,

@@ -38,7 +38,7 @@ pub enum PartnerError {
 
 /// A partner prepared for a new configuration; all fallible steps are done. No request is sent yet.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct PreparedPartner {
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
     client: Client,
@@ -47,7 +47,7 @@ pub(super) struct Draft {
     metrics: PollMetrics,
 }
 
-impl Draft {
+impl PreparedPartner {
     /// Reuses the client and the metrics of `before` where they fit. Blocks while `ca_file` is read.
     pub(super) fn new(
         settings: PartnerSettings,
@@ -95,21 +95,21 @@ pub struct Partner {
 }
 
 impl Partner {
-    /// Wires a partner. No request is sent until the poller runs. `past` is the known state of its app registration,
+    /// Wires a partner. No request is sent until the poller runs. `prior` is the known state of its app registration,
     /// even if it was polled under another configuration.
     pub(super) fn new(
-        draft: Draft,
-        past: Option<PriorState>,
+        prepared: PreparedPartner,
+        prior: Option<PriorState>,
         changed: watch::Sender<()>,
         clock: Clock,
     ) -> (Self, Poller) {
-        let Draft { settings, collectors, client, roots, metrics } = draft;
+        let PreparedPartner { settings, collectors, client, roots, metrics } = prepared;
         let lists = settings.customers.discover || collectors.services.enabled;
         let mut inventory = Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list);
-        if let Some(past) = past {
+        if let Some(prior) = prior {
             let filter = CustomerFilter::new(&settings.customers);
-            let keeps = |id: &_, name: &str| filter.matches(id, Some(name).filter(|name| !name.is_empty()));
-            inventory.restore(past, keeps, clock.now());
+            let retain = |id: &_, name: &str| filter.matches(id, Some(name).filter(|name| !name.is_empty()));
+            inventory.restore(prior, retain, clock.now());
         }
         let inventory = InventoryHandle::new(inventory, changed);
         let poller =
@@ -143,16 +143,16 @@ impl Partner {
     }
 
     /// The values, as the initial state for these settings.
-    pub(super) fn past_for(&self, settings: &PartnerSettings) -> PriorState {
-        let mut past = PriorState::from(self.inventory.snapshot());
+    pub(super) fn prior_state_for(&self, settings: &PartnerSettings) -> PriorState {
+        let mut prior = PriorState::from(self.inventory.snapshot());
         // Another address may be another environment with other customers.
-        past.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
+        prior.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
             || settings.api_url != self.settings.api_url;
-        past
+        prior
     }
 
     /// The values to be saved for the next process; times are those of the daemon's clock, not wall-clock times.
-    pub(super) fn known(&self) -> KnownPartner {
+    pub(super) fn persisted(&self) -> KnownPartner {
         KnownPartner::of(&self.settings.client_id, self.inventory.snapshot())
     }
 

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
-use super::partners::Running;
+use super::partners::ActiveConfig;
 use crate::health::Progress;
 use crate::metrics::{RenderSettings, Renderer};
 use crate::panics::{self, Task};
@@ -34,10 +34,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Renders and publishes the exposition.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    running: watch::Receiver<Arc<Running>>,
+    running: watch::Receiver<Arc<ActiveConfig>>,
     changed: watch::Receiver<()>,
     /// The generation of the configuration that was rendered last.
-    rendered: watch::Sender<Arc<Running>>,
+    rendered: watch::Sender<Arc<ActiveConfig>>,
     snapshots: SnapshotHandle,
     clock: Clock,
     progress: Progress,
@@ -54,9 +54,9 @@ impl Publisher {
     /// Publishes the values of `running` to `snapshots`, after `changed` signals a change. A changed configuration does
     /// not wait for [`MIN_INTERVAL`].
     pub(super) fn new(
-        running: watch::Receiver<Arc<Running>>,
+        running: watch::Receiver<Arc<ActiveConfig>>,
         changed: watch::Receiver<()>,
-        rendered: watch::Sender<Arc<Running>>,
+        rendered: watch::Sender<Arc<ActiveConfig>>,
         snapshots: SnapshotHandle,
         clock: Clock,
     ) -> Self {

@@ -25,7 +25,7 @@ use crate::inventory::{Inventory, TargetStatus};
 use crate::metrics;
 use crate::terminal::escape_json;
 use crate::web::query::Query;
-use crate::web::readiness::EverReady;
+use crate::web::readiness::ReadyLatch;
 use crate::web::snapshot::View;
 use crate::web::{api, csv};
 
@@ -42,7 +42,7 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
     let format = args.format.unwrap_or_else(default_format);
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
-    let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None).recorded_by(recorder.clone());
+    let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None).with_recorder(recorder.clone());
     polls.apply(config, |_| None).await.map_err(Failure::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
@@ -88,7 +88,7 @@ fn default_format() -> OnceFormat {
 }
 
 fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> View {
-    View::new(inventories, series, &EverReady::default(), false, clock.wall_now())
+    View::new(inventories, series, &ReadyLatch::default(), false, clock.wall_now())
 }
 
 /// Waits until every target has been polled, and shows the progress.
@@ -114,7 +114,7 @@ async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), Failure>
             // Checking iterates over all targets, so changes are not checked one by one.
             () = tokio::time::sleep(DRAW_EVERY) => {}
             // Otherwise it would wait forever for targets that were not polled yet.
-            error = polls.failed() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
+            error = polls.first_panic() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
         }
     }
     bar.finish_and_clear();

@@ -113,7 +113,7 @@ fn line<'a>(out: &mut String, cells: impl Iterator<Item = Cow<'a, str>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::readiness::EverReady;
+    use crate::web::readiness::ReadyLatch;
     use crate::web::tests::samples::{at, day, listed, subscription};
     use elements::types::Subscription;
 
@@ -128,7 +128,7 @@ mod tests {
         let fly = Subscription { seats_purchased: Some(Quantity::UNLIMITED), ..subscription("Fly") };
         let opus = Subscription { expires: Some(day(-3).into()), ..subscription("Opus") };
         let inventory = listed("main", vec![("c1", "=SUM(A1)\nx", vec![fly, backup, opus]), ("c2", "None", vec![])]);
-        let view = View::new(vec![inventory], 0, &EverReady::default(), false, at(1));
+        let view = View::new(vec![inventory], 0, &ReadyLatch::default(), false, at(1));
         let expires = |days| format::date(day(days));
         assert_eq!(
             render(&view, &Query::default()),

@@ -55,7 +55,7 @@ use elements::clock::Clock;
 use exposition::SnapshotHandle;
 
 use crate::inventory::Inventory;
-use readiness::{EverReady, Readiness};
+use readiness::{Readiness, ReadyLatch};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -82,7 +82,7 @@ pub struct AppState {
     /// What ages are reckoned by.
     pub clock: Clock,
     /// Whether it is ready for good.
-    pub ever_ready: EverReady,
+    pub ready_latch: ReadyLatch,
     /// Where the metrics are: a path like `/metrics`.
     pub telemetry_path: String,
     /// By which URL and path all of this is reached.

@@ -53,12 +53,12 @@ pub enum Stage {
 
 /// Whether all partners were ready at one moment: from then on the exporter is, for good. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct EverReady(Arc<AtomicBool>);
+pub struct ReadyLatch(Arc<AtomicBool>);
 
-impl EverReady {
+impl ReadyLatch {
     /// Whether it is ready now or was before.
     #[must_use]
-    pub fn note(&self, ready: bool) -> bool {
+    pub fn update(&self, ready: bool) -> bool {
         self.0.fetch_or(ready, Ordering::Relaxed) || ready
     }
 }

@@ -105,8 +105,8 @@ impl Handlers {
         self.recent.get_or_make(move || {
             let inventories = (pages.app.inventories)();
             let series = pages.app.exposition.get().series();
-            let AppState { ever_ready, simulated, clock, .. } = &pages.app;
-            View::new(inventories, series, ever_ready, *simulated, clock.wall_now()).with_role((pages.app.role)())
+            let AppState { ready_latch, simulated, clock, .. } = &pages.app;
+            View::new(inventories, series, ready_latch, *simulated, clock.wall_now()).with_role((pages.app.role)())
         })
     }
 }
@@ -215,7 +215,7 @@ async fn ready(State(pages): Shared) -> Result<Response, Response> {
                 return (true, role.notice().unwrap_or_default() + "\n");
             }
             let readiness = (app.readiness)();
-            (app.ever_ready.note(readiness.ready), readiness.to_string())
+            (app.ready_latch.update(readiness.ready), readiness.to_string())
         })
         .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::issue::{Issue, Issues, Severity};
 use super::query::Query;
-use super::readiness::{EverReady, readiness};
+use super::readiness::{ReadyLatch, readiness};
 use super::role::Role;
 use super::status::Status;
 use super::summary::{self, Row, by_severity};
@@ -71,12 +71,12 @@ impl View {
     pub fn new(
         inventories: Vec<Inventory>,
         series: u64,
-        ever_ready: &EverReady,
+        ready_latch: &ReadyLatch,
         simulated: bool,
         now: Timestamp,
     ) -> Self {
         let readiness = readiness(&inventories, now);
-        let ready = ever_ready.note(readiness.ready);
+        let ready = ready_latch.update(readiness.ready);
         let status = Status { simulated, ..Status::new(&inventories, &readiness, ready, series, now) };
         let customers = inventories.iter().enumerate().flat_map(|(index, inventory)| {
             inventory.customers.values().map(move |customer| (index, customer, summary::row(inventory, customer, now)))

@@ -44,30 +44,30 @@ impl EncodedChunk {
 
     /// A chunk of these parts in order.
     pub(super) fn new(parts: &[ChunkPart<'_>], deflater: &mut Deflater) -> Self {
-        let mut deflated = std::mem::take(&mut deflater.buffer);
-        deflated.clear();
+        let mut output = std::mem::take(&mut deflater.buffer);
+        output.clear();
         let mut text_end = 0;
         let mut all = Hasher::new();
         let mut bounds = Vec::with_capacity(parts.len());
         for part in parts {
             let checksum = match part {
                 ChunkPart::Kept(chunk, number) => {
-                    deflated.extend_from_slice(chunk.deflated_part(*number));
+                    output.extend_from_slice(chunk.deflated_part(*number));
                     chunk.parts.get(*number).map(|part| part.checksum.clone()).unwrap_or_default()
                 }
                 ChunkPart::New(text) => {
                     if !text.is_empty() {
-                        deflater.deflate(text, &mut deflated);
+                        deflater.deflate(text, &mut output);
                     }
                     gzip::checksum(text)
                 }
             };
             all.combine(&checksum);
             text_end += part.text().len();
-            bounds.push(PartBounds { checksum, text_end, deflated_end: deflated.len() });
+            bounds.push(PartBounds { checksum, text_end, deflated_end: output.len() });
         }
-        let mut bytes = memory::joined(parts.iter().map(ChunkPart::text).chain([&*deflated]));
-        deflater.buffer = deflated;
+        let mut bytes = memory::joined(parts.iter().map(ChunkPart::text).chain([&*output]));
+        deflater.buffer = output;
         Self { text: bytes.split_to(text_end), deflated: bytes, checksum: all, parts: bounds.into() }
     }
 

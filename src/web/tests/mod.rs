@@ -91,7 +91,7 @@ fn app_state(exposition: SnapshotHandle, inventories: Arc<Mutex<Vec<Inventory>>>
         health: Arc::new(|| Ok(())),
         role: Arc::new(Role::default),
         clock,
-        ever_ready: EverReady::default(),
+        ready_latch: ReadyLatch::default(),
         telemetry_path: "/metrics".to_owned(),
         external_url: ExternalUrl::default(),
         simulated: false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use avepoint_exporter::config::Config;
 use avepoint_exporter::panics::Task;
-use avepoint_exporter::web::readiness::EverReady;
+use avepoint_exporter::web::readiness::ReadyLatch;
 use avepoint_exporter::web::{AppState, Role, router};
 use elements::Client;
 use elements::clock::Clock;
@@ -66,7 +66,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
             inventories: Arc::new(move || of_tasks()),
             config_yaml: Arc::new(move || of_pages()),
             clock: Clock::start(),
-            ever_ready: EverReady::default(),
+            ready_latch: ReadyLatch::default(),
             telemetry_path: "/metrics".to_owned(),
             external_url: ExternalUrl::default(),
             simulated: false,
