@@ -78,7 +78,7 @@ fn main() {
 
     let state = AppState {
         exposition: snapshots.clone(),
-        own_metrics: {
+        self_metrics: {
             let registry = Registry::new();
             registry.register(Box::new(ProcessCollector::for_self())).unwrap();
             Arc::new(move || registry.gather())

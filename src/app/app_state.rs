@@ -33,7 +33,7 @@ pub(super) fn app_state(
     let (metrics, health) = (metrics.clone(), health.clone());
     AppState {
         exposition,
-        own_metrics: Arc::new(move || {
+        self_metrics: Arc::new(move || {
             measured().partners.iter().flat_map(Partner::gather).chain([metrics.gather()]).flatten().collect()
         }),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),

@@ -24,9 +24,9 @@ use crate::config::Config;
 use crate::inventory::{Inventory, TargetStatus};
 use crate::metrics;
 use crate::terminal::escape_json;
-use crate::web::query::Query;
+use crate::web::query::CustomerQuery;
 use crate::web::readiness::ReadyLatch;
-use crate::web::snapshot::View;
+use crate::web::snapshot::PageSnapshot;
 use crate::web::{api, csv};
 
 /// Redraw interval of the progress bar.
@@ -62,7 +62,7 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
             let document = api::document(&view(inventories.clone(), series, clock)).map_err(Failure::run)?;
             escape_json(&document).into_owned()
         }
-        OnceFormat::Csv => csv::render(&view(inventories.clone(), 0, clock), &Query::default()),
+        OnceFormat::Csv => csv::render(&view(inventories.clone(), 0, clock), &CustomerQuery::default()),
         OnceFormat::Table => table::render(&inventories, clock.wall_now()),
     });
     let mut unread = unread(&inventories, clock);
@@ -87,8 +87,8 @@ fn default_format() -> OnceFormat {
     if std::io::stdout().is_terminal() { OnceFormat::Table } else { OnceFormat::Prometheus }
 }
 
-fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> View {
-    View::new(inventories, series, &ReadyLatch::default(), false, clock.wall_now())
+fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> PageSnapshot {
+    PageSnapshot::new(inventories, series, &ReadyLatch::default(), false, clock.wall_now())
 }
 
 /// Waits until every target has been polled, and shows the progress.

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 
 use super::format;
 use super::headroom::Service;
-use super::query::Query;
-use super::snapshot::View;
-use super::summary::Row;
+use super::query::CustomerQuery;
+use super::snapshot::PageSnapshot;
+use super::summary::CustomerSummary;
 use super::utilization::Utilization;
 
 const COLUMNS: [&str; 8] = [
@@ -31,8 +31,8 @@ const COLUMNS: [&str; 8] = [
 
 /// The services of the customers that are asked for, whatever page of them.
 #[must_use]
-pub fn render(view: &View, query: &Query) -> String {
-    let list = view.list(&Query { page: 1, per_page: usize::MAX, ..query.clone() });
+pub fn render(snapshot: &PageSnapshot, query: &CustomerQuery) -> String {
+    let list = snapshot.list(&CustomerQuery { page: 1, per_page: usize::MAX, ..query.clone() });
     let labels: BTreeSet<&str> =
         list.rows.iter().flat_map(|row| row.customer.labels.iter()).map(|(name, _)| name.as_str()).collect();
     let mut text = String::new();
@@ -41,14 +41,14 @@ pub fn render(view: &View, query: &Query) -> String {
     line(&mut text, header);
     for row in &list.rows {
         for service in &row.services {
-            line(&mut text, cells(row, service, &labels, view.now));
+            line(&mut text, cells(row, service, &labels, snapshot.now));
         }
     }
     text
 }
 
 fn cells<'a>(
-    row: &Row<'a>,
+    row: &CustomerSummary<'a>,
     service: &Service<'a>,
     labels: &BTreeSet<&str>,
     now: Timestamp,
@@ -128,10 +128,10 @@ mod tests {
         let fly = Subscription { seats_purchased: Some(Quantity::UNLIMITED), ..subscription("Fly") };
         let opus = Subscription { expires: Some(day(-3).into()), ..subscription("Opus") };
         let inventory = listed("main", vec![("c1", "=SUM(A1)\nx", vec![fly, backup, opus]), ("c2", "None", vec![])]);
-        let view = View::new(vec![inventory], 0, &ReadyLatch::default(), false, at(1));
+        let snapshot = PageSnapshot::new(vec![inventory], 0, &ReadyLatch::default(), false, at(1));
         let expires = |days| format::date(day(days));
         assert_eq!(
-            render(&view, &Query::default()),
+            render(&snapshot, &CustomerQuery::default()),
             format!(
                 "partner,customer_id,customer_name,service_name,seats_purchased,licenses_assigned,headroom,expires\n\
                  main,c1,'=SUM(A1) x,\"Cloud Backup, \"\"Microsoft 365\"\"\",20,23,-3,{}\n\
@@ -141,7 +141,7 @@ mod tests {
                 expires(-3)
             )
         );
-        let nobody = render(&view, &Query { text: "nobody".to_owned(), ..Query::default() });
+        let nobody = render(&snapshot, &CustomerQuery { text: "nobody".to_owned(), ..CustomerQuery::default() });
         assert_eq!(nobody.lines().count(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! What a page is made from: the inventories as they are at one moment, and their customers in order.
+//! Snapshot of all inventories for the pages and the JSON, with the customers sorted by severity.
 //!
-//! Making one takes tens of milliseconds for 20,000 customers, so that [`Recent`] keeps one at hand while somebody looks;
-//! listing from it takes a few, most of them for searching.
+//! Building one takes tens of milliseconds for 20,000 customers, so [`SnapshotCache`] keeps a recent one while pages are
+//! requested. Listing customers from it takes a few milliseconds, mostly for the text search.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,62 +11,62 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::issue::{Issue, Issues, Severity};
-use super::query::Query;
+use super::query::CustomerQuery;
 use super::readiness::{ReadyLatch, readiness};
 use super::role::Role;
-use super::status::Status;
-use super::summary::{self, Row, by_severity};
+use super::status::ExporterStatus;
+use super::summary::{self, CustomerSummary, by_severity};
 use crate::inventory::{Customer, Inventory};
 
-/// For how long a view is used again. Short enough for nobody to notice, long enough for a crowd to share one.
-const REUSE: Duration = Duration::from_secs(2);
-/// Longer than two refreshes of a page that somebody has left open.
-const WATCHED: Duration = Duration::from_secs(150);
+/// Age at which a cached snapshot is replaced: short enough to look current, long enough for many requests to share it.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+/// Without a request for this long, the cached snapshot is dropped. Longer than two automatic reloads of an open page.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 
-/// Customers in the table of unused seats; the others are on the pages of their state.
+/// Maximum customers in the table of unused seats; the filter by state lists the others.
 pub const MAX_UNUSED: usize = 20;
 
-/// One moment.
+/// The state of the exporter at one moment.
 #[derive(Debug)]
-pub struct View {
-    /// When that is.
+pub struct PageSnapshot {
+    /// That moment.
     pub now: Timestamp,
-    /// How the exporter is doing.
-    pub status: Status,
-    /// Of every partner.
+    /// The status of the exporter and of every partner.
+    pub status: ExporterStatus,
+    /// One per partner, in the order of the configuration.
     pub inventories: Vec<Inventory>,
-    /// Every customer, the worst at the top.
-    lines: Vec<Line>,
+    /// All customers, the most severe first.
+    index: Vec<IndexedCustomer>,
 }
 
-/// A customer, and what of its row is needed to look for it.
+/// A customer with the part of its summary that filters need.
 #[derive(Debug)]
-struct Line {
-    /// Of its partner, among the inventories.
+struct IndexedCustomer {
+    /// The index of its partner's inventory.
     inventory: usize,
     customer: Arc<Customer>,
     issues: Issues,
 }
 
-/// The customers that a query asks for.
+/// The customers that match a query.
 #[derive(Debug)]
-pub struct List<'a> {
-    /// Those on its page, the worst at the top.
-    pub rows: Vec<Row<'a>>,
-    /// How many there are on all its pages.
+pub struct CustomerList<'a> {
+    /// Those on the requested page, the most severe first.
+    pub rows: Vec<CustomerSummary<'a>>,
+    /// The number of matching customers on all pages.
     pub total: usize,
-    /// How many have each issue, and the worst severity among them, whatever state is asked for.
+    /// Per issue: the number of customers and their worst severity, ignoring the filter by state.
     pub issues: Vec<(Issue, usize, Severity)>,
-    /// The first of those with many unused seats before a renewal, whatever state is asked for.
-    pub unused: Vec<Row<'a>>,
-    /// How many have none.
+    /// The first [`MAX_UNUSED`] customers with many unused seats before a renewal, ignoring the filter by state.
+    pub unused: Vec<CustomerSummary<'a>>,
+    /// The number of customers without an issue, ignoring the filter by state.
     pub ok: usize,
-    /// How many in any state.
+    /// The number of customers in any state.
     pub any: usize,
 }
 
-impl View {
-    /// These inventories at a time.
+impl PageSnapshot {
+    /// The snapshot of these inventories at `now`.
     #[must_use]
     pub fn new(
         inventories: Vec<Inventory>,
@@ -77,108 +77,111 @@ impl View {
     ) -> Self {
         let readiness = readiness(&inventories, now);
         let ready = ready_latch.update(readiness.ready);
-        let status = Status { simulated, ..Status::new(&inventories, &readiness, ready, series, now) };
+        let status = ExporterStatus { simulated, ..ExporterStatus::new(&inventories, &readiness, ready, series, now) };
         let customers = inventories.iter().enumerate().flat_map(|(index, inventory)| {
             inventory.customers.values().map(move |customer| (index, customer, summary::row(inventory, customer, now)))
         });
         let mut customers: Vec<_> = customers.collect();
         customers.sort_unstable_by(|(_, _, a), (_, _, b)| by_severity(a, b));
-        let lines = customers.into_iter().map(|(inventory, customer, row)| Line {
+        let index = customers.into_iter().map(|(inventory, customer, row)| IndexedCustomer {
             inventory,
             customer: Arc::clone(customer),
             issues: row.issues,
         });
-        Self { now, status, lines: lines.collect(), inventories }
+        Self { now, status, index: index.collect(), inventories }
     }
 
-    /// The same in this role.
+    /// The same snapshot with this role among replicas.
     #[must_use]
     pub fn with_role(self, role: Role) -> Self {
         Self { status: self.status.with_role(role), ..self }
     }
 
-    /// The customers that are asked for.
+    /// The customers that match the query, and counts for the filter.
     #[must_use]
-    pub fn list(&self, query: &Query) -> List<'_> {
+    pub fn list(&self, query: &CustomerQuery) -> CustomerList<'_> {
         let text = query.text.to_lowercase();
-        let is_meant = |line: &&Line| {
-            let partner = self.inventories.get(line.inventory).map_or("", |inventory| inventory.partner.as_str());
+        let matches_text = |customer: &&IndexedCustomer| {
+            let partner = self.inventories.get(customer.inventory).map_or("", |inventory| inventory.partner.as_str());
             (query.partner.is_empty() || query.partner == partner)
                 && (text.is_empty()
-                    || line.customer.name.to_lowercase().contains(&text)
-                    || line.customer.id.as_str().to_lowercase().contains(&text))
+                    || customer.customer.name.to_lowercase().contains(&text)
+                    || customer.customer.id.as_str().to_lowercase().contains(&text))
         };
-        let mut lines: Vec<_> = self.lines.iter().filter(is_meant).collect();
-        let any = lines.len();
+        let mut index: Vec<_> = self.index.iter().filter(matches_text).collect();
+        let any = index.len();
         let issues = Issue::ALL.into_iter().filter_map(|issue| {
-            let severities = || lines.iter().filter_map(|line| line.issues.get(issue));
+            let severities = || index.iter().filter_map(|customer| customer.issues.get(issue));
             Some((issue, severities().count(), severities().min()?))
         });
         let issues = issues.collect();
-        let unused = lines.iter().filter(|line| line.issues.contains(Issue::Unused)).take(MAX_UNUSED);
-        let unused = unused.filter_map(|line| self.row(line)).collect();
-        let ok = lines.iter().filter(|line| line.issues.is_empty()).count();
-        lines.retain(|line| query.wants(&line.issues));
-        let total = lines.len();
-        let shown = lines.get(query.range(total)).unwrap_or_default();
-        let rows = shown.iter().filter_map(|line| self.row(line)).collect();
-        List { rows, total, issues, unused, ok, any }
+        let unused = index.iter().filter(|customer| customer.issues.contains(Issue::Unused)).take(MAX_UNUSED);
+        let unused = unused.filter_map(|customer| self.row(customer)).collect();
+        let ok = index.iter().filter(|customer| customer.issues.is_empty()).count();
+        index.retain(|customer| query.matches(&customer.issues));
+        let total = index.len();
+        let shown = index.get(query.range(total)).unwrap_or_default();
+        let rows = shown.iter().filter_map(|customer| self.row(customer)).collect();
+        CustomerList { rows, total, issues, unused, ok, any }
     }
 
     /// One customer.
     #[must_use]
-    pub fn customer(&self, partner: &str, id: &CustomerId) -> Option<Row<'_>> {
+    pub fn customer(&self, partner: &str, id: &CustomerId) -> Option<CustomerSummary<'_>> {
         let inventory = self.inventories.iter().find(|inventory| inventory.partner.as_str() == partner)?;
         inventory.customers.get(id).map(|customer| summary::row(inventory, customer, self.now))
     }
 
-    fn row<'a>(&'a self, line: &'a Line) -> Option<Row<'a>> {
-        let inventory = self.inventories.get(line.inventory)?;
-        Some(summary::row(inventory, &line.customer, self.now))
+    fn row<'a>(&'a self, customer: &'a IndexedCustomer) -> Option<CustomerSummary<'a>> {
+        let inventory = self.inventories.get(customer.inventory)?;
+        Some(summary::row(inventory, &customer.customer, self.now))
     }
 }
 
-/// The last view, kept recent while somebody looks: whoever comes back within minutes is not kept waiting.
+/// Caches a recent snapshot while pages are requested, so that a page does not wait for one to be built.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<Watched>);
+pub struct SnapshotCache(Mutex<CachedSnapshot>);
 
 #[derive(Debug, Default)]
-struct Watched {
-    view: Option<Arc<View>>,
-    /// When somebody last looked.
-    looked: Option<Instant>,
+struct CachedSnapshot {
+    snapshot: Option<Arc<PageSnapshot>>,
+    /// The time of the last request.
+    last_used: Option<Instant>,
 }
 
-impl Recent {
-    /// The recent view, or else what `make` gives; whoever asks meanwhile waits for that. It is made anew every
-    /// two seconds until nobody has looked for some minutes, and then let go of: it holds on to values that the inventory
-    /// has replaced. Must be called in a tokio runtime, where it may block.
-    pub fn get_or_make(self: &Arc<Self>, make: impl Fn() -> View + Send + Sync + 'static) -> Arc<View> {
-        let mut watched = self.watched();
-        watched.looked = Some(Instant::now());
-        if let Some(view) = &watched.view {
-            return Arc::clone(view);
+impl SnapshotCache {
+    /// Returns the cached snapshot, or builds the first one; concurrent callers wait for it. From then on it is rebuilt
+    /// every [`REFRESH_INTERVAL`], until there was no request for [`IDLE_TIMEOUT`]. Then it is dropped, because it keeps
+    /// values in memory that the inventory has replaced. Must be called in a tokio runtime, on a thread that may block.
+    pub fn get_or_build(
+        self: &Arc<Self>,
+        build: impl Fn() -> PageSnapshot + Send + Sync + 'static,
+    ) -> Arc<PageSnapshot> {
+        let mut cached = self.cached();
+        cached.last_used = Some(Instant::now());
+        if let Some(snapshot) = &cached.snapshot {
+            return Arc::clone(snapshot);
         }
-        let view = Arc::new(make());
-        watched.view = Some(Arc::clone(&view));
-        tokio::spawn(Arc::clone(self).renew(Arc::new(make)));
-        view
+        let snapshot = Arc::new(build());
+        cached.snapshot = Some(Arc::clone(&snapshot));
+        tokio::spawn(Arc::clone(self).refresh(Arc::new(build)));
+        snapshot
     }
 
-    async fn renew(self: Arc<Self>, make: Arc<dyn Fn() -> View + Send + Sync>) {
+    async fn refresh(self: Arc<Self>, build: Arc<dyn Fn() -> PageSnapshot + Send + Sync>) {
         loop {
-            tokio::time::sleep(REUSE).await;
-            if self.watched().looked.is_none_or(|looked| looked.elapsed() >= WATCHED) {
+            tokio::time::sleep(REFRESH_INTERVAL).await;
+            if self.cached().last_used.is_none_or(|last_used| last_used.elapsed() >= IDLE_TIMEOUT) {
                 break;
             }
-            let make = Arc::clone(&make);
-            let Ok(view) = tokio::task::spawn_blocking(move || make()).await else { break };
-            self.watched().view = Some(Arc::new(view));
+            let build = Arc::clone(&build);
+            let Ok(snapshot) = tokio::task::spawn_blocking(move || build()).await else { break };
+            self.cached().snapshot = Some(Arc::new(snapshot));
         }
-        self.watched().view = None;
+        self.cached().snapshot = None;
     }
 
-    fn watched(&self) -> MutexGuard<'_, Watched> {
+    fn cached(&self) -> MutexGuard<'_, CachedSnapshot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

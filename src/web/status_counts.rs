@@ -1,23 +1,23 @@
-//! How many targets there are in each condition.
+//! How many targets there are in each status.
 
 use crate::inventory::TargetStatus;
 
-/// Targets by condition.
+/// Targets by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatusCounts([u64; TargetStatus::ALL.len()]);
 
 impl StatusCounts {
     /// Adds targets.
-    pub fn add(&mut self, condition: TargetStatus, count: u64) {
-        if let Some(counted) = self.0.get_mut(condition as usize) {
+    pub fn add(&mut self, status: TargetStatus, count: u64) {
+        if let Some(counted) = self.0.get_mut(status as usize) {
             *counted += count;
         }
     }
 
-    /// Those in a condition.
+    /// Those in a status.
     #[must_use]
-    pub fn get(&self, condition: TargetStatus) -> u64 {
-        self.0.get(condition as usize).copied().unwrap_or(0)
+    pub fn get(&self, status: TargetStatus) -> u64 {
+        self.0.get(status as usize).copied().unwrap_or(0)
     }
 
     /// All of them.
@@ -28,6 +28,6 @@ impl StatusCounts {
 
     /// In the order of [`TargetStatus::ALL`].
     pub fn iter(&self) -> impl Iterator<Item = (TargetStatus, u64)> {
-        TargetStatus::ALL.into_iter().map(|condition| (condition, self.get(condition)))
+        TargetStatus::ALL.into_iter().map(|status| (status, self.get(status)))
     }
 }

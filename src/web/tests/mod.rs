@@ -84,7 +84,7 @@ fn app_state(exposition: SnapshotHandle, inventories: Arc<Mutex<Vec<Inventory>>>
     let clock = Clock::starting_at(samples::at(1));
     AppState {
         exposition,
-        own_metrics: Arc::new(Vec::new),
+        self_metrics: Arc::new(Vec::new),
         inventories: Arc::new(move || inventories.lock().unwrap().clone()),
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         readiness: Arc::new(move || readiness::readiness(&known.lock().unwrap(), clock.now())),

@@ -207,8 +207,8 @@ async fn muted_customers_and_made_up_data_are_marked() {
     assert_eq!(server.get("/api/v1/customers").await.json()["customers"][0]["muted"], true);
     assert_eq!(server.get("/api/v1/status").await.json()["simulated"], false);
 
-    let view = snapshot::View::new(contoso(), 1, &ReadyLatch::default(), true, at(1));
-    let page = status_page::render(&view, &query::Query::default(), "/metrics").into_string();
+    let snapshot = snapshot::PageSnapshot::new(contoso(), 1, &ReadyLatch::default(), true, at(1));
+    let page = status_page::render(&snapshot, &query::CustomerQuery::default(), "/metrics").into_string();
     assert!(page.contains("Simulated data") && !page.contains(">alerts muted</span>"), "{page}");
 }
 

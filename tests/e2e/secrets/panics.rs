@@ -59,7 +59,7 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
         let (of_pages, of_tasks) = (panics.clone(), panics);
         let state = AppState {
             exposition: SnapshotHandle::new(),
-            own_metrics: Arc::new(Vec::new),
+            self_metrics: Arc::new(Vec::new),
             readiness: Arc::new(|| std::iter::empty().collect()),
             health: Arc::new(|| Ok(())),
             role: Arc::new(Role::default),
