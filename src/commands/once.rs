@@ -183,7 +183,7 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
             |customer| format!("{}: the service list does not contain customer {}", inventory.partner, customer.id),
         ));
         for collector in Collector::ALL {
-            for (status, count) in inventory.targets(collector, clock.wall_now()) {
+            for (status, count) in inventory.targets(collector, clock.wall_now()).iter() {
                 if count > 0 && !matches!(status, TargetStatus::Fresh | TargetStatus::Absent) {
                     phrases.push(format!("{} {}: {count} {}", inventory.partner, collector.as_str(), status.as_str()));
                 }

@@ -12,6 +12,7 @@ mod handle;
 mod interner;
 mod prior_state;
 pub mod state_file;
+mod status_counts;
 mod subscription_ids;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 pub use customer::{Absence, Customer, KnownProfile, Services, TargetState, TargetStatus};
 pub use handle::InventoryHandle;
 pub use prior_state::PriorState;
+pub use status_counts::StatusCounts;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
 use elements::types::ListedProfile;
@@ -268,14 +270,15 @@ impl Inventory {
 
     /// The number of targets of a collector by status; a list is the one target of its collector.
     #[must_use]
-    pub fn targets(&self, collector: Collector, now: Timestamp) -> BTreeMap<TargetStatus, u64> {
-        let mut counts: BTreeMap<_, _> = TargetStatus::ALL.into_iter().map(|status| (status, 0)).collect();
-        let mut count = |status| *counts.entry(status).or_insert(0) += 1;
-        self.list_status(collector, now).into_iter().for_each(&mut count);
+    pub fn targets(&self, collector: Collector, now: Timestamp) -> StatusCounts {
+        let mut counts = StatusCounts::default();
+        if let Some(status) = self.list_status(collector, now) {
+            counts.add(status, 1);
+        }
         let targets = self.customers.values().flat_map(|customer| &customer.targets);
-        targets
-            .filter(|(question, _)| question.collector() == collector)
-            .for_each(|(question, known)| count(self.status(*question, known, now)));
+        for (question, known) in targets.filter(|(question, _)| question.collector() == collector) {
+            counts.add(self.status(*question, known, now), 1);
+        }
         counts
     }
 

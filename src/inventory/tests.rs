@@ -80,8 +80,8 @@ fn a_target_is_in_one_condition_at_a_time() {
     assert_eq!(known(&inventory).current(at(3602), HOUR), None);
     assert_eq!(inventory.customers[&"a".into()].last_success(Collector::CustomerSeats), Some(at(2)));
     let counts = inventory.targets(Collector::CustomerSeats, at(3602));
-    assert_eq!(counts[&TargetStatus::Stale], 1);
-    assert_eq!(counts.values().sum::<u64>(), 1);
+    assert_eq!(counts.get(TargetStatus::Stale), 1);
+    assert_eq!(counts.total(), 1);
 }
 
 /// A million series are some 270,000 targets and 140,000 subscriptions.

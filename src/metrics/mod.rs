@@ -24,7 +24,7 @@ use prometheus::proto::MetricFamily;
 use crate::catalog;
 use crate::inventory::{Customer, Inventory, InventoryHandle};
 use customer_view::{CustomerView, RenderContext};
-use freshness::Targets;
+use freshness::TargetCounts;
 
 /// What all series depend on besides the inventories.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,7 +45,7 @@ impl Source for Partners {
     type Group = Inventory;
     type Key = CustomerId;
     type Item = Customer;
-    type Tally = Targets;
+    type Tally = TargetCounts;
     type Settings = RenderSettings;
 
     fn items(inventory: &Inventory) -> &BTreeMap<CustomerId, Arc<Customer>> {
@@ -96,18 +96,18 @@ impl Source for Partners {
         customers: &[Arc<Customer>],
         settings: &RenderSettings,
         now: Timestamp,
-    ) -> Rendered<Targets> {
+    ) -> Rendered<TargetCounts> {
         let context = RenderContext { inventory, settings: *settings, now };
         let views: Vec<_> = customers.iter().map(|customer| CustomerView::new(context, customer)).collect();
         let families = families(&views);
-        let mut tally = Targets::default();
+        let mut tally = TargetCounts::default();
         for customer in customers {
-            tally.count(&context, customer);
+            tally.add_customer(&context, customer);
         }
         Rendered { families, next_expiry: views.iter().filter_map(|view| view.next_expiry).min(), tally }
     }
 
-    fn add(tally: &mut Targets, other: &Targets) {
+    fn add(tally: &mut TargetCounts, other: &TargetCounts) {
         tally.add_all(other);
     }
 

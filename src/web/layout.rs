@@ -5,8 +5,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::format::{count, moment, percent, plural};
 use super::issue::{Issue, Severity};
 use super::status::ExporterStatus;
-use super::status_counts::StatusCounts;
-use crate::inventory::TargetStatus;
+use crate::inventory::{StatusCounts, TargetStatus};
 
 /// The link to the documentation.
 const DOCUMENTATION: &str = env!("CARGO_PKG_REPOSITORY");

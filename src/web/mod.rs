@@ -26,7 +26,6 @@ pub mod role;
 pub mod service_json;
 pub mod snapshot;
 pub mod status;
-pub mod status_counts;
 pub mod summary;
 pub mod thresholds;
 pub mod utilization;

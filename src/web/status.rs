@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::readiness::{PartnerReadiness, Readiness, Stage};
 use super::role::Role;
-use super::status_counts::StatusCounts;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, StatusCounts};
 
 /// The status of the exporter.
 #[derive(Clone, Debug, Serialize)]
@@ -60,9 +59,9 @@ pub struct PartnerStatus {
     /// Lower bound of the customers that are not stored because of `customers.max`.
     pub left_out: u64,
     /// Targets of all collectors by status.
-    pub targets: Targets,
+    pub targets: StatusCounts,
     /// Targets of each collector that is enabled, by status.
-    pub collectors: BTreeMap<&'static str, Targets>,
+    pub collectors: BTreeMap<&'static str, StatusCounts>,
     /// Targets of customers whose last poll failed, by reason.
     pub failures: BTreeMap<&'static str, u64>,
     /// The collectors whose scope the app registration lacks.
@@ -78,13 +77,9 @@ pub struct NotGranted {
     pub permission: &'static str,
 }
 
-/// Targets by status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Targets(pub StatusCounts);
-
-impl Serialize for Targets {
+impl Serialize for StatusCounts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(status, count)| (status.as_str(), count)))
+        serializer.collect_map(self.iter().map(|(status, count)| (status.as_str(), count)))
     }
 }
 
@@ -121,9 +116,7 @@ impl ExporterStatus {
     #[must_use]
     pub fn targets(&self) -> StatusCounts {
         let mut all = StatusCounts::default();
-        for (status, count) in self.partners.iter().flat_map(|partner| partner.targets.0.iter()) {
-            all.add(status, count);
-        }
+        self.partners.iter().for_each(|partner| all.add_all(&partner.targets));
         all
     }
 }
@@ -133,14 +126,12 @@ fn not_granted(collector: Collector) -> NotGranted {
 }
 
 fn partner_status(inventory: &Inventory, readiness: &PartnerReadiness, now: Timestamp) -> PartnerStatus {
-    let mut targets = Targets::default();
+    let mut targets = StatusCounts::default();
     let mut collectors = BTreeMap::new();
     for collector in inventory.collectors.enabled() {
-        let of_collector: &mut Targets = collectors.entry(collector.as_str()).or_default();
-        for (status, count) in inventory.targets(collector, now) {
-            of_collector.0.add(status, count);
-            targets.0.add(status, count);
-        }
+        let counts = inventory.targets(collector, now);
+        targets.add_all(&counts);
+        collectors.insert(collector.as_str(), counts);
     }
     let listing = &inventory.listing;
     let questions = inventory.customers.values().flat_map(|customer| &customer.targets);

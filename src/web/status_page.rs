@@ -56,7 +56,7 @@ fn partner_card(partner: &PartnerStatus, snapshot: &PageSnapshot) -> Markup {
                     " · not listed, as configured"
                 }
             }
-            @if partner.targets.0.total() > 0 { (layout::status_counts(&partner.targets.0)) }
+            @if partner.targets.total() > 0 { (layout::status_counts(&partner.targets)) }
             @if !partner.ready { p.trouble { (partner.state) } }
             @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
             @for not_granted in &partner.not_granted {

@@ -9,9 +9,8 @@ use jiff::Timestamp;
 
 use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
-use super::status_counts::StatusCounts;
 use super::utilization::Utilization;
-use crate::inventory::{Absence, Customer, Inventory, TargetStatus, is_expired};
+use crate::inventory::{Absence, Customer, Inventory, StatusCounts, TargetStatus, is_expired};
 
 /// One customer.
 #[derive(Clone, Debug)]

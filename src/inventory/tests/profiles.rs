@@ -54,8 +54,8 @@ fn a_list_has_one_target_which_may_be_not_granted() {
     inventory.upsert_listed(listed("a", None), at(0));
     inventory.plan(&"a".into(), &[Question::BackupJobs]);
     let state = |inventory: &Inventory, collector| {
-        let counts = inventory.targets(collector, at(10)).into_iter();
-        counts.filter(|&(_, count)| count > 0).collect::<Vec<_>>()
+        let counts = inventory.targets(collector, at(10));
+        counts.iter().filter(|&(_, count)| count > 0).collect::<Vec<_>>()
     };
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Pending, 1)]);
     inventory.record_profiles_failure(FailureReason::Timeout, at(1));
