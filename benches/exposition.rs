@@ -4,10 +4,10 @@
 
 mod support;
 
-use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{self, RenderSettings, Renderer};
 use divan::Bencher;
-use exposition::{Format, Published};
+use exposition::{Format, SnapshotHandle};
 use tokio::sync::watch;
 
 use support::{customers_for, inventory, noon, poll, some_ids};
@@ -28,17 +28,17 @@ fn render(bencher: Bencher<'_, '_>, series: u32) {
 fn update(bencher: Bencher<'_, '_>, series: u32, polls: usize, changed: bool) {
     let inventory = inventory(customers_for(series));
     let mut ids = some_ids(&inventory, 997).into_iter().cycle();
-    let shared = [Shared::new(inventory, watch::channel(()).0)];
+    let shared = [InventoryHandle::new(inventory, watch::channel(()).0)];
     let mut renderer = Renderer::default();
     let mut second = 0;
-    let published = Published::new();
-    renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
+    let snapshots = SnapshotHandle::new();
+    renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| snapshots.publish(snapshot));
     bencher.bench_local(|| {
         second += 1;
         for id in ids.by_ref().take(polls) {
             shared[0].update(|inventory| poll(inventory, &id, second, changed));
         }
-        renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
+        renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| snapshots.publish(snapshot));
     });
 }
 

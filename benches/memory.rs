@@ -15,11 +15,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::polling::PollQueue;
 use elements::types::Target;
-use exposition::Published;
+use exposition::SnapshotHandle;
 use tokio::sync::watch;
 
 use support::{cpu_time, customers_for, inventory_with_names, noon, peak, poll, resident};
@@ -46,16 +46,16 @@ fn main() {
     }
     let planned = resident();
     let ids: Vec<_> = inventory.customers.keys().cloned().collect();
-    let shared = [Shared::new(inventory, watch::channel(()).0)];
-    let published = Published::new();
+    let shared = [InventoryHandle::new(inventory, watch::channel(()).0)];
+    let snapshots = SnapshotHandle::new();
     let mut renderer = Renderer::default();
     let began = Instant::now();
     let mut update = || {
-        renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
+        renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| snapshots.publish(snapshot));
     };
     update();
     let took = began.elapsed();
-    let series = published.get().series();
+    let series = snapshots.get().series();
     let complete = resident();
     let each = |bytes: u64| bytes as f64 / series as f64;
     println!(

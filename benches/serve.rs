@@ -16,14 +16,14 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use avepoint_exporter::inventory::Shared;
+use avepoint_exporter::inventory::InventoryHandle;
 use avepoint_exporter::metrics::{RenderSettings, Renderer};
 use avepoint_exporter::web::Role;
-use avepoint_exporter::web::readiness::EverReady;
+use avepoint_exporter::web::readiness::ReadyLatch;
 use avepoint_exporter::web::{self, AppState};
 use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options};
-use exposition::{Format, Published};
+use exposition::{Format, SnapshotHandle};
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use tokio::sync::watch;
@@ -48,13 +48,13 @@ fn main() {
     let customers = inventory.customers.len();
     let known = resident();
     let ids = some_ids(&inventory, 997);
-    let shared = [Shared::new(inventory, watch::channel(()).0)];
-    let published = Published::new();
+    let shared = [InventoryHandle::new(inventory, watch::channel(()).0)];
+    let snapshots = SnapshotHandle::new();
     let mut renderer = Renderer::default();
     let started = Instant::now();
-    renderer.update(&shared, &RenderSettings::default(), noon(), |generation| published.publish(generation));
+    renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| snapshots.publish(snapshot));
     let took = started.elapsed();
-    let exposition = published.get();
+    let exposition = snapshots.get();
     let series = exposition.series();
     let with_lines = resident();
     if let Some(folder) = arguments.get(3) {
@@ -77,8 +77,8 @@ fn main() {
     );
 
     let state = AppState {
-        exposition: published.clone(),
-        own_metrics: {
+        exposition: snapshots.clone(),
+        self_metrics: {
             let registry = Registry::new();
             registry.register(Box::new(ProcessCollector::for_self())).unwrap();
             Arc::new(move || registry.gather())
@@ -88,7 +88,7 @@ fn main() {
         role: Arc::new(Role::default),
         inventories: Arc::new(Vec::new),
         clock: Clock::start(),
-        ever_ready: EverReady::default(),
+        ready_latch: ReadyLatch::default(),
         config_yaml: Arc::new(String::new),
         telemetry_path: "/metrics".to_owned(),
         simulated: false,
@@ -106,8 +106,8 @@ fn main() {
                     shared[0].update(|inventory| poll(inventory, id, second, true));
                 }
                 let before = cpu_time();
-                renderer.update(&shared, &RenderSettings::default(), noon(), |generation| {
-                    published.publish(generation);
+                renderer.update(&shared, &RenderSettings::default(), noon(), |snapshot| {
+                    snapshots.publish(snapshot);
                 });
                 spent += cpu_time().saturating_sub(before);
                 updates += 1;

@@ -19,7 +19,7 @@ use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, Credential, SecretSource, format_duration, parse_duration, redacted_url};
 use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
-use avepoint_exporter::web::query::{self, Query};
+use avepoint_exporter::web::query::{self, CustomerQuery};
 use elements::types::{
     Answer, BackupJob, CustomerId, ProductType, ProtectedObjects, Quantity, Question, TenantSeats, TenantType,
 };
@@ -48,7 +48,7 @@ pub(crate) fn services(body: &[u8]) {
 
     let mut inventory = inventory();
     for row in page.rows {
-        inventory.observe(row, now());
+        inventory.upsert_listed(row, now());
     }
     let mut expected = BTreeMap::new();
     for customer in inventory.customers.values() {
@@ -115,7 +115,7 @@ pub(crate) fn customers(body: &[u8]) {
     let mut inventory = inventory();
     for row in page.rows {
         assert!(row.profile.tenants.is_sorted_by(|(a, _), (b, _)| a < b));
-        inventory.observe_profile(row, now());
+        inventory.upsert_profile(row, now());
     }
     let known = inventory.customers.values().filter_map(|customer| customer.profile.as_ref());
     let statuses = known.filter(|known| known.profile.job_status.is_some()).count();
@@ -364,17 +364,17 @@ pub(crate) fn retry_after(headers: &[u8]) {
 /// The query string of the status page.
 pub(crate) fn query(query: &[u8]) {
     let Ok(query) = std::str::from_utf8(query) else { return };
-    match Query::parse(query) {
+    match CustomerQuery::parse(query) {
         Ok(parsed) => {
             let link = parsed.to_link();
             assert!(link.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"'".contains(&byte)), "{link}");
-            assert_eq!(Query::parse(link.trim_start_matches('?')).as_ref(), Ok(&parsed), "{query:?}");
+            assert_eq!(CustomerQuery::parse(link.trim_start_matches('?')).as_ref(), Ok(&parsed), "{query:?}");
             for rows in [0, 1, 999, usize::MAX] {
                 let range = parsed.range(rows);
                 assert!(range.start <= range.end && range.end <= rows && range.len() <= parsed.per_page, "{query:?}");
                 assert!(parsed.pages(rows) >= 1);
             }
-            assert_eq!(parsed.with_state(Some(query::State::Ok)).page, 1);
+            assert_eq!(parsed.with_state(Some(query::StateFilter::Ok)).page, 1);
         }
         Err(said) => assert!(!said.contains(['\n', '\r', '\0']), "{said:?}"),
     }

@@ -80,7 +80,7 @@ pub struct DaemonArgs {
 pub struct DemoArgs {
     /// The simulated data.
     #[command(flatten)]
-    pub world: World,
+    pub simulator: SimulatorArgs,
     /// Address to listen on, as host:port, or :port for all addresses; repeatable
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10120", help_heading = WEB)]
     pub listen_addresses: Vec<String>,
@@ -151,7 +151,7 @@ pub struct DiscoverArgs {
 pub struct SimulateArgs {
     /// The simulated data.
     #[command(flatten)]
-    pub world: World,
+    pub simulator: SimulatorArgs,
     /// Serve what "once --record" wrote to this folder instead
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["customers", "seed", "faults", "time_scale"])]
     pub replay: Option<PathBuf>,
@@ -163,9 +163,9 @@ pub struct SimulateArgs {
     pub log: LogArgs,
 }
 
-/// The simulated world of `demo` and `simulate`.
+/// The arguments of the simulator, in `demo` and `simulate`.
 #[derive(Clone, Debug, Args)]
-pub struct World {
+pub struct SimulatorArgs {
     /// Number of simulated customers, two of them with hostile names; by default a small realistic partner
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub customers: Option<u32>,

@@ -67,10 +67,10 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
             // Texts are shared within a page of the service list.
             known.clear();
         }
-        let truth = generator.customer(index).truth();
-        let mut listed = truth.listed;
+        let expected = generator.customer(index).expected();
+        let mut listed = expected.listed;
         let id = listed.id.clone();
-        let mut truth_tenants = truth.tenant_seats;
+        let mut truth_tenants = expected.tenant_seats;
         if characters > 0 {
             let long = |what: String| format!("{what:\u{1f600}<characters$}");
             listed.name = Some(long(format!("customer {index}")).into());
@@ -89,25 +89,27 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
         for row in listed.subscriptions.iter_mut().flatten() {
             share(row, &mut known);
         }
-        inventory.observe(listed, noon());
+        inventory.upsert_listed(listed, noon());
         let questions = plan::questions(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &questions);
         let (tenants, purchased): (HashMap<TenantType, _>, HashMap<ProductType, _>) =
-            (truth_tenants.into_iter().collect(), truth.purchased.into_iter().collect());
+            (truth_tenants.into_iter().collect(), expected.purchased.into_iter().collect());
         for question in questions {
             let answer = match question {
                 Question::TenantSeats(kind) => {
                     Answer::TenantSeats(tenants.get(&kind).cloned().unwrap_or_default().into())
                 }
                 Question::CustomerSeats(kind) => {
-                    Answer::CustomerSeats(truth.customer_seats.get(&kind).copied().unwrap_or_default())
+                    Answer::CustomerSeats(expected.customer_seats.get(&kind).copied().unwrap_or_default())
                 }
                 Question::ProductPurchased(product) => Answer::ProductPurchased(purchased.get(&product).copied()),
-                Question::ProductAvailable(product) => Answer::ProductAvailable(truth.available.get(&product).copied()),
-                Question::BackupJobs => Answer::BackupJobs(truth.backup_jobs.clone()),
-                Question::BackupOverview => Answer::BackupOverview(truth.backup_overview.clone()),
+                Question::ProductAvailable(product) => {
+                    Answer::ProductAvailable(expected.available.get(&product).copied())
+                }
+                Question::BackupJobs => Answer::BackupJobs(expected.backup_jobs.clone()),
+                Question::BackupOverview => Answer::BackupOverview(expected.backup_overview.clone()),
             };
-            inventory.succeed(&id, question, answer, noon());
+            inventory.record_success(&id, question, answer, noon());
         }
     }
     let all = inventory.customers.keys().cloned().collect();
@@ -157,7 +159,7 @@ pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: b
         tenant.seats.available = Quantity::new((seconds % 1000) as f64 + 1.0);
     }
     let now = noon() + Duration::from_secs(u64::try_from(seconds).unwrap());
-    inventory.succeed(id, question, Answer::TenantSeats(tenants.into()), now);
+    inventory.record_success(id, question, Answer::TenantSeats(tenants.into()), now);
 }
 
 /// Resident memory of this process, in bytes.

@@ -25,9 +25,9 @@ pub(super) fn inventory() -> Inventory {
 pub(super) fn answered(question: Question, answer: Answer, family: &str) -> Vec<Sample> {
     let mut inventory = inventory();
     let id = CustomerId::from("a customer");
-    inventory.observe(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
+    inventory.upsert_listed(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
     inventory.plan(&id, &[question]);
-    inventory.succeed(&id, question, answer, now());
+    inventory.record_success(&id, question, answer, now());
     served(inventory, family)
 }
 
@@ -54,7 +54,7 @@ pub(super) fn customer_with_labels_is_served(list: &[ListedSettings]) {
     for listed in list {
         inventory.plan(&listed.id, &[QUESTION]);
         let seats = Seats { assigned: Some(Quantity::ZERO), available: None };
-        inventory.succeed(&listed.id, QUESTION, Answer::CustomerSeats(seats), now());
+        inventory.record_success(&listed.id, QUESTION, Answer::CustomerSeats(seats), now());
     }
     let samples = served(inventory, catalog::CUSTOMER_SEATS_ASSIGNED.name);
     let ids: HashSet<String> = samples.iter().map(|sample| label(sample, "customer_id")).collect();

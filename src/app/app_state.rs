@@ -7,20 +7,20 @@ use tokio::sync::watch;
 
 use super::health::Health;
 use super::metrics::AppMetrics;
-use super::{Partner, Running};
+use super::{ActiveConfig, Partner};
 use crate::config::Config;
 use crate::ha::Watcher;
 use crate::inventory::Inventory;
-use crate::web::readiness::EverReady;
+use crate::web::readiness::ReadyLatch;
 use crate::web::{self, AppState, Role, WebOptions};
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 /// Reads from the parts of the daemon.
 #[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
 pub(super) fn app_state(
-    exposition: Published,
-    ever_ready: EverReady,
-    running: watch::Receiver<Arc<Running>>,
+    exposition: SnapshotHandle,
+    ready_latch: ReadyLatch,
+    running: watch::Receiver<Arc<ActiveConfig>>,
     watcher: Option<Watcher>,
     metrics: &AppMetrics,
     health: &Health,
@@ -33,7 +33,7 @@ pub(super) fn app_state(
     let (metrics, health) = (metrics.clone(), health.clone());
     AppState {
         exposition,
-        own_metrics: Arc::new(move || {
+        self_metrics: Arc::new(move || {
             measured().partners.iter().flat_map(Partner::gather).chain([metrics.gather()]).flatten().collect()
         }),
         inventories: Arc::new(move || -> Vec<Inventory> { known().snapshots() }),
@@ -47,7 +47,7 @@ pub(super) fn app_state(
             _ => Role::Leading,
         }),
         clock,
-        ever_ready,
+        ready_latch,
         config_yaml: Arc::new(move || configured().config_yaml.clone()),
         telemetry_path: web.telemetry_path,
         external_url: web.external_url,

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::partner::Partner;
-use super::partners::Running;
+use super::partners::ActiveConfig;
 
 /// Interval of the checks; each reads a few small files.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Checks until it is dropped.
-pub(super) async fn watch_credentials(running: watch::Receiver<Arc<Running>>) {
+pub(super) async fn watch_credentials(running: watch::Receiver<Arc<ActiveConfig>>) {
     loop {
         // A slow check delays the next one.
         tokio::time::sleep(INTERVAL).await;

@@ -8,7 +8,7 @@ use elements::clock::Clock;
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
-use super::partners::Running;
+use super::partners::ActiveConfig;
 use super::publisher::Publisher;
 use crate::health::Monitor;
 use crate::health::Progress;
@@ -23,14 +23,14 @@ const SAVE_LIMIT: Duration = Duration::from_mins(5);
 /// Cheap to clone; every clone is the same.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
-    running: watch::Receiver<Arc<Running>>,
+    running: watch::Receiver<Arc<ActiveConfig>>,
     others: Arc<[Monitor]>,
     clock: Clock,
 }
 
 impl Health {
     pub(super) fn new(
-        running: watch::Receiver<Arc<Running>>,
+        running: watch::Receiver<Arc<ActiveConfig>>,
         publisher: &Publisher,
         saving: Option<Progress>,
         clock: Clock,

@@ -11,11 +11,11 @@ use super::state::{self, StateMetrics, StateWriter, StateWriterHandle};
 use super::{Error, blocking};
 use crate::config::{Config, PartnerSettings, StateSettings};
 use crate::health::Progress;
-use crate::inventory::Past;
+use crate::inventory::PriorState;
 use crate::inventory::state_file::State;
 
 /// The time limit for polls to end; after it the state is saved without waiting for them.
-const POLLS_END_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+const POLL_STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The lease that writes to the state blob must carry.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(super) struct LeasedBlob {
 
 /// How the state is used where several replicas take turns.
 #[derive(Clone, Debug)]
-pub(super) struct Sharing {
+pub(super) struct SharedState {
     /// The lease, if the leased blob is the state blob.
     pub(super) lease: Option<LeasedBlob>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Leader {
     pub(super) partners: Partners,
     pub(super) state: Option<StateSettings>,
     /// `None` without replicas.
-    sharing: Option<Sharing>,
+    shared_state: Option<SharedState>,
     /// Registered when the state is first opened: a standby has none.
     metrics: Option<StateMetrics>,
     registry: Registry,
@@ -51,12 +51,12 @@ impl Leader {
     pub(super) fn new(
         partners: Partners,
         state: Option<StateSettings>,
-        sharing: Option<Sharing>,
+        shared_state: Option<SharedState>,
         registry: Registry,
         clock: Clock,
     ) -> Self {
         let saving = Progress::default();
-        Self { partners, state, sharing, metrics: None, registry, saving, writer: None, clock }
+        Self { partners, state, shared_state, metrics: None, registry, saving, writer: None, clock }
     }
 
     /// The health check of the saves, if there is a state to save.
@@ -77,7 +77,7 @@ impl Leader {
 
     /// Stops polling, saves and releases the state. What is known is still served.
     pub(super) async fn pause(&mut self, deadline: Instant) {
-        if timeout(POLLS_END_WITHIN, self.partners.pause()).await.is_err() {
+        if timeout(POLL_STOP_TIMEOUT, self.partners.pause()).await.is_err() {
             warn!("polls did not end in time; saving the state without them");
         }
         if let Some(writer) = self.writer.take() {
@@ -100,8 +100,8 @@ impl Leader {
             Some(metrics) => metrics.clone(),
             None => self.metrics.insert(StateMetrics::new(&self.registry)?).clone(),
         };
-        let (sharing, saving, clock) = (self.sharing.clone(), self.saving.clone(), self.clock);
-        blocking(move || StateWriter::open(&settings, sharing, metrics, saving, clock))
+        let (shared_state, saving, clock) = (self.shared_state.clone(), self.saving.clone(), self.clock);
+        blocking(move || StateWriter::open(&settings, shared_state, metrics, saving, clock))
             .await?
             .map(Some)
             .map_err(Error::State)
@@ -110,7 +110,7 @@ impl Leader {
     /// Resolves when a poller ended unexpectedly (a bug).
     pub(super) async fn first_panic(&mut self) -> JoinError {
         tokio::select! {
-            error = self.partners.failed() => error,
+            error = self.partners.first_panic() => error,
             error = state::first_panic(self.writer.as_mut()) => error,
         }
     }
@@ -121,7 +121,7 @@ impl Leader {
 fn restored_state_for(
     restored: Option<State>,
     config: &Config,
-) -> impl FnMut(&PartnerSettings) -> Option<Past> + use<> {
+) -> impl FnMut(&PartnerSettings) -> Option<PriorState> + use<> {
     let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
     let mut restored = restored;
     move |PartnerSettings { name, client_id, .. }| {

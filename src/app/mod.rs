@@ -33,23 +33,23 @@ use tokio::time::{timeout, timeout_at};
 use tracing::{error, info, warn};
 
 pub use partner::Partner;
-pub use partners::{Partners, Running};
+pub use partners::{ActiveConfig, Partners};
 pub use shutdown::{GRACE, Shutdown};
 
 use elements::clock::Clock;
 use exporter_toolkit::{Access, Limits, Options};
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 use crate::config::{Config, StateLocation, changed_keys};
 use crate::panics::{self, Task};
 use crate::remote::RemoteError;
-use crate::web::readiness::EverReady;
+use crate::web::readiness::ReadyLatch;
 use crate::web::{self, WebOptions};
 use app_state::{app_state, other_files};
 use health::Health;
-use leader::{Leader, Sharing};
+use leader::{Leader, SharedState};
 use metrics::AppMetrics;
-use replica::{Replica, Transition};
+use replica::{LeadershipChange, Replica};
 use runtime::PollerRuntime;
 
 /// How long a start or a reload waits for its changes to be rendered.
@@ -121,7 +121,7 @@ type ReloadReply = tokio::sync::oneshot::Sender<Result<(), String>>;
 /// What the daemon reacts to.
 enum Event {
     Reload(Option<ReloadReply>),
-    Transition(Transition),
+    LeadershipChange(LeadershipChange),
 }
 
 /// The running daemon.
@@ -137,7 +137,7 @@ struct Daemon {
     standby: Option<Config>,
     /// The runtime of the pollers.
     pollers: PollerRuntime,
-    rendered: watch::Receiver<Arc<Running>>,
+    rendered: watch::Receiver<Arc<ActiveConfig>>,
     reloads: mpsc::Receiver<ReloadReply>,
     hangups: tokio::signal::unix::Signal,
     /// Signals the shutdown to the servers and the publisher.
@@ -167,11 +167,11 @@ impl Daemon {
         let partners = Partners::none(clock, pollers.handle(), watcher.clone());
         let (running, changed) = (partners.running(), partners.changed());
         let state = config.state.clone();
-        let sharing = replica.as_ref().map(|replica| match state.as_ref().map(|state| &state.location) {
-            Some(StateLocation::AzureBlob(blob)) => Sharing { lease: replica.lease_of(blob) },
-            Some(StateLocation::File(_)) | None => Sharing { lease: None },
+        let shared_state = replica.as_ref().map(|replica| match state.as_ref().map(|state| &state.location) {
+            Some(StateLocation::AzureBlob(blob)) => SharedState { lease: replica.lease_of(blob) },
+            Some(StateLocation::File(_)) | None => SharedState { lease: None },
         });
-        let mut leader = Leader::new(partners, state, sharing, metrics.registry().clone(), clock);
+        let mut leader = Leader::new(partners, state, shared_state, metrics.registry().clone(), clock);
         let standby = if replica.is_some() {
             leader.partners.show(&config);
             Some(config)
@@ -181,10 +181,10 @@ impl Daemon {
         };
         tasks.spawn(credential_watcher::watch_credentials(running.clone()));
 
-        let ever_ready = EverReady::default();
-        tasks.spawn(readiness_watcher::watch_readiness(running.clone(), changed.clone(), clock, ever_ready.clone()));
+        let ready_latch = ReadyLatch::default();
+        tasks.spawn(readiness_watcher::watch_readiness(running.clone(), changed.clone(), clock, ready_latch.clone()));
 
-        let exposition = Published::new();
+        let exposition = SnapshotHandle::new();
         let (render, mut rendered) = watch::channel(Arc::default());
         let publisher = publisher::Publisher::new(running.clone(), changed, render, exposition.clone(), clock);
         let health = Health::new(running.clone(), &publisher, leader.saving(), clock);
@@ -196,7 +196,7 @@ impl Daemon {
 
         let (reload, reloads) = mpsc::channel(1);
         let reload = lifecycle.then_some(reload);
-        let state = app_state(exposition, ever_ready, running, watcher, &metrics, &health, clock, web, reload);
+        let state = app_state(exposition, ready_latch, running, watcher, &metrics, &health, clock, web, reload);
         let router = web::router(state).map_err(Error::Site)?;
         let mut servers = JoinSet::new();
         for listener in &listeners {
@@ -242,8 +242,8 @@ impl Daemon {
                 Some(ended) = self.servers.join_next() => break server_ended(ended),
                 error = first_panic(&mut self.tasks) => break Err(Error::Task(error)),
                 error = self.leader.first_panic() => break Err(Error::Task(error)),
-                transition = replica::next(&mut self.replica) => match transition {
-                    Ok(transition) => Event::Transition(transition),
+                change = replica::next(&mut self.replica) => match change {
+                    Ok(change) => Event::LeadershipChange(change),
                     Err(error) => break Err(Error::Task(error)),
                 },
                 Some(()) = self.hangups.recv() => Event::Reload(None),
@@ -266,24 +266,24 @@ impl Daemon {
     async fn handle(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Reload(reply) => self.reload_and_report(reply).await,
-            Event::Transition(Transition::Begin) => {
+            Event::LeadershipChange(LeadershipChange::Begin) => {
                 info!("acquired the lease: restoring the state and polling");
                 systemd::ready("serving");
                 if let Some(config) = self.standby.take() {
                     self.leader.begin(config).await?;
                 }
             }
-            Event::Transition(Transition::Pause) => {
+            Event::LeadershipChange(LeadershipChange::Pause) => {
                 warn!("the lease was lost: polling stops, and what is known is still served");
                 systemd::ready("serving; the lease was lost");
                 self.leader.pause(tokio::time::Instant::now() + GRACE).await;
             }
-            Event::Transition(Transition::Resume) => {
+            Event::LeadershipChange(LeadershipChange::Resume) => {
                 info!("the lease was acquired again: polling goes on");
                 systemd::ready("serving");
                 self.leader.resume().await?;
             }
-            Event::Transition(Transition::Replaced(leader)) => return Err(Error::Replaced(leader)),
+            Event::LeadershipChange(LeadershipChange::Replaced(leader)) => return Err(Error::Replaced(leader)),
         }
         Ok(())
     }

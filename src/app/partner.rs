@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use crate::config::{CaFileError, CollectorSettings, PartnerSettings};
 use crate::health::Monitor;
 use crate::inventory::state_file::KnownPartner;
-use crate::inventory::{Inventory, Past, Shared, is_older};
-use crate::polling::{CustomerFilter, PollCounters, Poller};
+use crate::inventory::{Inventory, InventoryHandle, PriorState, is_expired};
+use crate::polling::{CustomerFilter, PollMetrics, Poller};
 use crate::web::readiness::PartnerReadiness;
 
 /// Added to the shortest interval: the maximum age of a recent success.
@@ -38,16 +38,16 @@ pub enum PartnerError {
 
 /// A partner prepared for a new configuration; all fallible steps are done. No request is sent yet.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct PreparedPartner {
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
     client: Client,
     /// The certificates of `ca_file` when the client was made.
     roots: Vec<CertificateDer<'static>>,
-    counters: PollCounters,
+    metrics: PollMetrics,
 }
 
-impl Draft {
+impl PreparedPartner {
     /// Reuses the client and the metrics of `before` where they fit. Blocks while `ca_file` is read.
     pub(super) fn new(
         settings: PartnerSettings,
@@ -64,11 +64,11 @@ impl Draft {
             _ => Client::sharing(&config, registration, clock)?,
         };
         client.begin_collectors(collectors.enabled());
-        let counters = match before {
-            Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.counters.clone(),
-            _ => PollCounters::new(&settings.name, collectors.enabled())?,
+        let metrics = match before {
+            Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.metrics.clone(),
+            _ => PollMetrics::new(&settings.name, collectors.enabled())?,
         };
-        Ok(Self { settings: Arc::new(settings), collectors, client, roots: config.extra_roots, counters })
+        Ok(Self { settings: Arc::new(settings), collectors, client, roots: config.extra_roots, metrics })
     }
 
     /// Whether `before` can continue unchanged.
@@ -84,40 +84,45 @@ impl Draft {
 #[derive(Clone, Debug)]
 pub struct Partner {
     /// The values of the partner.
-    pub inventory: Shared,
+    pub inventory: InventoryHandle,
     pub(super) settings: Arc<PartnerSettings>,
     collectors: Arc<CollectorSettings>,
     roots: Vec<CertificateDer<'static>>,
     client: Client,
-    counters: PollCounters,
+    metrics: PollMetrics,
     monitor: Arc<Monitor>,
     clock: Clock,
 }
 
 impl Partner {
-    /// Wires a partner. No request is sent until the poller runs. `past` is the known state of its app registration,
+    /// Wires a partner. No request is sent until the poller runs. `prior` is the known state of its app registration,
     /// even if it was polled under another configuration.
-    pub(super) fn new(draft: Draft, past: Option<Past>, changed: watch::Sender<()>, clock: Clock) -> (Self, Poller) {
-        let Draft { settings, collectors, client, roots, counters } = draft;
+    pub(super) fn new(
+        prepared: PreparedPartner,
+        prior: Option<PriorState>,
+        changed: watch::Sender<()>,
+        clock: Clock,
+    ) -> (Self, Poller) {
+        let PreparedPartner { settings, collectors, client, roots, metrics } = prepared;
         let lists = settings.customers.discover || collectors.services.enabled;
         let mut inventory = Inventory::new(settings.name.clone(), collectors.clone(), lists, &settings.customers.list);
-        if let Some(past) = past {
+        if let Some(prior) = prior {
             let filter = CustomerFilter::new(&settings.customers);
-            let keeps = |id: &_, name: &str| filter.matches(id, Some(name).filter(|name| !name.is_empty()));
-            inventory.adopt(past, keeps, clock.now());
+            let retain = |id: &_, name: &str| filter.matches(id, Some(name).filter(|name| !name.is_empty()));
+            inventory.restore(prior, retain, clock.now());
         }
-        let inventory = Shared::new(inventory, changed);
+        let inventory = InventoryHandle::new(inventory, changed);
         let poller =
-            Poller::new(&settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), clock);
+            Poller::new(&settings, collectors.clone(), client.clone(), inventory.clone(), metrics.clone(), clock);
         let monitor = monitor(&settings, &poller);
-        (Self { inventory, settings, collectors, roots, client, counters, monitor, clock }, poller)
+        (Self { inventory, settings, collectors, roots, client, metrics, monitor, clock }, poller)
     }
 
     /// The same partner with a new poller: due times follow from the last polls.
     pub(super) fn resumed(self) -> (Self, Poller) {
-        let Self { settings, collectors, client, inventory, counters, clock, .. } = &self;
+        let Self { settings, collectors, client, inventory, metrics, clock, .. } = &self;
         let poller =
-            Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), counters.clone(), *clock);
+            Poller::new(settings, collectors.clone(), client.clone(), inventory.clone(), metrics.clone(), *clock);
         let monitor = monitor(settings, &poller);
         (Self { monitor, ..self }, poller)
     }
@@ -131,23 +136,23 @@ impl Partner {
     #[must_use]
     pub fn snapshot(&self) -> Inventory {
         let mut inventory = self.inventory.snapshot();
-        inventory.shift(self.clock.correction());
+        inventory.apply_offset(self.clock.correction());
         let status = self.client.status();
-        (inventory.listing.trouble, inventory.listing.detail) = (status.trouble, status.detail);
+        (inventory.listing.request_failure, inventory.listing.request_failure_detail) = (status.trouble, status.detail);
         inventory
     }
 
     /// The values, as the initial state for these settings.
-    pub(super) fn past_for(&self, settings: &PartnerSettings) -> Past {
-        let mut past = Past::from(self.inventory.snapshot());
+    pub(super) fn prior_state_for(&self, settings: &PartnerSettings) -> PriorState {
+        let mut prior = PriorState::from(self.inventory.snapshot());
         // Another address may be another environment with other customers.
-        past.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
+        prior.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
             || settings.api_url != self.settings.api_url;
-        past
+        prior
     }
 
     /// The values to be saved for the next process; times are those of the daemon's clock, not wall-clock times.
-    pub(super) fn known(&self) -> KnownPartner {
+    pub(super) fn persisted(&self) -> KnownPartner {
         KnownPartner::of(&self.settings.client_id, self.inventory.snapshot())
     }
 
@@ -181,8 +186,8 @@ impl Partner {
         let now = self.clock.now();
         let intervals = self.collectors.enabled().map(|collector| self.collectors.schedule(collector).interval);
         let longest_silence = intervals.min().unwrap_or_default() + UP_TOLERANCE;
-        let is_up = self.client.last_success().is_some_and(|at| !is_older(at, longest_silence, now));
-        vec![self.client.gather(), self.counters.gather(now, is_up)]
+        let is_up = self.client.last_success().is_some_and(|at| !is_expired(at, longest_silence, now));
+        vec![self.client.gather(), self.metrics.gather(now, is_up)]
     }
 }
 

@@ -15,27 +15,25 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::partner::{Draft, Partner, PartnerError};
+use super::partner::{Partner, PartnerError, PreparedPartner};
 use crate::config::{Config, PartnerSettings};
 use crate::ha::Watcher;
-use crate::inventory::{Inventory, Past};
+use crate::inventory::{Inventory, PriorState};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
 
 /// The parts of the running configuration that everything except the pollers uses; replaced as a whole.
 #[derive(Debug, Default)]
-pub struct Running {
+pub struct ActiveConfig {
     /// In the order of the configuration.
     pub partners: Vec<Partner>,
-    /// The number of configurations before this one.
-    pub number: u64,
     /// Whether every series of a customer has its name as a label.
     pub customer_name_label: bool,
     /// The configuration as shown at `/config`.
     pub config_yaml: String,
 }
 
-impl Running {
+impl ActiveConfig {
     /// The values of every partner, with wall-clock times.
     #[must_use]
     pub fn snapshots(&self) -> Vec<Inventory> {
@@ -46,53 +44,53 @@ impl Running {
 /// The pollers of the running configuration.
 #[derive(Debug)]
 pub struct Partners {
-    running: watch::Sender<Arc<Running>>,
-    polling: Vec<Polling>,
+    running: watch::Sender<Arc<ActiveConfig>>,
+    pollers: Vec<PollerHandle>,
     changed: watch::Sender<()>,
     tasks: JoinSet<()>,
     /// The runtime of the pollers.
     runtime: Handle,
     /// The right to poll, where several replicas take turns.
-    right: Option<Watcher>,
+    leadership: Option<Watcher>,
     clock: Clock,
     recorder: Option<Recorder>,
 }
 
 /// What a reload does with a partner of the new configuration.
-enum Next {
-    GoesOn(Polling),
-    Begins(Draft),
+enum ReloadAction {
+    Keep(PollerHandle),
+    Start(PreparedPartner),
 }
 
 /// A running partner.
 #[derive(Debug)]
-struct Polling {
+struct PollerHandle {
     partner: Partner,
     stop: watch::Sender<bool>,
     /// `None` after it has ended.
     ended: Option<oneshot::Receiver<()>>,
 }
 
-impl Polling {
+impl PollerHandle {
     /// Polls until it is stopped, or until the right to poll ends.
     fn start(
         partner: Partner,
         poller: Poller,
-        right: Option<Watcher>,
+        leadership: Option<Watcher>,
         tasks: &mut JoinSet<()>,
         runtime: &Handle,
     ) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let (end, ended) = oneshot::channel();
         let polling = async move {
-            let told = async move {
+            let stop_signalled = async move {
                 tokio::select! {
                     // A dropped sender means the same.
                     _ = stopped.wait_for(|&stopped| stopped) => {}
-                    () = lost(right) => {}
+                    () = leadership_lost(leadership) => {}
                 }
             };
-            panics::scope(Task::Poll, poller.run(told)).await;
+            panics::scope(Task::Poll, poller.run(stop_signalled)).await;
             let _ = end.send(());
         };
         tasks.spawn_on(polling, runtime);
@@ -110,24 +108,24 @@ impl Polling {
 }
 
 /// Resolves when the right to poll ends; never without replicas.
-async fn lost(right: Option<Watcher>) {
-    match right {
-        Some(right) => right.lost().await,
+async fn leadership_lost(leadership: Option<Watcher>) {
+    match leadership {
+        Some(leadership) => leadership.lost().await,
         None => std::future::pending().await,
     }
 }
 
 impl Partners {
-    /// Starts without partners. Pollers will run on `runtime`, while `right` lasts.
+    /// Starts without partners. Pollers will run on `runtime`, while `leadership` lasts.
     #[must_use]
-    pub fn none(clock: Clock, runtime: Handle, right: Option<Watcher>) -> Self {
+    pub fn none(clock: Clock, runtime: Handle, leadership: Option<Watcher>) -> Self {
         Self {
             running: watch::Sender::default(),
-            polling: Vec::new(),
+            pollers: Vec::new(),
             changed: watch::Sender::default(),
             tasks: JoinSet::new(),
             runtime,
-            right,
+            leadership,
             clock,
             recorder: None,
         }
@@ -135,13 +133,13 @@ impl Partners {
 
     /// Records every exchange of the partners to come.
     #[must_use]
-    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+    pub fn with_recorder(self, recorder: Option<Recorder>) -> Self {
         Self { recorder, ..self }
     }
 
     /// Subscribes to the running configuration.
     #[must_use]
-    pub fn running(&self) -> watch::Receiver<Arc<Running>> {
+    pub fn running(&self) -> watch::Receiver<Arc<ActiveConfig>> {
         self.running.subscribe()
     }
 
@@ -151,67 +149,69 @@ impl Partners {
         self.changed.subscribe()
     }
 
-    /// Makes this the running configuration. `past` returns the state of a new partner from an earlier process.
+    /// Makes this the running configuration. `restored` returns the state of a new partner from an earlier process.
     pub async fn apply(
         &mut self,
         config: Config,
-        mut past: impl FnMut(&PartnerSettings) -> Option<Past>,
+        mut restored: impl FnMut(&PartnerSettings) -> Option<PriorState>,
     ) -> Result<(), PartnerError> {
         let config_yaml = config.to_redacted_yaml();
         let collectors = Arc::new(config.collectors);
         let mut registrations = Registrations::recorded_by(self.recorder.clone());
-        for partner in self.polling.iter().map(|polling| &polling.partner) {
+        for partner in self.pollers.iter().map(|poller| &poller.partner) {
             registrations.add(partner.settings.registration_key(), partner.registration());
         }
-        let mut drafts = Vec::new();
+        let mut prepared_partners = Vec::new();
         for settings in config.partners {
-            let position = self.polling.iter().position(|polling| polling.partner.settings.name == settings.name);
-            let before = position.and_then(|position| self.polling.get(position)).map(|polling| &polling.partner);
-            let draft = {
+            let position = self.pollers.iter().position(|poller| poller.partner.settings.name == settings.name);
+            let before = position.and_then(|position| self.pollers.get(position)).map(|poller| &poller.partner);
+            let prepared = {
                 let (before, collectors, clock) = (before.cloned(), collectors.clone(), self.clock);
                 let registration = registrations.get(settings.registration_key(), settings.budget);
                 // Not on the runtime's threads, because it reads `ca_file`.
                 tokio::task::spawn_blocking(move || {
-                    Draft::new(settings, collectors, registration, before.as_ref(), clock)
+                    PreparedPartner::new(settings, collectors, registration, before.as_ref(), clock)
                 })
                 .await??
             };
-            let unchanged = before.is_some_and(|before| draft.changes_nothing(before));
-            drafts.push((draft, position, unchanged));
+            let unchanged = before.is_some_and(|before| prepared.changes_nothing(before));
+            prepared_partners.push((prepared, position, unchanged));
         }
 
-        let mut polling: Vec<_> = std::mem::take(&mut self.polling).into_iter().map(Some).collect();
-        let before: Vec<_> = polling.iter().flatten().map(|polling| polling.partner.clone()).collect();
+        let mut pollers: Vec<_> = std::mem::take(&mut self.pollers).into_iter().map(Some).collect();
+        let before: Vec<_> = pollers.iter().flatten().map(|poller| poller.partner.clone()).collect();
         // First stop all partners that do not continue, because another partner may take over their values.
-        let mut next = Vec::new();
-        for (draft, position, unchanged) in drafts {
-            let predecessor = position.and_then(|position| polling.get_mut(position)?.take());
-            next.push(match predecessor {
-                Some(polling) if unchanged => Next::GoesOn(polling),
-                Some(mut polling) => {
-                    polling.stop().await;
-                    Next::Begins(draft)
+        let mut actions = Vec::new();
+        for (prepared, position, unchanged) in prepared_partners {
+            let predecessor = position.and_then(|position| pollers.get_mut(position)?.take());
+            actions.push(match predecessor {
+                Some(poller) if unchanged => ReloadAction::Keep(poller),
+                Some(mut poller) => {
+                    poller.stop().await;
+                    ReloadAction::Start(prepared)
                 }
-                None => Next::Begins(draft),
+                None => ReloadAction::Start(prepared),
             });
         }
-        for mut gone in polling.into_iter().flatten() {
-            gone.stop().await;
+        for mut removed in pollers.into_iter().flatten() {
+            removed.stop().await;
         }
-        for next in next {
-            let polling = match next {
-                Next::GoesOn(polling) => polling,
-                Next::Begins(draft) => {
-                    let PartnerSettings { name, client_id, api_url, .. } = &*draft.settings;
+        for action in actions {
+            let poller = match action {
+                ReloadAction::Keep(poller) => poller,
+                ReloadAction::Start(prepared) => {
+                    let PartnerSettings { name, client_id, api_url, .. } = &*prepared.settings;
                     let mut same = before.iter().filter(|partner| partner.settings.client_id == *client_id);
                     let known = same.clone().find(|partner| partner.settings.name == *name);
                     let known = known.or_else(|| same.find(|partner| partner.settings.api_url == *api_url));
-                    let past = known.map(|known| known.past_for(&draft.settings)).or_else(|| past(&draft.settings));
-                    let (partner, poller) = Partner::new(draft, past, self.changed.clone(), self.clock);
+                    let restored = known
+                        .map(|known| known.prior_state_for(&prepared.settings))
+                        .or_else(|| restored(&prepared.settings));
+                    let (partner, poller) = Partner::new(prepared, restored, self.changed.clone(), self.clock);
                     self.poll(partner, poller)
                 }
             };
-            self.polling.push(polling);
+            self.pollers.push(poller);
         }
         self.publish(config.customer_name_label, config_yaml);
         Ok(())
@@ -223,37 +223,36 @@ impl Partners {
     }
 
     fn publish(&mut self, customer_name_label: bool, config_yaml: String) {
-        let partners = self.polling.iter().map(|polling| polling.partner.clone()).collect();
-        let number = self.running.borrow().number + 1;
-        self.running.send_replace(Arc::new(Running { partners, number, customer_name_label, config_yaml }));
+        let partners = self.pollers.iter().map(|poller| poller.partner.clone()).collect();
+        self.running.send_replace(Arc::new(ActiveConfig { partners, customer_name_label, config_yaml }));
         self.changed.send_replace(());
     }
 
-    fn poll(&mut self, partner: Partner, poller: Poller) -> Polling {
-        Polling::start(partner, poller, self.right.clone(), &mut self.tasks, &self.runtime)
+    fn poll(&mut self, partner: Partner, poller: Poller) -> PollerHandle {
+        PollerHandle::start(partner, poller, self.leadership.clone(), &mut self.tasks, &self.runtime)
     }
 
     /// Resolves when a poller ended unexpectedly (a bug). Otherwise it never resolves.
-    pub async fn failed(&mut self) -> tokio::task::JoinError {
+    pub async fn first_panic(&mut self) -> tokio::task::JoinError {
         super::first_panic(&mut self.tasks).await
     }
 
     /// Ends all polls. What is known is still served.
     pub async fn pause(&mut self) {
-        for polling in &self.polling {
-            polling.stop.send_replace(true);
+        for poller in &self.pollers {
+            poller.stop.send_replace(true);
         }
-        for polling in &mut self.polling {
-            polling.stop().await;
+        for poller in &mut self.pollers {
+            poller.stop().await;
         }
     }
 
     /// Polls again after [`Self::pause`]: nothing before its time.
     pub fn resume(&mut self) {
-        for polling in std::mem::take(&mut self.polling) {
-            let (partner, poller) = polling.partner.resumed();
-            let polling = self.poll(partner, poller);
-            self.polling.push(polling);
+        for handle in std::mem::take(&mut self.pollers) {
+            let (partner, poller) = handle.partner.resumed();
+            let handle = self.poll(partner, poller);
+            self.pollers.push(handle);
         }
         let running = Arc::clone(&self.running.borrow());
         self.publish(running.customer_name_label, running.config_yaml.clone());

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::clock::Clock;
-use exposition::{Exposition, Published};
+use exposition::{Snapshot, SnapshotHandle};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
-use super::partners::Running;
+use super::partners::ActiveConfig;
 use crate::health::Progress;
 use crate::metrics::{RenderSettings, Renderer};
 use crate::panics::{self, Task};
@@ -34,11 +34,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Renders and publishes the exposition.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    running: watch::Receiver<Arc<Running>>,
+    running: watch::Receiver<Arc<ActiveConfig>>,
     changed: watch::Receiver<()>,
     /// The generation of the configuration that was rendered last.
-    rendered: watch::Sender<Arc<Running>>,
-    published: Published,
+    rendered: watch::Sender<Arc<ActiveConfig>>,
+    snapshots: SnapshotHandle,
     clock: Clock,
     progress: Progress,
     /// `None` after a panic.
@@ -51,20 +51,20 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes the values of `running` to `published`, after `changed` signals a change. A changed configuration does
+    /// Publishes the values of `running` to `snapshots`, after `changed` signals a change. A changed configuration does
     /// not wait for [`MIN_INTERVAL`].
     pub(super) fn new(
-        running: watch::Receiver<Arc<Running>>,
+        running: watch::Receiver<Arc<ActiveConfig>>,
         changed: watch::Receiver<()>,
-        rendered: watch::Sender<Arc<Running>>,
-        published: Published,
+        rendered: watch::Sender<Arc<ActiveConfig>>,
+        snapshots: SnapshotHandle,
         clock: Clock,
     ) -> Self {
         Self {
             running,
             changed,
             rendered,
-            published,
+            snapshots,
             clock,
             progress: Progress::default(),
             renderer: None,
@@ -122,7 +122,7 @@ impl Publisher {
         let running = Arc::clone(&self.running.borrow_and_update());
         let rendering = Arc::clone(&running);
         self.correction = steady(self.correction, self.clock.correction());
-        let (clock, correction, published) = (self.clock, self.correction, self.published.clone());
+        let (clock, correction, snapshots) = (self.clock, self.correction, self.snapshots.clone());
         let mut renderer = self.renderer.take().unwrap_or_default();
         let render = move || {
             let inventories = rendering.partners.iter().map(|partner| &partner.inventory);
@@ -130,7 +130,7 @@ impl Publisher {
             let settings = RenderSettings { customer_name_label: rendering.customer_name_label, correction };
             renderer.update(inventories, &settings, clock.now(), |exposition| {
                 next_expiry = exposition.next_expiry();
-                published.publish(exposition);
+                snapshots.publish(exposition);
             });
             (renderer, next_expiry)
         };
@@ -148,10 +148,10 @@ impl Publisher {
     /// The served exposition stays until one of its values reaches `max_age`; then an empty one replaces it.
     fn panicked(&mut self) {
         self.panics = self.panics.saturating_add(1);
-        self.next_expiry = self.published.get().next_expiry();
+        self.next_expiry = self.snapshots.get().next_expiry();
         if self.next_expiry.is_some_and(|expiry| expiry <= self.clock.now()) {
             error!("rendering keeps panicking, and values have reached max_age: no customer's series are served");
-            self.published.publish(Exposition::default());
+            self.snapshots.publish(Snapshot::default());
             self.next_expiry = None;
         } else {
             error!("rendering panicked; serving the last exposition until a retry succeeds");
@@ -222,20 +222,20 @@ mod tests {
         let mut inventory = Inventory::new("main".into(), Arc::new(config.collectors), true, &[]);
         inventory.complete_listing(&[].into(), at(0));
         let max_age = i64::try_from(inventory.max_age(Collector::Services).as_secs()).unwrap();
-        let published = Published::new();
-        published.publish(crate::metrics::render(&[inventory], false, at(1)));
-        let served = published.get().series();
-        assert!(served > 0 && published.get().next_expiry() == Some(at(max_age)));
+        let snapshots = SnapshotHandle::new();
+        snapshots.publish(crate::metrics::render(&[inventory], false, at(1)));
+        let served = snapshots.get().series();
+        assert!(served > 0 && snapshots.get().next_expiry() == Some(at(max_age)));
         let (running, changed) = (watch::Sender::default(), watch::Sender::default());
         let make = |clock| {
             let (running, changed) = (running.subscribe(), changed.subscribe());
-            Publisher::new(running, changed, watch::Sender::default(), published.clone(), clock)
+            Publisher::new(running, changed, watch::Sender::default(), snapshots.clone(), clock)
         };
         let mut young = make(clock);
         young.panicked();
-        assert_eq!((published.get().series(), young.next_expiry), (served, Some(at(max_age))));
+        assert_eq!((snapshots.get().series(), young.next_expiry), (served, Some(at(max_age))));
         make(Clock::starting_at(at(max_age))).panicked();
-        assert_eq!(published.get().series(), 0);
+        assert_eq!(snapshots.get().series(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,18 +8,18 @@ use elements::clock::Clock;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::partners::Running;
-use crate::web::readiness::{EverReady, are_ready, stage};
+use super::partners::ActiveConfig;
+use crate::web::readiness::{ReadyLatch, are_ready, stage};
 
 /// Minimum time between two checks.
-const PAUSE: Duration = Duration::from_millis(100);
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Checks after every change until the exporter is ready.
 pub(super) async fn watch_readiness(
-    running: watch::Receiver<Arc<Running>>,
+    running: watch::Receiver<Arc<ActiveConfig>>,
     mut changed: watch::Receiver<()>,
     clock: Clock,
-    ever: EverReady,
+    latch: ReadyLatch,
 ) {
     let check = || {
         let running = Arc::clone(&running.borrow());
@@ -28,9 +28,9 @@ pub(super) async fn watch_readiness(
     };
     changed.mark_changed();
     while changed.changed().await.is_ok() {
-        if ever.note(check()) {
+        if latch.update(check()) {
             return info!("ready: the customers of every partner are known");
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(MIN_INTERVAL).await;
     }
 }

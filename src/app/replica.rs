@@ -27,7 +27,7 @@ enum Phase {
 
 /// What the daemon has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Transition {
+pub(super) enum LeadershipChange {
     /// Restore the state and poll.
     Begin,
     /// Stop polling; what is known is still served.
@@ -66,35 +66,35 @@ impl Replica {
     }
 }
 
-/// The next transition, or the panic of the election (a bug); neither without replicas.
-pub(super) async fn next(replica: &mut Option<Replica>) -> Result<Transition, JoinError> {
+/// The next change, or the panic of the election (a bug); neither without replicas.
+pub(super) async fn next(replica: &mut Option<Replica>) -> Result<LeadershipChange, JoinError> {
     let Some(Replica { election, watcher, phase, .. }) = replica else { return std::future::pending().await };
     tokio::select! {
         error = election.failed() => Err(error),
-        transition = transition(watcher, phase) => Ok(transition),
+        change = change(watcher, phase) => Ok(change),
     }
 }
 
-async fn transition(watcher: &mut Watcher, phase: &mut Phase) -> Transition {
+async fn change(watcher: &mut Watcher, phase: &mut Phase) -> LeadershipChange {
     match phase {
         Phase::Standby => {
             watcher.acquired().await;
             *phase = Phase::Leading;
-            Transition::Begin
+            LeadershipChange::Begin
         }
         Phase::Leading => {
             watcher.lost().await;
             *phase = Phase::Paused;
-            Transition::Pause
+            LeadershipChange::Pause
         }
         Phase::Paused => {
             let mut others = watcher.clone();
             tokio::select! {
                 () = watcher.acquired() => {
                     *phase = Phase::Leading;
-                    Transition::Resume
+                    LeadershipChange::Resume
                 }
-                leader = others.replaced() => Transition::Replaced(leader),
+                leader = others.replaced() => LeadershipChange::Replaced(leader),
             }
         }
     }

@@ -19,7 +19,7 @@ pub const GRACE: Duration = Duration::from_secs(7);
 /// After this the process exits in any case.
 const EXIT_AFTER: Duration = Duration::from_secs(9);
 /// The time limit for the log line about that, because standard error may be the part that hangs.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const LOG_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Signals whether the process must end. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ fn exit_after_the_deadline(started: &mpsc::Receiver<()>) {
     std::thread::sleep(EXIT_AFTER);
     let say = || error!("the shutdown took longer than {EXIT_AFTER:?}; exiting without completing it");
     if std::thread::Builder::new().spawn(say).is_ok() {
-        std::thread::sleep(LAST_WORDS);
+        std::thread::sleep(LOG_TIMEOUT);
     }
     signal_hook::low_level::exit(1);
 }

@@ -14,25 +14,25 @@ use sd_notify::NotifyState;
 use tracing::{debug, error};
 
 /// The number of queued notifications if the manager does not read; further ones are dropped.
-const MAX_WAITING: usize = 16;
+const MAX_QUEUED: usize = 16;
 
 /// Takes the inherited TCP listening sockets, at least one, and removes their variables from the environment. Call it
 /// once, before there are other threads.
 pub fn listeners() -> io::Result<Vec<TcpListener>> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidInput, what);
     // Without it, the sockets belong to another process.
-    let for_us = std::env::var("LISTEN_PID").is_ok();
-    let mut handed = if for_us { ListenFd::from_env() } else { ListenFd::empty() };
-    if handed.len() == 0 {
+    let is_recipient = std::env::var("LISTEN_PID").is_ok();
+    let mut inherited = if is_recipient { ListenFd::from_env() } else { ListenFd::empty() };
+    if inherited.len() == 0 {
         return Err(invalid("systemd passed no socket (LISTEN_FDS); start the .socket unit instead".to_owned()));
     }
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
     let mut listeners = Vec::new();
-    for index in 0..handed.len() {
+    for index in 0..inherited.len() {
         let name = names.next().filter(|name| !name.is_empty()).unwrap_or("without a name");
         let refused = |error| invalid(format!("socket {index} ({name}): only TCP sockets are supported ({error})"));
-        if let Some(listener) = handed.take_tcp_listener(index).map_err(refused)? {
+        if let Some(listener) = inherited.take_tcp_listener(index).map_err(refused)? {
             // A connected socket (Accept=yes), or one that is only bound: it cannot accept connections.
             if !is_listening(&listener)? {
                 let what = "it cannot accept connections; use ListenStream= and not Accept=yes";
@@ -108,7 +108,7 @@ fn notify(states: &[NotifyState<'_>]) {
         return;
     }
     let start = || {
-        let (sender, messages) = sync_channel::<String>(MAX_WAITING);
+        let (sender, messages) = sync_channel::<String>(MAX_QUEUED);
         let send = move || {
             for message in messages {
                 if let Err(error) = sd_notify::notify(&[NotifyState::Custom(&message)]) {

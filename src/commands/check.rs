@@ -17,7 +17,7 @@ use crate::ha::{Election, Leadership};
 use crate::inventory::Inventory;
 use crate::polling::{CustomerFilter, listing_pages, plan};
 use crate::terminal::escape;
-use crate::web::wording::{count, plural};
+use crate::web::format::{count, plural};
 
 /// Maximum number of customers that `--online` prints.
 const SHOWN: usize = 20;
@@ -296,7 +296,7 @@ async fn planned(
         warnings.print(&warning);
     }
     for customer in seen.into_iter().filter(|customer| filter.matches(&customer.id, customer.name.as_deref())) {
-        inventory.observe(customer, clock.now());
+        inventory.upsert_listed(customer, clock.now());
     }
     let customers = inventory.customers.len();
     output::print(&named(&settings.name, &inventory));

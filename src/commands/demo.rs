@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use simulator::{Case, Simulator};
+use simulator::{Scenario, Simulator};
 
-use super::{Failure, Handed, listeners, output, serve, simulate, web_options};
+use super::{Failure, InheritedListeners, listeners, output, serve, simulate, web_options};
 use crate::app::Shutdown;
 use crate::cli::DemoArgs;
 use crate::config::Config;
@@ -23,13 +23,13 @@ const COLLECTORS: &str = "collectors:
   backup_overview: { enabled: true, interval: 5m }
 ";
 
-pub(super) async fn run(args: &DemoArgs, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
-    let settings = simulate::settings(&args.world);
+pub(super) async fn run(args: &DemoArgs, inherited: InheritedListeners, shutdown: Shutdown) -> Result<(), Failure> {
+    let settings = simulate::settings(&args.simulator);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let muted = settings.registrations.first().and_then(|known| known.world.customers.get(Case::Low97.index()));
+    let muted = settings.registrations.first().and_then(|known| known.dataset.customers.get(Scenario::Low97.index()));
     let muted = muted.map(|customer| customer.id.clone());
     let web = WebOptions { simulated: true, ..web_options(&args.web)? };
-    let listeners = listeners(&args.listen_addresses, handed)?;
+    let listeners = listeners(&args.listen_addresses, inherited)?;
     let simulator = Simulator::on_loopback(settings).await.map_err(Failure::run)?;
     let yaml = simulate::config(&simulator, &registrations, muted.as_deref(), COLLECTORS);
     let config = Config::parse(&yaml, Path::new("."))?;

@@ -11,7 +11,7 @@ use super::{Failure, output};
 use crate::cli::DiscoverArgs;
 use crate::config::{Config, PartnerSettings};
 use crate::terminal::is_unsafe;
-use crate::web::wording::plural;
+use crate::web::format::plural;
 
 /// Words that YAML 1.1 parsers read as booleans, although YAML 1.2 does not.
 const OTHERWISE_READ: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];

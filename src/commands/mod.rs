@@ -68,7 +68,7 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         }
     };
     // Before the runtime starts threads, because it changes the environment, which other threads may be reading.
-    let handed = cli.uses_systemd_socket().then(systemd::listeners);
+    let inherited = cli.uses_systemd_socket().then(systemd::listeners);
     let Cli { command, daemon } = cli;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -85,8 +85,8 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
     let signalled = shutdown.clone().signalled();
     let running = runtime.spawn(async move {
         match command {
-            None => run_daemon(daemon, handed, shutdown).await,
-            Some(Command::Demo(args)) => demo::run(&args, handed, shutdown).await,
+            None => run_daemon(daemon, inherited, shutdown).await,
+            Some(Command::Demo(args)) => demo::run(&args, inherited, shutdown).await,
             Some(Command::Once(args)) => once::run(&args).await,
             Some(Command::Check(args)) => check::run(&args).await,
             Some(Command::Discover(args)) => discover::run(&args).await,
@@ -129,15 +129,15 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
 }
 
 /// The sockets of systemd, if `--web.systemd-socket` is given.
-type Handed = Option<io::Result<Vec<std::net::TcpListener>>>;
+type InheritedListeners = Option<io::Result<Vec<std::net::TcpListener>>>;
 
-async fn run_daemon(args: DaemonArgs, handed: Handed, shutdown: Shutdown) -> Result<(), Failure> {
+async fn run_daemon(args: DaemonArgs, inherited: InheritedListeners, shutdown: Shutdown) -> Result<(), Failure> {
     let args = Arc::new(args);
     let starting = Arc::clone(&args);
     // Not on the runtime's threads: storage and name servers may block.
     let started = tokio::task::spawn_blocking(move || {
         let (config, web) = load(&starting)?;
-        let listeners = listeners(&starting.listen_addresses, handed)?;
+        let listeners = listeners(&starting.listen_addresses, inherited)?;
         Ok::<_, Failure>((config, web, listeners))
     });
     let (config, web, listeners) = tokio::select! {
@@ -191,10 +191,10 @@ async fn serve(
 }
 
 /// The listeners of systemd, or those of the flags.
-fn listeners(addresses: &[String], handed: Handed) -> Result<Vec<TcpListener>, Failure> {
-    let Some(handed) = handed else { return listen(addresses) };
-    let handed = handed.map_err(|error| Failure::Usage(format!("--web.systemd-socket: {error}")))?;
-    handed.into_iter().map(|listener| TcpListener::from_std(listener).map_err(Failure::run)).collect()
+fn listeners(addresses: &[String], inherited: InheritedListeners) -> Result<Vec<TcpListener>, Failure> {
+    let Some(inherited) = inherited else { return listen(addresses) };
+    let inherited = inherited.map_err(|error| Failure::Usage(format!("--web.systemd-socket: {error}")))?;
+    inherited.into_iter().map(|listener| TcpListener::from_std(listener).map_err(Failure::run)).collect()
 }
 
 /// Keeps only the partners of these names; all of them if none is named.

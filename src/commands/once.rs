@@ -21,12 +21,12 @@ use crate::catalog;
 use crate::cli::OnceArgs;
 use crate::cli::OnceFormat;
 use crate::config::Config;
-use crate::inventory::{Condition, Inventory};
+use crate::inventory::{Inventory, TargetStatus};
 use crate::metrics;
 use crate::terminal::escape_json;
-use crate::web::query::Query;
-use crate::web::readiness::EverReady;
-use crate::web::view::View;
+use crate::web::query::CustomerQuery;
+use crate::web::readiness::ReadyLatch;
+use crate::web::snapshot::PageSnapshot;
 use crate::web::{api, csv};
 
 /// Redraw interval of the progress bar.
@@ -42,7 +42,7 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
     let format = args.format.unwrap_or_else(default_format);
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
-    let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None).recorded_by(recorder.clone());
+    let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None).with_recorder(recorder.clone());
     polls.apply(config, |_| None).await.map_err(Failure::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
@@ -62,7 +62,7 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
             let document = api::document(&view(inventories.clone(), series, clock)).map_err(Failure::run)?;
             escape_json(&document).into_owned()
         }
-        OnceFormat::Csv => csv::render(&view(inventories.clone(), 0, clock), &Query::default()),
+        OnceFormat::Csv => csv::render(&view(inventories.clone(), 0, clock), &CustomerQuery::default()),
         OnceFormat::Table => table::render(&inventories, clock.wall_now()),
     });
     let mut unread = unread(&inventories, clock);
@@ -87,8 +87,8 @@ fn default_format() -> OnceFormat {
     if std::io::stdout().is_terminal() { OnceFormat::Table } else { OnceFormat::Prometheus }
 }
 
-fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> View {
-    View::new(inventories, series, &EverReady::default(), false, clock.wall_now())
+fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> PageSnapshot {
+    PageSnapshot::new(inventories, series, &ReadyLatch::default(), false, clock.wall_now())
 }
 
 /// Waits until every target has been polled, and shows the progress.
@@ -114,7 +114,7 @@ async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), Failure>
             // Checking iterates over all targets, so changes are not checked one by one.
             () = tokio::time::sleep(DRAW_EVERY) => {}
             // Otherwise it would wait forever for targets that were not polled yet.
-            error = polls.failed() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
+            error = polls.first_panic() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
         }
     }
     bar.finish_and_clear();
@@ -183,14 +183,9 @@ fn unread(inventories: &[Inventory], clock: Clock) -> Vec<String> {
             |customer| format!("{}: the service list does not contain customer {}", inventory.partner, customer.id),
         ));
         for collector in Collector::ALL {
-            for (condition, count) in inventory.targets(collector, clock.wall_now()) {
-                if count > 0 && !matches!(condition, Condition::Fresh | Condition::Absent) {
-                    phrases.push(format!(
-                        "{} {}: {count} {}",
-                        inventory.partner,
-                        collector.as_str(),
-                        condition.as_str()
-                    ));
+            for (status, count) in inventory.targets(collector, clock.wall_now()).iter() {
+                if count > 0 && !matches!(status, TargetStatus::Fresh | TargetStatus::Absent) {
+                    phrases.push(format!("{} {}: {count} {}", inventory.partner, collector.as_str(), status.as_str()));
                 }
             }
         }

@@ -12,7 +12,7 @@ use simulator::{Generator, Settings, Simulator, profile};
 use super::{Failure, listen, output};
 use crate::app::Shutdown;
 use crate::cli::SimulateArgs;
-use crate::cli::World;
+use crate::cli::SimulatorArgs;
 
 pub(super) async fn run(args: &SimulateArgs, shutdown: Shutdown) -> Result<(), Failure> {
     let recording = args.replay.as_deref().map(Recording::read).transpose();
@@ -25,7 +25,7 @@ pub(super) async fn run(args: &SimulateArgs, shutdown: Shutdown) -> Result<(), F
         shutdown.signalled().await;
         return Ok(());
     }
-    let settings = settings(&args.world);
+    let settings = settings(&args.simulator);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
     let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
     let config = config(&simulator, &registrations, None, "");
@@ -36,17 +36,17 @@ pub(super) async fn run(args: &SimulateArgs, shutdown: Shutdown) -> Result<(), F
 }
 
 /// The simulated data set for the command line arguments.
-pub(super) fn settings(world: &World) -> Settings {
+pub(super) fn settings(args: &SimulatorArgs) -> Settings {
     // The argument parser allows only these names.
-    let faults = profile(&world.faults).unwrap_or_default();
+    let faults = profile(&args.faults).unwrap_or_default();
     let today = today();
-    let settings = match world.customers {
+    let settings = match args.customers {
         Some(customers) => {
-            Settings::generated(&Generator { hostile_names: true, ..Generator::new(world.seed, customers, today) })
+            Settings::generated(&Generator { hostile_names: true, ..Generator::new(args.seed, customers, today) })
         }
         None => Settings::demo(today),
     };
-    Settings { faults, time_scale: world.time_scale, ..settings }
+    Settings { faults, time_scale: args.time_scale, ..settings }
 }
 
 fn today() -> Date {

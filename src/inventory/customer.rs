@@ -7,7 +7,7 @@ use elements::types::Profile;
 use elements::types::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
 use jiff::Timestamp;
 
-use super::is_older;
+use super::is_expired;
 use super::subscription_ids::KnownSubscription;
 use crate::config::ListedSettings;
 
@@ -27,7 +27,7 @@ pub struct Customer {
     /// The customer's last row of the list of customers (endpoint 6), while two lists in a row do not lack it.
     pub profile: Option<Box<KnownProfile>>,
     /// The queries about the customer and their results, sorted by query.
-    pub targets: Vec<(Question, Known)>,
+    pub targets: Vec<(Question, TargetState)>,
     pub(super) named_by_configuration: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Services {
 
 /// The state of one query.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Known {
+pub struct TargetState {
     /// When a poll last ended, successful or not.
     pub polled: Option<Moment>,
     /// The last result and when it was received.
@@ -78,7 +78,7 @@ pub enum Absence {
 
 /// The state of a target, the label `state`; each target is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Condition {
+pub enum TargetStatus {
     /// Has a value, the last poll succeeded, and the value is younger than `max_age`.
     Fresh,
     /// Has a value that is older than `max_age`.
@@ -93,8 +93,8 @@ pub enum Condition {
     NotGranted,
 }
 
-impl Condition {
-    /// Every condition, in the order of declaration.
+impl TargetStatus {
+    /// Every status, in the order of declaration.
     pub const ALL: [Self; 6] = [Self::Fresh, Self::Stale, Self::Failing, Self::Pending, Self::Absent, Self::NotGranted];
 
     /// The label value, and the text on the status page.
@@ -111,20 +111,20 @@ impl Condition {
     }
 }
 
-impl Known {
-    /// The state that the target is in, if its scope is granted; see [`super::Inventory::condition`].
+impl TargetState {
+    /// The state that the target is in, if its scope is granted; see [`super::Inventory::status`].
     #[must_use]
-    pub(super) fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
+    pub(super) fn status(&self, now: Timestamp, max_age: Duration) -> TargetStatus {
         if self.absence == Absence::Confirmed {
-            Condition::Absent
+            TargetStatus::Absent
         } else if self.polled.is_none() && self.answer.is_none() {
-            Condition::Pending
-        } else if self.answer.as_ref().is_some_and(|(seen, _)| is_older(seen.get(), max_age, now)) {
-            Condition::Stale
+            TargetStatus::Pending
+        } else if self.answer.as_ref().is_some_and(|(seen, _)| is_expired(seen.get(), max_age, now)) {
+            TargetStatus::Stale
         } else if self.failure.is_some() {
-            Condition::Failing
+            TargetStatus::Failing
         } else {
-            Condition::Fresh
+            TargetStatus::Fresh
         }
     }
 
@@ -132,30 +132,30 @@ impl Known {
     #[must_use]
     pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Answer)> {
         let (seen, answer) = self.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
-        (!is_older(seen, max_age, now)).then_some((seen, answer))
+        (!is_expired(seen, max_age, now)).then_some((seen, answer))
     }
 
     /// Returns false if the result is not accepted yet: it is the first one that would remove all rows.
-    pub(super) fn succeed(&mut self, mut answer: Answer, now: Timestamp) -> bool {
+    pub(super) fn record_success(&mut self, mut answer: Answer, now: Timestamp) -> bool {
         if let Some((_, before)) = &self.answer {
             if takes_all_rows(&answer, before) && self.absence == Absence::None {
                 self.polled = Some(now.into());
                 (self.failure, self.absence) = (None, Absence::Suspected);
                 return false;
             }
-            keep_memory(&mut answer, before);
+            reuse_allocations(&mut answer, before);
         }
         let now = now.into();
         *self = Self { polled: Some(now), answer: Some((now, answer)), failure: None, absence: Absence::None };
         true
     }
 
-    pub(super) fn fail(&mut self, reason: FailureReason, now: Timestamp) {
+    pub(super) fn record_failure(&mut self, reason: FailureReason, now: Timestamp) {
         self.polled = Some(now.into());
         self.failure = Some(reason);
     }
 
-    pub(super) fn miss(&mut self, now: Timestamp) -> Absence {
+    pub(super) fn record_absent(&mut self, now: Timestamp) -> Absence {
         self.polled = Some(now.into());
         self.failure = None;
         self.absence = match self.absence {
@@ -175,7 +175,7 @@ fn takes_all_rows(answer: &Answer, before: &Answer) -> bool {
 
 /// Unchanged values keep their memory: hundreds of results arrive per second, and replacing each would fragment the
 /// heap.
-fn keep_memory(answer: &mut Answer, before: &Answer) {
+fn reuse_allocations(answer: &mut Answer, before: &Answer) {
     if answer == before {
         answer.clone_from(before);
     } else if let (Answer::TenantSeats(tenants), Answer::TenantSeats(before)) = (answer, before) {
@@ -215,7 +215,7 @@ impl Customer {
 
     /// A row removes only what it mentions: without a name the known name stays, so that names do not flap; without a
     /// list of products the known products stay and keep their age.
-    pub(super) fn observe(
+    pub(super) fn upsert_listed(
         &mut self,
         name: Option<Arc<str>>,
         subscriptions: Option<Arc<[KnownSubscription]>>,
@@ -231,7 +231,7 @@ impl Customer {
     }
 
     /// A name from the service list wins over one from the list of customers.
-    pub(super) fn observe_profile(&mut self, name: Option<Arc<str>>, profile: Profile, now: Timestamp) {
+    pub(super) fn upsert_profile(&mut self, name: Option<Arc<str>>, profile: Profile, now: Timestamp) {
         if self.services.is_none() || self.name.is_empty() {
             self.rename(name);
         }
@@ -264,7 +264,7 @@ impl Customer {
                 before.swap_remove(index).1
             } else {
                 added.push(question);
-                Known::default()
+                TargetState::default()
             };
             self.targets.push((question, known));
         }

@@ -2,16 +2,17 @@
 //!
 //! Values are stored with the time they were received; nothing is ever reset. A failure records its reason and removes
 //! nothing. Only [`Inventory::complete_listing`] removes a customer. The reader decides what is too old
-//! ([`Inventory::condition`]), so that every reader agrees on what is stale.
+//! ([`Inventory::status`]), so that every reader agrees on what is stale.
 //!
-//! No I/O and no clock: times are arguments. [`Shared`] is the handle that other modules hold; it locks for the length
+//! No I/O and no clock: times are arguments. [`InventoryHandle`] is the handle that other modules hold; it locks for the length
 //! of one call and never across an await.
 
 mod customer;
+mod handle;
 mod interner;
-mod past;
-mod shared;
+mod prior_state;
 pub mod state_file;
+mod status_counts;
 mod subscription_ids;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,9 +21,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use customer::{Absence, Condition, Customer, Known, KnownProfile, Services};
-pub use past::Past;
-pub use shared::Shared;
+pub use customer::{Absence, Customer, KnownProfile, Services, TargetState, TargetStatus};
+pub use handle::InventoryHandle;
+pub use prior_state::PriorState;
+pub use status_counts::StatusCounts;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
 use elements::types::ListedProfile;
@@ -68,23 +70,23 @@ pub struct Listing {
     pub left_out: u64,
     /// The reason why the partner's requests fail at the moment, if they do. It is known long before an attempt with
     /// all its retries has ended. For display only; no decision depends on it.
-    pub trouble: Option<FailureReason>,
+    pub request_failure: Option<FailureReason>,
     /// The host and the message of that failure. For display only.
-    pub detail: Option<Arc<str>>,
+    pub request_failure_detail: Option<Arc<str>>,
 }
 
 impl Listing {
     /// The list as a target of its collector.
     #[must_use]
-    pub fn condition(&self, now: Timestamp, max_age: Duration) -> Condition {
+    pub fn status(&self, now: Timestamp, max_age: Duration) -> TargetStatus {
         if self.polled.is_none() {
-            Condition::Pending
-        } else if self.completed.is_some_and(|completed| is_older(completed, max_age, now)) {
-            Condition::Stale
+            TargetStatus::Pending
+        } else if self.completed.is_some_and(|completed| is_expired(completed, max_age, now)) {
+            TargetStatus::Stale
         } else if self.failure.is_some() {
-            Condition::Failing
+            TargetStatus::Failing
         } else {
-            Condition::Fresh
+            TargetStatus::Fresh
         }
     }
 }
@@ -106,14 +108,14 @@ impl Inventory {
     }
 
     /// Adds or updates a customer from a page of the service list, with its subscriptions.
-    pub fn observe(&mut self, listed: ListedCustomer, now: Timestamp) {
+    pub fn upsert_listed(&mut self, listed: ListedCustomer, now: Timestamp) {
         let known = self.customers.get(&listed.id).map(|customer| customer.subscriptions()).unwrap_or_default();
         let subscriptions = listed.subscriptions.map(|rows| prepare_subscriptions(&known, &[], vec![rows]));
-        self.observe_prepared(&listed.id, listed.name, subscriptions, now);
+        self.upsert_prepared(&listed.id, listed.name, subscriptions, now);
     }
 
     /// The same, with the result of [`prepare_subscriptions`].
-    pub fn observe_prepared(
+    pub fn upsert_prepared(
         &mut self,
         id: &CustomerId,
         name: Option<Arc<str>>,
@@ -121,7 +123,7 @@ impl Inventory {
         now: Timestamp,
     ) {
         let customer = self.customers.entry(id.clone()).or_insert_with(|| Arc::new(Customer::discovered(id.clone())));
-        Arc::make_mut(customer).observe(name, subscriptions, now);
+        Arc::make_mut(customer).upsert_listed(name, subscriptions, now);
     }
 
     /// Sets the customer's name and changes nothing else.
@@ -152,10 +154,10 @@ impl Inventory {
     }
 
     /// Adds or updates a customer from a page of the list of customers.
-    pub fn observe_profile(&mut self, listed: ListedProfile, now: Timestamp) {
+    pub fn upsert_profile(&mut self, listed: ListedProfile, now: Timestamp) {
         let ListedProfile { id, name, profile } = listed;
         let customer = self.customers.entry(id.clone()).or_insert_with(|| Arc::new(Customer::discovered(id)));
-        Arc::make_mut(customer).observe_profile(name, profile, now);
+        Arc::make_mut(customer).upsert_profile(name, profile, now);
     }
 
     /// Records a complete list of customers. A profile that two lists in a row lack is removed; removes and returns the
@@ -189,7 +191,7 @@ impl Inventory {
 
     /// The state of a list as the one target of its collector; `None` if the collector has no list that is wanted.
     #[must_use]
-    pub fn list_condition(&self, collector: Collector, now: Timestamp) -> Option<Condition> {
+    pub fn list_status(&self, collector: Collector, now: Timestamp) -> Option<TargetStatus> {
         let list = match collector {
             Collector::Services => &self.listing,
             Collector::Customers => &self.profiles,
@@ -197,15 +199,15 @@ impl Inventory {
         };
         list.wanted.then(|| {
             if self.not_granted.contains(&collector) {
-                Condition::NotGranted
+                TargetStatus::NotGranted
             } else {
-                list.condition(now, self.max_age(collector))
+                list.status(now, self.max_age(collector))
             }
         })
     }
 
     /// Records a failed listing; all values stay.
-    pub fn fail_listing(&mut self, reason: FailureReason, now: Timestamp) {
+    pub fn record_listing_failure(&mut self, reason: FailureReason, now: Timestamp) {
         self.listing.polled = Some(now);
         self.listing.failure = Some(reason);
     }
@@ -222,36 +224,42 @@ impl Inventory {
 
     /// Records a successful query. Returns false if the result is not accepted yet: it would remove all rows of a list,
     /// which needs a second result that says the same.
-    pub fn succeed(&mut self, customer: &CustomerId, question: Question, answer: Answer, now: Timestamp) -> bool {
-        self.known_mut(customer, question).is_none_or(|known| known.succeed(answer, now))
+    pub fn record_success(
+        &mut self,
+        customer: &CustomerId,
+        question: Question,
+        answer: Answer,
+        now: Timestamp,
+    ) -> bool {
+        self.known_mut(customer, question).is_none_or(|known| known.record_success(answer, now))
     }
 
     /// Records a failed list of customers; all values stay.
-    pub fn fail_profiles(&mut self, reason: FailureReason, now: Timestamp) {
+    pub fn record_profiles_failure(&mut self, reason: FailureReason, now: Timestamp) {
         self.profiles.polled = Some(now);
         self.profiles.failure = Some(reason);
     }
 
     /// Records a failed query; all values stay.
-    pub fn fail(&mut self, customer: &CustomerId, question: Question, reason: FailureReason, now: Timestamp) {
+    pub fn record_failure(&mut self, customer: &CustomerId, question: Question, reason: FailureReason, now: Timestamp) {
         if let Some(known) = self.known_mut(customer, question) {
-            known.fail(reason, now);
+            known.record_failure(reason, now);
         }
     }
 
     /// Records that the API reports the target as absent. Returns the resulting state.
-    pub fn miss(&mut self, customer: &CustomerId, question: Question, now: Timestamp) -> Absence {
-        self.known_mut(customer, question).map_or(Absence::Confirmed, |known| known.miss(now))
+    pub fn record_absent(&mut self, customer: &CustomerId, question: Question, now: Timestamp) -> Absence {
+        self.known_mut(customer, question).map_or(Absence::Confirmed, |known| known.record_absent(now))
     }
 
     /// The state that a target is in.
     #[must_use]
-    pub fn condition(&self, question: Question, known: &Known, now: Timestamp) -> Condition {
+    pub fn status(&self, question: Question, known: &TargetState, now: Timestamp) -> TargetStatus {
         let collector = question.collector();
         if self.not_granted.contains(&collector) {
-            return Condition::NotGranted;
+            return TargetStatus::NotGranted;
         }
-        known.condition(now, self.max_age(collector))
+        known.status(now, self.max_age(collector))
     }
 
     /// How long values of a collector are served.
@@ -260,20 +268,21 @@ impl Inventory {
         self.collectors.schedule(collector).max_age
     }
 
-    /// The number of targets of a collector by condition; a list is the one target of its collector.
+    /// The number of targets of a collector by status; a list is the one target of its collector.
     #[must_use]
-    pub fn targets(&self, collector: Collector, now: Timestamp) -> BTreeMap<Condition, u64> {
-        let mut counts: BTreeMap<_, _> = Condition::ALL.into_iter().map(|condition| (condition, 0)).collect();
-        let mut count = |condition| *counts.entry(condition).or_insert(0) += 1;
-        self.list_condition(collector, now).into_iter().for_each(&mut count);
+    pub fn targets(&self, collector: Collector, now: Timestamp) -> StatusCounts {
+        let mut counts = StatusCounts::default();
+        if let Some(status) = self.list_status(collector, now) {
+            counts.add(status, 1);
+        }
         let targets = self.customers.values().flat_map(|customer| &customer.targets);
-        targets
-            .filter(|(question, _)| question.collector() == collector)
-            .for_each(|(question, known)| count(self.condition(*question, known, now)));
+        for (question, known) in targets.filter(|(question, _)| question.collector() == collector) {
+            counts.add(self.status(*question, known, now), 1);
+        }
         counts
     }
 
-    fn known_mut(&mut self, customer: &CustomerId, question: Question) -> Option<&mut Known> {
+    fn known_mut(&mut self, customer: &CustomerId, question: Question) -> Option<&mut TargetState> {
         let customer = self.customers.get_mut(customer)?;
         let index = customer.targets.binary_search_by_key(&question, |&(question, _)| question).ok()?;
         Arc::make_mut(customer).targets.get_mut(index).map(|(_, known)| known)
@@ -282,7 +291,7 @@ impl Inventory {
 
 /// Whether a value received at that time is no longer served: it is served until just before `seen + max_age`.
 #[must_use]
-pub fn is_older(seen: Timestamp, max_age: Duration, now: Timestamp) -> bool {
+pub fn is_expired(seen: Timestamp, max_age: Duration, now: Timestamp) -> bool {
     expiry(seen, max_age) <= now
 }
 

@@ -52,14 +52,14 @@ fn answer(assigned: u32) -> Answer {
     Answer::CustomerSeats(Seats { assigned: Some(assigned.into()), available: Some(Quantity::ZERO) })
 }
 
-fn known(inventory: &Inventory) -> &Known {
+fn known(inventory: &Inventory) -> &TargetState {
     &inventory.customers[&"a".into()].targets[0].1
 }
 
 /// One customer `a` with one query.
 fn planned() -> Inventory {
     let mut inventory = inventory();
-    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.upsert_listed(listed("a", Some("A")), at(0));
     assert_eq!(inventory.plan(&"a".into(), &[SEATS]), (vec![SEATS], vec![]));
     inventory
 }
@@ -67,27 +67,27 @@ fn planned() -> Inventory {
 #[test]
 fn a_target_is_in_one_condition_at_a_time() {
     let mut inventory = planned();
-    let condition = |inventory: &Inventory, now| known(inventory).condition(at(now), HOUR);
-    assert_eq!(condition(&inventory, 0), Condition::Pending);
-    inventory.fail(&"a".into(), SEATS, FailureReason::Timeout, at(1));
-    assert_eq!(condition(&inventory, 1), Condition::Failing);
-    inventory.succeed(&"a".into(), SEATS, answer(5), at(2));
-    assert_eq!(condition(&inventory, 2), Condition::Fresh);
-    inventory.fail(&"a".into(), SEATS, FailureReason::Timeout, at(3));
-    assert_eq!(condition(&inventory, 3), Condition::Failing);
+    let status = |inventory: &Inventory, now| known(inventory).status(at(now), HOUR);
+    assert_eq!(status(&inventory, 0), TargetStatus::Pending);
+    inventory.record_failure(&"a".into(), SEATS, FailureReason::Timeout, at(1));
+    assert_eq!(status(&inventory, 1), TargetStatus::Failing);
+    inventory.record_success(&"a".into(), SEATS, answer(5), at(2));
+    assert_eq!(status(&inventory, 2), TargetStatus::Fresh);
+    inventory.record_failure(&"a".into(), SEATS, FailureReason::Timeout, at(3));
+    assert_eq!(status(&inventory, 3), TargetStatus::Failing);
     assert_eq!(known(&inventory).current(at(3601), HOUR), Some((at(2), &answer(5))), "a failure takes nothing away");
-    assert_eq!(condition(&inventory, 3602), Condition::Stale);
+    assert_eq!(status(&inventory, 3602), TargetStatus::Stale);
     assert_eq!(known(&inventory).current(at(3602), HOUR), None);
     assert_eq!(inventory.customers[&"a".into()].last_success(Collector::CustomerSeats), Some(at(2)));
     let counts = inventory.targets(Collector::CustomerSeats, at(3602));
-    assert_eq!(counts[&Condition::Stale], 1);
-    assert_eq!(counts.values().sum::<u64>(), 1);
+    assert_eq!(counts.get(TargetStatus::Stale), 1);
+    assert_eq!(counts.total(), 1);
 }
 
 /// A million series are some 270,000 targets and 140,000 subscriptions.
 #[test]
 fn what_there_is_much_of_is_small() {
-    assert_eq!(size_of::<(Question, Known)>(), 64);
+    assert_eq!(size_of::<(Question, TargetState)>(), 64);
     assert_eq!(size_of::<KnownSubscription>(), 128);
     assert_eq!(size_of::<Customer>(), 120);
     assert_eq!(size_of::<TenantSeats>(), 48);
@@ -97,7 +97,7 @@ fn what_there_is_much_of_is_small() {
 fn what_is_as_it_was_keeps_its_memory() {
     const TENANTS: Question = Question::TenantSeats(TenantType::Microsoft365);
     let mut inventory = inventory();
-    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.plan(&"a".into(), &[TENANTS]);
     let tenants = |seats: u32| {
         let seats = Seats { assigned: Some(seats.into()), available: None };
@@ -110,13 +110,13 @@ fn what_is_as_it_was_keeps_its_memory() {
         Some((_, Answer::TenantSeats(rows))) => rows.clone(),
         _ => unreachable!("it was answered"),
     };
-    inventory.succeed(&"a".into(), TENANTS, tenants(1), at(1));
+    inventory.record_success(&"a".into(), TENANTS, tenants(1), at(1));
     let (first, name) = (rows(&inventory), inventory.customers[&"a".into()].name.clone());
-    inventory.observe(listed("a", Some("A")), at(2));
-    inventory.succeed(&"a".into(), TENANTS, tenants(1), at(2));
+    inventory.upsert_listed(listed("a", Some("A")), at(2));
+    inventory.record_success(&"a".into(), TENANTS, tenants(1), at(2));
     assert!(Arc::ptr_eq(&rows(&inventory), &first), "nothing changed");
     assert!(Arc::ptr_eq(&inventory.customers[&"a".into()].name, &name));
-    inventory.succeed(&"a".into(), TENANTS, tenants(2), at(3));
+    inventory.record_success(&"a".into(), TENANTS, tenants(2), at(3));
     let second = rows(&inventory);
     assert_eq!((second[1].seats.assigned, &*second[1].name), (Some(2.into()), "U"));
     assert!(Arc::ptr_eq(&second[0].name, &first[0].name), "the name did not change");
@@ -125,13 +125,13 @@ fn what_is_as_it_was_keeps_its_memory() {
 #[test]
 fn what_has_had_values_is_absent_only_after_two_misses() {
     let mut inventory = planned();
-    assert_eq!(inventory.miss(&"a".into(), SEATS, at(0)), Absence::Confirmed, "it never had values");
-    inventory.succeed(&"a".into(), SEATS, answer(5), at(1));
-    assert_eq!(inventory.miss(&"a".into(), SEATS, at(2)), Absence::Suspected);
+    assert_eq!(inventory.record_absent(&"a".into(), SEATS, at(0)), Absence::Confirmed, "it never had values");
+    inventory.record_success(&"a".into(), SEATS, answer(5), at(1));
+    assert_eq!(inventory.record_absent(&"a".into(), SEATS, at(2)), Absence::Suspected);
     assert!(known(&inventory).current(at(3), HOUR).is_some(), "one miss takes nothing away");
-    inventory.fail(&"a".into(), SEATS, FailureReason::Connect, at(3));
-    assert_eq!(inventory.miss(&"a".into(), SEATS, at(4)), Absence::Confirmed);
-    assert_eq!(known(&inventory).condition(at(4), HOUR), Condition::Absent);
+    inventory.record_failure(&"a".into(), SEATS, FailureReason::Connect, at(3));
+    assert_eq!(inventory.record_absent(&"a".into(), SEATS, at(4)), Absence::Confirmed);
+    assert_eq!(known(&inventory).status(at(4), HOUR), TargetStatus::Absent);
     assert_eq!(inventory.customers[&"a".into()].last_success(Collector::CustomerSeats), None);
 }
 
@@ -139,27 +139,27 @@ fn what_has_had_values_is_absent_only_after_two_misses() {
 fn customers_leave_only_by_a_complete_listing() {
     let listed_settings = ListedSettings { id: "c".into(), name: Some("C".into()), labels: vec![] };
     let mut inventory = Inventory::new("main".into(), collectors(), true, &[listed_settings]);
-    inventory.observe(listed("a", Some("A")), at(0));
-    inventory.observe(listed("b", None), at(0));
-    inventory.observe(listed("c", Some("other")), at(0));
-    inventory.fail_listing(FailureReason::Malformed, at(1));
+    inventory.upsert_listed(listed("a", Some("A")), at(0));
+    inventory.upsert_listed(listed("b", None), at(0));
+    inventory.upsert_listed(listed("c", Some("other")), at(0));
+    inventory.record_listing_failure(FailureReason::Malformed, at(1));
     assert_eq!(inventory.customers.len(), 3);
-    assert_eq!(inventory.listing.condition(at(1), HOUR), Condition::Failing);
+    assert_eq!(inventory.listing.status(at(1), HOUR), TargetStatus::Failing);
     assert_eq!(inventory.listing.completed, None, "a failure completes nothing");
     let gone = inventory.complete_listing(&HashSet::from(["b".into()]), at(2));
     assert_eq!(gone.iter().map(|customer| customer.id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(inventory.customers.keys().map(CustomerId::as_str).collect::<Vec<_>>(), ["b", "c"]);
     assert_eq!(&*inventory.customers[&"c".into()].name, "C", "the configured name wins");
-    assert_eq!(inventory.listing.condition(at(2), HOUR), Condition::Fresh);
+    assert_eq!(inventory.listing.status(at(2), HOUR), TargetStatus::Fresh);
 }
 
 #[test]
 fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     let mut before = planned();
-    before.observe(ListedCustomer { subscriptions: Some(vec![row("x", 1, 2)]), ..listed("a", Some("A")) }, at(1));
-    before.succeed(&"a".into(), SEATS, answer(5), at(9));
-    before.observe(listed("b", Some("B")), at(1));
-    before.observe(listed("c", Some("C")), at(1));
+    before.upsert_listed(ListedCustomer { subscriptions: Some(vec![row("x", 1, 2)]), ..listed("a", Some("A")) }, at(1));
+    before.record_success(&"a".into(), SEATS, answer(5), at(9));
+    before.upsert_listed(listed("b", Some("B")), at(1));
+    before.upsert_listed(listed("c", Some("C")), at(1));
     before.complete_listing(&HashSet::from(["a".into(), "b".into(), "c".into()]), at(2));
     let settings = |id: &str, name: Option<&str>| ListedSettings {
         id: id.into(),
@@ -168,7 +168,7 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     };
     let list = [settings("a", None), settings("c", Some("ours"))];
     let mut inventory = Inventory::new("main".into(), collectors(), true, &list);
-    inventory.adopt(before.clone().into(), |_, name| name != "B", at(5));
+    inventory.restore(before.clone().into(), |_, name| name != "B", at(5));
     let names: Vec<_> = inventory.customers.values().map(|c| (c.id.as_str(), &*c.name, c.configured)).collect();
     assert_eq!(names, [("a", "A", true), ("c", "ours", true)], "b is not wanted any more");
     assert_eq!(inventory.customers[&"a".into()].labels.len(), 1);
@@ -176,29 +176,29 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     assert_eq!(known(&inventory).polled, Some(at(5).into()));
     assert_eq!(inventory.customers[&"a".into()].services.as_ref().unwrap().subscriptions.len(), 1);
     assert_eq!(inventory.listing.completed, Some(at(2)));
-    inventory.shift(jiff::SignedDuration::from_secs(100));
+    inventory.apply_offset(jiff::SignedDuration::from_secs(100));
     assert_eq!((inventory.listing.completed, known(&inventory).polled), (Some(at(102)), Some(at(105).into())));
 
     let mut discovered = Inventory::new("main".into(), collectors(), true, &[]);
-    discovered.adopt(before.clone().into(), |_, _| true, at(9));
+    discovered.restore(before.clone().into(), |_, _| true, at(9));
     let is_the_same = |id: &str| Arc::ptr_eq(&discovered.customers[&id.into()], &before.customers[&id.into()]);
     assert!(is_the_same("b") && is_the_same("c"));
 
     assert!(!discovered.listing.outdated);
     let list = [settings("a", None), settings("new", None)];
     let mut more = Inventory::new("main".into(), collectors(), true, &list);
-    more.adopt(before.clone().into(), |_, _| true, at(9));
+    more.restore(before.clone().into(), |_, _| true, at(9));
     assert!(more.listing.outdated, "nobody has looked for the new one");
     let mut again = Inventory::new("main".into(), collectors(), true, &list);
-    again.adopt(more.clone().into(), |_, _| true, at(9));
+    again.restore(more.clone().into(), |_, _| true, at(9));
     assert!(again.listing.outdated, "still nobody has");
     more.complete_listing(&HashSet::new(), at(10));
     let mut again = Inventory::new("main".into(), collectors(), true, &list);
-    again.adopt(more.into(), |_, _| true, at(10));
+    again.restore(more.into(), |_, _| true, at(10));
     assert!(!again.listing.outdated, "though it was not found");
 
     let mut unlisted = Inventory::new("main".into(), collectors(), false, &list);
-    unlisted.adopt(before.into(), |_, _| false, at(5));
+    unlisted.restore(before.into(), |_, _| false, at(5));
     assert_eq!(unlisted.listing.polled, None);
     assert!(unlisted.customers[&"a".into()].services.is_none(), "nobody would renew it");
     assert!(known(&unlisted).answer.is_some());
@@ -207,21 +207,21 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
 #[test]
 fn a_name_once_known_does_not_flap() {
     let mut inventory = planned();
-    inventory.observe(listed("a", None), at(1));
+    inventory.upsert_listed(listed("a", None), at(1));
     assert_eq!(&*inventory.customers[&"a".into()].name, "A");
-    inventory.observe(listed("a", Some("B")), at(2));
+    inventory.upsert_listed(listed("a", Some("B")), at(2));
     assert_eq!(&*inventory.customers[&"a".into()].name, "B");
 }
 
 #[test]
 fn a_new_plan_keeps_the_answers_of_what_is_still_asked() {
     let mut inventory = planned();
-    inventory.succeed(&"a".into(), SEATS, answer(5), at(1));
+    inventory.record_success(&"a".into(), SEATS, answer(5), at(1));
     let other = Question::TenantSeats(TenantType::Google);
     assert_eq!(inventory.plan(&"a".into(), &[SEATS, other]), (vec![other], vec![]));
     assert_eq!(inventory.plan(&"a".into(), &[other]), (vec![], vec![SEATS]));
     assert_eq!(inventory.plan(&"nobody".into(), &[other]), (vec![], vec![]));
-    inventory.succeed(&"a".into(), SEATS, answer(6), at(2));
+    inventory.record_success(&"a".into(), SEATS, answer(6), at(2));
     assert_eq!(inventory.customers[&"a".into()].targets.len(), 1, "an answer that nobody asked for is dropped");
 }
 
@@ -273,12 +273,12 @@ fn a_row_without_a_list_of_products_takes_none_away() {
         (services.seen, services.subscriptions.len())
     };
     let with = |subscriptions| ListedCustomer { id: "a".into(), name: None, subscriptions };
-    inventory.observe(with(None), at(0));
+    inventory.upsert_listed(with(None), at(0));
     assert_eq!(seen(&inventory), (at(0), 0), "there was nothing to keep");
-    inventory.observe(with(Some(vec![row("Opus", 5, 1)])), at(1));
-    inventory.observe(with(None), at(2));
+    inventory.upsert_listed(with(Some(vec![row("Opus", 5, 1)])), at(1));
+    inventory.upsert_listed(with(None), at(2));
     assert_eq!(seen(&inventory), (at(1), 1), "kept, at its age");
-    inventory.observe(with(Some(vec![])), at(3));
+    inventory.upsert_listed(with(Some(vec![])), at(3));
     assert_eq!(seen(&inventory), (at(3), 0), "an empty list is a list");
 }
 
@@ -286,7 +286,7 @@ fn a_row_without_a_list_of_products_takes_none_away() {
 fn an_empty_list_of_tenants_takes_them_away_only_the_second_time() {
     const TENANTS: Question = Question::TenantSeats(TenantType::Microsoft365);
     let mut inventory = inventory();
-    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.plan(&"a".into(), &[TENANTS]);
     let tenants = |ids: &[&str]| {
         Answer::TenantSeats(
@@ -294,16 +294,16 @@ fn an_empty_list_of_tenants_takes_them_away_only_the_second_time() {
         )
     };
     let mut succeed = |ids: &[&str], second| {
-        let believed = inventory.succeed(&"a".into(), TENANTS, tenants(ids), at(second));
-        (believed, known(&inventory).answer.clone(), known(&inventory).condition(at(second), HOUR))
+        let believed = inventory.record_success(&"a".into(), TENANTS, tenants(ids), at(second));
+        (believed, known(&inventory).answer.clone(), known(&inventory).status(at(second), HOUR))
     };
     let kept = |ids, second| Some((at(second).into(), tenants(ids)));
-    assert_eq!(succeed(&[], 1), (true, kept(&[], 1), Condition::Fresh), "there was nothing to lose");
-    assert_eq!(succeed(&["t"], 2), (true, kept(&["t"], 2), Condition::Fresh));
-    assert_eq!(succeed(&[], 3), (false, kept(&["t"], 2), Condition::Fresh), "kept, at its age");
-    assert_eq!(succeed(&["t"], 4), (true, kept(&["t"], 4), Condition::Fresh));
-    assert_eq!(succeed(&[], 5), (false, kept(&["t"], 4), Condition::Fresh), "from the start");
-    assert_eq!(succeed(&[], 6), (true, kept(&[], 6), Condition::Fresh));
+    assert_eq!(succeed(&[], 1), (true, kept(&[], 1), TargetStatus::Fresh), "there was nothing to lose");
+    assert_eq!(succeed(&["t"], 2), (true, kept(&["t"], 2), TargetStatus::Fresh));
+    assert_eq!(succeed(&[], 3), (false, kept(&["t"], 2), TargetStatus::Fresh), "kept, at its age");
+    assert_eq!(succeed(&["t"], 4), (true, kept(&["t"], 4), TargetStatus::Fresh));
+    assert_eq!(succeed(&[], 5), (false, kept(&["t"], 4), TargetStatus::Fresh), "from the start");
+    assert_eq!(succeed(&[], 6), (true, kept(&[], 6), TargetStatus::Fresh));
 }
 
 /// 40,000 identical rows, twice; this once took cubic time.

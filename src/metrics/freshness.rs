@@ -8,37 +8,31 @@ use jiff::{SignedDuration, Timestamp};
 use super::Partners;
 use super::customer_view::{CustomerView, RenderContext};
 use crate::catalog;
-use crate::inventory::{Condition, Customer, Inventory, expiry};
+use crate::inventory::{Customer, Inventory, StatusCounts, TargetStatus, expiry};
 
 /// A partner, without its customers, and the sums over them.
 pub(super) type Summary<'a> = GroupSummary<'a, Partners>;
 
-/// The number of targets by collector and condition, in the order of their declaration.
+/// The number of targets by collector and status.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Targets([[u64; Condition::ALL.len()]; Collector::ALL.len()]);
+pub struct TargetCounts([StatusCounts; Collector::ALL.len()]);
 
-impl Targets {
+impl TargetCounts {
     /// Adds the targets of a customer.
-    pub(super) fn count(&mut self, context: &RenderContext<'_>, customer: &Customer) {
+    pub(super) fn add_customer(&mut self, context: &RenderContext<'_>, customer: &Customer) {
         for (question, known) in &customer.targets {
-            self.add(question.collector(), context.inventory.condition(*question, known, context.now));
+            if let Some(counts) = self.0.get_mut(question.collector() as usize) {
+                counts.add(context.inventory.status(*question, known, context.now), 1);
+            }
         }
     }
 
     pub(super) fn add_all(&mut self, other: &Self) {
-        for (count, more) in self.0.iter_mut().flatten().zip(other.0.iter().flatten()) {
-            *count += more;
-        }
+        self.0.iter_mut().zip(&other.0).for_each(|(counts, other)| counts.add_all(other));
     }
 
-    fn add(&mut self, collector: Collector, condition: Condition) {
-        if let Some(count) = self.0.get_mut(collector as usize).and_then(|counts| counts.get_mut(condition as usize)) {
-            *count += 1;
-        }
-    }
-
-    fn of(&self, collector: Collector) -> impl Iterator<Item = (Condition, u64)> {
-        Condition::ALL.into_iter().zip(self.0.get(collector as usize).into_iter().flatten().copied())
+    fn of(&self, collector: Collector) -> StatusCounts {
+        self.0.get(collector as usize).copied().unwrap_or_default()
     }
 }
 
@@ -49,7 +43,7 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
     families
 }
 
-/// When the next list becomes stale that is not stale; the only conditions that change by time alone and not with a
+/// When the next list becomes stale that is not stale; the only statuses that change by time alone and not with a
 /// value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
     let Inventory { collectors, listing, profiles, .. } = partner.group;
@@ -91,14 +85,14 @@ fn collectors(partners: &[Summary<'_>], now: Timestamp) -> [FamilyWriter; 3] {
             let labels = interval.labels(&[partner.as_str(), collector.as_str()]);
             interval.push([&labels], Some(schedule.interval.as_secs_f64()));
             max_age.push([&labels], Some(schedule.max_age.as_secs_f64()));
-            let mut counts = *of_customers;
-            if let Some(condition) = inventory.list_condition(collector, now) {
+            let mut counts = of_customers.of(collector);
+            if let Some(status) = inventory.list_status(collector, now) {
                 // The list is the one target of the collector.
-                counts.add(collector, condition);
+                counts.add(status, 1);
             }
-            let may_be = |condition| condition != Condition::NotGranted || collector.is_optional();
-            for (condition, count) in counts.of(collector).filter(|&(condition, _)| may_be(condition)) {
-                let labels = targets.labels(&[partner.as_str(), collector.as_str(), condition.as_str()]);
+            let may_be = |status| status != TargetStatus::NotGranted || collector.is_optional();
+            for (status, count) in counts.iter().filter(|&(status, _)| may_be(status)) {
+                let labels = targets.labels(&[partner.as_str(), collector.as_str(), status.as_str()]);
                 targets.push([&labels], Some(count as f64));
             }
         }

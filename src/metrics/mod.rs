@@ -17,14 +17,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use elements::types::CustomerId;
-use exposition::{Exposition, Family, FamilyWriter, Granularity, GroupSummary, Rendered, Source};
+use exposition::{Family, FamilyWriter, Granularity, GroupSummary, Rendered, Snapshot, Source};
 use jiff::{SignedDuration, Timestamp};
 use prometheus::proto::MetricFamily;
 
 use crate::catalog;
-use crate::inventory::{Customer, Inventory, Shared};
+use crate::inventory::{Customer, Inventory, InventoryHandle};
 use customer_view::{CustomerView, RenderContext};
-use freshness::Targets;
+use freshness::TargetCounts;
 
 /// What all series depend on besides the inventories.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,7 +45,7 @@ impl Source for Partners {
     type Group = Inventory;
     type Key = CustomerId;
     type Item = Customer;
-    type Tally = Targets;
+    type Tally = TargetCounts;
     type Settings = RenderSettings;
 
     fn items(inventory: &Inventory) -> &BTreeMap<CustomerId, Arc<Customer>> {
@@ -96,18 +96,18 @@ impl Source for Partners {
         customers: &[Arc<Customer>],
         settings: &RenderSettings,
         now: Timestamp,
-    ) -> Rendered<Targets> {
+    ) -> Rendered<TargetCounts> {
         let context = RenderContext { inventory, settings: *settings, now };
         let views: Vec<_> = customers.iter().map(|customer| CustomerView::new(context, customer)).collect();
         let families = families(&views);
-        let mut tally = Targets::default();
+        let mut tally = TargetCounts::default();
         for customer in customers {
-            tally.count(&context, customer);
+            tally.add_customer(&context, customer);
         }
         Rendered { families, next_expiry: views.iter().filter_map(|view| view.next_expiry).min(), tally }
     }
 
-    fn add(tally: &mut Targets, other: &Targets) {
+    fn add(tally: &mut TargetCounts, other: &TargetCounts) {
         tally.add_all(other);
     }
 
@@ -140,7 +140,7 @@ impl Renderer {
 
     /// Takes the changes of these partners for the next update, and releases the old values. Each inventory is locked
     /// while one pointer per customer is compared.
-    pub fn sync<'a>(&mut self, inventories: impl IntoIterator<Item = &'a Shared>) {
+    pub fn sync<'a>(&mut self, inventories: impl IntoIterator<Item = &'a InventoryHandle>) {
         let mut partners = 0;
         for (position, shared) in inventories.into_iter().enumerate() {
             shared.read(|inventory| self.0.sync(position, inventory));
@@ -149,13 +149,13 @@ impl Renderer {
         self.0.truncate(partners);
     }
 
-    /// Takes the changes, renders them, and publishes the next generation, sometimes in several steps.
+    /// Takes the changes, renders them, and publishes the next snapshot, sometimes in several steps.
     pub fn update<'a>(
         &mut self,
-        inventories: impl IntoIterator<Item = &'a Shared>,
+        inventories: impl IntoIterator<Item = &'a InventoryHandle>,
         settings: &RenderSettings,
         now: Timestamp,
-        publish: impl FnMut(Exposition),
+        publish: impl FnMut(Snapshot),
     ) {
         self.sync(inventories);
         self.0.update(settings, now, publish);
@@ -164,12 +164,12 @@ impl Renderer {
 
 /// Renders the values of these inventories that are current at `now`, once.
 #[must_use]
-pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Exposition {
+pub fn render(inventories: &[Inventory], customer_name_label: bool, now: Timestamp) -> Snapshot {
     let mut renderer = exposition::Renderer::<Partners>::new();
     for (position, inventory) in inventories.iter().enumerate() {
         renderer.sync(position, inventory);
     }
-    let mut last = Exposition::empty();
+    let mut last = Snapshot::empty();
     let settings = RenderSettings { customer_name_label, ..RenderSettings::default() };
     renderer.update(&settings, now, |exposition| last = exposition);
     last

@@ -14,7 +14,7 @@ use elements::types::{
     Answer, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
-use exposition::{Exposition, Format, Published, Scrape};
+use exposition::{Format, Scrape, Snapshot, SnapshotHandle};
 use flate2::read::{GzDecoder, MultiGzDecoder};
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
@@ -84,8 +84,8 @@ fn small() -> Inventory {
         expires: Some(at(86_400).into()),
         contract_ends: Some(Timestamp::from_millisecond(1_800_000_000_250).unwrap().into()),
     };
-    inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
-    inventory.observe(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));
+    inventory.upsert_listed(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
+    inventory.upsert_listed(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));
     inventory.complete_listing(&["a".into(), "b".into()].into(), at(1));
     let questions = [
         Question::TenantSeats(TenantType::Microsoft365),
@@ -99,12 +99,12 @@ fn small() -> Inventory {
     inventory.plan(&a, &questions);
     let tenants = [("t1", "contoso.com", seats(14.0, Some(6.0))), ("t2", "", seats(2.0, None))];
     let tenants = tenants.map(|(id, name, seats)| TenantSeats { id: id.into(), name: name.into(), seats });
-    inventory.succeed(&a, questions[0], Answer::TenantSeats(tenants.into()), at(2));
-    inventory.succeed(&a, questions[1], Answer::CustomerSeats(seats(16.0, Some(6.0))), at(3));
-    inventory.succeed(&a, questions[2], Answer::CustomerSeats(Seats::default()), at(4));
-    inventory.succeed(&a, questions[3], Answer::ProductPurchased(None), at(5));
-    inventory.succeed(&a, questions[4], Answer::ProductPurchased(quantity(20.0)), at(6));
-    inventory.fail(&a, questions[5], FailureReason::Timeout, at(7));
+    inventory.record_success(&a, questions[0], Answer::TenantSeats(tenants.into()), at(2));
+    inventory.record_success(&a, questions[1], Answer::CustomerSeats(seats(16.0, Some(6.0))), at(3));
+    inventory.record_success(&a, questions[2], Answer::CustomerSeats(Seats::default()), at(4));
+    inventory.record_success(&a, questions[3], Answer::ProductPurchased(None), at(5));
+    inventory.record_success(&a, questions[4], Answer::ProductPurchased(quantity(20.0)), at(6));
+    inventory.record_failure(&a, questions[5], FailureReason::Timeout, at(7));
     inventory
 }
 
@@ -139,7 +139,7 @@ fn text_of(scrape: &Scrape) -> String {
     String::from_utf8(scrape.chunks.concat()).unwrap()
 }
 
-fn scrape(exposition: &Exposition, format: Format, own: &[MetricFamily]) -> Vec<Family> {
+fn scrape(exposition: &Snapshot, format: Format, own: &[MetricFamily]) -> Vec<Family> {
     let text = text_of(&exposition.scrape(format, false, own));
     parse(&text, format == Format::OpenMetrics).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"))
 }
@@ -273,14 +273,14 @@ fn what_a_disabled_collector_once_knew_is_not_served() {
 
 #[test]
 fn before_the_first_generation_there_are_only_the_exporters_own() {
-    let published = Published::new();
-    let empty = published.get();
+    let snapshots = SnapshotHandle::new();
+    let empty = snapshots.get();
     assert_eq!((empty.series(), empty.next_expiry()), (0, None));
     assert_eq!(text_of(&empty.scrape(Format::Text, false, &[])), "");
     assert_eq!(text_of(&empty.scrape(Format::OpenMetrics, false, &[])), "# EOF\n");
     assert_eq!(scrape(&empty, Format::Text, &own()).len(), 5);
-    published.clone().publish(render(&[small()], false, at(10)));
-    assert!(published.get().series() > 0);
+    snapshots.clone().publish(render(&[small()], false, at(10)));
+    assert!(snapshots.get().series() > 0);
     assert_eq!(empty.series(), 0, "who has the one before keeps it");
 }
 
@@ -325,9 +325,9 @@ fn gunzip(scrape: &Scrape) -> String {
 
 #[test]
 fn compressed_is_the_same_in_one_member() {
-    for exposition in [Exposition::empty(), render(&[small()], false, at(10))] {
+    for exposition in [Snapshot::empty(), render(&[small()], false, at(10))] {
         for format in [Format::Text, Format::OpenMetrics] {
-            // The first scrape compresses the generation, the second reuses it.
+            // The first scrape compresses the snapshot, the second reuses it.
             for own in [own(), vec![]] {
                 let plain = text_of(&exposition.scrape(format, false, &own));
                 assert_eq!(gunzip(&exposition.scrape(format, true, &own)), plain);

@@ -10,9 +10,9 @@ use jiff::SignedDuration;
 use tracing::{info, warn};
 
 use super::overload::{Overload, Transition};
-use super::{Cost, CustomerFilter, PollCounters, listing_pages};
+use super::{Cost, CustomerFilter, PollMetrics, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::inventory::{Inventory, Known, Shared};
+use crate::inventory::{Inventory, InventoryHandle, TargetState};
 
 #[derive(Debug)]
 pub(super) struct Capacity {
@@ -21,19 +21,19 @@ pub(super) struct Capacity {
     overload: Overload,
     /// Whether all customers are known, so that the cost is complete.
     complete: bool,
-    counters: PollCounters,
+    metrics: PollMetrics,
     partner: String,
 }
 
 impl Capacity {
     /// Starts without targets.
-    pub(super) fn new(settings: &PartnerSettings, collectors: Arc<CollectorSettings>, counters: PollCounters) -> Self {
+    pub(super) fn new(settings: &PartnerSettings, collectors: Arc<CollectorSettings>, metrics: PollMetrics) -> Self {
         Self {
             cost: Cost::default(),
             collectors,
             overload: Overload::new(settings.budget),
             complete: false,
-            counters,
+            metrics,
             partner: settings.name.to_string(),
         }
     }
@@ -62,14 +62,14 @@ impl Capacity {
     }
 
     /// Records the duration of a poll of one target.
-    pub(super) fn took(&mut self, time: Duration) {
-        self.overload.took(time);
+    pub(super) fn record_duration(&mut self, time: Duration) {
+        self.overload.record_duration(time);
     }
 
     /// Changes the inventory and updates the cost.
     pub(super) fn change<T>(
         &mut self,
-        shared: &Shared,
+        shared: &InventoryHandle,
         customer: &CustomerId,
         question: Question,
         change: impl FnOnce(&mut Inventory) -> T,
@@ -97,13 +97,13 @@ impl Capacity {
         for (_, requests) in per_hour.iter_mut().filter(|(collector, _)| !is_granted(*collector)) {
             *requests = 0.0;
         }
-        self.counters.planned(&per_hour);
+        self.metrics.planned(&per_hour);
         let intervals = self.collectors.enabled().map(|collector| self.collectors.schedule(collector).interval);
         let Some(shortest) = intervals.min().filter(|_| self.complete) else { return };
         let needed = per_hour.iter().map(|&(_, requests)| requests).sum::<f64>() / 3600.0;
         let late = Duration::try_from(lag).unwrap_or_default();
         let partner = &self.partner;
-        match self.overload.observe(needed, late, shortest) {
+        match self.overload.update(needed, late, shortest) {
             Some(Transition::Begins) => {
                 let (possible, bound) = self.overload.capacity();
                 warn!(
@@ -122,7 +122,7 @@ impl Capacity {
     }
 }
 
-fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, question: Question) -> Option<&'a Known> {
+fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, question: Question) -> Option<&'a TargetState> {
     let targets = &inventory.customers.get(customer)?.targets;
     targets.iter().find(|(known, _)| *known == question).map(|(_, known)| known)
 }

@@ -10,7 +10,7 @@ use elements::types::{Answer, Collector, Question};
 
 use super::backoff::ABSENCE_INTERVAL;
 use crate::config::CollectorSettings;
-use crate::inventory::{Absence, Customer, Known};
+use crate::inventory::{Absence, Customer, TargetState};
 
 /// Rows per page, of the service list and of endpoint 3.
 const PAGE: u64 = 100;
@@ -30,12 +30,12 @@ pub struct Cost {
 
 impl Cost {
     /// Adds a target in its current state.
-    pub fn add(&mut self, question: Question, known: &Known) {
+    pub fn add(&mut self, question: Question, known: &TargetState) {
         self.change(question, known, u64::saturating_add);
     }
 
     /// Subtracts a target, in the state in which it was added.
-    pub fn remove(&mut self, question: Question, known: &Known) {
+    pub fn remove(&mut self, question: Question, known: &TargetState) {
         self.change(question, known, u64::saturating_sub);
     }
 
@@ -77,7 +77,7 @@ impl Cost {
             .collect()
     }
 
-    fn change(&mut self, question: Question, known: &Known, change: impl Fn(u64, u64) -> u64) {
+    fn change(&mut self, question: Question, known: &TargetState, change: impl Fn(u64, u64) -> u64) {
         let index = index(question.collector());
         let apply = |counts: &mut [u64; COLLECTORS], by| {
             if let Some(count) = counts.get_mut(index) {
@@ -96,12 +96,12 @@ impl Cost {
 /// Requests of a listing: for all customers, of which there are this many and which ends at a page that is not full
 /// (`None` if not all are requested), plus those requested by id.
 #[must_use]
-pub fn listing_pages(everybody: Option<usize>, by_id: usize) -> u64 {
-    everybody.map_or(0, pages) + (by_id as u64).div_ceil(PAGE)
+pub fn listing_pages(all_customers: Option<usize>, by_id: usize) -> u64 {
+    all_customers.map_or(0, pages) + (by_id as u64).div_ceil(PAGE)
 }
 
 /// Requests of one poll of a target, estimated from its last result.
-fn requests(known: &Known) -> u64 {
+fn requests(known: &TargetState) -> u64 {
     match &known.answer {
         // Of the jobs only the newest are kept, and how many pages they were is not known.
         Some((_, answer @ (Answer::TenantSeats(_) | Answer::BackupOverview(_)))) => pages(answer.rows().unwrap_or(0)),
@@ -157,8 +157,8 @@ mod tests {
     fn pages_and_absences_are_what_they_cost() {
         let mut cost = Cost::default();
         cost.list(Collector::Services, listing_pages(Some(20_000), 101));
-        let asked = Known { answer: Some((NOW.into(), tenants(250))), ..Known::default() };
-        let absent = Known { absence: Absence::Confirmed, ..Known::default() };
+        let asked = TargetState { answer: Some((NOW.into(), tenants(250))), ..TargetState::default() };
+        let absent = TargetState { absence: Absence::Confirmed, ..TargetState::default() };
         cost.add(Question::TenantSeats(TenantType::Microsoft365), &asked);
         (0..24).for_each(|_| cost.add(Question::CustomerSeats(TenantType::Google), &absent));
         let per_hour = cost.requests_per_hour(&settings());
@@ -181,7 +181,7 @@ mod tests {
             let ids: Vec<elements::types::CustomerId> = (0..4).map(|n: u8| n.to_string().as_str().into()).collect();
             for id in &ids {
                 let listed = elements::types::ListedCustomer { id: id.clone(), name: None, subscriptions: None };
-                inventory.observe(listed, NOW);
+                inventory.upsert_listed(listed, NOW);
             }
             let mut cost = Cost::default();
             for (what, whom, number) in steps {
@@ -190,11 +190,11 @@ mod tests {
                 cost.remove_all(&inventory.customers[id]);
                 match what {
                     0..=2 => drop(inventory.plan(id, &questions[..number as usize % (questions.len() + 1)])),
-                    3 => inventory.fail(id, question, FailureReason::Timeout, NOW),
+                    3 => inventory.record_failure(id, question, FailureReason::Timeout, NOW),
                     4 | 5 => {
-                        inventory.succeed(id, question, tenants(number), NOW);
+                        inventory.record_success(id, question, tenants(number), NOW);
                     }
-                    _ => drop(inventory.miss(id, question, NOW)),
+                    _ => drop(inventory.record_absent(id, question, NOW)),
                 }
                 cost.add_all(&inventory.customers[id]);
             }

@@ -37,7 +37,7 @@ impl Default for State {
 
 impl EndpointProbe {
     /// Whether to query now. After a day the 404s are counted anew.
-    pub(super) fn is_worth_asking(&mut self, now: Timestamp) -> bool {
+    pub(super) fn should_query(&mut self, now: Timestamp) -> bool {
         if let State::Missing(until) = self.state {
             if now < until {
                 return false;
@@ -48,7 +48,7 @@ impl EndpointProbe {
     }
 
     /// Records a 404 for one of this many targets. Returns whether the endpoint now counts as missing.
-    pub(super) fn miss(&mut self, targets: u64, now: Timestamp) -> bool {
+    pub(super) fn record_404(&mut self, targets: u64, now: Timestamp) -> bool {
         let State::Unknown(before) = self.state else { return false };
         let misses = before + 1;
         if misses < targets.div_ceil(2).clamp(*MIN_404S.start(), *MIN_404S.end()) {
@@ -61,7 +61,7 @@ impl EndpointProbe {
     }
 
     /// Records an answer. Returns whether targets were suppressed, so that they become due at once.
-    pub(super) fn answer(&mut self) -> bool {
+    pub(super) fn record_response(&mut self) -> bool {
         std::mem::replace(self, Self { state: State::Present, suppressed: false }).suppressed
     }
 }
@@ -76,30 +76,30 @@ mod tests {
     fn only_an_endpoint_that_never_answered_is_missing_and_only_for_a_day() {
         let day = jiff::SignedDuration::from_hours(24);
         let mut endpoint = EndpointProbe::default();
-        assert!((1..15).all(|_| !endpoint.miss(30, START) && endpoint.is_worth_asking(START)));
-        assert!(endpoint.miss(30, START));
-        assert!(!endpoint.is_worth_asking(START));
-        assert!(!endpoint.miss(30, START), "an answer that was under way is no news");
-        assert!(endpoint.is_worth_asking(START + day));
-        assert!(!endpoint.miss(30, START + day), "the evidence is gathered anew");
-        assert!(endpoint.answer(), "those who were not asked are to be asked");
-        assert!(!endpoint.answer());
-        assert!((0..100).all(|_| !endpoint.miss(30, START)), "from now on a 404 is about the customer");
-        assert!(endpoint.is_worth_asking(START));
+        assert!((1..15).all(|_| !endpoint.record_404(30, START) && endpoint.should_query(START)));
+        assert!(endpoint.record_404(30, START));
+        assert!(!endpoint.should_query(START));
+        assert!(!endpoint.record_404(30, START), "an answer that was under way is no news");
+        assert!(endpoint.should_query(START + day));
+        assert!(!endpoint.record_404(30, START + day), "the evidence is gathered anew");
+        assert!(endpoint.record_response(), "those who were not asked are to be asked");
+        assert!(!endpoint.record_response());
+        assert!((0..100).all(|_| !endpoint.record_404(30, START)), "from now on a 404 is about the customer");
+        assert!(endpoint.should_query(START));
     }
 
     #[test]
     fn a_first_answer_is_no_news_to_those_who_were_asked() {
         let mut endpoint = EndpointProbe::default();
-        assert!(!endpoint.miss(5, START));
-        assert!(!endpoint.answer());
+        assert!(!endpoint.record_404(5, START));
+        assert!(!endpoint.record_response());
     }
 
     #[test]
     fn the_evidence_grows_with_the_number_of_targets() {
         for (targets, needed) in [(1, 3), (5, 3), (30, 15), (99, 50), (100_000, 50)] {
             let mut endpoint = EndpointProbe::default();
-            let asked = (1..=100).find(|_| endpoint.miss(targets, START)).unwrap();
+            let asked = (1..=100).find(|_| endpoint.record_404(targets, START)).unwrap();
             assert_eq!(asked, needed, "{targets} targets");
         }
     }

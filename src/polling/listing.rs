@@ -8,10 +8,10 @@ use elements::types::{CustomerId, FailureReason, ListedCustomer};
 use elements::{Client, Failure, Listing, Permit};
 use tokio::sync::mpsc;
 
-use super::prepared::{Before, NamedCustomers, Prepared};
+use super::prepared::{NamedCustomers, PreparedCustomer, PriorRow};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
-use crate::inventory::Shared;
+use crate::inventory::InventoryHandle;
 
 /// Maximum ids per request, and rows per batch.
 const BATCH: usize = 100;
@@ -39,7 +39,7 @@ pub(super) struct ListingResult {
 pub(super) struct Context {
     pub(super) filter: Arc<CustomerFilter>,
     pub(super) collectors: Arc<CollectorSettings>,
-    pub(super) inventory: Shared,
+    pub(super) inventory: InventoryHandle,
     /// From the last listing.
     pub(super) unconfirmed: Arc<HashSet<CustomerId>>,
     /// `customers.max`
@@ -51,51 +51,51 @@ pub(super) struct Context {
 pub(super) async fn list(
     client: Client,
     context: Context,
-    pages: mpsc::Sender<Vec<Prepared>>,
-    admission: Permit,
+    pages: mpsc::Sender<Vec<PreparedCustomer>>,
+    permit: Permit,
 ) -> Result<ListingResult, Failure> {
     let mut pass = ListingPass { context, pages, named: NamedCustomers::default(), ambiguous: false, unread: None };
     let filter = pass.context.filter.clone();
     if !filter.discovers() {
         let listed: Vec<CustomerId> = filter.listed().cloned().collect();
-        let everybody = listed.len();
-        let refused = pass.read_listed(&client, listed, admission).await?;
-        let pages = listing_pages(None, everybody - refused.len()) + refused.len() as u64;
+        let all_customers = listed.len();
+        let refused = pass.read_listed(&client, listed, permit).await?;
+        let pages = listing_pages(None, all_customers - refused.len()) + refused.len() as u64;
         return Ok(pass.result(refused, pages).await);
     }
     let limit = 2 * u64::from(pass.context.max_customers);
-    pass.read(client.listing(None).with_limit(limit), admission).await?;
-    let everybody = pass.named.len();
+    pass.read(client.listing(None).with_limit(limit), permit).await?;
+    let all_customers = pass.named.len();
     if pass.unread.is_some() {
-        return Ok(pass.result(HashSet::new(), listing_pages(Some(everybody), 0)).await);
+        return Ok(pass.result(HashSet::new(), listing_pages(Some(all_customers), 0)).await);
     }
     // Customers join and leave between two pages, so a missing customer may have moved to an earlier page. A response
     // may also be truncated without an error. A customer has left only if it is still missing when a repetition finds
     // no new customers.
     let known = pass.context.inventory.snapshot().customers;
     let listed = known.into_values().filter(|customer| !customer.is_unlisted());
-    let (mut missing, mut looked): (Vec<CustomerId>, bool) =
+    let (mut missing, mut repeated): (Vec<CustomerId>, bool) =
         (listed.map(|customer| customer.id.clone()).collect(), false);
     let mut kept = HashSet::new();
     loop {
         let before = missing.len();
         missing.retain(|id| !pass.named.contains(id));
-        if missing.is_empty() || (looked && missing.len() == before) {
+        if missing.is_empty() || (repeated && missing.len() == before) {
             // The rows without an id may belong to the missing customers.
-            if looked && pass.ambiguous {
+            if repeated && pass.ambiguous {
                 kept.extend(missing.iter().cloned());
             }
             break;
         }
-        looked = true;
+        repeated = true;
         let ambiguous = std::mem::take(&mut pass.ambiguous);
-        let admission = client.acquire().await;
-        match pass.read(client.listing(Some(&missing)), admission).await {
+        let permit = client.acquire().await;
+        match pass.read(client.listing(Some(&missing)), permit).await {
             Ok(()) => {}
             // The API may answer like this when it knows none of them, or during an outage. Rows without an id, or
             // several rows of one id, may have replaced them.
             Err(failure) if is_refusal(&failure) && !ambiguous => {
-                let pages = listing_pages(Some(everybody), missing.len());
+                let pages = listing_pages(Some(all_customers), missing.len());
                 let refused: HashSet<_> = missing.into_iter().filter(|id| !filter.lists(id)).collect();
                 let unconfirmed = pass.context.unconfirmed.clone();
                 let mut result = pass.result(HashSet::new(), pages).await;
@@ -111,7 +111,7 @@ pub(super) async fn list(
             Err(failure) => return Err(failure),
         }
     }
-    let pages = listing_pages(Some(everybody), missing.len());
+    let pages = listing_pages(Some(all_customers), missing.len());
     let mut result = pass.result(HashSet::new(), pages).await;
     result.seen.extend(kept);
     Ok(result)
@@ -119,7 +119,7 @@ pub(super) async fn list(
 
 struct ListingPass {
     context: Context,
-    pages: mpsc::Sender<Vec<Prepared>>,
+    pages: mpsc::Sender<Vec<PreparedCustomer>>,
     named: NamedCustomers,
     /// In the last response: there were fewer ids than rows.
     ambiguous: bool,
@@ -139,20 +139,20 @@ impl ListingPass {
         &mut self,
         client: &Client,
         mut listed: Vec<CustomerId>,
-        admission: Permit,
+        permit: Permit,
     ) -> Result<HashSet<CustomerId>, Failure> {
         let unconfirmed = self.context.unconfirmed.clone();
         listed.sort_unstable_by_key(|id| (unconfirmed.contains(id), id.clone()));
         let (others, apart) = listed.split_at(listed.partition_point(|id| !unconfirmed.contains(id)));
         let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
-        let (mut first, mut requests, mut answers, mut refused) = (Some(admission), 0, 0, HashSet::new());
+        let (mut first, mut requests, mut answers, mut refused) = (Some(permit), 0, 0, HashSet::new());
         while let Some(ids) = left.pop_front() {
-            let admission = match first.take() {
-                Some(admission) => admission,
+            let permit = match first.take() {
+                Some(permit) => permit,
                 None => client.acquire().await,
             };
             requests += 1;
-            match self.read(client.listing(Some(ids)), admission).await {
+            match self.read(client.listing(Some(ids)), permit).await {
                 Ok(()) => answers += 1,
                 Err(failure) if is_refusal(&failure) => {
                     let nobody_else = left.is_empty() && ids.len() == 1;
@@ -174,13 +174,13 @@ impl ListingPass {
         Ok(refused)
     }
 
-    async fn read(&mut self, mut listing: Listing<ListedCustomer>, admission: Permit) -> Result<(), Failure> {
-        let mut admission = Some(admission);
-        while let Some(mut page) = listing.next_page(admission.take()).await? {
+    async fn read(&mut self, mut listing: Listing<ListedCustomer>, permit: Permit) -> Result<(), Failure> {
+        let mut permit = Some(permit);
+        while let Some(mut page) = listing.next_page(permit.take()).await? {
             // A response may be larger than a page: process it in batches, so that no batch blocks others for long.
             while !page.is_empty() {
                 let rest = page.split_off(page.len().min(BATCH));
-                self.hand_over(std::mem::replace(&mut page, rest)).await;
+                self.send_prepared(std::mem::replace(&mut page, rest)).await;
             }
         }
         self.ambiguous |= listing.is_ambiguous();
@@ -189,12 +189,12 @@ impl ListingPass {
     }
 
     /// Prepares rows on a blocking thread, and sends them to the poller.
-    async fn hand_over(&mut self, rows: Vec<ListedCustomer>) {
+    async fn send_prepared(&mut self, rows: Vec<ListedCustomer>) {
         let rows = self.context.inventory.read(|inventory| {
             let before = |row: ListedCustomer| {
                 let known = inventory.customers.get(&row.id);
                 let before =
-                    known.map(|known| Before { name: known.name.clone(), subscriptions: known.subscriptions() });
+                    known.map(|known| PriorRow { name: known.name.clone(), subscriptions: known.subscriptions() });
                 (row, before.unwrap_or_default())
             };
             rows.into_iter().map(before).collect::<Vec<_>>()

@@ -7,11 +7,11 @@
 mod backoff;
 mod capacity;
 mod cost;
-mod counters;
 mod endpoint_probe;
 mod filter;
 mod first_pass;
 mod listing;
+mod metrics;
 mod overload;
 pub mod plan;
 mod poll_queue;
@@ -23,7 +23,7 @@ mod simulation;
 mod witness;
 
 pub use cost::{Cost, listing_pages};
-pub use counters::PollCounters;
 pub use filter::CustomerFilter;
+pub use metrics::PollMetrics;
 pub use poll_queue::PollQueue;
 pub use poller::Poller;

@@ -15,7 +15,7 @@ pub(super) struct Overload {
     budget: Budget,
     /// The number of single-request polls, and their mean duration in seconds.
     polls: u32,
-    took: f64,
+    mean_seconds: f64,
     reported: bool,
 }
 
@@ -52,13 +52,13 @@ impl Overload {
     /// The initial state: not overloaded.
     #[must_use]
     pub(super) const fn new(budget: Budget) -> Self {
-        Self { budget, polls: 0, took: 0.0, reported: false }
+        Self { budget, polls: 0, mean_seconds: 0.0, reported: false }
     }
 
     /// Records the duration of a poll of one target.
-    pub(super) fn took(&mut self, time: Duration) {
+    pub(super) fn record_duration(&mut self, time: Duration) {
         self.polls = self.polls.saturating_add(1).min(SAMPLES);
-        self.took += (time.as_secs_f64() - self.took) / f64::from(self.polls);
+        self.mean_seconds += (time.as_secs_f64() - self.mean_seconds) / f64::from(self.polls);
     }
 
     /// The capacity in requests per second, and the limit that determines it.
@@ -67,8 +67,8 @@ impl Overload {
         let rate = self.budget.requests_per_second;
         let at_once = f64::from(self.budget.concurrency);
         // Concurrent requests divided by the duration of each.
-        if self.polls == SAMPLES && rate * self.took > at_once {
-            (at_once / self.took, Bound::Concurrency)
+        if self.polls == SAMPLES && rate * self.mean_seconds > at_once {
+            (at_once / self.mean_seconds, Bound::Concurrency)
         } else {
             (rate, Bound::Rate)
         }
@@ -76,7 +76,7 @@ impl Overload {
 
     /// `needed`: requests per second of the plan. `late`: the delay of the most overdue target. `shortest`: the
     /// shortest interval.
-    pub(super) fn observe(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<Transition> {
+    pub(super) fn update(&mut self, needed: f64, late: Duration, shortest: Duration) -> Option<Transition> {
         let (capacity, _) = self.capacity();
         let begins = needed > capacity || late > shortest;
         let ends = needed <= capacity * RECOVERY_SHARE && late < shortest / 2;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn it_is_reported_once_and_its_end_once() {
         let mut overload = overload();
-        let mut observe = |needed, late| overload.observe(needed, late, MINUTE);
+        let mut observe = |needed, late| overload.update(needed, late, MINUTE);
         assert_eq!(observe(9.9, Duration::ZERO), None);
         assert_eq!(observe(10.1, Duration::ZERO), Some(Transition::Begins), "the plan is too large");
         assert_eq!(observe(10.1, MINUTE * 9), None);
@@ -122,13 +122,13 @@ mod tests {
     #[test]
     fn what_takes_long_is_bounded_by_concurrency() {
         let mut overload = overload();
-        overload.took(Duration::from_secs(9));
+        overload.record_duration(Duration::from_secs(9));
         assert_eq!(overload.capacity(), (10.0, Bound::Rate), "one poll says nothing");
-        (0..1000).for_each(|_| overload.took(Duration::from_millis(800)));
+        (0..1000).for_each(|_| overload.record_duration(Duration::from_millis(800)));
         let (capacity, bound) = overload.capacity();
         assert!((capacity - 5.0).abs() < 0.01 && bound == Bound::Concurrency, "{capacity}");
-        assert_eq!(overload.observe(6.0, Duration::ZERO, MINUTE), Some(Transition::Begins));
-        (0..1000).for_each(|_| overload.took(Duration::from_millis(80)));
+        assert_eq!(overload.update(6.0, Duration::ZERO, MINUTE), Some(Transition::Begins));
+        (0..1000).for_each(|_| overload.record_duration(Duration::from_millis(80)));
         assert_eq!(overload.capacity(), (10.0, Bound::Rate));
     }
 }

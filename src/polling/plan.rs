@@ -10,7 +10,7 @@ use elements::types::{Collector, ProductType, Question, Service, TenantType};
 
 use super::cost::{Cost, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
-use crate::inventory::{Customer, Known, KnownSubscription};
+use crate::inventory::{Customer, KnownSubscription, TargetState};
 
 /// The products and tenant types that a customer's service list implies.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub fn cost<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &
     let mut cost = Cost::default();
     for customer in customers {
         for question in questions(customer, collectors) {
-            cost.add(question, &Known::default());
+            cost.add(question, &TargetState::default());
         }
     }
     cost
@@ -169,7 +169,7 @@ mod tests {
         };
         let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);
         let subscriptions = Some(services.iter().map(row).collect());
-        inventory.observe(ListedCustomer { id: "a".into(), name: None, subscriptions }, Timestamp::UNIX_EPOCH);
+        inventory.upsert_listed(ListedCustomer { id: "a".into(), name: None, subscriptions }, Timestamp::UNIX_EPOCH);
         Customer::clone(&inventory.customers[&"a".into()])
     }
 

@@ -18,20 +18,20 @@ type Key = (Moment, u64);
 pub struct PollQueue<T> {
     waiting: BTreeMap<Key, T>,
     entries: HashMap<T, Entry>,
-    next_turn: u64,
+    next_seq: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     /// `None` while the target is in flight.
-    waits: Option<Key>,
+    scheduled: Option<Key>,
     /// Failures since the last success.
     failures: u32,
 }
 
 impl<T> Default for PollQueue<T> {
     fn default() -> Self {
-        Self { waiting: BTreeMap::new(), entries: HashMap::new(), next_turn: 0 }
+        Self { waiting: BTreeMap::new(), entries: HashMap::new(), next_seq: 0 }
     }
 }
 
@@ -39,24 +39,24 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
     /// Adds a new target. An existing target stays unchanged.
     pub fn add(&mut self, target: T, due: Timestamp) {
         if !self.entries.contains_key(&target) {
-            self.entries.insert(target.clone(), Entry { waits: None, failures: 0 });
-            self.wait(target, due);
+            self.entries.insert(target.clone(), Entry { scheduled: None, failures: 0 });
+            self.schedule(target, due);
         }
     }
 
     /// Removes a target, also while it is in flight.
     pub fn remove(&mut self, target: &T) {
-        if let Some(Entry { waits: Some(key), .. }) = self.entries.remove(target) {
+        if let Some(Entry { scheduled: Some(key), .. }) = self.entries.remove(target) {
             self.waiting.remove(&key);
         }
     }
 
     /// Moves a waiting target to another due time. A target that is in flight or unknown stays unchanged.
     pub fn reschedule(&mut self, target: &T, due: Timestamp) {
-        if let Some(key) = self.entries.get_mut(target).and_then(|entry| entry.waits.take())
+        if let Some(key) = self.entries.get_mut(target).and_then(|entry| entry.scheduled.take())
             && let Some(target) = self.waiting.remove(&key)
         {
-            self.wait(target, due);
+            self.schedule(target, due);
         }
     }
 
@@ -65,7 +65,7 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
         let first = self.waiting.first_entry().filter(|first| first.key().0.get() <= now)?;
         let target = first.remove();
         if let Some(entry) = self.entries.get_mut(&target) {
-            entry.waits = None;
+            entry.scheduled = None;
         }
         Some(target)
     }
@@ -78,9 +78,9 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
 
     /// Reschedules a target that was in flight; does nothing if it was removed meanwhile.
     pub fn finish(&mut self, target: &T, due: Timestamp, failed: bool) {
-        if let Some(entry) = self.entries.get_mut(target).filter(|entry| entry.waits.is_none()) {
+        if let Some(entry) = self.entries.get_mut(target).filter(|entry| entry.scheduled.is_none()) {
             entry.failures = if failed { entry.failures.saturating_add(1) } else { 0 };
-            self.wait(target.clone(), due);
+            self.schedule(target.clone(), due);
         }
     }
 
@@ -96,13 +96,13 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
         self.next_due().map_or(SignedDuration::ZERO, |due| now.duration_since(due).max(SignedDuration::ZERO))
     }
 
-    fn wait(&mut self, target: T, due: Timestamp) {
+    fn schedule(&mut self, target: T, due: Timestamp) {
         // Rounded up to whole microseconds, so that no target is due too early.
         let due = Moment::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
-        let key = (due, self.next_turn);
-        self.next_turn += 1;
+        let key = (due, self.next_seq);
+        self.next_seq += 1;
         if let Some(entry) = self.entries.get_mut(&target) {
-            entry.waits = Some(key);
+            entry.scheduled = Some(key);
             self.waiting.insert(key, target);
         }
     }

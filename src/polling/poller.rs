@@ -22,13 +22,13 @@ use super::backoff::PollOutcome;
 use super::capacity::Capacity;
 use super::endpoint_probe::EndpointProbe;
 use super::first_pass::FirstPass;
-use super::prepared::Prepared;
+use super::prepared::PreparedCustomer;
 use super::profiles;
 use super::witness::Witness;
-use super::{Cost, CustomerFilter, PollCounters, PollQueue, listing, plan};
+use super::{Cost, CustomerFilter, PollMetrics, PollQueue, listing, plan};
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::health::Progress;
-use crate::inventory::{Inventory, Shared};
+use crate::inventory::{Inventory, InventoryHandle};
 use crate::panics::{self, Task};
 
 mod completion;
@@ -43,7 +43,7 @@ const PAGES_AHEAD: usize = 2;
 #[derive(Debug)]
 pub struct Poller {
     client: Client,
-    inventory: Shared,
+    inventory: InventoryHandle,
     collectors: Arc<CollectorSettings>,
     filter: Arc<CustomerFilter>,
     queue: PollQueue<Target>,
@@ -60,11 +60,11 @@ pub struct Poller {
     max_customers: u32,
     reported_max: bool,
     /// Whether it was reported that the filters match nobody.
-    reported_nobody: bool,
+    reported_no_match: bool,
     first_pass: FirstPass,
     /// Customers that came with this listing, after the first pass.
     arrived: Vec<CustomerId>,
-    counters: PollCounters,
+    metrics: PollMetrics,
     clock: Clock,
     progress: Progress,
     partner: String,
@@ -72,16 +72,16 @@ pub struct Poller {
     /// With the start time.
     in_flight: HashMap<Id, (Target, Timestamp)>,
     max_in_flight: usize,
-    pages: (mpsc::Sender<Vec<Prepared>>, mpsc::Receiver<Vec<Prepared>>),
+    pages: (mpsc::Sender<Vec<PreparedCustomer>>, mpsc::Receiver<Vec<PreparedCustomer>>),
     profile_pages: (mpsc::Sender<Vec<ListedProfile>>, mpsc::Receiver<Vec<ListedProfile>>),
 }
 
 /// The result of a finished poll.
 #[derive(Debug)]
 enum PollResult {
-    Listed(Result<listing::ListingResult, Failure>),
-    Profiled(Result<profiles::ProfilesResult, Failure>),
-    Asked(CustomerId, Question, Result<Answer, AskError>),
+    Listing(Result<listing::ListingResult, Failure>),
+    Profiles(Result<profiles::ProfilesResult, Failure>),
+    Query(CustomerId, Question, Result<Answer, AskError>),
 }
 
 impl Poller {
@@ -91,12 +91,12 @@ impl Poller {
         settings: &PartnerSettings,
         collectors: Arc<CollectorSettings>,
         client: Client,
-        inventory: Shared,
-        counters: PollCounters,
+        inventory: InventoryHandle,
+        metrics: PollMetrics,
         clock: Clock,
     ) -> Self {
         let filter = Arc::new(CustomerFilter::new(&settings.customers));
-        let capacity = Capacity::new(settings, collectors.clone(), counters.clone());
+        let capacity = Capacity::new(settings, collectors.clone(), metrics.clone());
         let witness = Witness::new(collectors.services.interval);
         let is_known = inventory.read(|inventory| inventory.listing.completed.is_some());
         let mut poller = Self {
@@ -115,10 +115,10 @@ impl Poller {
             witness,
             max_customers: settings.customers.max,
             reported_max: false,
-            reported_nobody: false,
+            reported_no_match: false,
             first_pass: FirstPass::new(clock.now(), is_known),
             arrived: Vec::new(),
-            counters,
+            metrics,
             clock,
             progress: Progress::default(),
             partner: settings.name.to_string(),
@@ -144,7 +144,7 @@ impl Poller {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
-            self.counters.head_due(self.queue.next_due());
+            self.metrics.head_due(self.queue.next_due());
             self.progress.due(if self.polls.is_empty() {
                 self.queue.next_due().map(|due| self.clock.instant(due))
             } else {
@@ -155,17 +155,17 @@ impl Poller {
                 // The shutdown comes first: once the right to poll has ended, nothing is sent.
                 biased;
                 () = &mut shutdown => break,
-                Some(page) = self.pages.1.recv() => self.observe(page),
-                Some(page) = self.profile_pages.1.recv() => self.observe_profiles(page),
+                Some(page) = self.pages.1.recv() => self.apply_page(page),
+                Some(page) = self.profile_pages.1.recv() => self.apply_profiles_page(page),
                 Some(done) = self.polls.join_next_with_id() => self.finish(done),
-                admission = admission(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(admission),
+                permit = next_permit(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(permit),
             }
         }
         self.progress.due(None);
     }
 
     /// Starts the poll of the longest overdue target, if one is still due.
-    fn start(&mut self, admission: Permit) {
+    fn start(&mut self, permit: Permit) {
         let now = self.clock.now();
         while let Some(target) = self.queue.take_due(now) {
             let collector = target.collector();
@@ -174,11 +174,12 @@ impl Poller {
                 continue;
             }
             if let (Some(endpoint), Target::Customer(customer, question)) = (self.probes.get_mut(&collector), &target)
-                && !endpoint.is_worth_asking(now)
+                && !endpoint.should_query(now)
             {
                 let (customer, question) = (customer.clone(), *question);
-                self.capacity
-                    .change(&self.inventory, &customer, question, |inventory| inventory.miss(&customer, question, now));
+                self.capacity.change(&self.inventory, &customer, question, |inventory| {
+                    inventory.record_absent(&customer, question, now)
+                });
                 self.reschedule(&target, PollOutcome::Absent);
                 continue;
             }
@@ -194,19 +195,19 @@ impl Poller {
                     };
                     let pages = self.pages.0.clone();
                     self.polls.spawn(panics::scope(Task::Poll, async move {
-                        PollResult::Listed(listing::list(client, context, pages, admission).await)
+                        PollResult::Listing(listing::list(client, context, pages, permit).await)
                     }))
                 }
                 Target::Customers => {
                     let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
                     let limit = 2 * u64::from(self.max_customers);
                     self.polls.spawn(panics::scope(Task::Poll, async move {
-                        PollResult::Profiled(profiles::read(client, filter, limit, pages, admission).await)
+                        PollResult::Profiles(profiles::read(client, filter, limit, pages, permit).await)
                     }))
                 }
                 Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
-                    let answer = client.ask(&customer, question, admission).await;
-                    PollResult::Asked(customer, question, answer)
+                    let answer = client.ask(&customer, question, permit).await;
+                    PollResult::Query(customer, question, answer)
                 })),
             };
             self.in_flight.insert(handle.id(), (target, now));
@@ -215,7 +216,7 @@ impl Poller {
     }
 
     /// Adds the customers of a page; new ones are planned and due at once.
-    fn observe(&mut self, page: Vec<Prepared>) {
+    fn apply_page(&mut self, page: Vec<PreparedCustomer>) {
         self.progress.ended();
         let now = self.clock.now();
         let max = self.max_customers as usize;
@@ -223,8 +224,8 @@ impl Poller {
         let notes_arrivals = self.first_pass.is_complete();
         let mut left_out = None;
         let changes: Vec<_> = inventory.update(|inventory| {
-            let observe = |row: Prepared| {
-                let Prepared { id, name, subscriptions, questions } = row;
+            let observe = |row: PreparedCustomer| {
+                let PreparedCustomer { id, name, subscriptions, questions } = row;
                 let known = inventory.customers.get(&id);
                 if known.is_none() && inventory.customers.len() >= max {
                     left_out = Some(id);
@@ -236,13 +237,13 @@ impl Poller {
                 if let Some(rows) = &subscriptions {
                     let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
                     if !rows.is_empty() {
-                        witness.confirms_products(&id);
-                    } else if had_rows && !witness.denies_products(&id, now) {
+                        witness.products_present(&id);
+                    } else if had_rows && !witness.products_removed(&id, now) {
                         inventory.rename(&id, name);
                         return None;
                     }
                 }
-                inventory.observe_prepared(&id, name, subscriptions, now);
+                inventory.upsert_prepared(&id, name, subscriptions, now);
                 let changes = replan(inventory, &mut capacity.cost, &id, &questions);
                 Some((id, changes))
             };
@@ -262,7 +263,7 @@ impl Poller {
     }
 
     /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
-    fn observe_profiles(&mut self, page: Vec<ListedProfile>) {
+    fn apply_profiles_page(&mut self, page: Vec<ListedProfile>) {
         self.progress.ended();
         let (now, max) = (self.clock.now(), self.max_customers as usize);
         let filter = &self.filter;
@@ -271,10 +272,10 @@ impl Poller {
             let mut added = Vec::new();
             for (matches, row) in page {
                 if inventory.customers.contains_key(&row.id) {
-                    inventory.observe_profile(row, now);
+                    inventory.upsert_profile(row, now);
                 } else if matches && inventory.customers.len() < max {
                     added.push(row.id.clone());
-                    inventory.observe_profile(row, now);
+                    inventory.upsert_profile(row, now);
                 }
             }
             added
@@ -314,15 +315,15 @@ impl Poller {
         self.progress.ended();
         match done {
             Ok((id, done)) => match (self.in_flight.remove(&id), done) {
-                (Some((target, _)), PollResult::Listed(result)) => self.listed(&target, result),
-                (Some((target, _)), PollResult::Profiled(result)) => self.profiled(&target, result),
-                (Some((target, started)), PollResult::Asked(customer, question, result)) => {
+                (Some((target, _)), PollResult::Listing(result)) => self.listing_done(&target, result),
+                (Some((target, _)), PollResult::Profiles(result)) => self.profiles_done(&target, result),
+                (Some((target, started)), PollResult::Query(customer, question, result)) => {
                     // A failed poll includes its pauses, so its duration is not used.
                     if !matches!(result, Err(AskError::Failed(_))) {
                         let took = self.clock.now().duration_since(started);
-                        self.capacity.took(took.try_into().unwrap_or_default());
+                        self.capacity.record_duration(took.try_into().unwrap_or_default());
                     }
-                    self.asked(&target, &customer, question, result);
+                    self.query_done(&target, &customer, question, result);
                 }
                 (None, _) => {}
             },
@@ -338,11 +339,11 @@ impl Poller {
             }
         }
         self.evaluate();
-        self.note_first_pass();
+        self.log_first_pass();
     }
 
     /// Logs once that everything has been polled.
-    fn note_first_pass(&mut self) {
+    fn log_first_pass(&mut self) {
         if self.first_pass.is_complete() {
             return;
         }
@@ -378,7 +379,7 @@ fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions
 }
 
 /// Resolves when a target is due and its first request may be sent.
-async fn admission(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Permit {
+async fn next_permit(client: &Client, clock: Clock, next_due: Option<Timestamp>) -> Permit {
     match next_due {
         // A timer that is already due still takes a millisecond, which would limit polling to a thousand polls per
         // second.

@@ -2,7 +2,7 @@
 //! scrapes.
 //!
 //! All work is linear in the rows. The result for a row depends on the state before the listing and on earlier rows of
-//! the same customer, so [`Prepared`] must be built in the order of the rows.
+//! the same customer, so [`PreparedCustomer`] must be built in the order of the rows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::inventory::{KnownSubscription, prepare_subscriptions};
 
 /// The update of one customer.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedCustomer {
     pub(super) id: CustomerId,
     pub(super) name: Option<Arc<str>>,
     /// `None` if the row has no readable list.
@@ -26,7 +26,7 @@ pub(super) struct Prepared {
 
 /// The state of a customer in the inventory when a row arrived.
 #[derive(Debug, Default)]
-pub(super) struct Before {
+pub(super) struct PriorRow {
     pub(super) name: Arc<str>,
     pub(super) subscriptions: Arc<[KnownSubscription]>,
 }
@@ -57,10 +57,10 @@ impl NamedCustomers {
     /// disappears between two rows.
     pub(super) fn add(
         &mut self,
-        rows: Vec<(ListedCustomer, Before)>,
+        rows: Vec<(ListedCustomer, PriorRow)>,
         filter: &CustomerFilter,
         collectors: &CollectorSettings,
-    ) -> Vec<Prepared> {
+    ) -> Vec<PreparedCustomer> {
         let mut order = Vec::new();
         let mut subscriptions: HashMap<CustomerId, Vec<Vec<Subscription>>> = HashMap::new();
         for (row, before) in rows {
@@ -101,7 +101,7 @@ impl NamedCustomers {
     }
 
     /// The updates of customers that are still held back at the end of the listing.
-    pub(super) fn held_back(&self, collectors: &CollectorSettings) -> Vec<Prepared> {
+    pub(super) fn held_back(&self, collectors: &CollectorSettings) -> Vec<PreparedCustomer> {
         let held_back = self.0.iter().filter(|(_, named)| named.is_held_back);
         held_back.map(|(id, named)| named.prepared(id.clone(), collectors)).collect()
     }
@@ -128,9 +128,9 @@ impl Named {
         self.before.iter().any(|known| now.binary_search_by_key(&known.id, |row| row.id).is_err())
     }
 
-    fn prepared(&self, id: CustomerId, collectors: &CollectorSettings) -> Prepared {
+    fn prepared(&self, id: CustomerId, collectors: &CollectorSettings) -> PreparedCustomer {
         let rows = self.subscriptions.as_ref().unwrap_or(&self.before);
         let questions = plan::questions_for(&plan::Holdings::of_rows(rows), true, collectors);
-        Prepared { id, name: self.name.clone(), subscriptions: self.subscriptions.clone(), questions }
+        PreparedCustomer { id, name: self.name.clone(), subscriptions: self.subscriptions.clone(), questions }
     }
 }

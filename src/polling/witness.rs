@@ -3,7 +3,7 @@
 //!
 //! One result is not enough, because an outage may answer 200 with no data. This module covers an empty list of
 //! products that was not empty before, and a listing that misses more than half of the customers.
-//! [`crate::inventory::Inventory::succeed`] handles an empty list of tenants and a 404.
+//! [`crate::inventory::Inventory::record_success`] handles an empty list of tenants and a 404.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl Witness {
     }
 
     /// Records that a customer with products is reported without any. Returns whether to accept this.
-    pub(super) fn denies_products(&mut self, customer: &CustomerId, now: Timestamp) -> bool {
+    pub(super) fn products_removed(&mut self, customer: &CustomerId, now: Timestamp) -> bool {
         let since = *self.products.entry(customer.clone()).or_insert(now);
         let believed = self.is_confirmed(since, now);
         if believed {
@@ -39,12 +39,12 @@ impl Witness {
     }
 
     /// Records that the customer is reported with products.
-    pub(super) fn confirms_products(&mut self, customer: &CustomerId) {
+    pub(super) fn products_present(&mut self, customer: &CustomerId) {
         self.products.remove(customer);
     }
 
     /// Customers that only one result reported without products.
-    pub(super) fn denied(&self) -> usize {
+    pub(super) fn unconfirmed_removals(&self) -> usize {
         self.products.len()
     }
 
@@ -55,7 +55,12 @@ impl Witness {
 
     /// Records a complete listing without `absent`, out of this many known customers. Returns the customers that stay
     /// for now.
-    pub(super) fn keeps(&mut self, absent: HashSet<CustomerId>, known: usize, now: Timestamp) -> HashSet<CustomerId> {
+    pub(super) fn retain_unconfirmed(
+        &mut self,
+        absent: HashSet<CustomerId>,
+        known: usize,
+        now: Timestamp,
+    ) -> HashSet<CustomerId> {
         let before = self.absent.take();
         let confirmed = |id: &CustomerId| {
             before.as_ref().is_some_and(|(since, ids)| self.is_confirmed(*since, now) && ids.contains(id))
@@ -93,32 +98,36 @@ mod tests {
     fn products_are_gone_after_two_denials_an_interval_apart() {
         let mut witness = Witness::new(INTERVAL);
         let customer = "a".into();
-        assert!(!witness.denies_products(&customer, at(0)));
-        assert!(!witness.denies_products(&customer, at(1)), "a failed listing is repeated sooner");
-        assert!(witness.denies_products(&customer, at(15)));
-        assert!(!witness.denies_products(&customer, at(30)), "from the start");
-        witness.confirms_products(&customer);
-        assert!(!witness.denies_products(&customer, at(45)));
-        assert_eq!(witness.denied(), 1);
+        assert!(!witness.products_removed(&customer, at(0)));
+        assert!(!witness.products_removed(&customer, at(1)), "a failed listing is repeated sooner");
+        assert!(witness.products_removed(&customer, at(15)));
+        assert!(!witness.products_removed(&customer, at(30)), "from the start");
+        witness.products_present(&customer);
+        assert!(!witness.products_removed(&customer, at(45)));
+        assert_eq!(witness.unconfirmed_removals(), 1);
     }
 
     #[test]
     fn most_customers_leave_after_two_listings_an_interval_apart() {
         let mut witness = Witness::new(INTERVAL);
-        assert_eq!(witness.keeps(ids(&["a", "b"]), 4, at(0)), ids(&[]), "half of them may leave");
-        assert_eq!(witness.keeps(ids(&["a", "b", "c"]), 4, at(0)), ids(&["a", "b", "c"]));
-        assert_eq!(witness.keeps(ids(&["a", "b", "c"]), 4, at(1)), ids(&["a", "b", "c"]), "too soon");
-        assert_eq!(witness.keeps(ids(&["a", "b", "c"]), 4, at(15)), ids(&[]));
-        assert_eq!(witness.keeps(ids(&["d"]), 1, at(30)), ids(&["d"]), "an empty listing");
-        assert_eq!(witness.keeps(ids(&[]), 1, at(45)), ids(&[]), "it is there again");
-        assert_eq!(witness.keeps(ids(&["d"]), 1, at(60)), ids(&["d"]), "from the start");
+        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b"]), 4, at(0)), ids(&[]), "half of them may leave");
+        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(0)), ids(&["a", "b", "c"]));
+        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(1)), ids(&["a", "b", "c"]), "too soon");
+        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(15)), ids(&[]));
+        assert_eq!(witness.retain_unconfirmed(ids(&["d"]), 1, at(30)), ids(&["d"]), "an empty listing");
+        assert_eq!(witness.retain_unconfirmed(ids(&[]), 1, at(45)), ids(&[]), "it is there again");
+        assert_eq!(witness.retain_unconfirmed(ids(&["d"]), 1, at(60)), ids(&["d"]), "from the start");
     }
 
     #[test]
     fn another_denial_is_about_others() {
         let mut witness = Witness::new(INTERVAL);
-        assert_eq!(witness.keeps(ids(&["a", "b", "c"]), 5, at(0)).len(), 3);
-        assert_eq!(witness.keeps(ids(&["c", "d", "e"]), 5, at(15)), ids(&[]), "c is gone, of the other four two");
-        assert_eq!(witness.keeps(ids(&["a", "b"]), 2, at(30)), ids(&["a", "b"]));
+        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 5, at(0)).len(), 3);
+        assert_eq!(
+            witness.retain_unconfirmed(ids(&["c", "d", "e"]), 5, at(15)),
+            ids(&[]),
+            "c is gone, of the other four two"
+        );
+        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b"]), 2, at(30)), ids(&["a", "b"]));
     }
 }

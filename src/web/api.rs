@@ -1,11 +1,11 @@
-//! The JSON behind the status page, and of `once --format json`: docs/api.md explains every word of it.
+//! The JSON API of the status page, and the document of `once --format json`. docs/api.md describes every field.
 //!
-//! What is absent is `null`, never 0. A quantity without a limit is the string `"unlimited"`. Times are RFC 3339 in
-//! UTC. Fields may be added; those that are there keep their meaning.
+//! A missing value is `null`, never 0. An unlimited quantity is the string `"unlimited"`. Times are RFC 3339 in UTC.
+//! Fields may be added; existing fields keep their meaning.
 //!
-//! `GET /api/v1/customers`: customers in the order of the page, the worst at the top. Parameters:
+//! `GET /api/v1/customers`: customers in the order of the page, the most severe first. Parameters:
 //! `q` (part of a name or id), `partner`, `state` (an [`issue`](super::issue::Issue) or `ok`), `page` (from 1),
-//! `per_page` (1 to 1000, 50 without). One that is wrong is answered with 400 and `{"error": "..."}`.
+//! `per_page` (1 to 1000, default 50). An invalid parameter gets status 400 and `{"error": "..."}`.
 //!
 //! ```text
 //! {"total": 213, "page": 1, "pages": 5, "per_page": 50, "customers": [{
@@ -39,7 +39,7 @@
 //!                "last_success": null, "last_poll": "...", "failure": "timeout"}]}]}
 //! ```
 //!
-//! What comes from an optional collector is only there while it is enabled.
+//! Fields of an optional collector exist only while it is enabled.
 //!
 //! `GET /api/v1/status`: the exporter and its partners.
 //!
@@ -53,64 +53,64 @@
 //!    "not_granted": [{"collector": "backup_jobs", "permission": "elements.jobs.read.all"}]}]}
 //! ```
 //!
-//! `GET /api/v1/customers.csv`: the services of the same customers, without pages: see [`super::csv`].
+//! `GET /api/v1/customers.csv`: the services of the same customers on one page: see [`super::csv`].
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::detail::Detail;
-use super::query::Query;
-use super::routes::Page;
-use super::status::Status;
-use super::view::{List, View};
+use super::customer_json::CustomerJson;
+use super::query::CustomerQuery;
+use super::routes::RenderedPage;
+use super::snapshot::{CustomerList, PageSnapshot};
+use super::status::ExporterStatus;
 
-/// The answer of `/api/v1/customers`.
+/// The body of `/api/v1/customers`.
 #[derive(Debug, Serialize)]
-struct Answer {
+struct CustomersJson {
     total: usize,
     page: usize,
     pages: usize,
     per_page: usize,
-    customers: Vec<Detail>,
+    customers: Vec<CustomerJson>,
 }
 
-/// The customers that are asked for.
+/// The body of `/api/v1/customers` for a query.
 #[must_use]
-pub(super) fn customers(view: &View, query: &Query) -> Page {
-    let List { rows, total, .. } = view.list(query);
-    let customers = rows.iter().map(|row| Detail::new(row, view.now)).collect();
-    let Query { page, per_page, .. } = *query;
-    json(&Answer { total, page, pages: query.pages(total), per_page, customers })
+pub(super) fn customers(snapshot: &PageSnapshot, query: &CustomerQuery) -> RenderedPage {
+    let CustomerList { rows, total, .. } = snapshot.list(query);
+    let customers = rows.iter().map(|row| CustomerJson::new(row, snapshot.now)).collect();
+    let CustomerQuery { page, per_page, .. } = *query;
+    json(&CustomersJson { total, page, pages: query.pages(total), per_page, customers })
 }
 
-/// Both answers in one document, with every customer: what `once --format json` prints.
-pub fn document(view: &View) -> serde_json::Result<String> {
+/// Status and all customers in one document, as `once --format json` prints it.
+pub fn document(snapshot: &PageSnapshot) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct Document<'a> {
-        status: &'a Status,
-        customers: Vec<Detail>,
+        status: &'a ExporterStatus,
+        customers: Vec<CustomerJson>,
     }
-    let everybody = view.list(&Query { per_page: usize::MAX, ..Query::default() });
-    let customers = everybody.rows.iter().map(|row| Detail::new(row, view.now)).collect();
-    Ok(serde_json::to_string_pretty(&Document { status: &view.status, customers })? + "\n")
+    let all = snapshot.list(&CustomerQuery { per_page: usize::MAX, ..CustomerQuery::default() });
+    let customers = all.rows.iter().map(|row| CustomerJson::new(row, snapshot.now)).collect();
+    Ok(serde_json::to_string_pretty(&Document { status: &snapshot.status, customers })? + "\n")
 }
 
-/// How the exporter is doing.
+/// The body of `/api/v1/status`.
 #[must_use]
-pub(super) fn status(view: &View) -> Page {
-    json(&view.status)
+pub(super) fn status(snapshot: &PageSnapshot) -> RenderedPage {
+    json(&snapshot.status)
 }
 
-fn json(answer: &impl Serialize) -> Page {
+fn json(answer: &impl Serialize) -> RenderedPage {
     let made = serde_json::to_vec(answer).map(|text| (StatusCode::OK, text));
     let (status, text) = made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string().into()));
-    Page { status, content_type: "application/json", text }
+    RenderedPage { status, content_type: "application/json", text }
 }
 
-/// 400.
+/// A response with status 400.
 #[must_use]
-pub fn refuse(error: &str) -> Response {
+pub fn bad_request(error: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": error }))).into_response()
 }

@@ -1,4 +1,4 @@
-//! Backups and profile of a customer: as JSON, in the table of customers, and on the customer's page.
+//! Backup jobs, backup coverage and profile of a customer: JSON, and their HTML on both pages.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::detail::{Number, answers};
+use super::customer_json::{QuantityJson, answers};
+use super::format::{ago, bytes, count, moment, plural, quantity};
 use super::layout::{badge, bar, columns};
-use super::summary::Row;
-use super::wording::{ago, bytes, count, moment, plural, quantity};
-use crate::inventory::{KnownProfile, is_older};
+use super::summary::CustomerSummary;
+use crate::inventory::{KnownProfile, is_expired};
 
-/// How a customer is managed, and how its backups are.
+/// The row of the list of customers: management mode and backup status.
 #[derive(Clone, Debug, Serialize)]
-pub struct ProfileDetail {
-    /// The word of [`CustomerJobStatus`].
+pub struct ProfileJson {
+    /// The name of the [`CustomerJobStatus`].
     pub job_status: Option<&'static str>,
-    /// Its country or region.
+    /// The country or region.
     pub country: Option<Arc<str>>,
-    /// The word of [`ManagementMode`].
+    /// The name of the [`ManagementMode`].
     pub management_mode: Option<&'static str>,
-    /// When this was seen.
+    /// When this was received.
     pub seen: Timestamp,
     /// Older than its `max_age`.
     pub stale: bool,
@@ -33,61 +33,61 @@ pub struct ProfileDetail {
 
 /// The newest job of a plan.
 #[derive(Clone, Debug, Serialize)]
-pub struct JobDetail {
-    /// The API's number.
+pub struct JobJson {
+    /// `jobType` of the API.
     pub job_type: u64,
-    /// The API's number.
+    /// `jobModule` of the API.
     pub job_module: u64,
-    /// Its name; empty if it has none.
+    /// The name of the plan; empty if it has none.
     pub plan: Arc<str>,
-    /// The word of [`JobStatus`].
+    /// The name of the [`JobStatus`].
     pub status: Option<&'static str>,
     /// `successfulCount`
-    pub successful: Option<Number>,
+    pub successful: Option<QuantityJson>,
     /// `failedCount`
-    pub failed: Option<Number>,
+    pub failed: Option<QuantityJson>,
     /// `skippedCount`
-    pub skipped: Option<Number>,
+    pub skipped: Option<QuantityJson>,
     /// `warningCount`
-    pub warning: Option<Number>,
-    /// How long it ran.
-    pub duration_seconds: Option<Number>,
-    /// When it ended.
+    pub warning: Option<QuantityJson>,
+    /// The duration of the job.
+    pub duration_seconds: Option<QuantityJson>,
+    /// The end of the job.
     pub ended: Option<Timestamp>,
-    /// What it backed up.
-    pub size_bytes: Option<Number>,
-    /// When this was seen.
+    /// The size of the backup.
+    pub size_bytes: Option<QuantityJson>,
+    /// When this was received.
     pub seen: Timestamp,
     /// Older than its `max_age`.
     pub stale: bool,
 }
 
-/// What backups of a service and module cover.
+/// Backup coverage of a service and module.
 #[derive(Clone, Debug, Serialize)]
-pub struct ModuleDetail {
-    /// The API's number.
+pub struct ModuleJson {
+    /// `serviceType` of the API.
     pub service_type: u64,
-    /// The API's number.
+    /// `serviceModule` of the API.
     pub service_module: u64,
     /// `totalScannedObjects`
-    pub scanned: Option<Number>,
+    pub scanned: Option<QuantityJson>,
     /// `totalProtectedObjects`
-    pub protected: Option<Number>,
-    /// Protected of scanned objects.
+    pub protected: Option<QuantityJson>,
+    /// Protected divided by scanned objects.
     pub coverage: Option<f64>,
-    /// In AvePoint's storage.
-    pub stored_avepoint_bytes: Option<Number>,
-    /// In the customer's own storage.
-    pub stored_own_bytes: Option<Number>,
-    /// When this was seen.
+    /// Bytes in AvePoint's storage.
+    pub stored_avepoint_bytes: Option<QuantityJson>,
+    /// Bytes in the customer's own storage.
+    pub stored_own_bytes: Option<QuantityJson>,
+    /// When this was received.
     pub seen: Timestamp,
     /// Older than its `max_age`.
     pub stale: bool,
 }
 
-impl JobDetail {
+impl JobJson {
     fn new(job: &BackupJob, seen: Timestamp, stale: bool) -> Self {
-        let [successful, failed, skipped, warning] = job.objects.map(|number| number.map(Number));
+        let [successful, failed, skipped, warning] = job.objects.map(|number| number.map(QuantityJson));
         Self {
             job_type: job.key.job_type,
             job_module: job.key.job_module,
@@ -97,23 +97,23 @@ impl JobDetail {
             failed,
             skipped,
             warning,
-            duration_seconds: job.duration.map(Number),
+            duration_seconds: job.duration.map(QuantityJson),
             ended: job.ended.map(Moment::get),
-            size_bytes: job.size.map(Number),
+            size_bytes: job.size.map(QuantityJson),
             seen,
             stale,
         }
     }
 }
 
-impl ModuleDetail {
+impl ModuleJson {
     fn new(module: &ProtectedObjects, seen: Timestamp, stale: bool) -> Self {
-        let [stored_avepoint_bytes, stored_own_bytes] = module.stored.map(|size| size.map(Number));
+        let [stored_avepoint_bytes, stored_own_bytes] = module.stored.map(|size| size.map(QuantityJson));
         Self {
             service_type: module.service_type,
             service_module: module.service_module,
-            scanned: module.scanned.map(Number),
-            protected: module.protected.map(Number),
+            scanned: module.scanned.map(QuantityJson),
+            protected: module.protected.map(QuantityJson),
             coverage: coverage(module),
             stored_avepoint_bytes,
             stored_own_bytes,
@@ -123,7 +123,7 @@ impl ModuleDetail {
     }
 }
 
-/// Protected of scanned objects; `None` where nothing was scanned or one of the two is not known.
+/// Protected divided by scanned objects; `None` if nothing was scanned or one of the two is unknown.
 #[must_use]
 pub fn coverage(module: &ProtectedObjects) -> Option<f64> {
     let (scanned, protected) = (module.scanned?.get(), module.protected?.get());
@@ -132,23 +132,23 @@ pub fn coverage(module: &ProtectedObjects) -> Option<f64> {
 
 /// The newest job of each plan; `None` unless the collector is enabled.
 #[must_use]
-pub(super) fn jobs(row: &Row<'_>, now: Timestamp) -> Option<Vec<JobDetail>> {
+pub(super) fn jobs(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<JobJson>> {
     let mut details = Vec::new();
     for (question, answer, seen, stale) in answers(row, now) {
         if let (Question::BackupJobs, Answer::BackupJobs(jobs)) = (question, answer) {
-            details.extend(jobs.iter().map(|job| JobDetail::new(job, seen, stale)));
+            details.extend(jobs.iter().map(|job| JobJson::new(job, seen, stale)));
         }
     }
     is_enabled(row, Collector::BackupJobs).then_some(details)
 }
 
-/// What is covered; `None` unless the collector is enabled.
+/// The backup coverage by module; `None` unless the collector is enabled.
 #[must_use]
-pub(super) fn modules(row: &Row<'_>, now: Timestamp) -> Option<Vec<ModuleDetail>> {
+pub(super) fn modules(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<ModuleJson>> {
     let mut details = Vec::new();
     for (question, answer, seen, stale) in answers(row, now) {
         if let (Question::BackupOverview, Answer::BackupOverview(modules)) = (question, answer) {
-            details.extend(modules.iter().map(|module| ModuleDetail::new(module, seen, stale)));
+            details.extend(modules.iter().map(|module| ModuleJson::new(module, seen, stale)));
         }
     }
     is_enabled(row, Collector::BackupOverview).then_some(details)
@@ -156,20 +156,20 @@ pub(super) fn modules(row: &Row<'_>, now: Timestamp) -> Option<Vec<ModuleDetail>
 
 /// The row of the list of customers; `None` unless the collector is enabled and has one.
 #[must_use]
-pub(super) fn profile(row: &Row<'_>, now: Timestamp) -> Option<ProfileDetail> {
+pub(super) fn profile(row: &CustomerSummary<'_>, now: Timestamp) -> Option<ProfileJson> {
     let KnownProfile { seen, profile, .. } = row.customer.profile.as_deref()?;
-    let detail = ProfileDetail {
+    let detail = ProfileJson {
         job_status: profile.job_status.map(CustomerJobStatus::as_str),
         country: Some(&profile.country).filter(|country| !country.is_empty()).cloned(),
         management_mode: profile.management_mode.map(ManagementMode::as_str),
         seen: *seen,
-        stale: is_older(*seen, row.inventory.max_age(Collector::Customers), now),
+        stale: is_expired(*seen, row.inventory.max_age(Collector::Customers), now),
     };
     is_enabled(row, Collector::Customers).then_some(detail)
 }
 
-/// What the top of a customer's page says of its profile.
-pub(super) fn facts(profile: &ProfileDetail) -> impl Iterator<Item = (&'static str, Markup)> {
+/// Terms and values of the profile for the top of the customer's page.
+pub(super) fn facts(profile: &ProfileJson) -> impl Iterator<Item = (&'static str, Markup)> {
     let text = |text: &str| html! { (text.replace('_', " ")) };
     let facts = [
         ("Backups", profile.job_status.map(text)),
@@ -179,7 +179,7 @@ pub(super) fn facts(profile: &ProfileDetail) -> impl Iterator<Item = (&'static s
     facts.into_iter().filter_map(|(term, value)| Some((term, value?)))
 }
 
-/// The class of a status of all backups of a customer.
+/// The CSS class of a customer's backup status.
 const fn level(status: CustomerJobStatus) -> &'static str {
     match status {
         CustomerJobStatus::Working => "good",
@@ -188,12 +188,12 @@ const fn level(status: CustomerJobStatus) -> &'static str {
     }
 }
 
-fn is_enabled(row: &Row<'_>, collector: Collector) -> bool {
+fn is_enabled(row: &CustomerSummary<'_>, collector: Collector) -> bool {
     row.inventory.collectors.schedule(collector).enabled
 }
 
-/// Jobs that failed, and all jobs; `None` if none is known.
-fn failed_jobs(row: &Row<'_>) -> Option<(usize, usize)> {
+/// The number of failed jobs and of all jobs; `None` if no job is known.
+fn failed_jobs(row: &CustomerSummary<'_>) -> Option<(usize, usize)> {
     let known = row.customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref());
     let mut jobs = known.filter_map(|(_, answer)| match answer {
         Answer::BackupJobs(jobs) if !jobs.is_empty() => Some(jobs),
@@ -203,9 +203,9 @@ fn failed_jobs(row: &Row<'_>) -> Option<(usize, usize)> {
     Some((jobs.iter().filter(|job| job.status.is_some_and(JobStatus::is_failure)).count(), jobs.len()))
 }
 
-/// How the customer's backups are, in the table of customers.
+/// The cell of the table of customers with the backup status.
 #[must_use]
-pub(super) fn cell(row: &Row<'_>) -> Markup {
+pub(super) fn cell(row: &CustomerSummary<'_>) -> Markup {
     let status = row.customer.profile.as_ref().and_then(|known| known.profile.job_status);
     html! {
         @if let Some(status) = status { (badge(level(status), &status.as_str().replace('_', " "))) " " }
@@ -217,17 +217,16 @@ pub(super) fn cell(row: &Row<'_>) -> Markup {
     }
 }
 
-fn number(value: Option<Number>, text: fn(Quantity) -> String) -> Markup {
-    html! { @if let Some(Number(value)) = value { (text(value)) } @else { span.muted { "–" } } }
+fn number(value: Option<QuantityJson>, text: fn(Quantity) -> String) -> Markup {
+    html! { @if let Some(QuantityJson(value)) = value { (text(value)) } @else { span.muted { "–" } } }
 }
 
 fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
     html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
 }
 
-/// The section of the jobs.
 #[must_use]
-pub(super) fn jobs_section(jobs: &[JobDetail], now: Timestamp) -> Markup {
+pub(super) fn jobs_section(jobs: &[JobJson], now: Timestamp) -> Markup {
     let level = |status: &str| match JobStatus::ALL.into_iter().find(|known| known.as_str() == status) {
         Some(JobStatus::Finished) => "good",
         Some(status) if status.is_failure() => "warning",
@@ -254,9 +253,8 @@ pub(super) fn jobs_section(jobs: &[JobDetail], now: Timestamp) -> Markup {
     }
 }
 
-/// The section of what is covered.
 #[must_use]
-pub(super) fn modules_section(modules: &[ModuleDetail], now: Timestamp) -> Markup {
+pub(super) fn modules_section(modules: &[ModuleJson], now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "Backup coverage" }

@@ -11,12 +11,12 @@ use std::fmt::Write;
 use elements::types::{Moment, Quantity};
 use jiff::Timestamp;
 
+use super::format;
 use super::headroom::Service;
-use super::query::Query;
-use super::summary::Row;
+use super::query::CustomerQuery;
+use super::snapshot::PageSnapshot;
+use super::summary::CustomerSummary;
 use super::utilization::Utilization;
-use super::view::View;
-use super::wording;
 
 const COLUMNS: [&str; 8] = [
     "partner",
@@ -31,8 +31,8 @@ const COLUMNS: [&str; 8] = [
 
 /// The services of the customers that are asked for, whatever page of them.
 #[must_use]
-pub fn render(view: &View, query: &Query) -> String {
-    let list = view.list(&Query { page: 1, per_page: usize::MAX, ..query.clone() });
+pub fn render(snapshot: &PageSnapshot, query: &CustomerQuery) -> String {
+    let list = snapshot.list(&CustomerQuery { page: 1, per_page: usize::MAX, ..query.clone() });
     let labels: BTreeSet<&str> =
         list.rows.iter().flat_map(|row| row.customer.labels.iter()).map(|(name, _)| name.as_str()).collect();
     let mut text = String::new();
@@ -41,14 +41,14 @@ pub fn render(view: &View, query: &Query) -> String {
     line(&mut text, header);
     for row in &list.rows {
         for service in &row.services {
-            line(&mut text, cells(row, service, &labels, view.now));
+            line(&mut text, cells(row, service, &labels, snapshot.now));
         }
     }
     text
 }
 
 fn cells<'a>(
-    row: &Row<'a>,
+    row: &CustomerSummary<'a>,
     service: &Service<'a>,
     labels: &BTreeSet<&str>,
     now: Timestamp,
@@ -68,7 +68,7 @@ fn cells<'a>(
         quantity(service.purchased).into(),
         quantity(service.assigned).into(),
         number(service.seats.map(Utilization::headroom)),
-        expires(service, now).map_or_else(String::new, wording::date).into(),
+        expires(service, now).map_or_else(String::new, format::date).into(),
     ]
     .into_iter()
     .chain(labels)
@@ -113,7 +113,7 @@ fn line<'a>(out: &mut String, cells: impl Iterator<Item = Cow<'a, str>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::readiness::EverReady;
+    use crate::web::readiness::ReadyLatch;
     use crate::web::tests::samples::{at, day, listed, subscription};
     use elements::types::Subscription;
 
@@ -128,10 +128,10 @@ mod tests {
         let fly = Subscription { seats_purchased: Some(Quantity::UNLIMITED), ..subscription("Fly") };
         let opus = Subscription { expires: Some(day(-3).into()), ..subscription("Opus") };
         let inventory = listed("main", vec![("c1", "=SUM(A1)\nx", vec![fly, backup, opus]), ("c2", "None", vec![])]);
-        let view = View::new(vec![inventory], 0, &EverReady::default(), false, at(1));
-        let expires = |days| wording::date(day(days));
+        let snapshot = PageSnapshot::new(vec![inventory], 0, &ReadyLatch::default(), false, at(1));
+        let expires = |days| format::date(day(days));
         assert_eq!(
-            render(&view, &Query::default()),
+            render(&snapshot, &CustomerQuery::default()),
             format!(
                 "partner,customer_id,customer_name,service_name,seats_purchased,licenses_assigned,headroom,expires\n\
                  main,c1,'=SUM(A1) x,\"Cloud Backup, \"\"Microsoft 365\"\"\",20,23,-3,{}\n\
@@ -141,7 +141,7 @@ mod tests {
                 expires(-3)
             )
         );
-        let nobody = render(&view, &Query { text: "nobody".to_owned(), ..Query::default() });
+        let nobody = render(&snapshot, &CustomerQuery { text: "nobody".to_owned(), ..CustomerQuery::default() });
         assert_eq!(nobody.lines().count(), 1);
     }
 }

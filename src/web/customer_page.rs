@@ -1,24 +1,23 @@
-//! The page of one customer: everything that is known of it.
+//! The page of one customer with all its values and targets.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::backups;
-use super::detail::{Detail, Number, ProductDetail, SeatsDetail, SubscriptionDetail, TargetDetail};
+use super::customer_json::{CustomerJson, ProductJson, QuantityJson, SeatsJson, SubscriptionJson, TargetJson};
+use super::format::{ago, bytes, count, countdown, date, moment, quantity};
 use super::headroom::Service;
-use super::layout::{self, badge, bar, columns, condition_level, issue_badge, muted_badge};
-use super::page::headroom;
-use super::summary::{Row, is_muted};
+use super::layout::{self, badge, bar, columns, issue_badge, muted_badge, status_class};
+use super::snapshot::PageSnapshot;
+use super::status_page::headroom;
+use super::summary::{CustomerSummary, is_muted};
 use super::utilization::Utilization;
-use super::view::View;
-use super::wording::{ago, bytes, count, countdown, date, moment, quantity};
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
-/// The page.
 #[must_use]
-pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
-    let now = view.now;
-    let detail = Detail::new(row, now);
+pub(super) fn render(snapshot: &PageSnapshot, row: &CustomerSummary<'_>, telemetry: &str) -> Markup {
+    let now = snapshot.now;
+    let detail = CustomerJson::new(row, now);
     let name = detail.customer_name.as_deref().unwrap_or(&detail.customer_id);
     let content = html! {
         a.back href="../../" { "‹ All customers" }
@@ -50,19 +49,19 @@ pub(super) fn render(view: &View, row: &Row<'_>, telemetry: &str) -> Markup {
         (targets(&detail.targets, now))
     };
     let title = format!("{name} · avepoint_exporter");
-    layout::page(&title, "../../", telemetry, &view.status, &content)
+    layout::page(&title, "../../", telemetry, &snapshot.status, &content)
 }
 
 fn fact(term: &str, value: &Markup) -> Markup {
     html! { div { dt { (term) } dd { (value) } } }
 }
 
-fn number(value: Option<Number>) -> Markup {
-    html! { @if let Some(Number(value)) = value { (quantity(value)) } @else { span.muted { "–" } } }
+fn number(value: Option<QuantityJson>) -> Markup {
+    html! { @if let Some(QuantityJson(value)) = value { (quantity(value)) } @else { span.muted { "–" } } }
 }
 
-fn size(value: Option<Number>) -> Markup {
-    html! { @if let Some(Number(value)) = value { (bytes(value)) } @else { span.muted { "–" } } }
+fn size(value: Option<QuantityJson>) -> Markup {
+    html! { @if let Some(QuantityJson(value)) = value { (bytes(value)) } @else { span.muted { "–" } } }
 }
 
 fn ratio(value: Option<f64>) -> Markup {
@@ -73,7 +72,7 @@ fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
     html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
 }
 
-fn seats(seats: &[SeatsDetail], now: Timestamp) -> Markup {
+fn seats(seats: &[SeatsJson], now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "Tenants" }
@@ -100,7 +99,7 @@ fn seats(seats: &[SeatsDetail], now: Timestamp) -> Markup {
     }
 }
 
-fn products(products: &[ProductDetail], now: Timestamp) -> Markup {
+fn products(products: &[ProductJson], now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "Products" }
@@ -118,7 +117,7 @@ fn products(products: &[ProductDetail], now: Timestamp) -> Markup {
     }
 }
 
-fn services(row: &Row<'_>, detail: &Detail, now: Timestamp) -> Markup {
+fn services(row: &CustomerSummary<'_>, detail: &CustomerJson, now: Timestamp) -> Markup {
     let first = detail.subscriptions.first();
     html! {
         section {
@@ -138,8 +137,8 @@ fn services(row: &Row<'_>, detail: &Detail, now: Timestamp) -> Markup {
     }
 }
 
-/// A service: its rows, and what they add up to.
-fn service_card(service: &Service<'_>, detail: &Detail, now: Timestamp) -> Markup {
+/// A service: totals, then its rows.
+fn service_card(service: &Service<'_>, detail: &CustomerJson, now: Timestamp) -> Markup {
     let rows = detail.subscriptions.iter().filter(|row| *row.service_name == *service.name);
     let used = |what: Utilization<'_>| bar(what.ratio(), service.severity(what.resource));
     html! {
@@ -173,7 +172,7 @@ fn service_card(service: &Service<'_>, detail: &Detail, now: Timestamp) -> Marku
     }
 }
 
-fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
+fn subscription(row: &SubscriptionJson, now: Timestamp) -> Markup {
     let texts = [
         ("Model", &row.subscription_model),
         ("Name", &row.subscription_name),
@@ -214,7 +213,7 @@ fn subscription(row: &SubscriptionDetail, now: Timestamp) -> Markup {
     }
 }
 
-fn expiration(at: Timestamp, row: &SubscriptionDetail, now: Timestamp) -> Markup {
+fn expiration(at: Timestamp, row: &SubscriptionJson, now: Timestamp) -> Markup {
     let text =
         if at <= now { format!("expired {}", countdown(at, now)) } else { format!("expires {}", countdown(at, now)) };
     html! {
@@ -222,10 +221,9 @@ fn expiration(at: Timestamp, row: &SubscriptionDetail, now: Timestamp) -> Markup
     }
 }
 
-fn targets(targets: &[TargetDetail], now: Timestamp) -> Markup {
-    let class = |word: &str| {
-        Condition::ALL.into_iter().find(|condition| condition.as_str() == word).map_or("quiet", condition_level)
-    };
+fn targets(targets: &[TargetJson], now: Timestamp) -> Markup {
+    let class =
+        |word: &str| TargetStatus::ALL.into_iter().find(|status| status.as_str() == word).map_or("quiet", status_class);
     let time = |at: Option<Timestamp>| {
         html! { @if let Some(at) = at { span title=(moment(at)) { (ago(at, now)) } } @else { span.muted { "never" } } }
     };
@@ -233,7 +231,7 @@ fn targets(targets: &[TargetDetail], now: Timestamp) -> Markup {
         section {
             h2 { "Collection" }
             div.scroll { table {
-                (columns(&["Collector", "About", "Condition", "Last success", "Last poll", "Failure"], &[]))
+                (columns(&["Collector", "About", "TargetStatus", "Last success", "Last poll", "Failure"], &[]))
                 tbody { @for target in targets { tr {
                     td { (target.collector) }
                     td { (target.about) }

@@ -1,18 +1,18 @@
-//! What the words on the pages mean, and by which thresholds.
+//! Glossary at the end of every page: terms, issues and their thresholds, and target statuses.
 
 use maud::{Markup, html};
 
+use super::format::percent;
 use super::issue::Issue;
 use super::thresholds::{
     CAPACITY_FULL, CAPACITY_LOW, CONTRACT_DAYS, CONTRACT_ENDED_DAYS, EXPIRED_CRITICAL_DAYS, EXPIRED_WARNING_DAYS,
     EXPIRING_CRITICAL_DAYS, EXPIRING_INFO_DAYS, EXPIRING_WARNING_DAYS, SEATS_LOW, SEATS_OVER, SEATS_UNUSED,
-    SEATS_UNUSED_DAYS, SEATS_UNUSED_LEAST, TENANT_SEATS_LOW,
+    SEATS_UNUSED_DAYS, SEATS_UNUSED_MIN, TENANT_SEATS_LOW,
 };
-use super::wording::percent;
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
-/// What the API says, which the page repeats.
-const GIVEN: [(&str, &str); 4] = [
+/// Terms of the API.
+const API_TERMS: [(&str, &str); 4] = [
     ("purchased", "Seats bought from AvePoint: the sum of the rows of a service that have not expired."),
     (
         "assigned",
@@ -33,7 +33,6 @@ const GIVEN: [(&str, &str); 4] = [
     ),
 ];
 
-/// The section at the foot of every page.
 #[must_use]
 pub(super) fn render() -> Markup {
     html! {
@@ -46,7 +45,7 @@ pub(super) fn render() -> Markup {
                      forecast, and that a service has been over-assigned for 25 days, which makes it critical."
                 }
                 dl {
-                    @for (word, text) in GIVEN { (entry(word, text, None)) }
+                    @for (word, text) in API_TERMS { (entry(word, text, None)) }
                     @for issue in Issue::ALL.into_iter().filter(|issue| !issue.is_about_data()) {
                         (entry(issue.label(), &meaning(issue), issue.alert()))
                     }
@@ -58,7 +57,7 @@ pub(super) fn render() -> Markup {
                          mutes of settings.rules.yml are not known here.",
                         None,
                     ))
-                    @for condition in Condition::ALL { (entry(condition.as_str(), condition_meaning(condition), None)) }
+                    @for status in TargetStatus::ALL { (entry(status.as_str(), status_meaning(status), None)) }
                 }
             }
         }
@@ -101,7 +100,7 @@ fn meaning(issue: Issue) -> String {
         }
         Issue::Unused => format!(
             "Bought and unused before renewal: under {} of the seats of a service are assigned, at least \
-             {SEATS_UNUSED_LEAST} are not, and a row expires or its contract ends within {SEATS_UNUSED_DAYS} days.",
+             {SEATS_UNUSED_MIN} are not, and a row expires or its contract ends within {SEATS_UNUSED_DAYS} days.",
             percent(SEATS_UNUSED)
         ),
         Issue::TenantExhausted => {
@@ -116,14 +115,16 @@ fn meaning(issue: Issue) -> String {
     }
 }
 
-const fn condition_meaning(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Fresh => "Read lately: the last poll succeeded.",
-        Condition::Stale => "The last answer is older than max_age: the page still shows it, the metrics leave it out.",
-        Condition::Failing => "The last poll failed; what was read before is not stale yet, or there is nothing.",
-        Condition::Pending => "Not polled yet.",
-        Condition::Absent => "AvePoint says that the customer has no such tenant or product.",
-        Condition::NotGranted => {
+const fn status_meaning(status: TargetStatus) -> &'static str {
+    match status {
+        TargetStatus::Fresh => "Read lately: the last poll succeeded.",
+        TargetStatus::Stale => {
+            "The last answer is older than max_age: the page still shows it, the metrics leave it out."
+        }
+        TargetStatus::Failing => "The last poll failed; what was read before is not stale yet, or there is nothing.",
+        TargetStatus::Pending => "Not polled yet.",
+        TargetStatus::Absent => "AvePoint says that the customer has no such tenant or product.",
+        TargetStatus::NotGranted => {
             "The app registration lacks the permission of this collector; it is asked for once a day."
         }
     }

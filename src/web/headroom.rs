@@ -1,7 +1,7 @@
-//! What the rows of a customer's service list amount to: seats, capacity and dates of each service.
+//! Aggregates the rows of a customer's service list by service: seats, capacity, dates and issues.
 //!
-//! Pure: rows and a time in, services with their issues out. The recording rules and alerts of `deploy/prometheus` say
-//! the same as queries; `tests::rules` holds the two together over generated customers.
+//! Pure. The recording rules and alerts of `deploy/prometheus` compute the same as queries; `tests::rules` compares both
+//! over generated customers.
 
 use elements::types::{Moment, Quantity, Seats, Subscription};
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use super::issue::{Issue, Issues, Severity};
 use super::thresholds::{
     CAPACITY_FULL, CAPACITY_LOW, CONTRACT_DAYS, CONTRACT_ENDED_DAYS, EXPIRED_CRITICAL_DAYS, EXPIRED_WARNING_DAYS,
     EXPIRING_CRITICAL_DAYS, EXPIRING_INFO_DAYS, EXPIRING_WARNING_DAYS, SEATS_LOW, SEATS_OVER, SEATS_UNUSED,
-    SEATS_UNUSED_DAYS, SEATS_UNUSED_LEAST, TENANT_SEATS_LOW,
+    SEATS_UNUSED_DAYS, SEATS_UNUSED_MIN, TENANT_SEATS_LOW,
 };
 use super::utilization::{Resource, Utilization, tenant_ratio};
 use crate::inventory::{Customer, KnownSubscription};
@@ -27,20 +27,20 @@ const EXPIRING: [(Severity, i64); 3] = [
 pub struct Service<'a> {
     /// The label `service_name`.
     pub name: &'a str,
-    /// What expires first comes first; what has no date, last.
+    /// Sorted by expiration date; rows without a date come last.
     pub rows: Vec<&'a KnownSubscription>,
-    /// Rows that have not expired; one without a date runs on.
+    /// The number of rows that have not expired; a row without a date never expires.
     pub running: usize,
     /// Seats purchased, summed over the running rows. A renewal stands beside the row that it replaces.
     pub purchased: Option<Quantity>,
     /// Microsoft licences assigned: the largest of the running rows, since each repeats the customer's number.
     pub assigned: Option<Quantity>,
-    /// Assigned of purchased seats; `None` where that says nothing: none purchased, no limit, nothing known to be
-    /// assigned, or a model that is not about seats.
+    /// Assigned of purchased seats; `None` if none are purchased, there is no limit, the assigned licences are unknown, or
+    /// the model does not count seats.
     pub seats: Option<Utilization<'a>>,
     /// Bytes protected (used, where nothing is protected) of those purchased, summed over the running rows.
     pub capacity: Option<Utilization<'a>>,
-    /// When its last row expired, where none runs on.
+    /// When its last row expired, if all rows have expired.
     pub expired: Option<Timestamp>,
     /// The renewal before which its unused seats matter.
     pub unused_until: Option<Timestamp>,
@@ -101,8 +101,8 @@ impl<'a> Service<'a> {
         })
     }
 
-    /// Everything that is wrong with it, each with its worst severity. Bands of the alerts are cumulative; of low, exhausted
-    /// and over-assigned, and of expiring and expired, only the worst is in here.
+    /// All issues with their worst severities. Of low, exhausted and over-assigned only the worst is included, and the same
+    /// for expiring and expired; the bands of the alerts are cumulative.
     #[must_use]
     pub fn issues(&self) -> Issues {
         let mut issues = Issues::default();
@@ -120,7 +120,7 @@ impl<'a> Service<'a> {
         issues
     }
 
-    /// How bad the use of its seats or its capacity is.
+    /// The severity of the utilization of its seats or its capacity.
     #[must_use]
     pub fn severity(&self, resource: Resource<'_>) -> Option<Severity> {
         match resource {
@@ -169,7 +169,7 @@ fn is_not_about_seats(model: &str) -> bool {
     model.contains("unlimited users") || model.contains("gb/user/year")
 }
 
-/// `None` if there is nothing to add up, or no number comes out.
+/// `None` if there are no values, or the sum is not a valid quantity.
 fn sum(values: impl Iterator<Item = Option<f64>>) -> Option<Quantity> {
     values.flatten().reduce(|a, b| a + b).and_then(Quantity::new)
 }
@@ -208,7 +208,7 @@ fn capacity_severity(capacity: Utilization<'_>) -> Option<Severity> {
 
 fn is_unused(seats: Utilization<'_>) -> bool {
     let ratio = seats.ratio();
-    ratio > 0.0 && ratio < SEATS_UNUSED && seats.headroom() >= SEATS_UNUSED_LEAST
+    ratio > 0.0 && ratio < SEATS_UNUSED && seats.headroom() >= SEATS_UNUSED_MIN
 }
 
 /// The first day within [`SEATS_UNUSED_DAYS`] on which a running row expires or its contract ends.
@@ -217,13 +217,13 @@ fn renewal(running: &[&Subscription], now: Timestamp) -> Option<Timestamp> {
     dates.filter(|&date| date > now && date.duration_since(now) <= days(SEATS_UNUSED_DAYS)).min()
 }
 
-/// Whether the rows that run beyond so many days carry at least the seats of all that expire within them; where those have
-/// no seats, one row beyond is enough.
+/// Whether the rows that expire after this many days cover the seats of those that expire within them; if those have no
+/// seats, one later row is enough.
 fn is_covered(running: &[&Subscription], limit: i64, now: Timestamp) -> bool {
     /// Seats of a row without a limit.
-    const MANY: f64 = 1e12;
+    const UNLIMITED_SEATS: f64 = 1e12;
     let is_within = |row: &&&Subscription| row.expires.is_some_and(|at| at.get().duration_since(now) <= days(limit));
-    let seats = |row: &&Subscription| row.seats_purchased.map_or(0.0, |seats| seats.get().min(MANY));
+    let seats = |row: &&Subscription| row.seats_purchased.map_or(0.0, |seats| seats.get().min(UNLIMITED_SEATS));
     let within: f64 = running.iter().filter(is_within).map(seats).sum();
     let all: f64 = running.iter().map(seats).sum();
     if within > 0.0 { 2.0 * within <= all } else { running.iter().filter(is_within).count() < running.len() }

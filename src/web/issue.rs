@@ -1,19 +1,19 @@
-//! What is wrong with a customer, as a small closed set of words. The same word is the filter, the JSON and the page's
-//! text; each stands for an alert of `deploy/prometheus/alerts.rules.yml`, with its severities.
+//! Issues of a customer and their severities, a closed set. The filter, the JSON and the page use the same names. Most
+//! issues correspond to an alert of `deploy/prometheus/alerts.rules.yml`, with the same severities.
 
-/// How bad an issue is: the severity of its alert. The worst comes first.
+/// The severity of an issue and of its alert, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Needs somebody now.
+    /// Needs attention now.
     Critical,
-    /// Needs somebody soon.
+    /// Needs attention soon.
     Warning,
-    /// Good to know.
+    /// For information.
     Info,
 }
 
 impl Severity {
-    /// The label `severity` of the alerts, the word of JSON and the class of the style sheet.
+    /// The label `severity` of the alerts, the JSON value, and the CSS class.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -24,16 +24,16 @@ impl Severity {
     }
 }
 
-/// In order of importance among those of one severity.
+/// A kind of issue, in order of importance within one severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Issue {
     /// More licences are assigned than seats of a service were purchased.
     OverAssigned,
     /// As many licences are assigned as seats of a service were purchased.
     Exhausted,
-    /// A service expired, and no row of it runs on; however long ago.
+    /// All rows of a service have expired, however long ago.
     Expired,
-    /// A row expires soon, and no other row carries its seats.
+    /// A row expires soon, and no other row covers its seats.
     Expiring,
     /// The capacity of a service is nearly or completely in use.
     CapacityLow,
@@ -49,9 +49,9 @@ pub enum Issue {
     TenantLow,
     /// A value is older than its `max_age`.
     Stale,
-    /// The last poll of something failed.
+    /// The last poll of a target failed.
     Failing,
-    /// Something has never been polled.
+    /// A target has never been polled.
     Pending,
 }
 
@@ -73,7 +73,7 @@ impl Issue {
         Self::Pending,
     ];
 
-    /// The word for queries and JSON.
+    /// The name in queries and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ impl Issue {
         }
     }
 
-    /// As a person reads it.
+    /// The text on the page.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl Issue {
         }
     }
 
-    /// The alert that says the same; `None` where the alerts look at something else.
+    /// The corresponding alert; `None` if alerts cover this differently.
     #[must_use]
     pub const fn alert(self) -> Option<&'static str> {
         match self {
@@ -124,7 +124,7 @@ impl Issue {
         }
     }
 
-    /// Whether it is about how the numbers were read, not about what they say.
+    /// Whether it is about the collection of data, and not about the values.
     #[must_use]
     pub const fn is_about_data(self) -> bool {
         matches!(self, Self::Stale | Self::Failing | Self::Pending)
@@ -136,40 +136,40 @@ impl Issue {
 pub struct Issues([Option<Severity>; Issue::ALL.len()]);
 
 impl Issues {
-    /// Adds one; of several severities the worst stays.
+    /// Adds an issue; its worst severity is kept.
     pub fn insert(&mut self, issue: Issue, severity: Severity) {
         if let Some(known) = self.0.get_mut(issue as usize) {
             *known = Some(known.map_or(severity, |known| known.min(severity)));
         }
     }
 
-    /// Adds one if it has a severity.
+    /// Adds an issue if it has a severity.
     pub fn insert_some(&mut self, issue: Issue, severity: Option<Severity>) {
         if let Some(severity) = severity {
             self.insert(issue, severity);
         }
     }
 
-    /// Adds all of another set.
+    /// Adds all issues of another set.
     pub fn merge(&mut self, other: &Self) {
         for (issue, severity) in other.iter() {
             self.insert(issue, severity);
         }
     }
 
-    /// The severity of one that is among them.
+    /// The severity of an issue; `None` if the set lacks it.
     #[must_use]
     pub fn get(&self, issue: Issue) -> Option<Severity> {
         self.0.get(issue as usize).copied().flatten()
     }
 
-    /// Whether it is among them.
+    /// Whether the set contains the issue.
     #[must_use]
     pub fn contains(&self, issue: Issue) -> bool {
         self.get(issue).is_some()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)
@@ -180,7 +180,7 @@ impl Issues {
         Issue::ALL.into_iter().filter_map(|issue| Some((issue, self.get(issue)?)))
     }
 
-    /// The worst first; of one severity, in the order of declaration.
+    /// All issues, the most severe first, then in the order of declaration.
     #[must_use]
     pub fn by_severity(&self) -> Vec<(Issue, Severity)> {
         let mut issues: Vec<_> = self.iter().collect();
@@ -188,7 +188,7 @@ impl Issues {
         issues
     }
 
-    /// The worst of those that are not about how the numbers were read.
+    /// The worst issue that is not about the collection of data.
     #[must_use]
     pub fn worst(&self) -> Option<(Severity, Issue)> {
         self.iter().filter(|(issue, _)| !issue.is_about_data()).map(|(issue, severity)| (severity, issue)).min()

@@ -1,22 +1,20 @@
-//! The frame of every page, and the marks that pages are made of. Links are relative, so that the pages work behind
-//! any prefix.
+//! HTML layout and components shared by the pages. Links are relative, so that the pages work under any route prefix.
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::format::{count, moment, percent, plural};
 use super::issue::{Issue, Severity};
-use super::status::Status;
-use super::status_counts::StatusCounts;
-use super::wording::{count, moment, percent, plural};
-use crate::inventory::Condition;
+use super::status::ExporterStatus;
+use crate::inventory::{StatusCounts, TargetStatus};
 
-/// Where people read on.
+/// The link to the documentation.
 const DOCUMENTATION: &str = env!("CARGO_PKG_REPOSITORY");
-/// Seconds after which a page loads itself again.
+/// Seconds between automatic reloads of a page.
 const REFRESH: u32 = 60;
 
-/// A page; `root` leads from it to the status page, `telemetry` from there to the metrics.
+/// The complete page. `root`: relative path to the status page; `telemetry`: path of the metrics from there.
 #[must_use]
-pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, content: &Markup) -> Markup {
+pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &ExporterStatus, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -56,27 +54,27 @@ pub(super) fn page(title: &str, root: &str, telemetry: &str, status: &Status, co
     }
 }
 
-/// The exporter in one line.
-fn health(status: &Status) -> Markup {
+/// The status of the exporter in one line.
+fn health(status: &ExporterStatus) -> Markup {
     let targets = status.targets();
-    let trouble = [Condition::Failing, Condition::Stale, Condition::Pending];
-    let trouble = trouble.into_iter().filter(|&condition| targets.get(condition) > 0);
-    let is_well = status.ready && targets.get(Condition::Failing) + targets.get(Condition::Stale) == 0;
+    let not_fresh = [TargetStatus::Failing, TargetStatus::Stale, TargetStatus::Pending];
+    let not_fresh = not_fresh.into_iter().filter(|&status| targets.get(status) > 0);
+    let is_good = status.ready && targets.get(TargetStatus::Failing) + targets.get(TargetStatus::Stale) == 0;
     html! {
         p.health {
-            span class={ "dot " (if is_well { "good" } else if status.ready { "warning" } else { "critical" }) } {}
+            span class={ "dot " (if is_good { "good" } else if status.ready { "warning" } else { "critical" }) } {}
             b { (if status.role == "standby" { "Standby" } else if status.ready { "Ready" } else { "Not ready" }) }
             " · " (plural(status.customers as u64, "customer"))
             " · " (count(status.series as f64)) " series"
-            @for (index, condition) in trouble.enumerate() {
+            @for (index, status) in not_fresh.enumerate() {
                 (if index == 0 { " · targets: " } else { ", " })
-                (count(targets.get(condition) as f64)) " " (condition.as_str())
+                (count(targets.get(status) as f64)) " " (status.as_str())
             }
         }
     }
 }
 
-/// The head of a table; the columns of numbers are named again.
+/// A table head; `numbers` are the columns that are aligned as numbers.
 #[must_use]
 pub(super) fn columns(names: &[&str], numbers: &[&str]) -> Markup {
     html! {
@@ -84,7 +82,7 @@ pub(super) fn columns(names: &[&str], numbers: &[&str]) -> Markup {
     }
 }
 
-/// An issue as a word that stands out as its severity demands.
+/// An issue as a badge in the style of its severity.
 #[must_use]
 pub(super) fn issue_badge(issue: Issue, severity: Severity) -> Markup {
     html! {
@@ -92,7 +90,7 @@ pub(super) fn issue_badge(issue: Issue, severity: Severity) -> Markup {
     }
 }
 
-/// An issue as a person reads it.
+/// The text of an issue.
 const fn issue_label(issue: Issue, severity: Severity) -> &'static str {
     match (issue, severity) {
         (Issue::CapacityLow, Severity::Critical) => "capacity full",
@@ -100,31 +98,31 @@ const fn issue_label(issue: Issue, severity: Severity) -> &'static str {
     }
 }
 
-/// Says that the alerts of a customer are muted.
+/// The badge of a customer whose alerts are muted.
 #[must_use]
 pub(super) fn muted_badge() -> Markup {
     html! { span.badge.muted title="the configuration gives this customer the label alerting=\"off\"" { "alerts muted" } }
 }
 
-/// The class of a target's condition.
+/// The CSS class of a target status.
 #[must_use]
-pub(super) const fn condition_level(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Fresh => "good",
-        Condition::Stale => "critical",
-        Condition::Failing => "warning",
-        Condition::Pending => "quiet",
-        Condition::Absent | Condition::NotGranted => "absent",
+pub(super) const fn status_class(status: TargetStatus) -> &'static str {
+    match status {
+        TargetStatus::Fresh => "good",
+        TargetStatus::Stale => "critical",
+        TargetStatus::Failing => "warning",
+        TargetStatus::Pending => "quiet",
+        TargetStatus::Absent | TargetStatus::NotGranted => "absent",
     }
 }
 
-/// A word that stands out.
+/// A text as a badge with this CSS class.
 #[must_use]
 pub(super) fn badge(level: &str, text: &str) -> Markup {
     html! { span class={ "badge " (level) } { (text) } }
 }
 
-/// A bar that is as full as something is used, in the colour of a severity, and the percentage.
+/// A bar of this utilization in the style of a severity, with the percentage.
 #[must_use]
 pub(super) fn bar(ratio: f64, severity: Option<Severity>) -> Markup {
     let level = match severity {
@@ -143,7 +141,7 @@ pub(super) fn bar(ratio: f64, severity: Option<Severity>) -> Markup {
     }
 }
 
-/// Targets by condition: one bar of all of them, and the numbers.
+/// Targets by status: one bar of all of them, and the counts.
 #[must_use]
 pub(super) fn status_counts(targets: &StatusCounts) -> Markup {
     let total = targets.total().max(1) as f64;
@@ -151,22 +149,22 @@ pub(super) fn status_counts(targets: &StatusCounts) -> Markup {
     let parts: Vec<_> = targets
         .iter()
         .filter(|&(_, number)| number > 0)
-        .map(|(condition, number)| {
+        .map(|(status, number)| {
             let width = number as f64 / total * 100.0;
             start += width;
-            (condition, number, start - width, width)
+            (status, number, start - width, width)
         })
         .collect();
     html! {
         svg.bar.targets viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true" {
-            @for (condition, _, start, width) in &parts {
-                rect class={ "fill " (condition_level(*condition)) } x={ (format!("{start:.2}")) }
+            @for (status, _, start, width) in &parts {
+                rect class={ "fill " (status_class(*status)) } x={ (format!("{start:.2}")) }
                     width={ (format!("{width:.2}")) } height="1" {}
             }
         }
         ul.legend {
-            @for (condition, number, ..) in &parts {
-                li { span class={ "dot " (condition_level(*condition)) } {} (count(*number as f64)) " " (condition.as_str()) }
+            @for (status, number, ..) in &parts {
+                li { span class={ "dot " (status_class(*status)) } {} (count(*number as f64)) " " (status.as_str()) }
             }
         }
     }

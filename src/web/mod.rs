@@ -1,45 +1,43 @@
-//! What people and Prometheus see: an HTTP server, the metrics, the status page, and the JSON behind it.
+//! The web interface: `/metrics`, health and readiness, the status page and its JSON.
 //!
-//! | path | answers |
+//! | path | response |
 //! | --- | --- |
-//! | the telemetry path | the exposition, in the format and encoding that is asked for |
-//! | `/` | the status page; `/customers/{partner}/{customer_id}` a customer's |
+//! | the telemetry path | the exposition, in the negotiated format and encoding |
+//! | `/` | the status page; `/customers/{partner}/{customer_id}`: the page of a customer |
 //! | `/api/v1/customers`, `/api/v1/status` | the same as JSON: see [`api`]; `/api/v1/customers.csv` services as CSV |
-//! | `/-/healthy` | 200 while polling, rendering and saving go on; 503 names what stands still |
-//! | `/-/ready` | 200 once every partner's customers are known, and for good: see [`readiness`]; 200 on a standby |
-//! | `/config` | the configuration, without secrets |
-//! | `POST /-/reload` | whether the configuration was read again and applied; only where that is allowed |
+//! | `/-/healthy` | 200 while polling, rendering and saving make progress; 503 names what is stalled |
+//! | `/-/ready` | 200 from the first time that every partner's customers are known: see [`readiness`]; 200 on a standby |
+//! | `/config` | the running configuration, secrets redacted |
+//! | `POST /-/reload` | reloads the configuration; only with `--web.enable-lifecycle` |
 //!
-//! HEAD works wherever GET does. A GET reads what is known and causes nothing: no call of the API, no change.
-//! Whatever comes from the API is text, never markup. [`exporter_toolkit::serve`] keeps peers from doing harm, and
-//! [`Access`] says who may ask at all.
+//! HEAD works wherever GET does. A GET never sends a request to the API and changes nothing. Text from the API is always
+//! escaped. [`exporter_toolkit::serve`] enforces the limits on clients, and [`Access`] authenticates them.
 
 pub mod api;
 pub mod backups;
 pub mod csv;
-pub mod detail;
+pub mod customer_json;
+pub mod format;
 pub mod headroom;
 pub mod issue;
 pub mod query;
 pub mod readiness;
 pub mod role;
-pub mod service_detail;
+pub mod service_json;
+pub mod snapshot;
 pub mod status;
-pub mod status_counts;
 pub mod summary;
 pub mod thresholds;
 pub mod utilization;
-pub mod view;
-pub mod wording;
 
-mod counters;
 mod customer_page;
 mod glossary;
 mod layout;
-mod own;
-mod page;
+mod metrics;
 mod reload;
 mod routes;
+mod self_metrics;
+mod status_page;
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,48 +50,47 @@ pub use role::Role;
 pub use routes::{check_telemetry_path, router};
 
 use elements::clock::Clock;
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 use crate::inventory::Inventory;
-use readiness::{EverReady, Readiness};
+use readiness::{Readiness, ReadyLatch};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the pages are made from; cheap to clone. The functions are called for every request that needs them, on
-/// threads where they may block for a moment, except `config_yaml`.
+/// The data sources of the handlers; cheap to clone. The functions are called for every request that needs them, on
+/// blocking threads unless they must not block.
 #[derive(Clone)]
 pub struct AppState {
-    /// What `/metrics` answers.
-    pub exposition: Published,
-    /// The exporter's own metrics, not yet merged; the web server adds its own. Called for every scrape, but once for
-    /// those that wait at the same time.
-    pub own_metrics: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
-    /// Snapshots of all partners' inventories, in the order of the configuration; their times are those of the wall
-    /// clock.
+    /// The current exposition.
+    pub exposition: SnapshotHandle,
+    /// Gathers the exporter's own metrics, not yet merged; the web server adds its own. Called once for all scrapes that
+    /// wait at the same time.
+    pub self_metrics: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
+    /// Snapshots of all partners' inventories, in the order of the configuration, with wall-clock times.
     pub inventories: Arc<dyn Fn() -> Vec<Inventory> + Send + Sync>,
-    /// What `/-/ready` answers, from the inventories as they are, without a copy.
+    /// The readiness, computed without copying the inventories.
     pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
-    /// Whether polling, rendering and saving go on; if not, a line for each that stands still. Must not block.
+    /// Whether polling, rendering and saving make progress; otherwise one line for each that is stalled. Must not block.
     pub health: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// Whether this replica polls. Must not block.
+    /// The role among replicas. Must not block.
     pub role: Arc<dyn Fn() -> Role + Send + Sync>,
-    /// The running configuration, without secrets.
+    /// The running configuration, secrets redacted. Must not block.
     pub config_yaml: Arc<dyn Fn() -> String + Send + Sync>,
-    /// What ages are reckoned by.
+    /// The clock for ages.
     pub clock: Clock,
-    /// Whether it is ready for good.
-    pub ever_ready: EverReady,
-    /// Where the metrics are: a path like `/metrics`.
+    /// Whether the exporter was ready once.
+    pub ready_latch: ReadyLatch,
+    /// The path of the metrics, like `/metrics`.
     pub telemetry_path: String,
-    /// By which URL and path all of this is reached.
+    /// The external URL and route prefix.
     pub external_url: ExternalUrl,
-    /// Whether all data is made up, which the pages then say.
+    /// Whether all data is simulated; the pages then say so.
     pub simulated: bool,
-    /// Where to ask for a reload; without it, nobody may.
+    /// Sends reload requests to the daemon; `None` if reloading by HTTP is disabled.
     pub reload: Option<Reload>,
 }
 
-/// Takes requests for a reload. The answer is what is wrong with the configuration, if something is.
+/// Channel for reload requests. The reply is an error message if the configuration is invalid.
 pub type Reload = mpsc::Sender<oneshot::Sender<Result<(), String>>>;
 
 impl fmt::Debug for AppState {
@@ -102,33 +99,33 @@ impl fmt::Debug for AppState {
     }
 }
 
-/// What the command line says of the web: where the pages are, and who may ask for them.
+/// The web options of the command line: paths, external URL and access control.
 #[derive(Clone, Debug)]
 pub struct WebOptions {
-    /// Where the metrics are: a path like `/metrics`.
+    /// The path of the metrics, like `/metrics`.
     pub telemetry_path: String,
-    /// By which URL and path all of this is reached.
+    /// The external URL and route prefix.
     pub external_url: ExternalUrl,
-    /// Who may ask.
+    /// TLS, authentication and rate limit.
     pub access: Access,
-    /// Whether all data is made up, which the pages then say.
+    /// Whether all data is simulated; the pages then say so.
     pub simulated: bool,
 }
 
-/// Why there are no pages.
+/// Why the router cannot be built.
 #[derive(Debug)]
 pub enum Error {
-    /// The telemetry path cannot be what it is; why.
+    /// The telemetry path is invalid, with the reason.
     TelemetryPath(String, &'static str),
-    /// A name of the catalogue is none to Prometheus.
-    Counters(prometheus::Error),
+    /// A metric of the catalogue has an invalid name: a bug.
+    WebMetrics(prometheus::Error),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TelemetryPath(path, why) => write!(f, "the telemetry path cannot be {path:?}: {why}"),
-            Self::Counters(_) => f.write_str("the exporter's own metrics cannot be registered"),
+            Self::WebMetrics(_) => f.write_str("the exporter's own metrics cannot be registered"),
         }
     }
 }
@@ -137,7 +134,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::TelemetryPath(..) => None,
-            Self::Counters(error) => Some(error),
+            Self::WebMetrics(error) => Some(error),
         }
     }
 }

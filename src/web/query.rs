@@ -1,4 +1,4 @@
-//! What a list of customers is asked for: `q`, `partner`, `state`, `page`, `per_page`. Empty values are as if absent.
+//! Query parameters of the lists of customers: `q`, `partner`, `state`, `page`, `per_page`. An empty value counts as absent.
 
 use std::ops::Range;
 
@@ -6,36 +6,36 @@ use url::form_urlencoded;
 
 use super::issue::{Issue, Issues};
 
-/// Customers on a page where nothing else is asked for.
-pub const PER_PAGE: usize = 50;
-/// The most that may be asked for.
-pub const MOST_PER_PAGE: usize = 1000;
+/// Customers per page by default.
+pub const DEFAULT_PER_PAGE: usize = 50;
+/// Maximum customers per page.
+pub const MAX_PER_PAGE: usize = 1000;
 
-/// Which customers, and which page of them.
+/// Filters, and the requested page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// Part of a name or an id, in any letter case; empty: all.
+pub struct CustomerQuery {
+    /// Part of a name or an id, case-insensitive; empty matches all.
     pub text: String,
-    /// A partner's name; empty: all.
+    /// A partner's name; empty matches all.
     pub partner: String,
-    /// What must be notable.
-    pub state: Option<State>,
+    /// Only customers in this state.
+    pub state: Option<StateFilter>,
     /// From 1.
     pub page: usize,
-    /// From 1 to [`MOST_PER_PAGE`].
+    /// From 1 to [`MAX_PER_PAGE`].
     pub per_page: usize,
 }
 
 /// The filter by state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum StateFilter {
     /// Has this issue.
     Has(Issue),
     /// Has none at all.
     Ok,
 }
 
-impl State {
+impl StateFilter {
     /// Every state, in the order of the page.
     pub fn all() -> impl Iterator<Item = Self> {
         Issue::ALL.into_iter().map(Self::Has).chain([Self::Ok])
@@ -51,14 +51,14 @@ impl State {
     }
 }
 
-impl Default for Query {
+impl Default for CustomerQuery {
     fn default() -> Self {
-        Self { text: String::new(), partner: String::new(), state: None, page: 1, per_page: PER_PAGE }
+        Self { text: String::new(), partner: String::new(), state: None, page: 1, per_page: DEFAULT_PER_PAGE }
     }
 }
 
-impl Query {
-    /// Reads a query string. Parameters that are not known are ignored; the error says what is wrong and what is allowed.
+impl CustomerQuery {
+    /// Parses a query string. Unknown parameters are ignored; the error names the invalid value and what is allowed.
     pub fn parse(query: &str) -> Result<Self, String> {
         let mut parsed = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -71,30 +71,31 @@ impl Query {
                 "partner" => value.clone_into(&mut parsed.partner),
                 "state" => parsed.state = Some(state(value)?),
                 "page" => parsed.page = number("page", value, usize::MAX)?,
-                "per_page" => parsed.per_page = number("per_page", value, MOST_PER_PAGE)?,
+                "per_page" => parsed.per_page = number("per_page", value, MAX_PER_PAGE)?,
                 _ => {}
             }
         }
         Ok(parsed)
     }
 
-    /// Whether a customer with these issues is in the state that is asked for.
+    /// Whether a customer with these issues is in the requested state.
     #[must_use]
-    pub fn wants(&self, issues: &Issues) -> bool {
+    pub fn matches(&self, issues: &Issues) -> bool {
         match self.state {
             None => true,
-            Some(State::Ok) => issues.is_empty(),
-            Some(State::Has(issue)) => issues.contains(issue),
+            Some(StateFilter::Ok) => issues.is_empty(),
+            Some(StateFilter::Has(issue)) => issues.contains(issue),
         }
     }
 
-    /// The query string that asks for this, `?` included.
+    /// The query string of this query, with `?`.
     #[must_use]
     pub fn to_link(&self) -> String {
         let mut link = form_urlencoded::Serializer::new(String::new());
-        let texts = [("q", &*self.text), ("partner", &*self.partner), ("state", self.state.map_or("", State::as_str))];
+        let texts =
+            [("q", &*self.text), ("partner", &*self.partner), ("state", self.state.map_or("", StateFilter::as_str))];
         link.extend_pairs(texts.into_iter().filter(|(_, value)| !value.is_empty()));
-        for (name, value, default) in [("page", self.page, 1), ("per_page", self.per_page, PER_PAGE)] {
+        for (name, value, default) in [("page", self.page, 1), ("per_page", self.per_page, DEFAULT_PER_PAGE)] {
             if value != default {
                 link.append_pair(name, &value.to_string());
             }
@@ -102,35 +103,35 @@ impl Query {
         format!("?{}", link.finish())
     }
 
-    /// The same from the first page, with another state.
+    /// The first page with another state.
     #[must_use]
-    pub fn with_state(&self, state: Option<State>) -> Self {
+    pub fn with_state(&self, state: Option<StateFilter>) -> Self {
         Self { state, page: 1, ..self.clone() }
     }
 
-    /// Another page of the same.
+    /// Another page.
     #[must_use]
     pub fn with_page(&self, page: usize) -> Self {
         Self { page, ..self.clone() }
     }
 
-    /// Which of so many rows are on the page that is asked for; none beyond the last page.
+    /// The range of rows on the requested page, out of this many; empty beyond the last page.
     #[must_use]
     pub fn range(&self, rows: usize) -> Range<usize> {
         let start = (self.page - 1).saturating_mul(self.per_page).min(rows);
         start..start.saturating_add(self.per_page).min(rows)
     }
 
-    /// How many pages that many rows make; at least one.
+    /// The number of pages for this many rows, at least one.
     #[must_use]
     pub fn pages(&self, rows: usize) -> usize {
         rows.div_ceil(self.per_page).max(1)
     }
 }
 
-fn state(value: &str) -> Result<State, String> {
-    State::all().find(|state| state.as_str() == value).ok_or_else(|| {
-        let allowed: Vec<_> = State::all().map(State::as_str).collect();
+fn state(value: &str) -> Result<StateFilter, String> {
+    StateFilter::all().find(|state| state.as_str() == value).ok_or_else(|| {
+        let allowed: Vec<_> = StateFilter::all().map(StateFilter::as_str).collect();
         format!("state {value:?} is not known; it is one of {}", allowed.join(", "))
     })
 }
@@ -142,7 +143,7 @@ fn number(name: &str, value: &str, most: usize) -> Result<usize, String> {
     })
 }
 
-/// A text as one segment of a path.
+/// Percent-encodes a text as one segment of a path.
 #[must_use]
 pub fn path_segment(text: &str) -> String {
     use std::fmt::Write as _;
@@ -173,14 +174,14 @@ mod tests {
                 "state \"bad\" is not known; it is one of over_assigned, exhausted, expired, expiring, capacity_low, low, contract_ending, unused, tenant_exhausted, tenant_low, stale, failing, pending, ok",
             ),
         ] {
-            assert_eq!(Query::parse(query), Err(error.to_owned()), "{query}");
+            assert_eq!(CustomerQuery::parse(query), Err(error.to_owned()), "{query}");
         }
-        assert_eq!(Query::parse("q=&partner=&state=&page=&other=1&&="), Ok(Query::default()));
+        assert_eq!(CustomerQuery::parse("q=&partner=&state=&page=&other=1&&="), Ok(CustomerQuery::default()));
     }
 
     #[test]
     fn a_page_is_a_part_of_the_rows() {
-        let page = |page| Query { page, per_page: 2, ..Query::default() };
+        let page = |page| CustomerQuery { page, per_page: 2, ..CustomerQuery::default() };
         assert_eq!(page(1).range(5), 0..2);
         assert_eq!(page(3).range(5), 4..5);
         assert!(page(4).range(5).is_empty());
@@ -199,19 +200,19 @@ mod tests {
         fn a_link_asks_for_the_same(
             text in "\\PC{0,8}", partner in "\\PC{0,8}", state in 0..15_usize, page in 1..9_usize, per_page in 1..=1000_usize,
         ) {
-            let query = Query {
+            let query = CustomerQuery {
                 text: text.trim().to_owned(),
                 partner: partner.trim().to_owned(),
-                state: State::all().nth(state),
+                state: StateFilter::all().nth(state),
                 page,
                 per_page,
             };
-            prop_assert_eq!(Query::parse(query.to_link().trim_start_matches('?')), Ok(query));
+            prop_assert_eq!(CustomerQuery::parse(query.to_link().trim_start_matches('?')), Ok(query));
         }
 
         #[test]
         fn any_query_is_read_or_refused(query in "\\PC*") {
-            let _ = Query::parse(&query);
+            let _ = CustomerQuery::parse(&query);
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Whether the exporter knows every customer it is to report on: what `/-/ready` answers.
+//! Readiness: whether the customers of every partner are known. `/-/ready` returns it.
 //!
-//! A partner is complete once a listing of its customers was complete, however long ago, or when it lists nothing. One
-//! that an earlier process read counts until it is older than `max_age`: who came and left since is not known. A
-//! partner that is refused for good (401, 403, a credential that the identity service does not know) is named and does
-//! not hold back the others: waiting would not help.
+//! A partner is complete after its first complete listing, or if it lists nothing. A listing restored from an earlier
+//! process counts until it is older than `max_age`, because customers may have joined or left since. A partner that is
+//! refused permanently (401, 403, an unknown credential) is named and does not delay the others.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use elements::types::{Collector, FailureReason, PartnerName};
 use jiff::Timestamp;
 
-use crate::inventory::{Absence, Inventory, is_older};
-use crate::web::wording::plural;
+use crate::inventory::{Absence, Inventory, is_expired};
+use crate::web::format::plural;
 
 /// The readiness of all partners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
-    /// No partner is waited for, and at least one is complete.
+    /// Whether no partner is waiting and at least one is complete.
     pub ready: bool,
     /// In the order of the inventories.
     pub partners: Vec<PartnerReadiness>,
@@ -29,36 +28,36 @@ pub struct Readiness {
 pub struct PartnerReadiness {
     /// The partner.
     pub partner: PartnerName,
-    /// How far its listing is.
+    /// The stage of its listing.
     pub stage: Stage,
-    /// Customers known.
+    /// The number of known customers.
     pub customers: usize,
     /// Targets that have never been polled.
     pub pending: u64,
-    /// The host and the message of the failure that requests end with at the moment.
+    /// The host and the message of the current request failure.
     pub detail: Option<Arc<str>>,
 }
 
-/// How far a partner's customer listing is.
+/// The stage of a partner's customer listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// There is a complete one, or none is wanted.
+    /// A listing is complete, or none is configured.
     Complete,
-    /// Somebody must change something first.
+    /// Refused until an operator fixes the credential or its permissions.
     Refused(FailureReason),
-    /// No listing has been complete so far, or an earlier process's is too old. Why the last attempt failed, or what
-    /// requests fail with.
+    /// No listing is complete yet, or the restored one is too old; with the failure of the last attempt or of the current
+    /// requests.
     Waiting(Option<FailureReason>),
 }
 
-/// Whether all partners were ready at one moment: from then on the exporter is, for good. Clones share it.
+/// Latch that stays set from the first time that all partners are ready. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct EverReady(Arc<AtomicBool>);
+pub struct ReadyLatch(Arc<AtomicBool>);
 
-impl EverReady {
-    /// Whether it is ready now or was before.
+impl ReadyLatch {
+    /// Sets the latch if `ready`; returns whether it is set.
     #[must_use]
-    pub fn note(&self, ready: bool) -> bool {
+    pub fn update(&self, ready: bool) -> bool {
         self.0.fetch_or(ready, Ordering::Relaxed) || ready
     }
 }
@@ -66,7 +65,10 @@ impl EverReady {
 /// The readiness of these partners.
 #[must_use]
 pub fn readiness(inventories: &[Inventory], now: Timestamp) -> Readiness {
-    inventories.iter().map(|inventory| PartnerReadiness::of(inventory, inventory.listing.trouble, now)).collect()
+    inventories
+        .iter()
+        .map(|inventory| PartnerReadiness::of(inventory, inventory.listing.request_failure, now))
+        .collect()
 }
 
 impl FromIterator<PartnerReadiness> for Readiness {
@@ -77,11 +79,11 @@ impl FromIterator<PartnerReadiness> for Readiness {
 }
 
 impl PartnerReadiness {
-    /// The readiness of a partner whose requests fail with `trouble` at the moment.
+    /// The readiness of a partner; `request_failure` is the current failure of its requests.
     #[must_use]
-    pub fn of(inventory: &Inventory, trouble: Option<FailureReason>, now: Timestamp) -> Self {
+    pub fn of(inventory: &Inventory, request_failure: Option<FailureReason>, now: Timestamp) -> Self {
         let stage = match stage(inventory, now) {
-            Stage::Waiting(reason) => Stage::Waiting(reason.or(trouble)),
+            Stage::Waiting(reason) => Stage::Waiting(reason.or(request_failure)),
             stage => stage,
         };
         Self {
@@ -89,11 +91,11 @@ impl PartnerReadiness {
             stage,
             customers: inventory.customers.len(),
             pending: pending(inventory),
-            detail: inventory.listing.detail.clone(),
+            detail: inventory.listing.request_failure_detail.clone(),
         }
     }
 
-    /// How far it is, in words; while it is not ready, with the host and the answer that hold it up.
+    /// The stage in words; while it is not ready, with the host and the message of the failure.
     #[must_use]
     pub fn state(&self) -> String {
         match &self.detail {
@@ -103,7 +105,7 @@ impl PartnerReadiness {
     }
 }
 
-/// Whether no partner is waited for, and at least one is complete.
+/// Whether no partner is waiting and at least one is complete.
 #[must_use]
 pub fn are_ready(stages: impl IntoIterator<Item = Stage>) -> bool {
     let mut complete = false;
@@ -117,11 +119,11 @@ pub fn are_ready(stages: impl IntoIterator<Item = Stage>) -> bool {
     complete
 }
 
-/// How far a partner is.
+/// The stage of a partner.
 #[must_use]
 pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     let listing = &inventory.listing;
-    let counts = |completed| !listing.restored || !is_older(completed, inventory.max_age(Collector::Services), now);
+    let counts = |completed| !listing.restored || !is_expired(completed, inventory.max_age(Collector::Services), now);
     if !listing.wanted || listing.completed.is_some_and(counts) {
         return Stage::Complete;
     }
@@ -131,7 +133,7 @@ pub fn stage(inventory: &Inventory, now: Timestamp) -> Stage {
     }
 }
 
-/// Targets of the enabled collectors that have never been polled, without those that are not granted. One walk: it is made under the inventory's lock.
+/// The number of targets of enabled and granted collectors that have never been polled. Iterates once, because it runs under the inventory's lock.
 fn pending(inventory: &Inventory) -> u64 {
     let enabled = Collector::ALL.map(|collector| {
         inventory.collectors.schedule(collector).enabled && !inventory.not_granted.contains(&collector)
@@ -161,7 +163,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A line per partner, then how many targets are pending in all.
+/// One line per partner, then the total of pending targets.
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for known in &self.partners {
@@ -185,7 +187,7 @@ mod tests {
 
     fn with_failure(name: &str, reason: FailureReason) -> Inventory {
         let mut inventory = bare(name);
-        inventory.fail_listing(reason, at(0));
+        inventory.record_listing_failure(reason, at(0));
         inventory
     }
 
@@ -237,7 +239,7 @@ mod tests {
         let max_age = i64::try_from(restored.max_age(Collector::Services).as_secs()).unwrap();
         assert!(readiness(&[restored.clone()], at(max_age - 1)).ready);
         assert!(!readiness(&[restored.clone()], at(max_age)).ready);
-        restored.fail_listing(FailureReason::Forbidden, at(max_age));
+        restored.record_listing_failure(FailureReason::Forbidden, at(max_age));
         let stage = readiness(&[restored.clone()], at(max_age)).partners.remove(0).stage;
         assert_eq!(stage, Stage::Refused(FailureReason::Forbidden));
         restored.complete_listing(&[].into(), at(max_age));

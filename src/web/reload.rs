@@ -1,4 +1,4 @@
-//! `POST /-/reload`: who may ask for a reload, and at most one a second.
+//! `POST /-/reload`: cross-site protection, and at most one reload per second.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use url::Url;
 
 use super::Reload;
 
-/// Between the begins of two reloads.
+/// Minimum time between the starts of two reloads.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether a web page of another site sent the request. Browsers add these headers by themselves, other clients none of
-/// them: `Sec-Fetch-Site` wherever the exporter is a trustworthy origin for them (HTTPS, or loopback), `Origin` with every
-/// POST. `same-site` is refused, too: whoever serves another name of a domain is not trusted with this one.
+/// Whether a web page of another site sent the request. Browsers set these headers, other clients do not:
+/// `Sec-Fetch-Site` for trustworthy origins (HTTPS or loopback), `Origin` with every POST. `same-site` is refused too,
+/// because another host of the same domain is not trusted.
 pub(super) fn is_cross_site(headers: &HeaderMap, external_url: &ExternalUrl) -> bool {
     let mut sites = headers.get_all("sec-fetch-site").iter();
     if !sites.all(|site| site == "same-origin" || site == "none") {
@@ -36,19 +36,19 @@ pub(super) fn is_cross_site(headers: &HeaderMap, external_url: &ExternalUrl) -> 
     !headers.get_all(ORIGIN).iter().all(|origin| origin.to_str().is_ok_and(is_ours))
 }
 
-/// What came of a reload; `None` if the daemon is shutting down.
+/// The result of a reload; `None` if the daemon is shutting down.
 type Outcome = Option<Result<(), String>>;
 
-/// Reloads on request: requests that come together, or within [`MIN_INTERVAL`] of the last reload, share the next one. A
-/// request is always answered with the outcome of a reload that began after it.
+/// Coalesces reload requests: concurrent requests, and requests within [`MIN_INTERVAL`] of the last reload, share the next
+/// one. A request always gets the result of a reload that started after it.
 #[derive(Clone, Debug)]
 pub(super) struct Reloader {
     reload: Reload,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ReloadQueue>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ReloadQueue {
     waiting: Vec<oneshot::Sender<Outcome>>,
     last: Option<Instant>,
 }
@@ -58,7 +58,7 @@ impl Reloader {
         Self { reload, state: Arc::default() }
     }
 
-    /// Reloads, or waits for the reload that others wait for. It goes on if the caller goes away.
+    /// Reloads, or waits for the next reload that is already requested. The reload continues if the caller is dropped.
     pub(super) async fn reload(&self) -> Outcome {
         let (reply, outcome) = oneshot::channel();
         let is_first = {
@@ -89,12 +89,12 @@ impl Reloader {
             Err(_) => None,
         };
         for reply in waiting {
-            // Whoever asked may have left.
+            // The client may have disconnected.
             let _ = reply.send(outcome.clone());
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ReloadQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

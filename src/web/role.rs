@@ -1,17 +1,17 @@
-//! Whether this replica polls.
+//! Role of this replica, in the JSON, on the pages and in `/-/ready`.
 
 /// The role among replicas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// It polls. An exporter without replicas always does.
+    /// Polls. An exporter without replicas always has this role.
     #[default]
     Leading,
-    /// It waits for the lease, and knows no customers.
+    /// Waits for the lease and has no customers.
     Standby {
-        /// The replica that leads, if it is known.
+        /// The current leader, if it is known.
         leader: Option<String>,
     },
-    /// It led and has lost the lease; it serves what it knows.
+    /// Was the leader and lost the lease; serves the last known values.
     Paused,
 }
 

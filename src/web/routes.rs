@@ -1,4 +1,4 @@
-//! Which path answers what. Everything that takes CPU time runs off the threads of the runtime.
+//! HTTP routes and their handlers. CPU-bound work runs on blocking threads, not on the threads of the async runtime.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,18 +15,18 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use exposition::{Chunks, Own, accepts_gzip, apart, negotiate};
+use exposition::{Chunks, SelfMetrics, accepts_gzip, negotiate, off_heap};
 use hyper::body::{Frame, SizeHint};
 use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Role;
-use super::counters::Counters;
-use super::own::OwnMetrics;
-use super::query::Query;
+use super::metrics::WebMetrics;
+use super::query::CustomerQuery;
 use super::reload::{Reloader, is_cross_site};
-use super::view::{Recent, View};
-use super::{AppState, Error, api, csv, customer_page, page};
+use super::self_metrics::SelfMetricsCache;
+use super::snapshot::{PageSnapshot, SnapshotCache};
+use super::{AppState, Error, api, csv, customer_page, status_page};
 use crate::metrics::merge;
 use crate::panics::{self, Task};
 
@@ -34,38 +34,38 @@ const STYLE: &str = include_str!("style.css");
 const FAVICON: &str = include_str!("favicon.svg");
 const TEXT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
 
-/// What the telemetry path may not be, or lie under.
+/// The telemetry path may be none of these, and below none of them.
 const RESERVED_PATHS: [&str; 6] = ["/-", "/api", "/config", "/customers", "/favicon.svg", "/style.css"];
 
 struct Handlers {
     app: AppState,
-    counters: Counters,
-    recent: Arc<Recent>,
-    own: OwnMetrics,
+    metrics: WebMetrics,
+    snapshots: Arc<SnapshotCache>,
+    self_metrics: SelfMetricsCache,
     reloader: Option<Reloader>,
     limiter: PageLimiter,
 }
 
-type Shared = State<Arc<Handlers>>;
+type HandlerState = State<Arc<Handlers>>;
 
-/// All routes.
+/// The router with all routes.
 pub fn router(app: AppState) -> Result<Router, Error> {
     check_telemetry_path(&app.telemetry_path)?;
     let telemetry_path = app.telemetry_path.clone();
     let external_url = app.external_url.clone();
-    let counters = Counters::new().map_err(Error::Counters)?;
+    let metrics = WebMetrics::new().map_err(Error::WebMetrics)?;
     let reloader = app.reload.clone().map(Reloader::new);
     let handlers = Handlers {
         app,
-        counters,
-        recent: Arc::default(),
-        own: OwnMetrics::default(),
+        metrics,
+        snapshots: Arc::default(),
+        self_metrics: SelfMetricsCache::default(),
         reloader,
         limiter: PageLimiter::new(),
     };
     let pages = Router::new()
         .route("/", get(status_page))
-        .route(&telemetry_path, get(metrics))
+        .route(&telemetry_path, get(scrape))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload))
@@ -89,9 +89,9 @@ pub fn check_telemetry_path(path: &str) -> Result<(), Error> {
     if !path.starts_with('/') || !path.chars().all(is_plain) {
         return Err(Error::TelemetryPath(path.to_owned(), "it is a path like /metrics, of letters, digits and -_.~/"));
     }
-    // Clients resolve these before they ask, and `//m` in a link is another host.
+    // Clients normalize these before they send a request, and `//m` in a link is another host.
     if path.contains("//") || path.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return Err(Error::TelemetryPath(path.to_owned(), "nobody asks for a path with //, /./ or /../ in it"));
+        return Err(Error::TelemetryPath(path.to_owned(), "clients cannot request a path with //, /./ or /../ in it"));
     }
     if path == "/" || RESERVED_PATHS.iter().any(lies_under) {
         return Err(Error::TelemetryPath(path.to_owned(), "another page has that path; choose one like /metrics"));
@@ -100,53 +100,68 @@ pub fn check_telemetry_path(path: &str) -> Result<(), Error> {
 }
 
 impl Handlers {
-    fn view(self: &Arc<Self>) -> Arc<View> {
-        let pages = Arc::clone(self);
-        self.recent.get_or_make(move || {
-            let inventories = (pages.app.inventories)();
-            let series = pages.app.exposition.get().series();
-            let AppState { ever_ready, simulated, clock, .. } = &pages.app;
-            View::new(inventories, series, ever_ready, *simulated, clock.wall_now()).with_role((pages.app.role)())
+    /// Renders a page from a recent snapshot, within the limits of [`PageLimiter`].
+    async fn page(
+        self: Arc<Self>,
+        render: impl FnOnce(&PageSnapshot) -> RenderedPage + Send + 'static,
+    ) -> Result<Response, Response> {
+        let limiter = self.limiter.clone();
+        limiter.page(move || render(&self.snapshot())).await
+    }
+
+    fn snapshot(self: &Arc<Self>) -> Arc<PageSnapshot> {
+        let handlers = Arc::clone(self);
+        self.snapshots.get_or_build(move || {
+            let inventories = (handlers.app.inventories)();
+            let series = handlers.app.exposition.get().series();
+            let AppState { ready_latch, simulated, clock, .. } = &handlers.app;
+            PageSnapshot::new(inventories, series, ready_latch, *simulated, clock.wall_now())
+                .with_role((handlers.app.role)())
         })
     }
 }
 
-/// Work off the threads of the runtime, a few at a time, so that a crowd costs neither threads nor memory, and pages never
-/// hold up a probe. Who waits for a probe is a connection, and connections are limited. Scrapes do not come here: what they
-/// need is there already, or gathered by one for all.
+/// Limits how many pages are rendered at the same time, and how many are rendered but not sent yet, so that many requests
+/// cost neither threads nor memory. Probes have their own permits, so that pages never delay them; connections limit how
+/// many probes wait. Scrapes are not limited here: their content is rendered already, or gathered once for all that wait.
+#[derive(Clone)]
 struct PageLimiter {
-    /// For pages being made.
-    pages: Arc<Semaphore>,
-    /// For pages being made, waiting, or made and not sent: a page is made for one client and held for it.
+    /// For pages that are being rendered.
+    rendering: Arc<Semaphore>,
+    /// For pages that wait, are being rendered, or are not completely sent.
     permits: Arc<Semaphore>,
     /// For probes.
     probes: Arc<Semaphore>,
 }
 
 impl PageLimiter {
-    const PAGES: usize = 2;
+    const RENDERING: usize = 2;
     const PERMITS: usize = 64;
     const PROBES: usize = 2;
 
     fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { pages: semaphore(Self::PAGES), permits: semaphore(Self::PERMITS), probes: semaphore(Self::PROBES) }
+        Self {
+            rendering: semaphore(Self::RENDERING),
+            permits: semaphore(Self::PERMITS),
+            probes: semaphore(Self::PROBES),
+        }
     }
 
-    /// Makes a page, unless too many wait already, or are not read by those who asked for them.
-    async fn page(&self, work: impl FnOnce() -> Page + Send + 'static) -> Result<Response, Response> {
+    /// Renders a page; 503 if too many wait already or are not completely sent.
+    async fn page(&self, work: impl FnOnce() -> RenderedPage + Send + 'static) -> Result<Response, Response> {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            let busy = "too many pages are asked for at the same time; try again in a moment\n";
-            // Closed, since whoever asks for many in a row would be refused each of them.
+            let busy = "too many pages are requested at the same time; try again in a moment\n";
+            // The connection is closed, because its next requests would be refused too.
             let headers = [(RETRY_AFTER, "1"), (CONNECTION, "close")];
             return Err((StatusCode::SERVICE_UNAVAILABLE, headers, TEXT, busy).into_response());
         };
-        let made = move || {
-            let Page { status, content_type, text } = work();
-            let text = Bytes::from_owner(PermitBytes { text: apart(&text), _permit: permit });
+        let respond = move || {
+            let RenderedPage { status, content_type, text } = work();
+            let text = Bytes::from_owner(PermitBytes { text: off_heap(&text), _permit: permit });
             (status, [(CONTENT_TYPE, content_type)], text).into_response()
         };
-        offload(&self.pages, made).await
+        offload(&self.rendering, respond).await
     }
 
     /// Answers a probe.
@@ -155,12 +170,12 @@ impl PageLimiter {
     }
 }
 
-/// Runs `work` on a thread that may block. It keeps its permit until it ends, though the client may be gone.
+/// Runs `work` on a blocking thread. It keeps its permit until it ends, even if the client disconnects.
 async fn offload<T: Send + 'static>(
     permits: &Arc<Semaphore>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Response> {
-    // Nobody closes the semaphore.
+    // The semaphore is never closed.
     let permit = Arc::clone(permits).acquire_owned().await.ok();
     let work = move || {
         let _permit = permit;
@@ -174,7 +189,7 @@ fn failed() -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, TEXT, "this page failed\n").into_response()
 }
 
-async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, Response> {
+async fn scrape(State(handlers): HandlerState, headers: HeaderMap) -> Result<Response, Response> {
     // A header that comes several times is one list (RFC 9110, 5.3).
     let list = |name| {
         let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -182,11 +197,11 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     };
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
-    let state = Arc::clone(&pages);
-    let gather = move || Own::new(format, &merge(vec![(state.app.own_metrics)(), state.counters.gather()]));
-    let own = pages.own.get(format, gather).await.map_err(|_| failed())?;
-    let exposition = pages.app.exposition.get();
-    let scrape = exposition.scrape_with(gzip, &own, &pages.counters.scraped(exposition.series()));
+    let state = Arc::clone(&handlers);
+    let gather = move || SelfMetrics::new(format, &merge(vec![(state.app.self_metrics)(), state.metrics.gather()]));
+    let self_metrics = handlers.self_metrics.get(format, gather).await.map_err(|_| failed())?;
+    let exposition = handlers.app.exposition.get();
+    let scrape = exposition.scrape_with(gzip, &self_metrics, &handlers.metrics.scraped(exposition.series()));
     let mut response = Response::new(Body::new(ChunkedBody::new(scrape.chunks)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(scrape.content_type));
@@ -197,36 +212,38 @@ async fn metrics(State(pages): Shared, headers: HeaderMap) -> Result<Response, R
     Ok(response)
 }
 
-/// Takes no lock that work is done under, so that it answers also while that work hangs.
-async fn healthy(State(pages): Shared) -> Response {
-    match (pages.app.health)() {
+/// Takes no lock that is held during work, so that it responds while that work hangs.
+async fn healthy(State(handlers): HandlerState) -> Response {
+    match (handlers.app.health)() {
         Ok(()) => (TEXT, "healthy\n").into_response(),
         Err(stalled) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, stalled).into_response(),
     }
 }
 
-async fn ready(State(pages): Shared) -> Result<Response, Response> {
-    let state = Arc::clone(&pages);
-    let (ready, text) = state
-        .limiter
+async fn ready(State(handlers): HandlerState) -> Result<Response, Response> {
+    let limiter = handlers.limiter.clone();
+    let (ready, text) = limiter
         .probe(move || {
-            let app = &pages.app;
+            let app = &handlers.app;
             if let role @ Role::Standby { .. } = (app.role)() {
                 return (true, role.notice().unwrap_or_default() + "\n");
             }
             let readiness = (app.readiness)();
-            (app.ever_ready.note(readiness.ready), readiness.to_string())
+            (app.ready_latch.update(readiness.ready), readiness.to_string())
         })
         .await?;
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((code, TEXT, text).into_response())
 }
 
-async fn reload(State(pages): Shared, headers: HeaderMap) -> (StatusCode, [(HeaderName, &'static str); 1], String) {
-    let Some(reloader) = &pages.reloader else {
+async fn reload(
+    State(handlers): HandlerState,
+    headers: HeaderMap,
+) -> (StatusCode, [(HeaderName, &'static str); 1], String) {
+    let Some(reloader) = &handlers.reloader else {
         return (StatusCode::FORBIDDEN, TEXT, "reloading is off: start with --web.enable-lifecycle\n".to_owned());
     };
-    if is_cross_site(&headers, &pages.app.external_url) {
+    if is_cross_site(&headers, &handlers.app.external_url) {
         let refused = "a web page of another site may not reload; behind a proxy, set --web.external-url\n";
         return (StatusCode::FORBIDDEN, TEXT, refused.to_owned());
     }
@@ -237,12 +254,12 @@ async fn reload(State(pages): Shared, headers: HeaderMap) -> (StatusCode, [(Head
     }
 }
 
-async fn config(State(pages): Shared) -> Response {
-    ([(CONTENT_TYPE, "text/yaml; charset=utf-8")], (pages.app.config_yaml)()).into_response()
+async fn config(State(handlers): HandlerState) -> Response {
+    ([(CONTENT_TYPE, "text/yaml; charset=utf-8")], (handlers.app.config_yaml)()).into_response()
 }
 
 async fn style() -> Response {
-    // Its address changes with the version.
+    // Its URL changes with the version.
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")], STYLE).into_response()
 }
 
@@ -250,69 +267,63 @@ async fn favicon() -> Response {
     ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=86400")], FAVICON).into_response()
 }
 
-fn html(page: Markup) -> Page {
+fn html(page: Markup) -> RenderedPage {
     let text = page.into_string().into_bytes();
-    Page { status: StatusCode::OK, content_type: "text/html; charset=utf-8", text }
+    RenderedPage { status: StatusCode::OK, content_type: "text/html; charset=utf-8", text }
 }
 
-async fn status_page(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
-    let query = Query::parse(&query.unwrap_or_default())
+async fn status_page(State(handlers): HandlerState, RawQuery(query): RawQuery) -> Result<Response, Response> {
+    let query = CustomerQuery::parse(&query.unwrap_or_default())
         .map_err(|error| (StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")).into_response())?;
-    let state = Arc::clone(&pages);
-    state.limiter.page(move || html(page::render(&pages.view(), &query, &pages.app.telemetry_path))).await
+    let telemetry_path = handlers.app.telemetry_path.clone();
+    handlers.page(move |snapshot| html(status_page::render(snapshot, &query, &telemetry_path))).await
 }
 
-async fn customer(State(pages): Shared, Path((partner, id)): Path<(String, String)>) -> Result<Response, Response> {
-    let state = Arc::clone(&pages);
-    state
-        .limiter
-        .page(move || {
-            let view = pages.view();
-            let row = view.customer(&partner, &id.into());
-            match row {
-                Some(row) => html(customer_page::render(&view, &row, &pages.app.telemetry_path)),
-                None => Page {
-                    status: StatusCode::NOT_FOUND,
-                    content_type: "text/plain; charset=utf-8",
-                    text: b"no such customer is known\n".to_vec(),
-                },
-            }
-        })
-        .await
+async fn customer(
+    State(handlers): HandlerState,
+    Path((partner, id)): Path<(String, String)>,
+) -> Result<Response, Response> {
+    let telemetry_path = handlers.app.telemetry_path.clone();
+    let render = move |snapshot: &PageSnapshot| match snapshot.customer(&partner, &id.into()) {
+        Some(customer) => html(customer_page::render(snapshot, &customer, &telemetry_path)),
+        None => RenderedPage {
+            status: StatusCode::NOT_FOUND,
+            content_type: "text/plain; charset=utf-8",
+            text: b"no such customer is known\n".to_vec(),
+        },
+    };
+    handlers.page(render).await
 }
 
-async fn api_customers(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
-    let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
-    let state = Arc::clone(&pages);
-    state.limiter.page(move || api::customers(&pages.view(), &query)).await
+async fn api_customers(State(handlers): HandlerState, RawQuery(query): RawQuery) -> Result<Response, Response> {
+    let query = CustomerQuery::parse(&query.unwrap_or_default()).map_err(|error| api::bad_request(&error))?;
+    handlers.page(move |snapshot| api::customers(snapshot, &query)).await
 }
 
-async fn api_customers_csv(State(pages): Shared, RawQuery(query): RawQuery) -> Result<Response, Response> {
-    let query = Query::parse(&query.unwrap_or_default()).map_err(|error| api::refuse(&error))?;
-    let state = Arc::clone(&pages);
-    let csv = move || Page {
+async fn api_customers_csv(State(handlers): HandlerState, RawQuery(query): RawQuery) -> Result<Response, Response> {
+    let query = CustomerQuery::parse(&query.unwrap_or_default()).map_err(|error| api::bad_request(&error))?;
+    let csv = move |snapshot: &PageSnapshot| RenderedPage {
         status: StatusCode::OK,
         content_type: "text/csv; charset=utf-8",
-        text: csv::render(&pages.view(), &query).into_bytes(),
+        text: csv::render(snapshot, &query).into_bytes(),
     };
-    state.limiter.page(csv).await
+    handlers.page(csv).await
 }
 
-async fn api_status(State(pages): Shared) -> Result<Response, Response> {
-    let state = Arc::clone(&pages);
-    state.limiter.page(move || api::status(&pages.view())).await
+async fn api_status(State(handlers): HandlerState) -> Result<Response, Response> {
+    handlers.page(api::status).await
 }
 
-/// A page that was made.
+/// A page that was rendered.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct RenderedPage {
     pub(super) status: StatusCode,
     pub(super) content_type: &'static str,
     pub(super) text: Vec<u8>,
 }
 
-/// The bytes of a page, which keep its permit until the last of them is sent: a connection holds on to them longer than to
-/// the body that they came from. They are not in the heap, in which they would leave gaps.
+/// The bytes of a page. They keep its permit until the last of them is sent, because a connection holds the bytes longer
+/// than the body. They are outside of the heap, which they would fragment.
 struct PermitBytes {
     text: Bytes,
     _permit: OwnedSemaphorePermit,
@@ -324,7 +335,7 @@ impl AsRef<[u8]> for PermitBytes {
     }
 }
 
-/// A body of pieces that are there already, sent without copying them.
+/// A response body of existing chunks, which are not copied.
 struct ChunkedBody {
     chunks: Chunks,
     next: usize,
@@ -370,7 +381,8 @@ mod tests {
     async fn a_page_keeps_its_permit_as_long_as_somebody_has_its_bytes() {
         let limiter = PageLimiter::new();
         for size in [1, 1_000_000] {
-            let page = move || Page { status: StatusCode::OK, content_type: "text/plain", text: vec![b'x'; size] };
+            let page =
+                move || RenderedPage { status: StatusCode::OK, content_type: "text/plain", text: vec![b'x'; size] };
             let mut body = Box::pin(limiter.page(page).await.unwrap().into_body());
             let bytes = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await.unwrap().unwrap();
             drop(body);

@@ -1,4 +1,4 @@
-//! How the exporter and each partner are doing, as the page's top shows it and as JSON has it. See [`super::api`].
+//! Status of the exporter and of each partner, for the top of the page and `/api/v1/status`. See [`super::api`].
 
 use std::collections::BTreeMap;
 
@@ -9,86 +9,81 @@ use serde::Serialize;
 
 use super::readiness::{PartnerReadiness, Readiness, Stage};
 use super::role::Role;
-use super::status_counts::StatusCounts;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, StatusCounts};
 
-/// The exporter.
+/// The status of the exporter.
 #[derive(Clone, Debug, Serialize)]
-pub struct Status {
-    /// Of this program.
+pub struct ExporterStatus {
+    /// The version of this program.
     pub version: &'static str,
-    /// Its commit, or `unknown`.
+    /// The commit that it was built from, or `unknown`.
     pub revision: &'static str,
-    /// Whether all data is made up: the exporter polls a simulator that it brought itself (`demo`).
+    /// Whether all data is simulated (`demo`).
     pub simulated: bool,
     /// `leader`, `standby` or `paused`; without replicas always `leader`.
     pub role: &'static str,
-    /// On a standby, the replica that leads, if it is known.
+    /// On a standby, the current leader, if it is known.
     pub leader: Option<String>,
-    /// What a page says about the role, if it does not lead.
+    /// The notice on the pages of a replica that is not the leader.
     #[serde(skip)]
     pub notice: Option<String>,
-    /// When this was true.
+    /// The time of this status.
     pub now: Timestamp,
-    /// What `/-/ready` answers.
+    /// Whether `/-/ready` returns 200.
     pub ready: bool,
     /// Series rendered from the inventory.
     pub series: u64,
-    /// Customers of all partners.
+    /// The number of customers of all partners.
     pub customers: usize,
     /// In the order of the configuration.
     pub partners: Vec<PartnerStatus>,
 }
 
-/// One partner.
+/// The status of one partner.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartnerStatus {
-    /// Its name.
+    /// The partner's name.
     pub partner: String,
     /// Whether its customers are known.
     pub ready: bool,
-    /// The same in words, with the reason.
+    /// The readiness in words, with the reason.
     pub state: String,
-    /// Customers known.
+    /// The number of known customers.
     pub customers: usize,
-    /// Whether its customers are listed at all.
+    /// Whether the partner lists customers.
     pub lists: bool,
     /// When a listing was last complete.
     pub last_listing: Option<Timestamp>,
     /// Why the last listing failed, if it did.
     pub listing_failure: Option<&'static str>,
-    /// Customers that are not known because there are more than `customers.max`: so many at least.
+    /// Lower bound of the customers that are not stored because of `customers.max`.
     pub left_out: u64,
-    /// Targets of all collectors by condition.
-    pub targets: Targets,
-    /// Targets of each collector that is enabled, by condition.
-    pub collectors: BTreeMap<&'static str, Targets>,
-    /// Questions about customers whose last poll failed, by reason.
+    /// Targets of all collectors by status.
+    pub targets: StatusCounts,
+    /// Targets of each collector that is enabled, by status.
+    pub collectors: BTreeMap<&'static str, StatusCounts>,
+    /// Targets of customers whose last poll failed, by reason.
     pub failures: BTreeMap<&'static str, u64>,
     /// The collectors whose scope the app registration lacks.
     pub not_granted: Vec<NotGranted>,
 }
 
-/// A collector that reads nothing.
+/// A collector without its permission.
 #[derive(Clone, Debug, Serialize)]
 pub struct NotGranted {
-    /// Its name.
+    /// The collector's name.
     pub collector: &'static str,
     /// The permission to grant.
     pub permission: &'static str,
 }
 
-/// Targets by condition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Targets(pub StatusCounts);
-
-impl Serialize for Targets {
+impl Serialize for StatusCounts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(condition, count)| (condition.as_str(), count)))
+        serializer.collect_map(self.iter().map(|(status, count)| (status.as_str(), count)))
     }
 }
 
-impl Status {
+impl ExporterStatus {
     /// The status of these partners; `readiness` is that of the same inventories.
     #[must_use]
     pub fn new(inventories: &[Inventory], readiness: &Readiness, ready: bool, series: u64, now: Timestamp) -> Self {
@@ -117,13 +112,11 @@ impl Status {
         Self { ready, role: word, leader, notice, ..self }
     }
 
-    /// Targets of all partners by condition.
+    /// Targets of all partners by status.
     #[must_use]
     pub fn targets(&self) -> StatusCounts {
         let mut all = StatusCounts::default();
-        for (condition, count) in self.partners.iter().flat_map(|partner| partner.targets.0.iter()) {
-            all.add(condition, count);
-        }
+        self.partners.iter().for_each(|partner| all.add_all(&partner.targets));
         all
     }
 }
@@ -133,14 +126,12 @@ fn not_granted(collector: Collector) -> NotGranted {
 }
 
 fn partner_status(inventory: &Inventory, readiness: &PartnerReadiness, now: Timestamp) -> PartnerStatus {
-    let mut targets = Targets::default();
+    let mut targets = StatusCounts::default();
     let mut collectors = BTreeMap::new();
     for collector in inventory.collectors.enabled() {
-        let of_collector: &mut Targets = collectors.entry(collector.as_str()).or_default();
-        for (condition, count) in inventory.targets(collector, now) {
-            of_collector.0.add(condition, count);
-            targets.0.add(condition, count);
-        }
+        let counts = inventory.targets(collector, now);
+        targets.add_all(&counts);
+        collectors.insert(collector.as_str(), counts);
     }
     let listing = &inventory.listing;
     let questions = inventory.customers.values().flat_map(|customer| &customer.targets);

@@ -1,7 +1,6 @@
-//! A line per customer: what is wrong, what is used most, when something expires, and how fresh that knowledge is.
+//! Summary of one customer: its issues, its most utilized resource, its next expiry, and the age of its data.
 //!
-//! Pure: a customer in, its row out. Values that are older than their `max_age` are used all the same, since the page
-//! says how old they are and a blank would say less; `/metrics` leaves them out.
+//! Pure. Values older than their `max_age` are included, because the page shows their age; `/metrics` omits them.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -10,44 +9,43 @@ use jiff::Timestamp;
 
 use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
-use super::status_counts::StatusCounts;
 use super::utilization::Utilization;
-use crate::inventory::{Absence, Condition, Customer, Inventory, is_older};
+use crate::inventory::{Absence, Customer, Inventory, StatusCounts, TargetStatus, is_expired};
 
 /// One customer.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
-    /// Of its partner.
+pub struct CustomerSummary<'a> {
+    /// The inventory of its partner.
     pub inventory: &'a Inventory,
-    /// Everything known of it.
+    /// The stored state of the customer.
     pub customer: &'a Customer,
-    /// Its rows of the service list, by service.
+    /// Its rows of the service list, grouped by service.
     pub services: Vec<Service<'a>>,
-    /// What is wrong.
+    /// All issues, each with its worst severity.
     pub issues: Issues,
-    /// Of the seats and the capacities of its services, what is used most.
+    /// The seats or capacity with the highest ratio of used to purchased.
     pub most_utilized: Option<Utilization<'a>>,
-    /// The expiration that matters first: that of the worst issue, or else the next.
+    /// The expiry of the worst issue, otherwise the next one.
     pub expiry: Option<Expiry<'a>>,
-    /// When the oldest value was seen.
+    /// When the oldest value was received.
     pub oldest: Option<Timestamp>,
-    /// Its targets, its row of the service list among them.
+    /// Its targets by status, including its rows of the lists of customers.
     pub targets: StatusCounts,
 }
 
 /// When a subscription expires or expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry<'a> {
-    /// The date.
+    /// The expiration date.
     pub at: Timestamp,
-    /// Whose.
+    /// The name of the service.
     pub service: &'a str,
-    /// What is wrong with it.
+    /// The issue about it, if there is one.
     pub issue: Option<(Issue, Severity)>,
 }
 
 impl Expiry<'_> {
-    /// Worse is less: issues before dates without one, the next expiry and the latest one that has passed first.
+    /// Sort key, the most urgent first: dates with an issue, then the others; the nearest date first, past or future.
     fn urgency(&self) -> impl Ord + use<> {
         let date = self.at.as_second();
         let is_past = matches!(self.issue, Some((Issue::Expired, _)));
@@ -59,19 +57,19 @@ impl Expiry<'_> {
     }
 }
 
-/// The worst comes first: by severity and issue, then by date where the issue is one, else by headroom relative to what
-/// was purchased. No two customers are equal.
+/// Order of customers, the most severe first: by severity and issue, then by date if the issue is about a date, otherwise
+/// by utilization. A total order.
 #[must_use]
-pub fn by_severity(a: &Row<'_>, b: &Row<'_>) -> Ordering {
-    let rank = |row: &Row<'_>| row.issues.worst();
-    let ratio = |row: &Row<'_>| row.most_utilized.map_or(-1.0, Utilization::ratio);
+pub fn by_severity(a: &CustomerSummary<'_>, b: &CustomerSummary<'_>) -> Ordering {
+    let rank = |row: &CustomerSummary<'_>| row.issues.worst();
+    let ratio = |row: &CustomerSummary<'_>| row.most_utilized.map_or(-1.0, Utilization::ratio);
     let by_date = || {
-        let urgency = |row: &Row<'_>| row.expiry.as_ref().map(Expiry::urgency);
-        // What has no date comes last.
+        let urgency = |row: &CustomerSummary<'_>| row.expiry.as_ref().map(Expiry::urgency);
+        // Customers without a date come last.
         urgency(a).is_none().cmp(&urgency(b).is_none()).then_with(|| urgency(a).cmp(&urgency(b)))
     };
     let by_ratio = || ratio(b).total_cmp(&ratio(a));
-    // Without an issue it comes last.
+    // Customers without an issue come last.
     rank(a)
         .is_none()
         .cmp(&rank(b).is_none())
@@ -84,10 +82,10 @@ pub fn by_severity(a: &Row<'_>, b: &Row<'_>) -> Ordering {
         .then_with(|| (&a.inventory.partner, &a.customer.id).cmp(&(&b.inventory.partner, &b.customer.id)))
 }
 
-/// The row of one customer.
+/// Summarizes one customer.
 #[must_use]
-pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp) -> Row<'a> {
-    let mut row = Row {
+pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp) -> CustomerSummary<'a> {
+    let mut row = CustomerSummary {
         inventory,
         customer,
         services: headroom::services(customer, now),
@@ -97,10 +95,10 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         oldest: [Collector::Services, Collector::Customers].iter().filter_map(|&of| customer.last_success(of)).min(),
         targets: StatusCounts::default(),
     };
-    let of_lists = [services_condition(inventory, customer, now), profile_condition(inventory, customer, now)];
-    of_lists.into_iter().flatten().for_each(|condition| row.targets.add(condition, 1));
+    let of_lists = [services_status(inventory, customer, now), profile_status(inventory, customer, now)];
+    of_lists.into_iter().flatten().for_each(|status| row.targets.add(status, 1));
     for (question, known) in &customer.targets {
-        row.targets.add(inventory.condition(*question, known, now), 1);
+        row.targets.add(inventory.status(*question, known, now), 1);
         if known.absence == Absence::Confirmed {
             continue;
         }
@@ -118,12 +116,12 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
     }
     row.most_utilized = most_utilized(&row.services);
     row.expiry = expiry(&row.services, now);
-    for (condition, issue, severity) in [
-        (Condition::Stale, Issue::Stale, Severity::Warning),
-        (Condition::Failing, Issue::Failing, Severity::Warning),
-        (Condition::Pending, Issue::Pending, Severity::Info),
+    for (status, issue, severity) in [
+        (TargetStatus::Stale, Issue::Stale, Severity::Warning),
+        (TargetStatus::Failing, Issue::Failing, Severity::Warning),
+        (TargetStatus::Pending, Issue::Pending, Severity::Info),
     ] {
-        row.issues.insert_some(issue, (row.targets.get(condition) > 0).then_some(severity));
+        row.issues.insert_some(issue, (row.targets.get(status) > 0).then_some(severity));
     }
     row
 }
@@ -142,51 +140,51 @@ fn expiry<'a>(services: &[Service<'a>], now: Timestamp) -> Option<Expiry<'a>> {
     dates.min_by(|a, b| a.urgency().cmp(&b.urgency()))
 }
 
-/// Whether the alerts about a customer are muted by its configured label `alerting="off"`; other mutes of
-/// `settings.rules.yml` are known to Prometheus only.
+/// Whether the configured label `alerting="off"` mutes the customer's alerts; only Prometheus knows the other mutes of
+/// `settings.rules.yml`.
 #[must_use]
 pub fn is_muted(customer: &Customer) -> bool {
     customer.labels.iter().any(|(name, value)| name == "alerting" && value == "off")
 }
 
-/// The condition of the customer's row of the service list; `None` if the partner does not list, or only the list of
-/// customers has the customer.
+/// The status of the customer's row of the service list; `None` if the partner reads no service list, or if only the list
+/// of customers contains the customer.
 #[must_use]
-pub fn services_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<Condition> {
+pub fn services_status(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<TargetStatus> {
     let listing = &inventory.listing;
-    let condition = match &customer.services {
-        Some(services) if is_older(services.seen, inventory.max_age(Collector::Services), now) => Condition::Stale,
-        _ if listing.failure.is_some() => Condition::Failing,
-        None => Condition::Pending,
-        Some(_) => Condition::Fresh,
+    let status = match &customer.services {
+        Some(services) if is_expired(services.seen, inventory.max_age(Collector::Services), now) => TargetStatus::Stale,
+        _ if listing.failure.is_some() => TargetStatus::Failing,
+        None => TargetStatus::Pending,
+        Some(_) => TargetStatus::Fresh,
     };
-    (listing.wanted && !customer.is_unlisted()).then_some(condition)
+    (listing.wanted && !customer.is_unlisted()).then_some(status)
 }
 
-/// The condition of the customer's row of the list of customers; `None` if that is not read.
+/// The status of the customer's row of the list of customers; `None` if that list is not read.
 #[must_use]
-pub fn profile_condition(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<Condition> {
+pub fn profile_status(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<TargetStatus> {
     let list = &inventory.profiles;
-    let condition = match &customer.profile {
-        _ if inventory.not_granted.contains(&Collector::Customers) => Condition::NotGranted,
-        Some(known) if is_older(known.seen, inventory.max_age(Collector::Customers), now) => Condition::Stale,
-        _ if list.failure.is_some() => Condition::Failing,
-        None if list.completed.is_some() => Condition::Absent,
-        None => Condition::Pending,
-        Some(_) => Condition::Fresh,
+    let status = match &customer.profile {
+        _ if inventory.not_granted.contains(&Collector::Customers) => TargetStatus::NotGranted,
+        Some(known) if is_expired(known.seen, inventory.max_age(Collector::Customers), now) => TargetStatus::Stale,
+        _ if list.failure.is_some() => TargetStatus::Failing,
+        None if list.completed.is_some() => TargetStatus::Absent,
+        None => TargetStatus::Pending,
+        Some(_) => TargetStatus::Fresh,
     };
-    list.wanted.then_some(condition)
+    list.wanted.then_some(status)
 }
 
-/// The order of the targets on a page: what needs attention first.
+/// Sort key of the targets on a page: failing ones first.
 #[must_use]
-pub fn attention(condition: Condition) -> impl Ord {
-    let urgency = match condition {
-        Condition::Failing => 4,
-        Condition::Stale => 3,
-        Condition::Pending => 2,
-        Condition::Fresh => 1,
-        Condition::Absent | Condition::NotGranted => 0,
+pub fn display_order(status: TargetStatus) -> impl Ord {
+    let urgency = match status {
+        TargetStatus::Failing => 4,
+        TargetStatus::Stale => 3,
+        TargetStatus::Pending => 2,
+        TargetStatus::Fresh => 1,
+        TargetStatus::Absent | TargetStatus::NotGranted => 0,
     };
     Reverse(urgency)
 }
@@ -214,7 +212,7 @@ mod tests {
         row_of(&inventory).issues.iter().map(|(issue, severity)| (issue.as_str(), severity.as_str())).collect()
     }
 
-    fn row_of(inventory: &Inventory) -> Row<'_> {
+    fn row_of(inventory: &Inventory) -> CustomerSummary<'_> {
         row(inventory, &inventory.customers[&"a".into()], at(0))
     }
 
@@ -369,29 +367,29 @@ mod tests {
     fn freshness_is_that_of_the_oldest() {
         let mut inventory = listed("main", vec![("a", "A", vec![])]);
         seats(&mut inventory, "a", 1, 9);
-        inventory.observe(
+        inventory.upsert_listed(
             elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
             at(100),
         );
         assert_eq!(row_of(&inventory).oldest, Some(at(0)));
         let stale = row(&inventory, &inventory.customers[&"a".into()], at(3_650));
-        assert_eq!(stale.targets.get(Condition::Stale), 1);
+        assert_eq!(stale.targets.get(TargetStatus::Stale), 1);
         assert!(stale.issues.contains(Issue::Stale));
-        inventory.fail_listing(FailureReason::Timeout, at(101));
-        assert_eq!(row_of(&inventory).targets.get(Condition::Failing), 1);
+        inventory.record_listing_failure(FailureReason::Timeout, at(101));
+        assert_eq!(row_of(&inventory).targets.get(TargetStatus::Failing), 1);
     }
 
     #[test]
     fn a_customer_of_the_configuration_waits_for_its_row() {
         let mut inventory = bare("main");
-        inventory.observe(
+        inventory.upsert_listed(
             elements::types::ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![]) },
             at(0),
         );
         let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
         customer.services = None;
-        assert_eq!(services_condition(&inventory, &customer, at(1)), Some(Condition::Pending));
+        assert_eq!(services_status(&inventory, &customer, at(1)), Some(TargetStatus::Pending));
         inventory.listing.wanted = false;
-        assert_eq!(services_condition(&inventory, &customer, at(1)), None);
+        assert_eq!(services_status(&inventory, &customer, at(1)), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The thresholds of the alerts as shipped in `deploy/prometheus/settings.rules.yml`, which a test compares. The page uses
-//! these whatever a Prometheus is tuned to, and says so.
+//! Thresholds of the alerts as shipped in `deploy/prometheus/settings.rules.yml`; a test compares them. The page uses these
+//! defaults even if the rules of a Prometheus are tuned differently, and says so.
 
 /// Share of the purchased seats from which on a service is low.
 pub const SEATS_LOW: f64 = 0.90;
@@ -8,7 +8,7 @@ pub const SEATS_OVER: f64 = 0.10;
 /// Share of the purchased seats below which a service counts as unused.
 pub const SEATS_UNUSED: f64 = 0.70;
 /// Fewest unused seats that matter.
-pub const SEATS_UNUSED_LEAST: f64 = 5.0;
+pub const SEATS_UNUSED_MIN: f64 = 5.0;
 /// Days before a renewal in which unused seats matter.
 pub const SEATS_UNUSED_DAYS: i64 = 45;
 /// Share of the licences of a tenant that are assigned from which on it is low.
@@ -21,11 +21,11 @@ pub const EXPIRING_WARNING_DAYS: i64 = 14;
 pub const EXPIRING_CRITICAL_DAYS: i64 = 3;
 /// Days after the expiry until which it is critical; about when AvePoint deletes the data.
 pub const EXPIRED_CRITICAL_DAYS: i64 = 15;
-/// Days after the expiry until which it is a warning; after that the alert ends and the page goes on saying it.
+/// Days after the expiry until which it is a warning; after that the alert ends and the page still shows it.
 pub const EXPIRED_WARNING_DAYS: i64 = 30;
 /// Days before the end of a contract from which on it is ending.
 pub const CONTRACT_DAYS: i64 = 60;
-/// Days after the end of a contract until which it is still said. Not tunable.
+/// Days after the end of a contract for which it is still reported. Not tunable.
 pub const CONTRACT_ENDED_DAYS: i64 = 30;
 /// Share of the capacity from which on it is low.
 pub const CAPACITY_LOW: f64 = 0.90;
@@ -57,7 +57,7 @@ mod tests {
             ("seats_low", SEATS_LOW),
             ("seats_over", SEATS_OVER),
             ("seats_unused", SEATS_UNUSED),
-            ("seats_unused_least", SEATS_UNUSED_LEAST),
+            ("seats_unused_least", SEATS_UNUSED_MIN),
             ("seats_unused_days", SEATS_UNUSED_DAYS as f64),
             ("tenant_seats_low", TENANT_SEATS_LOW),
             ("expiring_info_days", EXPIRING_INFO_DAYS as f64),

@@ -1,19 +1,19 @@
-//! How much of something is in use.
+//! Utilization: used of purchased seats or capacity.
 
 use elements::types::{Quantity, Seats};
 
 /// The seats or the capacity of one service of one customer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Utilization<'a> {
-    /// What it is.
+    /// Seats or capacity of a service.
     pub resource: Resource<'a>,
-    /// In use: Microsoft licences assigned, or bytes protected.
+    /// Microsoft licences assigned, or bytes protected.
     pub used: Quantity,
-    /// Of how many: seats or bytes purchased; above 0 and limited.
+    /// Seats or bytes purchased; above 0 and limited.
     pub total: Quantity,
 }
 
-/// What can run out, by the name of its service.
+/// A resource that can run out, with the name of its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource<'a> {
     /// Seats.
@@ -23,20 +23,20 @@ pub enum Resource<'a> {
 }
 
 impl<'a> Utilization<'a> {
-    /// `None` where there is nothing to divide by, or no limit.
+    /// `None` if the total is zero or unlimited.
     #[must_use]
     pub fn new(resource: Resource<'a>, used: Quantity, total: Quantity) -> Option<Self> {
         let is_limited = !total.is_zero() && !total.is_unlimited() && !used.is_unlimited();
         is_limited.then_some(Self { resource, used, total })
     }
 
-    /// From 0 (nothing used) over 1 (all) to more (over-used).
+    /// Used divided by total; above 1 if more is used than was purchased.
     #[must_use]
     pub fn ratio(self) -> f64 {
         self.used.get() / self.total.get()
     }
 
-    /// What is left; below 0 if more is used than was purchased.
+    /// Total minus used; negative if more is used than was purchased.
     #[must_use]
     pub fn headroom(self) -> f64 {
         self.total.get() - self.used.get()

@@ -1,7 +1,7 @@
 //! Customers that join, that leave, and that only seem to leave.
 
 use elements::types::{Collector, TenantType};
-use simulator::{Edit, Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
+use simulator::{BodyMutation, Fault, Operation, Rule, Settings, SimCustomer, SimRow, SimTenant};
 
 use crate::support::{Exporter, Samples, Simulated, config, eventually, of, today, value};
 
@@ -57,11 +57,11 @@ fn customers_and_tenants_come_change_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
     let client = Settings::CLIENT.0;
-    let first = simulator.with_world(client, |world| world.customers[0].id.clone()).unwrap();
+    let first = simulator.with_dataset(client, |dataset| dataset.customers[0].id.clone()).unwrap();
     exporter.wait_for("the first customer", |samples| is_known(samples, &first));
 
-    simulator.with_world(client, |world| {
-        world.customers.push(SimCustomer {
+    simulator.with_dataset(client, |dataset| {
+        dataset.customers.push(SimCustomer {
             tenants: vec![SimTenant::new(TenantType::Microsoft365, "tenant", "Tenant", 7, 3)],
             rows: vec![SimRow::new("Cloud Backup for Microsoft 365")],
             ..SimCustomer::new("newcomer", "New \"quoted\" \\ name\nof two lines")
@@ -72,13 +72,13 @@ fn customers_and_tenants_come_change_and_go() {
     let name = "avepoint_customer_info{partner=\"main\",customer_id=\"newcomer\",customer_name=\"New \\\"quoted\\\" \\\\ name\\nof two lines\"}";
     assert_eq!(value(&samples, name), Some(1.0));
 
-    simulator.with_world(client, |world| world.customer_mut("newcomer").unwrap().tenants[0].assigned = 9);
+    simulator.with_dataset(client, |dataset| dataset.customer_mut("newcomer").unwrap().tenants[0].assigned = 9);
     exporter.wait_for("the changed seats", |samples| value(samples, seats) == Some(9.0));
 
-    simulator.with_world(client, |world| world.customer_mut("newcomer").unwrap().tenants.clear());
+    simulator.with_dataset(client, |dataset| dataset.customer_mut("newcomer").unwrap().tenants.clear());
     exporter.wait_for("the tenant is gone", |samples| value(samples, seats).is_none() && is_known(samples, "newcomer"));
 
-    simulator.with_world(client, |world| world.remove("newcomer"));
+    simulator.with_dataset(client, |dataset| dataset.remove("newcomer"));
     let samples = exporter.wait_for("the newcomer is gone", |samples| !is_known(samples, "newcomer"));
     assert!(!samples.keys().any(|series| series.contains("newcomer")), "no series outlives its customer");
     assert!(is_known(&samples, &first));
@@ -111,9 +111,9 @@ fn beyond_the_bound_nobody_is_added_and_nobody_removed() {
 
     // One listing later, the customer that left is still there, and no other has taken its place.
     let known = |id: &String| is_known(&samples, id);
-    let leaver = simulator.with_world(Settings::CLIENT.0, |world| {
-        let leaver = world.customers.iter().map(|customer| customer.id.clone()).find(known).unwrap();
-        world.remove(&leaver);
+    let leaver = simulator.with_dataset(Settings::CLIENT.0, |dataset| {
+        let leaver = dataset.customers.iter().map(|customer| customer.id.clone()).find(known).unwrap();
+        dataset.remove(&leaver);
         leaver
     });
     let leaver = leaver.unwrap();
@@ -158,8 +158,8 @@ fn who_is_left_out_of_an_answer_that_is_cut_short_stays() {
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
     let customers = |samples: &Samples| value(samples, "avepoint_customers{partner=\"main\"}");
     exporter.wait_for("everybody", |samples| customers(samples) == Some(30.0));
-    let no_total = Fault::Edit(Edit::Without { field: "totalCount", every: 1 });
-    for cut in [Fault::EmptyPage(2), Fault::Edit(Edit::Without { field: "metadata", every: 1 })] {
+    let no_total = Fault::Mutated(BodyMutation::Without { field: "totalCount", every: 1 });
+    for cut in [Fault::EmptyPage(2), Fault::Mutated(BodyMutation::Without { field: "metadata", every: 1 })] {
         let faults = [Fault::SmallPages(5), no_total.clone(), cut];
         simulator.faults().set(faults.into_iter().map(|fault| Rule::new(fault).on(services())).collect());
         let end = listings(&simulator) + 40;
@@ -177,7 +177,7 @@ fn who_the_api_refuses_to_speak_of_leaves_the_second_time() {
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
     exporter.wait_for("everybody", |samples| value(samples, "avepoint_customers{partner=\"main\"}") == Some(10.0));
     simulator.faults().set(vec![Rule::new(Fault::RefuseIds)]);
-    let gone = simulator.with_world(Settings::CLIENT.0, |world| world.customers.remove(3).id).unwrap();
+    let gone = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.customers.remove(3).id).unwrap();
     exporter.wait_for("it leaves", |samples| !is_known(samples, &gone));
     let refusals = simulator.requests().answered(Operation::Api(Collector::Services), 403);
     assert!(refusals >= 2, "it left after {refusals} refusals");
@@ -189,7 +189,9 @@ fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
     let simulator = Simulated::start(Settings::of_size(40, 2, today()));
     simulator.faults().set(vec![Rule::new(Fault::RefuseUnknownIds)]);
     let ids: Vec<_> = simulator
-        .with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|customer| customer.id.clone()).collect())
+        .with_dataset(Settings::CLIENT.0, |dataset| {
+            dataset.customers.iter().map(|customer| customer.id.clone()).collect()
+        })
         .unwrap();
     let ids: Vec<String> = ids;
     let list = [&ids[..], &["gone".to_owned()]].concat().iter().map(|id| format!("{{ id: {id} }}")).collect::<Vec<_>>();
@@ -218,7 +220,7 @@ fn one_of_the_list_whom_the_api_refuses_to_speak_of_costs_the_others_nothing() {
 #[test]
 fn an_id_of_the_list_in_another_letter_case_is_told() {
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));
-    let id = simulator.with_world(Settings::CLIENT.0, |world| world.customers[0].id.clone()).unwrap();
+    let id = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.customers[0].id.clone()).unwrap();
     let list = format!("{BUDGET}\ncustomers: {{ list: [{{ id: {} }}] }}", id.to_ascii_uppercase());
     let folder = tempfile::tempdir().unwrap();
     let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, &list, ""));

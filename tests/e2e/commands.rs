@@ -92,11 +92,11 @@ fn filters_that_match_nobody_are_told() {
 #[test]
 fn once_reads_only_what_it_is_asked_for() {
     let simulator = Simulated::start(Settings::of_size(6, 1, today()));
-    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
+    let dataset = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.clone()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = written(folder.path(), &config(&simulator, FAST, ""));
     let once = |arguments: &[&str]| run(&[&["once", "--config.file", &file], arguments].concat());
-    let first = &world.customers[0];
+    let first = &dataset.customers[0];
 
     let (code, printed, said) = once(&["--customer", &first.id]);
     assert_eq!(code, Some(0), "{said}");
@@ -146,7 +146,7 @@ fn the_log_says_what_was_loaded_and_who_arrives_and_leaves() {
     assert!(!exporter.log().contains("arrived"), "{}", exporter.log());
 
     let change = |change: &dyn Fn(&mut Vec<SimCustomer>)| {
-        simulator.with_world(Settings::CLIENT.0, |world| change(&mut world.customers)).unwrap();
+        simulator.with_dataset(Settings::CLIENT.0, |dataset| change(&mut dataset.customers)).unwrap();
     };
     change(&|customers| customers.push(SimCustomer::new("newcomer-1", "Newcomer")));
     let line = exporter.wait_for_line("customer has arrived");

@@ -38,10 +38,10 @@ fn check(what: &str, settings: Settings) {
     let folder = tempfile::tempdir().unwrap();
     let yaml = config(&simulator, "budget: { requests_per_second: 1000, burst: 100, concurrency: 8 }", "");
     let exporter = Exporter::with_config(folder.path(), &yaml);
-    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
-    let samples = scrape(&exporter, world.customers.len());
-    let expected = expected::api_series(PARTNER, &world, 0);
-    assert!(expected.len() > 400, "the world is too small to say much: {}", expected.len());
+    let dataset = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.clone()).unwrap();
+    let samples = scrape(&exporter, dataset.customers.len());
+    let expected = expected::api_series(PARTNER, &dataset, 0);
+    assert!(expected.len() > 400, "the dataset is too small to say much: {}", expected.len());
     compare(what, &expected::served(&samples, PARTNER), &expected);
     let targets = |state| {
         crate::support::of(&samples, "avepoint_collector_targets")

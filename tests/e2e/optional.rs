@@ -6,7 +6,7 @@ use std::path::Path;
 
 use elements::types::{Collector, Scope};
 use serde_json::Value;
-use simulator::{Dialect, Fault, Operation, Rule, Settings, SimCustomer, World};
+use simulator::{Dataset, Dialect, Fault, Operation, Rule, Settings, SimCustomer};
 
 use crate::support::optional::{NAMES, collectors, is_value, series, served};
 use crate::support::{Exporter, Samples, Simulated, config, of, run, samples, today, value};
@@ -15,8 +15,8 @@ const BUDGET: &str = "budget: { requests_per_second: 2000, burst: 100, concurren
 /// Quick enough to see a value go and come.
 const QUICK: &str = "interval: 2s, max_age: 16s";
 
-fn world(simulator: &Simulated) -> World {
-    simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap()
+fn dataset(simulator: &Simulated) -> Dataset {
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.clone()).unwrap()
 }
 
 /// Settings whose registration has these scopes only.
@@ -47,8 +47,8 @@ fn every_value_of_every_revision_is_served() {
         let yaml = config(&simulator, BUDGET, &collectors("interval: 1h"));
         let (code, text, log) = once(folder.path(), &yaml, "prometheus");
         assert_eq!(code, Some(0), "{dialect:?}: {log}");
-        let expected = series("main", &world(&simulator));
-        assert!(expected.len() > 3000, "the world is too small to say much: {}", expected.len());
+        let expected = series("main", &dataset(&simulator));
+        assert!(expected.len() > 3000, "the dataset is too small to say much: {}", expected.len());
         compare(&served(&samples(&text)), &expected);
 
         let (code, text, _) = once(folder.path(), &yaml, "json");
@@ -163,7 +163,7 @@ fn one_scope_that_is_missing_costs_the_others_nothing() {
     let (code, text, log) = once(folder.path(), &yaml, "prometheus");
     assert_eq!(code, Some(1), "{log}");
     let is_of_jobs = |series: &str| series.starts_with("avepoint_backup_job_");
-    let mut expected = series("main", &world(&simulator));
+    let mut expected = series("main", &dataset(&simulator));
     expected.retain(|series, _| is_of_jobs(series));
     assert!(!expected.is_empty());
     compare(&served(&samples(&text)), &expected);
@@ -206,7 +206,7 @@ fn a_restart_serves_the_same_at_once() {
     let rest = format!("state: {{ file: state, interval: 10ms }}\n{}", collectors("interval: 1h"));
     let yaml = config(&simulator, BUDGET, &rest);
     let mut exporter = Exporter::with_config(folder.path(), &yaml);
-    let expected = series("main", &world(&simulator));
+    let expected = series("main", &dataset(&simulator));
     exporter.wait_for("everything", |samples| served(samples) == expected);
     exporter.terminate();
     // Everything that it serves now, it has kept.
@@ -236,7 +236,7 @@ fn a_fault_of_one_endpoint_removes_nothing_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let yaml = config(&simulator, BUDGET, &collectors("interval: 1s, max_age: 1h"));
     let exporter = Exporter::with_config(folder.path(), &yaml);
-    let expected = series("main", &world(&simulator));
+    let expected = series("main", &dataset(&simulator));
     exporter.wait_for("everything", |samples| served(samples) == expected);
     let failing = |samples: &Samples, name: &str| -> f64 {
         of(samples, "avepoint_collector_targets")
@@ -273,10 +273,10 @@ fn an_empty_list_is_believed_the_second_time() {
     let folder = tempfile::tempdir().unwrap();
     let exporter =
         Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &collectors("interval: 1s, max_age: 1h")));
-    let expected = series("main", &world(&simulator));
+    let expected = series("main", &dataset(&simulator));
     exporter.wait_for("everything", |samples| served(samples) == expected);
-    simulator.with_world(Settings::CLIENT.0, |world| {
-        for customer in &mut world.customers {
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| {
+        for customer in &mut dataset.customers {
             customer.jobs.clear();
             customer.modules.clear();
         }
@@ -292,7 +292,7 @@ fn values_that_are_too_old_are_gone_and_come_again() {
     let simulator = Simulated::start(Settings::of_size(12, 7, today()));
     let folder = tempfile::tempdir().unwrap();
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &collectors(QUICK)));
-    let expected = series("main", &world(&simulator));
+    let expected = series("main", &dataset(&simulator));
     exporter.wait_for("everything", |samples| served(samples) == expected);
     let theirs = NAMES.map(|name| Operation::Api(collector(name)));
     simulator.faults().set(theirs.map(|operation| Rule::new(Fault::Status(500)).on(operation)).into());
@@ -307,7 +307,7 @@ fn customers_that_only_the_list_of_customers_has_are_known() {
     let simulator = Simulated::start(Settings::of_size(8, 7, today()));
     let id = "7d0c3c1e-0000-4000-8000-000000000001";
     let customer = SimCustomer { unlisted: true, ..SimCustomer::new(id, "Only Here") };
-    simulator.with_world(Settings::CLIENT.0, |world| world.customers.push(customer));
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.customers.push(customer));
     let folder = tempfile::tempdir().unwrap();
     let more = format!("{BUDGET}\ncustomers: {{ exclude: [\"*nobody*\"] }}");
     let exporter =
@@ -330,12 +330,12 @@ fn customers_that_only_the_list_of_customers_has_are_known() {
     assert!(services() as f64 <= lists + 1.0, "{} requests in {lists} lists", services());
     // Once it buys something it has services; once it has none it stays.
     let change = |unlisted: bool, rows| {
-        simulator.with_world(Settings::CLIENT.0, |world| {
-            let customer = world.customer_mut(id).unwrap();
+        simulator.with_dataset(Settings::CLIENT.0, |dataset| {
+            let customer = dataset.customer_mut(id).unwrap();
             (customer.unlisted, customer.rows) = (unlisted, rows);
         });
     };
-    let rows = world(&simulator).customers[0].rows.clone();
+    let rows = dataset(&simulator).customers[0].rows.clone();
     let subscriptions =
         |samples: &Samples| of(samples, "avepoint_subscription_info").filter(|(series, _)| series.contains(id)).count();
     change(false, rows);
@@ -343,15 +343,15 @@ fn customers_that_only_the_list_of_customers_has_are_known() {
     change(true, vec![]);
     exporter.wait_for("none", |samples| subscriptions(samples) == 0 && is_known(samples));
     // Gone from both, it leaves.
-    simulator.with_world(Settings::CLIENT.0, |world| world.remove(id));
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.remove(id));
     exporter.wait_for("its leave", |samples| !samples.keys().any(|series| series.contains(id)));
 }
 
 #[test]
 fn nothing_personal_and_no_id_of_a_job_is_anywhere() {
     let simulator = Simulated::start(Settings::of_size(12, 7, today()));
-    simulator.with_world(Settings::CLIENT.0, |world| {
-        for customer in &mut world.customers {
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| {
+        for customer in &mut dataset.customers {
             customer.email = format!("owner-c4n4ry@{}.example", customer.id);
             for job in &mut customer.jobs {
                 job.plan = "Daily of plan-c4n4ry@example.com".into();
@@ -371,14 +371,14 @@ fn nothing_personal_and_no_id_of_a_job_is_anywhere() {
     let mut state_text = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*state), &mut state_text).unwrap();
     assert!(state_text.contains("backup_jobs"));
-    let ids: Vec<String> = world(&simulator)
+    let ids: Vec<String> = dataset(&simulator)
         .customers
         .iter()
         .flat_map(|customer| customer.jobs.iter().map(|job| format!("CB{:016x}", job.id)))
         .collect();
     assert!(ids.len() > 50);
     let exporter_again = Exporter::start(&["--config.file", file.to_str().unwrap()]);
-    let customer = world(&simulator).customers[0].id.clone();
+    let customer = dataset(&simulator).customers[0].id.clone();
     let mut outputs = vec![state_text, exporter.log().to_owned()];
     for path in ["/metrics", "/", "/api/v1/customers", "/api/v1/status", &format!("/customers/main/{customer}")] {
         let (status, text) = exporter_again.get(path);
@@ -400,12 +400,12 @@ fn the_page_has_a_column_and_sections_for_backups() {
     let simulator = Simulated::start(Settings::of_size(12, 7, today()));
     let folder = tempfile::tempdir().unwrap();
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, &collectors("interval: 1h")));
-    let world = world(&simulator);
-    let expected = series("main", &world);
+    let dataset = dataset(&simulator);
+    let expected = series("main", &dataset);
     exporter.wait_for("everything", |samples| served(samples) == expected);
     let (_, page) = exporter.get("/");
     assert!(page.contains("Backups</th>") && page.contains("failed"), "{page}");
-    let failing = world.customers.iter().find(|customer| customer.profile.job_status == 2).unwrap();
+    let failing = dataset.customers.iter().find(|customer| customer.profile.job_status == 2).unwrap();
     let (_, page) = exporter.get(&format!("/customers/main/{}", failing.id));
     for text in ["Backup jobs", "Backup coverage", "Managed by", "Daily", "failed"] {
         assert!(page.contains(text), "{text} is not on {page}");

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use simulator::{Fault, Rule, Settings, Shown, SimCredential};
+use simulator::{Fault, Rule, Settings, SimCredential, WireValue};
 
 use crate::support::{Exporter, PATIENCE, Simulated, config, eventually, run, today};
 
@@ -209,7 +209,7 @@ fn commands_answer_on_standard_output() {
 
     let client = Settings::CLIENT.0;
     simulator
-        .with_world(client, |world| world.customers[0].rows[0].expiration_date = Shown::unreadable("soon"))
+        .with_dataset(client, |dataset| dataset.customers[0].rows[0].expiration_date = WireValue::unreadable("soon"))
         .unwrap();
     let (code, printed, said) = run(&["once", "--config.file", path]);
     assert_eq!(code, Some(1), "{said}");
@@ -231,7 +231,7 @@ fn commands_answer_on_standard_output() {
 fn nothing_of_the_api_steers_a_terminal() {
     const ATTACK: &str = "a\u{1b}]0;owned\u{7}b\u{9b}31mc\u{202e}d\u{2066}e\u{7f}f\rg";
     let simulator = Simulated::start(Settings::of_size(3, 1, today()));
-    simulator.with_world(Settings::CLIENT.0, |world| world.customers[0].organization = ATTACK.into()).unwrap();
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.customers[0].organization = ATTACK.into()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     std::fs::write(&file, config(&simulator, "budget: { requests_per_second: 500, burst: 100 }", "")).unwrap();

@@ -108,8 +108,8 @@ fn all_files(folder: &Path) -> String {
 fn a_replay_serves_what_was_recorded_but_for_names() {
     for (name, settings) in revisions() {
         let simulator = Simulated::start(settings);
-        let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
-        let (labelled, excluded) = (&world.customers[0].id, &world.customers[1].organization);
+        let dataset = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.clone()).unwrap();
+        let (labelled, excluded) = (&dataset.customers[0].id, &dataset.customers[1].organization);
         let customers = format!(
             "{FAST}\ncustomers: {{ exclude: ['{excluded}'], list: [{{ id: {labelled}, labels: {{ tier: golden }} }}] }}"
         );
@@ -125,7 +125,7 @@ fn a_replay_serves_what_was_recorded_but_for_names() {
         let files = all_files(&recording).to_lowercase();
         let (client_id, secret) = Settings::CLIENT;
         let mut words = vec![client_id.to_owned(), secret.to_owned(), "golden".to_owned(), "127.0.0.1".to_owned()];
-        for customer in &world.customers {
+        for customer in &dataset.customers {
             words.extend([customer.id.clone(), customer.organization.to_string(), customer.email.clone()]);
             words.extend(customer.tenants.iter().flat_map(|tenant| [tenant.id.clone(), tenant.name.clone()]));
         }

@@ -136,7 +136,8 @@ fn who_is_wanted_now_is_looked_for_at_once_and_what_is_known_follows_the_registr
     let simulator = Simulated::start(Settings { time_scale: 0, ..Settings::of_size(6, 1, today()) });
     let folder = tempfile::tempdir().unwrap();
     let file = File::new(folder.path(), &simulator);
-    let ids = simulator.with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|c| c.id.clone()).collect());
+    let ids =
+        simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.customers.iter().map(|c| c.id.clone()).collect());
     let ids: Vec<String> = ids.unwrap();
     let secret = format!("client_secret: {}", Settings::CLIENT.1);
     let partner = |name: &str, customers: &str| {

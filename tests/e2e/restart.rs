@@ -30,8 +30,8 @@ fn state(rest: &str) -> String {
 
 /// The complete first pass.
 fn wait_for_all(exporter: &Exporter, simulator: &Simulated) -> Samples {
-    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
-    let expected = expected::api_series("main", &world, 0);
+    let dataset = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.clone()).unwrap();
+    let expected = expected::api_series("main", &dataset, 0);
     exporter.wait_for("everything", |samples| {
         let pending = of(samples, "avepoint_collector_targets")
             .filter(|(series, _)| series.contains("state=\"pending\""))
@@ -124,7 +124,7 @@ fn another_configuration_takes_over_what_it_still_wants() {
     exporter.terminate();
     simulator.reset_requests();
     let ids = simulator
-        .with_world(Settings::CLIENT.0, |world| world.customers.iter().map(|c| c.id.clone()).collect::<Vec<_>>())
+        .with_dataset(Settings::CLIENT.0, |dataset| dataset.customers.iter().map(|c| c.id.clone()).collect::<Vec<_>>())
         .unwrap();
     let more = format!(
         "{BUDGET}\ncustomers:\n  exclude: [\"{}\"]\n  list: [{{ id: \"{}\", name: Ours, labels: {{ tier: gold }} }}]",
@@ -172,8 +172,8 @@ fn a_restart_with_many_customers_is_quick_and_quiet() {
     let yaml = config(&simulator, "", &state(""));
     let file = folder.path().join("config.yaml");
     fs::write(&file, &yaml).unwrap();
-    let world = Generator::new(3, customers, today()).world();
-    let state = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &world, Timestamp::now());
+    let dataset = Generator::new(3, customers, today()).dataset();
+    let state = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &dataset, Timestamp::now());
     let start = Instant::now();
     let bytes = state.encode();
     let encoded = start.elapsed();
@@ -227,8 +227,8 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
     let simulator = Simulated::start(Settings::of_size(5, 1, today()));
     let folder = tempfile::tempdir().unwrap();
     let yaml = config(&simulator, BUDGET, &state(""));
-    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
-    let good = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &world, Timestamp::now()).encode();
+    let dataset = simulator.with_dataset(Settings::CLIENT.0, |dataset| dataset.clone()).unwrap();
+    let good = state_of(&Config::parse(&yaml, folder.path()).unwrap(), &dataset, Timestamp::now()).encode();
     let mut corrupt = good.clone();
     corrupt[good.len() - 8] ^= 1;
     let mut newer = GzEncoder::new(Vec::new(), Compression::fast());

@@ -25,7 +25,7 @@ def configuration(partners: list) -> dict:
 BACKUP = "Cloud Backup for Microsoft 365 - Microsoft 365 services"
 IAAS = "Cloud Backup for IaaS + PaaS - Unit"
 
-# Alert, severity, who (a customer, else a partner), what. The customers are those of crates/simulator/src/generate/cases.rs,
+# Alert, severity, who (a customer, else a partner), what. The customers are those of crates/simulator/src/generate/scenarios.rs,
 # in its order; whom it does not list here has nothing to worry about. What is worse is true beside what is less: it is
 # Alertmanager's inhibition, which is not configured here, that makes one notification of it.
 

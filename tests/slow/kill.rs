@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use avepoint_exporter::config::Config;
 use avepoint_exporter::inventory::state_file::State;
 use elements::types::Answer;
-use simulator::{Settings, World};
+use simulator::{Dataset, Settings};
 
 use crate::support::known::{kept, served_of};
 use crate::support::{Exporter, Samples, Simulated, config, today, value};
@@ -28,7 +28,7 @@ fn settings(simulator: &Simulated) -> String {
 }
 
 /// Sets the next number in every tenant, twice: a response that mixes two times is detected.
-fn turn(world: &mut World, number: u32) {
+fn turn(world: &mut Dataset, number: u32) {
     for tenant in world.customers.iter_mut().flat_map(|customer| &mut customer.tenants) {
         (tenant.assigned, tenant.available) = (number, number);
     }
@@ -52,12 +52,12 @@ fn numbers(state: &State) -> Vec<f64> {
 /// The daemon, started while the simulator's data set is locked: its requests wait for the lock. So it serves only the
 /// restored values.
 fn start_and_look(simulator: &Simulated, file: &Path) -> (Exporter, Samples) {
-    let start = |_: &mut World| {
+    let start = |_: &mut Dataset| {
         let exporter = Exporter::start(&["--config.file", file.to_str().unwrap()]);
         let samples = exporter.samples();
         (exporter, samples)
     };
-    simulator.with_world(CLIENT, start).unwrap()
+    simulator.with_dataset(CLIENT, start).unwrap()
 }
 
 /// Stops the thread that changes the data set, also when the test ends early.
@@ -72,11 +72,11 @@ impl Drop for End<'_> {
 fn what_is_served_after_a_kill_is_what_was_saved_last() {
     let kills: u32 = std::env::var("KILLS").map_or(100, |kills| kills.parse().unwrap());
     let mut settled = Settings::of_size(20, 3, today());
-    for customer in &mut settled.registrations[0].world.customers {
+    for customer in &mut settled.registrations[0].dataset.customers {
         customer.rows.iter_mut().for_each(|row| row.follows = None);
     }
     let simulator = Simulated::start(settled);
-    simulator.with_world(CLIENT, |world| turn(world, 1));
+    simulator.with_dataset(CLIENT, |world| turn(world, 1));
     let folder = tempfile::tempdir().unwrap();
     let (file, path) = (folder.path().join("config.yaml"), folder.path().join("state"));
     fs::write(&file, settings(&simulator)).unwrap();
@@ -89,7 +89,7 @@ fn what_is_served_after_a_kill_is_what_was_saved_last() {
             let mut number = 1;
             while !ended.load(Ordering::Relaxed) {
                 number += 1;
-                simulator.with_world(CLIENT, |world| turn(world, number));
+                simulator.with_dataset(CLIENT, |world| turn(world, number));
                 std::thread::sleep(Duration::from_millis(3));
             }
             number

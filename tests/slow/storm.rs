@@ -22,7 +22,7 @@ fn nothing_is_lost_in_a_storm() {
     let collectors = "collectors:\n  services: { interval: 20s, max_age: 10m }\n  tenant_seats: { interval: 20s, max_age: 10m }\n  customer_seats: { interval: 20s, max_age: 10m }\n  products_purchased: { interval: 20s, max_age: 10m }\n  products_available: { interval: 20s, max_age: 10m }\n";
     let budget = format!("budget: {{ requests_per_second: {RATE}, burst: {BURST}, concurrency: 8, timeout: 5s }}");
     let exporter = Exporter::with_config(folder.path(), &config(&simulator, &budget, collectors));
-    let world = simulator.with_world(Settings::CLIENT.0, |world| world.clone()).unwrap();
+    let world = simulator.with_dataset(Settings::CLIENT.0, |world| world.clone()).unwrap();
     let expected = expected::api_series("main", &world, 0);
     let complete = |samples: &crate::support::Samples| expected::served(samples, "main") == expected;
     exporter.wait_for("the first pass", complete);

@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, HashSet};
 
 use elements::types::{ProductType, Quantity, Seats, Subscription};
-use simulator::{SimCustomer, Truth, World};
+use simulator::{Dataset, Expected, SimCustomer};
 
 use super::Samples;
 
 /// All series "From the API" of a partner, with the default configuration. `subscription_id` is omitted from the
 /// labels, because the API has no such id; rows with equal labels are then listed by their values.
-pub fn api_series(partner: &str, world: &World, minutes: u64) -> BTreeMap<String, Vec<f64>> {
+pub fn api_series(partner: &str, dataset: &Dataset, minutes: u64) -> BTreeMap<String, Vec<f64>> {
     let mut series = BTreeMap::new();
-    for customer in &world.customers {
+    for customer in &dataset.customers {
         customer_series(partner, &customer.at(minutes), &mut series);
     }
     sorted(series)
@@ -47,7 +47,7 @@ fn without_subscription_id(series: &str) -> String {
 }
 
 fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<String, Vec<f64>>) {
-    let Truth { listed, customer_seats, tenant_seats, purchased, available, .. } = customer.truth();
+    let Expected { listed, customer_seats, tenant_seats, purchased, available, .. } = customer.expected();
     let rows = listed.subscriptions.unwrap();
     let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
         let Some(value) = value else { return };

@@ -10,25 +10,25 @@ use avepoint_exporter::polling::plan;
 use elements::types::{Answer, CustomerId, Question};
 use exposition::Format;
 use jiff::Timestamp;
-use simulator::{SimCustomer, World};
+use simulator::{Dataset, SimCustomer};
 
 use super::{Samples, samples};
 
 /// The state of a configuration's first partner after a full pass over a data set.
-pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
+pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
     let mut inventory = empty(config);
     let collectors = inventory.collectors.clone();
-    for customer in &world.customers {
+    for customer in &dataset.customers {
         let id = CustomerId::from(customer.id.as_str());
-        inventory.observe(customer.truth().listed, now);
+        inventory.upsert_listed(customer.expected().listed, now);
         let questions = plan::questions(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &questions);
         for question in questions {
             match answer(customer, question) {
                 Some(answer) => {
-                    inventory.succeed(&id, question, answer, now);
+                    inventory.record_success(&id, question, answer, now);
                 }
-                None => drop(inventory.miss(&id, question, now)),
+                None => drop(inventory.record_absent(&id, question, now)),
             }
         }
     }
@@ -38,14 +38,20 @@ pub fn state_of(config: &Config, world: &World, now: Timestamp) -> State {
 }
 
 fn answer(customer: &SimCustomer, question: Question) -> Option<Answer> {
-    let truth = customer.truth();
+    let expected = customer.expected();
     match question {
-        Question::TenantSeats(of) => truth.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into())),
-        Question::CustomerSeats(of) => truth.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
-        Question::ProductPurchased(of) => truth.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats))),
-        Question::BackupJobs => Some(Answer::BackupJobs(truth.backup_jobs)),
-        Question::BackupOverview => Some(Answer::BackupOverview(truth.backup_overview)),
-        Question::ProductAvailable(of) => truth.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats))),
+        Question::TenantSeats(of) => {
+            expected.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into()))
+        }
+        Question::CustomerSeats(of) => expected.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
+        Question::ProductPurchased(of) => {
+            expected.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats)))
+        }
+        Question::BackupJobs => Some(Answer::BackupJobs(expected.backup_jobs)),
+        Question::BackupOverview => Some(Answer::BackupOverview(expected.backup_overview)),
+        Question::ProductAvailable(of) => {
+            expected.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats)))
+        }
     }
 }
 
@@ -64,7 +70,7 @@ pub fn served_of(config: &Config, state: &State) -> Samples {
 pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     let partner = &config.partners[0];
     let mut inventory = empty(config);
-    inventory.adopt(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
+    inventory.restore(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
     let scrape = metrics::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
     let text: String = scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect();
     kept(samples(&text))

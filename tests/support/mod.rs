@@ -1,4 +1,4 @@
-//! Shared code of the end-to-end tests: a configuration for a simulator, the binary as a process, and a strict parser
+//! Code shared by the end-to-end tests: a configuration for a simulator, the binary as a process, and a strict parser
 //! of its output.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]

@@ -5,7 +5,7 @@ use elements::types::{
     BackupJob, CustomerJobStatus, JobKey, JobStatus, ManagementMode, ProtectedObjects, Quantity, RESULTS, STORAGES,
     Service, TenantType,
 };
-use simulator::{SimCustomer, Truth, World};
+use simulator::{Dataset, Expected, SimCustomer};
 
 use super::Samples;
 
@@ -32,16 +32,16 @@ pub fn served(samples: &Samples) -> Samples {
 }
 
 /// The values of a data set.
-pub fn series(partner: &str, world: &World) -> Samples {
+pub fn series(partner: &str, dataset: &Dataset) -> Samples {
     let mut samples = Samples::new();
-    for customer in &world.customers {
+    for customer in &dataset.customers {
         add_customer(partner, customer, &mut samples);
     }
     samples
 }
 
 fn add_customer(partner: &str, customer: &SimCustomer, samples: &mut Samples) {
-    let Truth { listed, profile, backup_jobs, backup_overview, .. } = customer.truth();
+    let Expected { listed, profile, backup_jobs, backup_overview, .. } = customer.expected();
     let mut add = |name: &str, labels: &[(&str, &str)], value: Option<f64>| {
         let labels: Vec<_> = labels.iter().map(|(label, value)| format!(",{label}=\"{value}\"")).collect();
         let labels = labels.concat();

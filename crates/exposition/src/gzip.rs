@@ -23,12 +23,12 @@ const STORED: usize = 0xffff;
 pub(super) struct Deflater {
     compress: Compress,
     /// A buffer to deflate into; the caller then copies exactly what was written.
-    pub(super) room: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Deflater {
     pub(super) fn new() -> Self {
-        Self { compress: Compress::new(LEVEL, false), room: Vec::new() }
+        Self { compress: Compress::new(LEVEL, false), buffer: Vec::new() }
     }
 
     /// Appends the text as a piece.
@@ -42,15 +42,15 @@ impl Deflater {
     }
 
     fn sync(&mut self, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-        self.sync_with_room(text, out, |left| left / 8 + 256)
+        self.sync_with_buffer(text, out, |left| left / 8 + 256)
     }
 
-    /// `room` gives the buffer size for this much remaining input.
-    fn sync_with_room(&mut self, text: &[u8], out: &mut Vec<u8>, room: fn(usize) -> usize) -> Option<()> {
+    /// `buffer` gives the buffer size for this much remaining input.
+    fn sync_with_buffer(&mut self, text: &[u8], out: &mut Vec<u8>, buffer: fn(usize) -> usize) -> Option<()> {
         self.compress.reset();
         loop {
             let taken = usize::try_from(self.compress.total_in()).ok()?;
-            out.reserve(room(text.len() - taken));
+            out.reserve(buffer(text.len() - taken));
             self.compress.compress_vec(text.get(taken..)?, out, FlushCompress::Sync).ok()?;
             // The flush is complete when the output buffer was not filled.
             if out.len() < out.capacity() && self.compress.total_in() == text.len() as u64 {
@@ -74,7 +74,7 @@ fn store(text: &[u8], out: &mut Vec<u8>) {
 /// Idle compressors.
 static IDLE: Mutex<Vec<Deflater>> = Mutex::new(Vec::new());
 /// The maximum number of idle compressors: one per format.
-const KEPT: usize = 2;
+const MAX_IDLE: usize = 2;
 
 /// Runs a function with a pooled compressor.
 pub(super) fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
@@ -83,7 +83,7 @@ pub(super) fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
     let mut deflater = taken.unwrap_or_else(Deflater::new);
     let result = work(&mut deflater);
     let mut idle = idle();
-    if idle.len() < KEPT {
+    if idle.len() < MAX_IDLE {
         idle.push(deflater);
     }
     result
@@ -149,11 +149,11 @@ mod tests {
                 deflater.sync(text, &mut whole).unwrap();
                 assert!(whole.ends_with(&[0, 0, 0xff, 0xff]), "{length}: no sync flush");
                 let rooms = (0..whole.len().min(80)).chain(whole.len().saturating_sub(40)..=whole.len() + 8);
-                for room in rooms {
-                    let mut out = Vec::with_capacity(room);
+                for buffer in rooms {
+                    let mut out = Vec::with_capacity(buffer);
                     exactly += usize::from(out.capacity() == whole.len());
-                    deflater.sync_with_room(text, &mut out, |_| 1).unwrap();
-                    assert!(out.ends_with(&[0, 0, 0xff, 0xff]), "{length} in {room}: no sync flush");
+                    deflater.sync_with_buffer(text, &mut out, |_| 1).unwrap();
+                    assert!(out.ends_with(&[0, 0, 0xff, 0xff]), "{length} in {buffer}: no sync flush");
                     assert_eq!(
                         read(&[&*out, &*whole].concat(), &[text, text].concat(), b"end"),
                         [text, text, b"end"].concat()

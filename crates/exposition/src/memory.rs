@@ -8,7 +8,7 @@ use memmap2::MmapMut;
 
 /// The size in bytes from which a mapping is used. A mapping consists of whole pages and is returned to the system when
 /// it is dropped.
-const MAPPED: usize = 16 * 1024;
+const MIN_MAPPED: usize = 16 * 1024;
 
 /// A buffer of this many bytes.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ enum Memory {
 impl Memory {
     /// A buffer of zeros.
     fn new(size: usize) -> Self {
-        let map = (size >= MAPPED).then(|| MmapMut::map_anon(size).ok()).flatten();
+        let map = (size >= MIN_MAPPED).then(|| MmapMut::map_anon(size).ok()).flatten();
         // It is small, or the system has no more mappings.
         map.map_or_else(|| Self::Heap(vec![0; size].into()), Self::Mapped)
     }
@@ -66,7 +66,7 @@ pub(super) fn joined<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Byte
 
 /// Moves large data out of the heap.
 #[must_use]
-pub fn apart(bytes: &[u8]) -> Bytes {
+pub fn off_heap(bytes: &[u8]) -> Bytes {
     joined(std::iter::once(bytes))
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new() -> Self {
-        Self { memory: Memory::new(MAPPED), length: 0 }
+        Self { memory: Memory::new(MIN_MAPPED), length: 0 }
     }
 
     /// Appends the data, and returns its position.
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let texts = [0, 1, 100, MAPPED - 1, MAPPED, 10 * MAPPED + 3, 5].map(|length| vec![b'a'; length]);
+        let texts = [0, 1, 100, MIN_MAPPED - 1, MIN_MAPPED, 10 * MIN_MAPPED + 3, 5].map(|length| vec![b'a'; length]);
         assert_eq!(*joined(texts.iter().map(Vec::as_slice)), *texts.concat());
         assert!(joined([].into_iter()).is_empty());
         let mut scratch = Scratch::new();
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_large_is_not_in_the_heap() {
-        assert!(matches!(Memory::new(MAPPED), Memory::Mapped(_)));
-        assert!(matches!(Memory::new(MAPPED - 1), Memory::Heap(_)));
+        assert!(matches!(Memory::new(MIN_MAPPED), Memory::Mapped(_)));
+        assert!(matches!(Memory::new(MIN_MAPPED - 1), Memory::Heap(_)));
     }
 }

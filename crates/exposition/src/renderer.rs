@@ -1,4 +1,4 @@
-//! Incremental renderer: unchanged content is shared in memory between consecutive generations.
+//! Incremental renderer: unchanged content is shared in memory between consecutive snapshots.
 
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::thread;
 
 use jiff::Timestamp;
 
-use crate::generation::{Exposition, Ready};
+use crate::encoded_chunk::EncodedChunk;
 use crate::gzip::Deflater;
-use crate::segment::Segment;
 use crate::shard::{self, Granularity, Shard};
+use crate::snapshot::{RenderedFamily, Snapshot};
 use crate::source::{GroupSummary, Rendered, Source};
 use crate::{Format, syntax};
 
@@ -20,8 +20,8 @@ const MAX_THREADS: usize = 4;
 #[derive(Debug)]
 pub struct Renderer<S: Source> {
     groups: Vec<Group<S>>,
-    /// By family: metadata in both formats, and the lines of the last generation.
-    families: Vec<Arc<Ready>>,
+    /// By family: metadata in both formats, and the lines of the last snapshot.
+    families: Vec<Arc<RenderedFamily>>,
     /// How many of them are families of items.
     item_families: usize,
     /// Whether items joined or left since the last update.
@@ -63,9 +63,9 @@ impl<S: Source> Renderer<S> {
             let metadata = [Format::Text, Format::OpenMetrics].map(|format| {
                 let mut text = String::new();
                 syntax::write_metadata(&mut text, format, family.name, family.help, family.kind);
-                Segment::of(&text, &mut deflater).into()
+                EncodedChunk::of(&text, &mut deflater).into()
             });
-            Arc::new(Ready::new(metadata, Vec::new()))
+            Arc::new(RenderedFamily::new(metadata, Vec::new()))
         });
         let families = families.collect();
         Self {
@@ -99,11 +99,11 @@ impl<S: Source> Renderer<S> {
         self.groups.truncate(groups);
     }
 
-    /// Renders what was taken over, and publishes the next generation: the values that are current at `now`.
+    /// Renders what was taken over, and publishes the next snapshot: the values that are current at `now`.
     ///
-    /// Publishes several generations, each with more of the changes; only the last one has all of them. With a single
-    /// generation, the old and the new content would both be in memory at the end.
-    pub fn update(&mut self, settings: &S::Settings, now: Timestamp, mut publish: impl FnMut(Exposition)) {
+    /// Publishes several snapshots, each with more of the changes; only the last one has all of them. With a single
+    /// snapshot, the old and the new content would both be in memory at the end.
+    pub fn update(&mut self, settings: &S::Settings, now: Timestamp, mut publish: impl FnMut(Snapshot)) {
         let all = !self.last.as_ref().is_some_and(|(last, at)| last == settings && *at <= now);
         self.last = Some((settings.clone(), now));
         let membership_changed = std::mem::take(&mut self.membership_changed);
@@ -118,7 +118,7 @@ impl<S: Source> Renderer<S> {
             if all {
                 render_at_once(outdated.collect(), settings, now);
             } else if membership_changed {
-                // An item may have moved from one shard to another; an intermediate generation would contain it twice.
+                // An item may have moved from one shard to another; an intermediate snapshot would contain it twice.
                 outdated.for_each(|(shard, group)| shard.render(group, settings, now, &mut self.deflater));
             } else if let Some((shard, group)) = outdated.next() {
                 shard.render(group, settings, now, &mut self.deflater);
@@ -131,8 +131,8 @@ impl<S: Source> Renderer<S> {
         }
     }
 
-    /// Builds the generation from the rendered content.
-    fn assemble(&mut self, settings: &S::Settings, now: Timestamp) -> Exposition {
+    /// Builds the snapshot from the rendered content.
+    fn assemble(&mut self, settings: &S::Settings, now: Timestamp) -> Snapshot {
         let mut series = 0;
         let mut next_expiry: Option<Timestamp> = None;
         let mut expires = |at: Option<Timestamp>| next_expiry = next_expiry.into_iter().chain(at).min();
@@ -149,30 +149,25 @@ impl<S: Source> Renderer<S> {
         let Rendered { families: of_groups, next_expiry: of_groups_expiry, tally: () } =
             S::render_groups(&summaries, settings, now);
         expires(of_groups_expiry);
-        for (number, ready) in self.families.iter_mut().enumerate() {
+        for (number, family) in self.families.iter_mut().enumerate() {
             let of_group = number.checked_sub(self.item_families).and_then(|number| of_groups.get(number));
-            let segments: Vec<_> = if let Some(lines) = of_group {
+            let chunks: Vec<_> = if let Some(lines) = of_group {
                 series += lines.count;
-                let same = ready.segments.first().filter(|segment| *segment.text == *lines.text.as_bytes()).cloned();
+                let same = family.chunks.first().filter(|chunk| *chunk.text == *lines.text.as_bytes()).cloned();
                 (lines.count > 0)
-                    .then(|| same.unwrap_or_else(|| Segment::of(&lines.text, &mut self.deflater).into()))
+                    .then(|| same.unwrap_or_else(|| EncodedChunk::of(&lines.text, &mut self.deflater).into()))
                     .into_iter()
                     .collect()
             } else {
                 let shards = self.groups.iter().flat_map(|group| &group.shards);
-                shards
-                    .filter_map(|shard| shard.segments.get(number))
-                    .filter(|segment| !segment.is_empty())
-                    .cloned()
-                    .collect()
+                shards.filter_map(|shard| shard.chunks.get(number)).filter(|chunk| !chunk.is_empty()).cloned().collect()
             };
-            if segments.len() != ready.segments.len()
-                || !segments.iter().zip(&ready.segments).all(|(a, b)| Arc::ptr_eq(a, b))
+            if chunks.len() != family.chunks.len() || !chunks.iter().zip(&family.chunks).all(|(a, b)| Arc::ptr_eq(a, b))
             {
-                *ready = Ready::new(ready.metadata.clone(), segments).into();
+                *family = RenderedFamily::new(family.metadata.clone(), chunks).into();
             }
         }
-        Exposition::new(self.families.clone(), series, next_expiry)
+        Snapshot::new(self.families.clone(), series, next_expiry)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Groups items, sorted by key, into blocks and shards, and renders their lines.
 //!
 //! A block is a group of some tens of items that are rendered, compared and deflated together. A shard is about a
-//! thousand consecutive items, with one segment per family of items. The key of the first item alone decides where a
+//! thousand consecutive items, with one chunk per family of items. The key of the first item alone decides where a
 //! block or a shard begins, so an item that joins or leaves changes no other boundary.
 
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::encoded_chunk::{ChunkPart, EncodedChunk};
 use crate::family::FamilyWriter;
 use crate::gzip::Deflater;
 use crate::memory::Scratch;
-use crate::segment::{Part, Segment};
 use crate::source::{Rendered, Source};
 
 /// How many items are rendered together, on average; powers of two.
@@ -31,22 +31,22 @@ impl Default for Granularity {
     }
 }
 
-/// The segments of a shard, one per family.
-type Segments = Arc<[Arc<Segment>]>;
+/// The chunks of a shard, one per family.
+type EncodedChunks = Arc<[Arc<EncodedChunk>]>;
 
-/// A shard: consecutive items and their segments.
+/// A shard: consecutive items and their chunks.
 #[derive(Debug)]
 pub(super) struct Shard<S: Source> {
     blocks: Vec<Block<S>>,
-    pub(super) segments: Segments,
+    pub(super) chunks: EncodedChunks,
 }
 
 /// A block: consecutive items.
 #[derive(Debug)]
 pub(super) struct Block<S: Source> {
     items: Vec<Arc<S::Item>>,
-    /// The position of its lines: the segments of a shard and the part index in them.
-    written: Option<(Segments, usize)>,
+    /// The position of its lines: the chunks of a shard and the part index in them.
+    written: Option<(EncodedChunks, usize)>,
     /// What was rendered for it.
     rendered: Option<BlockState<S::Tally>>,
     /// Whether it must be rendered again in any case.
@@ -64,7 +64,7 @@ pub(super) struct BlockState<T> {
 
 impl<S: Source> Default for Shard<S> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), segments: Segments::default() }
+        Self { blocks: Vec::new(), chunks: EncodedChunks::default() }
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn assign_shards<S: Source>(
             }
         }
         let written = shard.blocks.first().and_then(|first| first.written.as_ref());
-        shard.segments = written.map(|(segments, _)| segments.clone()).unwrap_or_default();
+        shard.chunks = written.map(|(chunks, _)| chunks.clone()).unwrap_or_default();
     }
     shards
 }
@@ -137,18 +137,18 @@ impl<S: Source> Shard<S> {
         self.blocks.iter().filter_map(|block| block.rendered.as_ref())
     }
 
-    /// Whether its segments are up to date.
+    /// Whether its chunks are up to date.
     pub(super) fn is_current(&self, now: Timestamp) -> bool {
         let in_place = |(number, block): (usize, &Block<S>)| {
-            block.written.as_ref().is_some_and(|(segments, at)| Arc::ptr_eq(segments, &self.segments) && *at == number)
+            block.written.as_ref().is_some_and(|(chunks, at)| Arc::ptr_eq(chunks, &self.chunks) && *at == number)
         };
-        let complete = self.segments.iter().all(|segment| segment.len() == self.blocks.len());
+        let complete = self.chunks.iter().all(|chunk| chunk.len() == self.blocks.len());
         complete
             && self.blocks.iter().all(|block| block.is_current(now))
             && self.blocks.iter().enumerate().all(in_place)
     }
 
-    /// Renders the blocks that changed; segments whose bytes do not change are kept.
+    /// Renders the blocks that changed; chunks whose bytes do not change are kept.
     pub(super) fn render(&mut self, group: &S::Group, settings: &S::Settings, now: Timestamp, deflater: &mut Deflater) {
         let mut scratch = Scratch::new();
         let changes: Vec<_> =
@@ -156,7 +156,7 @@ impl<S: Source> Shard<S> {
         let families = changes.iter().map(Vec::len);
         let written = self.blocks.iter().filter_map(|block| Some(block.written.as_ref()?.0.len()));
         let families = families.chain(written).max().unwrap_or_default();
-        let segments: Segments = (0..families)
+        let chunks: EncodedChunks = (0..families)
             .map(|family| {
                 let parts: Vec<_> = self
                     .blocks
@@ -164,24 +164,24 @@ impl<S: Source> Shard<S> {
                     .zip(&changes)
                     .map(|(block, changes)| block.part(family, changes, &scratch))
                     .collect();
-                let present = self.segments.get(family);
+                let present = self.chunks.get(family);
                 present
                     .filter(|present| is_made_of(present, &parts))
                     .cloned()
-                    .unwrap_or_else(|| Segment::new(&parts, deflater).into())
+                    .unwrap_or_else(|| EncodedChunk::new(&parts, deflater).into())
             })
             .collect();
         for (number, block) in self.blocks.iter_mut().enumerate() {
-            block.written = Some((segments.clone(), number));
+            block.written = Some((chunks.clone(), number));
         }
-        self.segments = segments;
+        self.chunks = chunks;
     }
 }
 
-/// Whether the parts are exactly those of the segment, in order.
-fn is_made_of(segment: &Segment, parts: &[Part<'_>]) -> bool {
-    let same = |(number, part): (usize, &Part<'_>)| matches!(part, Part::Kept(of, at) if std::ptr::eq(*of, segment) && *at == number);
-    segment.len() == parts.len() && parts.iter().enumerate().all(same)
+/// Whether the parts are exactly those of the chunk, in order.
+fn is_made_of(chunk: &EncodedChunk, parts: &[ChunkPart<'_>]) -> bool {
+    let same = |(number, part): (usize, &ChunkPart<'_>)| matches!(part, ChunkPart::Kept(of, at) if std::ptr::eq(*of, chunk) && *at == number);
+    chunk.len() == parts.len() && parts.iter().enumerate().all(same)
 }
 
 impl<S: Source> Block<S> {
@@ -229,21 +229,21 @@ impl<S: Source> Block<S> {
     }
 
     /// The text written for a family, and the part that belongs to the block.
-    fn written(&self, family: usize) -> Option<(&Segment, usize)> {
-        let (segments, at) = self.written.as_ref()?;
-        Some((segments.get(family)?, *at))
+    fn written(&self, family: usize) -> Option<(&EncodedChunk, usize)> {
+        let (chunks, at) = self.written.as_ref()?;
+        Some((chunks.get(family)?, *at))
     }
 
     fn text(&self, family: usize) -> Option<&[u8]> {
-        self.written(family).map(|(segment, at)| segment.part(at))
+        self.written(family).map(|(chunk, at)| chunk.part(at))
     }
 
     /// The block's part of a family: the written text, or the unchanged part.
-    fn part<'a>(&'a self, family: usize, changes: &[Option<Range<usize>>], scratch: &'a Scratch) -> Part<'a> {
+    fn part<'a>(&'a self, family: usize, changes: &[Option<Range<usize>>], scratch: &'a Scratch) -> ChunkPart<'a> {
         match (changes.get(family), self.written(family)) {
-            (Some(Some(place)), _) => Part::New(scratch.get(place.clone())),
-            (_, Some((segment, at))) => Part::Kept(segment, at),
-            (_, None) => Part::New(&[]),
+            (Some(Some(place)), _) => ChunkPart::New(scratch.get(place.clone())),
+            (_, Some((chunk, at))) => ChunkPart::Kept(chunk, at),
+            (_, None) => ChunkPart::New(&[]),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// Allowed clock difference in seconds.
 const LEEWAY: i64 = 60;
 /// The maximum lifetime of an assertion in seconds. The documentation uses 5 minutes.
-const LONGEST_LIFE: i64 = 600;
+const MAX_LIFETIME: i64 = 600;
 
 #[derive(Deserialize)]
 struct Header {
@@ -70,7 +70,7 @@ pub(super) fn verify(
     if claims.exp <= now - LEEWAY || claims.nbf > now + LEEWAY || claims.iat > now + LEEWAY {
         return Err("the assertion is expired or not valid yet");
     }
-    if claims.exp.saturating_sub(claims.iat) > LONGEST_LIFE {
+    if claims.exp.saturating_sub(claims.iat) > MAX_LIFETIME {
         return Err("the assertion lives too long");
     }
     if claims.jti.is_empty() {

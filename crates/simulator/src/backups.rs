@@ -6,11 +6,11 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::answers::{Answered, ApiRequest, Page, filter_number};
+use super::dataset::SimCustomer;
+use super::responses::{ApiRequest, Page, ResponseBody, filter_number};
 use super::rng::SeededRng;
 use super::settings::Dialect;
-use super::shown::{Text, grouped};
-use super::world::SimCustomer;
+use super::wire_value::{Text, grouped};
 
 /// A job of endpoint 7.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,7 @@ pub struct SimModule {
 
 /// How the backups of a customer do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupCase {
+pub enum BackupScenario {
     /// Every night, with a few skipped objects.
     Healthy,
     /// The last two nights failed.
@@ -67,7 +67,7 @@ pub enum BackupCase {
     HalfCovered,
 }
 
-impl BackupCase {
+impl BackupScenario {
     /// Of the customer at an index: half of them are healthy.
     #[must_use]
     pub const fn of(index: u32) -> Self {
@@ -117,7 +117,7 @@ impl SimJob {
 
     /// The expected value.
     #[must_use]
-    pub fn truth(&self) -> BackupJob {
+    pub fn expected(&self) -> BackupJob {
         let has_run = self.started.is_some();
         BackupJob {
             key: JobKey { job_type: self.job_type, job_module: self.job_module, plan: self.plan.as_ref().into() },
@@ -134,7 +134,7 @@ impl SimJob {
 impl SimModule {
     /// The expected value.
     #[must_use]
-    pub fn truth(&self) -> ProtectedObjects {
+    pub fn expected(&self) -> ProtectedObjects {
         ProtectedObjects {
             service_type: self.service_type,
             service_module: self.service_module,
@@ -167,8 +167,8 @@ impl SimModule {
 }
 
 /// The response of endpoint 7: a scan, then the jobs.
-pub(super) fn jobs(customer: &SimCustomer, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
-    let [job_type, job_module] = ["jobType", "jobModule"].map(|name| filter_number(asked.body, name));
+pub(super) fn jobs(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
+    let [job_type, job_module] = ["jobType", "jobModule"].map(|name| filter_number(request.body, name));
     let (job_type, job_module) = (job_type?, job_module?);
     let is_wanted = |job: &&SimJob| {
         job_type.is_none_or(|wanted| wanted == job.job_type) && job_module.is_none_or(|wanted| wanted == job.job_module)
@@ -183,28 +183,28 @@ pub(super) fn jobs(customer: &SimCustomer, asked: &ApiRequest<'_>, dialect: Dial
         rows.push(scan);
     }
     rows.extend(customer.jobs.iter().filter(is_wanted).map(|job| job.json(dialect)));
-    respond(&rows, asked, dialect)
+    respond(&rows, request, dialect)
 }
 
 /// The response of endpoint 8; live, with a row for each tenant.
-pub(super) fn overview(customer: &SimCustomer, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
+pub(super) fn overview(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
     let tenants = customer.tenants.iter().filter(|tenant| tenant.tenant_type == TenantType::Microsoft365);
     let first = tenants.map(|tenant| tenant.id.as_str()).next().filter(|_| dialect == Dialect::Live);
     let rows: Vec<_> = customer.modules.iter().map(|module| module.json(dialect, first)).collect();
-    respond(&rows, asked, dialect)
+    respond(&rows, request, dialect)
 }
 
-fn respond(rows: &[Value], asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
+fn respond(rows: &[Value], request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
     if dialect == Dialect::Older {
         return Ok(serde_json::to_vec(rows).unwrap_or_default());
     }
-    let page = Page::of(asked)?;
+    let page = Page::of(request)?;
     let shown = rows.get(page.range(rows.len())).unwrap_or_default();
-    Ok(page.envelope(shown, rows.len(), asked.faults))
+    Ok(page.envelope(shown, rows.len(), request.faults))
 }
 
 /// Gives a customer the backups of the products that it holds.
-pub(super) fn fill(customer: &mut SimCustomer, case: BackupCase, today: Date, rng: &mut SeededRng) {
+pub(super) fn fill(customer: &mut SimCustomer, case: BackupScenario, today: Date, rng: &mut SeededRng) {
     let services: Vec<_> = customer
         .rows
         .iter()
@@ -233,9 +233,9 @@ pub(super) fn fill(customer: &mut SimCustomer, case: BackupCase, today: Date, rn
                     size,
                 }));
             }
-            if is_m365 && case != BackupCase::NotConfigured && place == 0 {
+            if is_m365 && case != BackupScenario::NotConfigured && place == 0 {
                 let scanned = size * rng.between(2, 20);
-                let is_half = case == BackupCase::HalfCovered && job_module == 1;
+                let is_half = case == BackupScenario::HalfCovered && job_module == 1;
                 customer.modules.push(SimModule {
                     service_type: 1,
                     service_module: job_module,
@@ -250,23 +250,23 @@ pub(super) fn fill(customer: &mut SimCustomer, case: BackupCase, today: Date, rn
 
 /// When each run of a plan began, its status and its objects; the newest first.
 fn runs(
-    case: BackupCase,
+    case: BackupScenario,
     today: Date,
     rng: &mut SeededRng,
 ) -> impl Iterator<Item = (Option<Timestamp>, u64, [u32; 4])> + use<> {
     let all = rng.between(100, 3000);
     let evening = Offset::UTC.to_timestamp(today.at(22, 0, 0, 0)).unwrap_or_default();
     let nights: &'static [i64] = match case {
-        BackupCase::NotConfigured => &[0],
-        BackupCase::Stalled => &[4, 5, 6],
+        BackupScenario::NotConfigured => &[0],
+        BackupScenario::Stalled => &[4, 5, 6],
         _ => &[1, 2, 3],
     };
     nights.iter().map(move |&days| {
         let started = evening.saturating_sub(SignedDuration::from_hours(24 * days)).ok();
         match case {
-            BackupCase::NotConfigured => (None, 14, [0; 4]),
-            BackupCase::Failing if days < 3 => (started, 3, [0, all, 0, 0]),
-            BackupCase::Exceptions => (started, 4, [all - all / 10, all / 10, 0, 2]),
+            BackupScenario::NotConfigured => (None, 14, [0; 4]),
+            BackupScenario::Failing if days < 3 => (started, 3, [0, all, 0, 0]),
+            BackupScenario::Exceptions => (started, 4, [all - all / 10, all / 10, 0, 2]),
             _ => (started, 2, [all, 0, 3, 0]),
         }
     })
@@ -304,17 +304,17 @@ mod tests {
     fn every_case_has_the_backups_that_its_name_says() {
         let customer = |case| {
             let mut customer = SimCustomer::new("c", "C");
-            customer.rows = vec![super::super::world::SimRow::new("Cloud Backup for Microsoft 365")];
+            customer.rows = vec![super::super::dataset::SimRow::new("Cloud Backup for Microsoft 365")];
             fill(&mut customer, case, jiff::civil::date(2026, 3, 14), &mut SeededRng::of(&[1]));
             customer
         };
-        let newest = |case| BackupJob::newest(customer(case).jobs.iter().map(SimJob::truth));
-        assert!(newest(BackupCase::Healthy).len() == 5, "two plans of the first module, one of three others");
+        let newest = |case| BackupJob::newest(customer(case).jobs.iter().map(SimJob::expected));
+        assert!(newest(BackupScenario::Healthy).len() == 5, "two plans of the first module, one of three others");
         let statuses = |case| newest(case).iter().filter_map(|job| job.status).collect::<Vec<_>>();
-        assert_eq!(statuses(BackupCase::Failing), [JobStatus::Failed; 5]);
-        assert_eq!(statuses(BackupCase::NotConfigured), [JobStatus::WaitingForConfiguration; 5]);
-        assert!(newest(BackupCase::Stalled)[0].ended < newest(BackupCase::Healthy)[0].started);
-        let half = &customer(BackupCase::HalfCovered).modules[0];
+        assert_eq!(statuses(BackupScenario::Failing), [JobStatus::Failed; 5]);
+        assert_eq!(statuses(BackupScenario::NotConfigured), [JobStatus::WaitingForConfiguration; 5]);
+        assert!(newest(BackupScenario::Stalled)[0].ended < newest(BackupScenario::Healthy)[0].started);
+        let half = &customer(BackupScenario::HalfCovered).modules[0];
         assert!(half.protected * 2 <= half.scanned);
     }
 }

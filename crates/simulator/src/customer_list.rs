@@ -5,11 +5,11 @@ use std::sync::Arc;
 use elements::types::{CustomerJobStatus, ListedProfile, ManagementMode, Profile, TenantId};
 use serde_json::{Value, json};
 
-use super::backups::BackupCase;
+use super::backups::BackupScenario;
+use super::dataset::SimCustomer;
 use super::rng::SeededRng;
 use super::settings::Dialect;
-use super::shown::Text;
-use super::world::SimCustomer;
+use super::wire_value::Text;
 
 /// The fields of endpoint 6 that a customer has besides its name, address and tenants.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,15 +24,15 @@ pub struct SimProfile {
 
 impl SimProfile {
     /// The profile of a customer with such backups.
-    pub(super) fn generate(customer: &SimCustomer, case: BackupCase, rng: &mut SeededRng) -> Self {
+    pub(super) fn generate(customer: &SimCustomer, case: BackupScenario, rng: &mut SeededRng) -> Self {
         let job_status = match case {
             _ if customer.jobs.is_empty() => 0,
-            BackupCase::Healthy => 1,
-            BackupCase::Failing => 2,
-            BackupCase::NotConfigured => 3,
-            BackupCase::HalfCovered => 4,
-            BackupCase::Exceptions => 5,
-            BackupCase::Stalled => 6,
+            BackupScenario::Healthy => 1,
+            BackupScenario::Failing => 2,
+            BackupScenario::NotConfigured => 3,
+            BackupScenario::HalfCovered => 4,
+            BackupScenario::Exceptions => 5,
+            BackupScenario::Stalled => 6,
         };
         let country = rng.pick(&["Germany", "France", "United States", "Norway"]).into();
         Self { job_status, country, management_mode: rng.pick(&[1, 1, 1, 0, 2]) }
@@ -65,7 +65,7 @@ impl SimCustomer {
     }
 
     /// The expected value.
-    pub(super) fn profile_truth(&self) -> ListedProfile {
+    pub(super) fn expected_profile(&self) -> ListedProfile {
         let mut tenants: Vec<(TenantId, Arc<str>)> =
             self.tenants.iter().map(|tenant| (tenant.id.as_str().into(), tenant.name.as_str().into())).collect();
         tenants.sort_by(|(a, _), (b, _)| a.cmp(b));

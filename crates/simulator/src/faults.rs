@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::edits::Edit;
+use super::mutations::BodyMutation;
 use super::path::Operation;
 use super::rng::SeededRng;
 
@@ -46,7 +46,7 @@ pub enum Fault {
     /// 200 with an HTML page.
     Html,
     /// The right JSON with a mutation.
-    Edit(Edit),
+    Mutated(BodyMutation),
     /// The right body followed by this many spaces, not compressed.
     Oversized(usize),
     /// A small body that decompresses to this many MiB of spaces.
@@ -235,7 +235,7 @@ struct Active {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Matched {
     /// The delay of the response.
-    pub(super) late: Duration,
+    pub(super) delay: Duration,
     /// The other faults, in the order of the rules.
     pub(super) faults: Vec<Fault>,
 }
@@ -265,7 +265,7 @@ impl Faults {
 
     /// The number of affected requests of each current rule, in order.
     #[must_use]
-    pub fn strikes(&self) -> Vec<u64> {
+    pub fn matched(&self) -> Vec<u64> {
         self.lock().rules.iter().map(|active| active.matched).collect()
     }
 
@@ -287,7 +287,7 @@ impl Faults {
             match &active.rule.fault {
                 Fault::Latency { fixed, jitter } => {
                     let jitter = jitter.saturating_mul(rng.between(0, 1000)) / 1000;
-                    matched.late = matched.late.saturating_add(*fixed).saturating_add(jitter);
+                    matched.delay = matched.delay.saturating_add(*fixed).saturating_add(jitter);
                 }
                 fault => matched.faults.push(fault.clone()),
             }
@@ -328,16 +328,16 @@ mod tests {
     const SERVICES: Operation = Operation::Api(Collector::Services);
     const TENANTS: Operation = Operation::Api(Collector::TenantSeats);
 
-    fn strikes(faults: &Faults, times: usize) -> Vec<bool> {
+    fn matches(faults: &Faults, times: usize) -> Vec<bool> {
         (0..times).map(|_| !faults.apply(SERVICES, "").faults.is_empty()).collect()
     }
 
     #[tokio::test]
     async fn a_share_follows_from_the_seed() {
         let rule = || vec![Rule::new(Fault::Reset).share(0.25)];
-        let matched = strikes(&Faults::new(1, rule()), 1000);
-        assert_eq!(matched, strikes(&Faults::new(1, rule()), 1000));
-        assert_ne!(matched, strikes(&Faults::new(2, rule()), 1000));
+        let matched = matches(&Faults::new(1, rule()), 1000);
+        assert_eq!(matched, matches(&Faults::new(1, rule()), 1000));
+        assert_ne!(matched, matches(&Faults::new(2, rule()), 1000));
         let count = matched.iter().filter(|&&matched| matched).count();
         assert!((200..300).contains(&count), "{count}");
     }
@@ -358,10 +358,10 @@ mod tests {
     #[tokio::test]
     async fn the_first_requests_can_fail_and_the_next_succeed() {
         let faults = Faults::new(1, vec![Rule::new(Fault::Reset).first(2)]);
-        assert_eq!(strikes(&faults, 4), [true, true, false, false]);
-        assert_eq!(faults.strikes(), [2]);
+        assert_eq!(matches(&faults, 4), [true, true, false, false]);
+        assert_eq!(faults.matched(), [2]);
         faults.set(vec![Rule { when: When::Requests(1..2), ..Rule::new(Fault::Reset) }]);
-        assert_eq!(strikes(&faults, 4), [false, true, false, false]);
+        assert_eq!(matches(&faults, 4), [false, true, false, false]);
     }
 
     #[test]
@@ -380,7 +380,7 @@ mod tests {
         let slow = || Rule::new(Fault::Latency { fixed: second, jitter: second });
         let faults = Faults::new(1, vec![slow(), slow()]);
         for _ in 0..100 {
-            assert!((second * 2..=second * 4).contains(&faults.apply(SERVICES, "").late));
+            assert!((second * 2..=second * 4).contains(&faults.apply(SERVICES, "").delay));
         }
     }
 }

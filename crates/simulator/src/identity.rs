@@ -20,7 +20,7 @@ use super::settings::SimCredential;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Longer scope strings were observed to fail.
-const LONGEST_SCOPE: usize = 300;
+const MAX_SCOPE_CHARS: usize = 300;
 /// With more tokens than this, expired ones are removed.
 const TOKENS: usize = 10_000;
 
@@ -32,7 +32,7 @@ pub(super) struct Client<'a> {
 }
 
 /// The inputs for validating a token request, besides the request itself.
-pub(super) struct Circumstances<'a> {
+pub(super) struct TokenContext<'a> {
     /// Accepted `aud` values of an assertion.
     pub(super) audiences: &'a [String],
     /// In wall-clock time.
@@ -43,7 +43,7 @@ pub(super) struct Circumstances<'a> {
 
 /// A refusal: status, `error`, `error_description`.
 #[derive(Debug)]
-pub(super) struct Refusal(pub(super) StatusCode, pub(super) &'static str, pub(super) &'static str);
+pub(super) struct TokenError(pub(super) StatusCode, pub(super) &'static str, pub(super) &'static str);
 
 /// The owner of a token, and its validity.
 #[derive(Clone, Debug)]
@@ -87,9 +87,9 @@ impl Identity {
         &self,
         form: &[u8],
         clients: impl Iterator<Item = Client<'a>>,
-        circumstances: &Circumstances<'_>,
-    ) -> Result<serde_json::Value, Refusal> {
-        let bad = |error, description| Refusal(StatusCode::BAD_REQUEST, error, description);
+        context: &TokenContext<'_>,
+    ) -> Result<serde_json::Value, TokenError> {
+        let bad = |error, description| TokenError(StatusCode::BAD_REQUEST, error, description);
         let mut fields = HashMap::new();
         for (name, value) in form_urlencoded::parse(form) {
             if fields.insert(name, value).is_some() {
@@ -102,7 +102,7 @@ impl Identity {
             Some("client_credentials") => {}
             Some(_) => return Err(bad("unsupported_grant_type", "grant_type must be client_credentials")),
         }
-        let unauthorized = |description| Refusal(StatusCode::UNAUTHORIZED, "invalid_client", description);
+        let unauthorized = |description| TokenError(StatusCode::UNAUTHORIZED, "invalid_client", description);
         let client_id = field("client_id").ok_or_else(|| bad("invalid_request", "client_id is missing"))?;
         let mut clients = clients;
         let client = clients
@@ -116,7 +116,7 @@ impl Identity {
                 if field("client_assertion_type") != Some(ASSERTION_TYPE) {
                     return Err(bad("invalid_client", "client_assertion_type must be that of a JWT bearer"));
                 }
-                let jti = assertion::verify(given, certificate, client_id, circumstances.audiences, circumstances.now)
+                let jti = assertion::verify(given, certificate, client_id, context.audiences, context.now)
                     .map_err(|description| bad("invalid_client", description))?;
                 if !self.lock().is_new(jti) {
                     return Err(bad("invalid_client", "jti was used before"));
@@ -128,10 +128,10 @@ impl Identity {
         }
         let scope = field("scope").unwrap_or_default();
         let scopes: Vec<_> = scope.split(' ').map(ToOwned::to_owned).collect();
-        if scope.len() > LONGEST_SCOPE || !scopes.iter().all(|scope| client.scopes.contains(scope)) {
+        if scope.len() > MAX_SCOPE_CHARS || !scopes.iter().all(|scope| client.scopes.contains(scope)) {
             return Err(bad("invalid_scope", "the app registration does not have this scope"));
         }
-        let token = self.issue(client_id, scopes, circumstances.since_start);
+        let token = self.issue(client_id, scopes, context.since_start);
         let lifetime = self.lifetime.as_secs();
         Ok(json!({"access_token": token, "expires_in": lifetime, "token_type": "Bearer", "scope": scope}))
     }

@@ -5,48 +5,48 @@
 //! strict server: it refuses what a real one would refuse. Everything except the time depends only on a seed. It has no
 //! TLS and no permissions beyond OAuth scopes.
 //!
-//! - [`World`]: the customers of one app registration, as plain data, written by hand or [generated](Generator).
+//! - [`Dataset`]: the customers of one app registration, as plain data, written by hand or [generated](Generator).
 //! - [`Settings`]: registrations and response options; [`Settings::demo`] and similar functions are presets.
-//! - [`Simulator`]: the running server. Its worlds and [`Faults`] can be changed while it runs, and its [`Requests`]
+//! - [`Simulator`]: the running server. Its datasets and [`Faults`] can be changed while it runs, and its [`Requests`]
 //!   read.
 //! - [`Replay`]: serves a recording instead.
-//! - [`Truth`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
+//! - [`Expected`]: the values that a correct exporter must have for a customer, taken from the values behind the strings.
 
-mod answers;
 mod assertion;
 mod backups;
 mod bodies;
 mod connection;
 mod customer_list;
-mod edits;
+mod dataset;
+mod expected;
+mod fault_profiles;
 mod faults;
 mod generate;
 mod identity;
+mod mutations;
 mod path;
-mod profiles;
 mod replay;
 mod reply;
 mod requests;
+mod responses;
 mod rng;
 mod server;
 mod settings;
-mod shown;
 #[cfg(test)]
 mod tests;
-mod truth;
-mod world;
+mod wire_value;
 
-pub use backups::{BackupCase, SimJob, SimModule};
+pub use backups::{BackupScenario, SimJob, SimModule};
 pub use customer_list::SimProfile;
-pub use edits::Edit;
+pub use dataset::{Dataset, SeatTrend, SimCustomer, SimRow, SimTenant};
+pub use expected::Expected;
+pub use fault_profiles::{PROFILES, profile};
 pub use faults::{Fault, Faults, RetryAfter, Rule, TotalCount, When};
-pub use generate::{Case, Generator, Mix};
+pub use generate::{Generator, Mix, Scenario};
+pub use mutations::BodyMutation;
 pub use path::Operation;
-pub use profiles::{PROFILES, profile};
 pub use replay::Replay;
 pub use requests::{Arrival, Requests};
 pub use server::Simulator;
 pub use settings::{AbsentTenants, Dialect, Registration, Settings, SimCredential};
-pub use shown::{Capacity, DateForm, Shown, Text};
-pub use truth::Truth;
-pub use world::{Motion, SimCustomer, SimRow, SimTenant, World};
+pub use wire_value::{Capacity, DateForm, Text, WireValue};

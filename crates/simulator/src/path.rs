@@ -64,7 +64,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Case and every slash are significant.
+    /// Scenario and every slash are significant.
     pub(super) fn of(path: &str) -> Self {
         if path == TOKEN_PATH {
             return Self::new(Operation::Token, "", "");

@@ -24,7 +24,7 @@ use super::connection::{Broken, serve};
 use super::path::TOKEN_PATH;
 
 /// Longer request bodies are refused.
-const LONGEST_BODY: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// A replay that serves until it is dropped.
 #[derive(Debug)]
@@ -37,14 +37,14 @@ pub struct Replay {
 
 /// The answers to one request of one partner.
 #[derive(Debug)]
-struct Answers {
+struct ResponseSequence {
     request: Option<Value>,
     answers: Vec<Answer>,
     next: AtomicUsize,
 }
 
 /// By partner, method, and path with query; then by body.
-type Book = HashMap<(String, String, String), Vec<Answers>>;
+type RecordedResponses = HashMap<(String, String, String), Vec<ResponseSequence>>;
 
 impl Replay {
     /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
@@ -89,23 +89,23 @@ impl Drop for Replay {
     }
 }
 
-fn book(recording: Recording) -> Book {
-    let mut book = Book::new();
+fn book(recording: Recording) -> RecordedResponses {
+    let mut book = RecordedResponses::new();
     for exchange in recording.exchanges {
         let same = book.entry((exchange.partner, exchange.method, exchange.path)).or_default();
         if let Some(known) = same.iter_mut().find(|known| known.request == exchange.request) {
             known.answers.push(exchange.answer);
         } else {
             let answers = vec![exchange.answer];
-            same.push(Answers { request: exchange.request, answers, next: AtomicUsize::new(0) });
+            same.push(ResponseSequence { request: exchange.request, answers, next: AtomicUsize::new(0) });
         }
     }
     book
 }
 
-async fn answer(book: Arc<Book>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+async fn answer(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let (head, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(Body::new(body), LONGEST_BODY).await else {
+    let Ok(body) = axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await else {
         return Ok(respond(413, &[], b"{\"message\": \"The body is too long.\"}".to_vec()));
     };
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -115,13 +115,13 @@ async fn answer(book: Arc<Book>, request: Request<Incoming>) -> Result<Response<
     let sent = if is_token { Some(token_request(&body)) } else { serde_json::from_slice(&body).ok() };
     let known = book.get(&(partner.to_owned(), head.method.as_str().to_owned(), path));
     let known = known.and_then(|same| same.iter().find(|answers| answers.request == sent));
-    Ok(match known.and_then(Answers::next) {
+    Ok(match known.and_then(ResponseSequence::next) {
         Some(Answer::Response { status, headers, body }) => respond(*status, headers, body.clone()),
         Some(Answer::Failure(reason)) => {
             let status = if reason == "timeout" { 504 } else { 502 };
             respond(status, &[], json!({"message": format!("recorded: {reason}")}).to_string().into_bytes())
         }
-        // Partners of one app registration share a token, and only one of them has asked for it.
+        // Partners of one app registration share a token, and only one of them has request for it.
         None if is_token => {
             let token = json!({"access_token": "replayed", "expires_in": 3600, "token_type": "Bearer"});
             respond(200, &[], token.to_string().into_bytes())
@@ -130,7 +130,7 @@ async fn answer(book: Arc<Book>, request: Request<Incoming>) -> Result<Response<
     })
 }
 
-impl Answers {
+impl ResponseSequence {
     fn next(&self) -> Option<&Answer> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         self.answers.get(next).or(self.answers.last())

@@ -15,7 +15,7 @@ use super::bodies::{CutBody, DripBody, End, gzip_bomb};
 use super::faults::{Fault, RetryAfter};
 
 /// Shorter bodies are not compressed.
-const WORTH_COMPRESSING: usize = 1024;
+const MIN_COMPRESSED_BYTES: usize = 1024;
 
 /// A response that is not sent yet.
 pub(super) struct Reply {
@@ -46,10 +46,10 @@ impl Reply {
         let status = |status: u16| StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Some(match fault {
             Fault::Throttle(retry_after) => {
-                Self::message(StatusCode::TOO_MANY_REQUESTS, "Too many requests.").come_back(*retry_after, clock)
+                Self::message(StatusCode::TOO_MANY_REQUESTS, "Too many requests.").with_retry_after(*retry_after, clock)
             }
             Fault::Unavailable(retry_after) => {
-                Self::message(StatusCode::SERVICE_UNAVAILABLE, "Maintenance.").come_back(*retry_after, clock)
+                Self::message(StatusCode::SERVICE_UNAVAILABLE, "Maintenance.").with_retry_after(*retry_after, clock)
             }
             Fault::Redirect(url) => Self::new(StatusCode::FOUND, "").with(header::LOCATION, url),
             Fault::Answer { status: given, body } => Self::new(status(*given), body.as_str()),
@@ -66,7 +66,7 @@ impl Reply {
         })
     }
 
-    fn come_back(self, retry_after: RetryAfter, clock: Clock) -> Self {
+    fn with_retry_after(self, retry_after: RetryAfter, clock: Clock) -> Self {
         match retry_after {
             RetryAfter::Absent => self,
             RetryAfter::Seconds(seconds) => self.with(header::RETRY_AFTER, &seconds.to_string()),
@@ -79,11 +79,11 @@ impl Reply {
     /// The final response: compressed if that is allowed and useful, and damaged by the faults.
     pub(super) fn respond(self, may_compress: bool, faults: &[Fault]) -> Response<Body> {
         let Self { status, mut body, mut headers } = self;
-        let mut compress = may_compress && body.len() > WORTH_COMPRESSING;
+        let mut compress = may_compress && body.len() > MIN_COMPRESSED_BYTES;
         for fault in faults.iter().filter(|_| status.is_success()) {
             match fault {
                 Fault::MalformedJson => body.truncate(body.len() / 2),
-                Fault::Edit(edit) => body = edit.apply(body),
+                Fault::Mutated(edit) => body = edit.apply(body),
                 Fault::Oversized(blanks) => {
                     body.resize(body.len().saturating_add(*blanks), b' ');
                     compress = false;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::path::Operation;
 
 /// The maximum number of stored arrivals per registration, and of unknown paths; the counters continue beyond it.
-const REMEMBERED: usize = 1 << 20;
+const MAX_ARRIVALS: usize = 1 << 20;
 
 /// The requests since the start or the last reset.
 #[derive(Clone, Debug, Default)]
@@ -78,14 +78,14 @@ pub(super) struct RequestLog(Arc<Mutex<Requests>>);
 
 impl RequestLog {
     /// Records a request; it is in flight until the returned value is dropped.
-    pub(super) fn arrive(&self, operation: Operation, path: &str, client_id: &str, at: Duration) -> UnderWay {
+    pub(super) fn arrive(&self, operation: Operation, path: &str, client_id: &str, at: Duration) -> InFlight {
         let mut requests = self.lock();
         *requests.by_operation.entry(operation).or_default() += 1;
         let arrivals = requests.arrivals.entry(client_id.to_owned()).or_default();
-        if arrivals.len() < REMEMBERED {
+        if arrivals.len() < MAX_ARRIVALS {
             arrivals.push(Arrival { at, operation });
         }
-        if operation == Operation::Unknown && requests.unknown_paths.len() < REMEMBERED {
+        if operation == Operation::Unknown && requests.unknown_paths.len() < MAX_ARRIVALS {
             requests.unknown_paths.push(path.to_owned());
         }
         let in_flight = requests.in_flight.entry(client_id.to_owned()).or_default();
@@ -93,11 +93,11 @@ impl RequestLog {
         let in_flight = *in_flight;
         let most = requests.max_concurrent.entry(client_id.to_owned()).or_default();
         *most = in_flight.max(*most);
-        UnderWay { request_log: self.clone(), operation, client_id: client_id.to_owned() }
+        InFlight { request_log: self.clone(), operation, client_id: client_id.to_owned() }
     }
 
     /// The current counts.
-    pub(super) fn so_far(&self) -> Requests {
+    pub(super) fn counts(&self) -> Requests {
         self.lock().clone()
     }
 
@@ -125,20 +125,20 @@ impl RequestLog {
 
 /// A request in flight.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(super) struct InFlight {
     request_log: RequestLog,
     operation: Operation,
     client_id: String,
 }
 
-impl UnderWay {
+impl InFlight {
     /// Records its response.
     pub(super) fn answer(&self, status: u16) {
         *self.request_log.lock().by_answer.entry((self.operation, status)).or_default() += 1;
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
         if let Some(in_flight) = self.request_log.lock().in_flight.get_mut(&self.client_id) {
             *in_flight = in_flight.saturating_sub(1);
@@ -162,7 +162,7 @@ mod tests {
         other.answer(404);
         drop((first, second));
         let third = request_log.arrive(services, "/", "a", Duration::from_secs(1));
-        let requests = request_log.so_far();
+        let requests = request_log.counts();
         assert_eq!((requests.total(), requests.of(services)), (4, 3));
         assert_eq!((requests.with_status(200), requests.answered(services, 404)), (1, 0));
         assert_eq!((requests.max_concurrent["a"], requests.max_concurrent["b"]), (2, 1));
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(requests.busiest("a", Duration::from_secs(2)), 3);
         assert_eq!(requests.busiest("nobody", Duration::from_secs(2)), 0);
         request_log.reset();
-        assert_eq!(request_log.so_far().total(), 0);
+        assert_eq!(request_log.counts().total(), 0);
         drop(third);
     }
 }

@@ -16,19 +16,19 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::answers::{ApiRequest, Indexed, ResponseOptions};
 use super::connection::{Broken, ResetConnection, serve};
+use super::dataset::Dataset;
 use super::faults::{Fault, Faults};
-use super::identity::{Circumstances, Client, Identity, Refusal, client_id};
+use super::identity::{Client, Identity, TokenContext, TokenError, client_id};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
 use super::requests::{RequestLog, Requests};
+use super::responses::{ApiRequest, IndexedDataset, ResponseOptions};
 use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
-use super::world::World;
 
 /// Longer request bodies are refused.
-const LONGEST_BODY: usize = 1 << 20;
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// A simulator that serves until it is dropped.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ impl std::fmt::Debug for Shared {
 /// A registration with a data set that can change.
 struct App {
     registration: Registration,
-    /// Replaces the registration's own world.
-    indexed: RwLock<Indexed>,
+    /// Replaces the registration's own dataset.
+    indexed: RwLock<IndexedDataset>,
 }
 
 impl Simulator {
@@ -74,7 +74,7 @@ impl Simulator {
             address = SocketAddr::new(loopback, address.port());
         }
         let registrations = settings.registrations.into_iter().map(|mut registration| {
-            let indexed = RwLock::new(Indexed::new(std::mem::take(&mut registration.world)));
+            let indexed = RwLock::new(IndexedDataset::new(std::mem::take(&mut registration.dataset)));
             App { registration, indexed }
         });
         let shared = Arc::new(Shared {
@@ -130,7 +130,7 @@ impl Simulator {
     /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        self.shared.request_log.so_far()
+        self.shared.request_log.counts()
     }
 
     /// Resets the request counts.
@@ -139,10 +139,10 @@ impl Simulator {
     }
 
     /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
-    pub fn with_world<R>(&self, client_id: &str, work: impl FnOnce(&mut World) -> R) -> Option<R> {
-        let hosted = self.shared.registrations.iter().find(|hosted| hosted.registration.client_id == client_id)?;
-        let mut indexed = hosted.indexed.write().unwrap_or_else(PoisonError::into_inner);
-        let result = work(&mut indexed.world);
+    pub fn with_dataset<R>(&self, client_id: &str, work: impl FnOnce(&mut Dataset) -> R) -> Option<R> {
+        let app = self.shared.registrations.iter().find(|app| app.registration.client_id == client_id)?;
+        let mut indexed = app.indexed.write().unwrap_or_else(PoisonError::into_inner);
+        let result = work(&mut indexed.dataset);
         indexed.renew();
         Some(result)
     }
@@ -176,7 +176,7 @@ impl Shared {
         let since_start = self.started.elapsed();
         let (head, body) = request.into_parts();
         let route = Route::of(head.uri.path());
-        let body = axum::body::to_bytes(Body::new(body), LONGEST_BODY).await;
+        let body = axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await;
         let client = match (&body, route.operation) {
             (Ok(form), Operation::Token) => client_id(form),
             _ => bearer(&head.headers)
@@ -185,8 +185,8 @@ impl Shared {
         };
         let in_flight = self.request_log.arrive(route.operation, head.uri.path(), &client, since_start);
         let matched = self.faults.apply(route.operation, &route.customer);
-        if !matched.late.is_zero() {
-            tokio::time::sleep(matched.late).await;
+        if !matched.delay.is_zero() {
+            tokio::time::sleep(matched.delay).await;
         }
         let mut replaced = None;
         for fault in &matched.faults {
@@ -222,8 +222,8 @@ impl Shared {
             Operation::Unknown => Reply::message(StatusCode::NOT_FOUND, "There is nothing at this path."),
             Operation::Token => self.token(head, body),
             Operation::Api(collector) => {
-                let hosted = match self.authorized(&head.headers, collector.endpoint().scope, faults) {
-                    Ok(hosted) => hosted,
+                let app = match self.authorized(&head.headers, collector.endpoint().scope, faults) {
+                    Ok(app) => app,
                     Err((status, message)) => {
                         let reply = Reply::message(status, message);
                         let unauthorized = status == StatusCode::UNAUTHORIZED;
@@ -235,9 +235,9 @@ impl Shared {
                     return Reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
                 }
                 let query = head.uri.query().unwrap_or_default();
-                let asked = ApiRequest { route, query, body, minutes: self.minutes(), faults };
-                let indexed = hosted.indexed.read().unwrap_or_else(PoisonError::into_inner);
-                match indexed.answer(collector, &asked, self.options) {
+                let request = ApiRequest { route, query, body, minutes: self.minutes(), faults };
+                let indexed = app.indexed.read().unwrap_or_else(PoisonError::into_inner);
+                match indexed.answer(collector, &request, self.options) {
                     Ok(body) => Reply::new(StatusCode::OK, body),
                     Err((status, message)) => Reply::message(status, message),
                 }
@@ -250,20 +250,20 @@ impl Shared {
             let mut audiences = vec![format!("{}{TOKEN_PATH}", self.origin)];
             let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             audiences.extend(host.map(|host| format!("http://{host}{TOKEN_PATH}")));
-            let circumstances =
-                Circumstances { audiences: &audiences, now: self.clock.now(), since_start: self.started.elapsed() };
+            let context =
+                TokenContext { audiences: &audiences, now: self.clock.now(), since_start: self.started.elapsed() };
             let clients = self.registrations.iter().map(|App { registration, .. }| Client {
                 id: &registration.client_id,
                 credential: &registration.credential,
                 scopes: &registration.scopes,
             });
-            self.identity.grant(body, clients, &circumstances)
+            self.identity.grant(body, clients, &context)
         } else {
-            Err(Refusal(StatusCode::BAD_REQUEST, "invalid_request", "the body must be a form"))
+            Err(TokenError(StatusCode::BAD_REQUEST, "invalid_request", "the body must be a form"))
         };
         let (status, body) = match granted {
             Ok(token) => (StatusCode::OK, token),
-            Err(Refusal(status, error, description)) => {
+            Err(TokenError(status, error, description)) => {
                 (status, json!({"error": error, "error_description": description}))
             }
         };
@@ -293,8 +293,8 @@ impl Shared {
         if !token.scopes.iter().any(|granted| granted == scope.permission()) {
             return Err((StatusCode::FORBIDDEN, "The app lacks the permission."));
         }
-        let hosted = self.registrations.iter().find(|hosted| hosted.registration.client_id == token.client_id);
-        hosted.ok_or((StatusCode::FORBIDDEN, "The app registration is gone."))
+        let app = self.registrations.iter().find(|app| app.registration.client_id == token.client_id);
+        app.ok_or((StatusCode::FORBIDDEN, "The app registration is gone."))
     }
 
     fn minutes(&self) -> u64 {

@@ -6,9 +6,9 @@ use elements::types::Scope;
 use jiff::civil::Date;
 use secrecy::SecretString;
 
+use super::dataset::Dataset;
 use super::faults::Rule;
 use super::generate::{Generator, Mix};
-use super::world::World;
 
 /// All settings of a simulator except its address.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct Registration {
     /// The scopes that it may request.
     pub scopes: Vec<String>,
     /// Its customers.
-    pub world: World,
+    pub dataset: Dataset,
 }
 
 /// The credential of a registration.
@@ -83,13 +83,13 @@ pub enum AbsentTenants {
 impl Registration {
     /// A registration with a secret and every scope.
     #[must_use]
-    pub fn with_secret(name: &str, client_id: &str, secret: &str, world: World) -> Self {
+    pub fn with_secret(name: &str, client_id: &str, secret: &str, dataset: Dataset) -> Self {
         Self {
             name: name.to_owned(),
             client_id: client_id.to_owned(),
             credential: SimCredential::Secret(secret.to_owned().into()),
             scopes: Scope::ALL.map(|scope| scope.permission().to_owned()).into(),
-            world,
+            dataset,
         }
     }
 }
@@ -123,12 +123,12 @@ impl Settings {
     pub fn demo(today: Date) -> Self {
         let schools = Generator { mix: Mix::Ordinary, ..Generator::new(42, 6, today) };
         let (first, second) = (Self::CLIENT, Self::SECOND_CLIENT);
-        let main = Generator::new(11, 24, today).world();
+        let main = Generator::new(11, 24, today).dataset();
         Self {
             time_scale: 60,
             ..Self::new(vec![
                 Registration::with_secret("quillmoor", first.0, first.1, main),
-                Registration::with_secret("quillmoor-nordic", second.0, second.1, schools.world()),
+                Registration::with_secret("quillmoor-nordic", second.0, second.1, schools.dataset()),
             ])
         }
     }
@@ -151,7 +151,7 @@ impl Settings {
     #[must_use]
     pub fn generated(generator: &Generator) -> Self {
         let (client_id, secret) = Self::CLIENT;
-        let registration = Registration::with_secret("simulated", client_id, secret, generator.world());
+        let registration = Registration::with_secret("simulated", client_id, secret, generator.dataset());
         Self { seed: generator.seed, ..Self::new(vec![registration]) }
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use tokio::runtime::Handle;
 
-use crate::app::leader::{LeasedBlob, Sharing};
+use crate::app::leader::{LeasedBlob, SharedState};
 use crate::config::BlobSettings;
 use crate::inventory::state_file::{DecodeError, State};
 use crate::remote::{BlobClient, RemoteError};
@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 const MAX_BLOB: usize = 512 << 20;
 /// Reading at the start is attempted this many times, with a pause.
 const ATTEMPTS: usize = 3;
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The metadata with the process that wrote the blob, to recognize a write whose response was lost.
 const WRITER: &str = "x-ms-meta-writer";
 const LEADER: &str = "x-ms-meta-leader";
@@ -49,13 +49,13 @@ enum Version {
 }
 
 impl StateBlob {
-    pub(super) fn new(blob: &BlobSettings, sharing: Option<Sharing>) -> io::Result<Self> {
+    pub(super) fn new(blob: &BlobSettings, shared_state: Option<SharedState>) -> io::Result<Self> {
         Ok(Self {
             path: blob.address.path().to_owned(),
             client: BlobClient::new(blob, TIMEOUT, MAX_BLOB).map_err(io::Error::other)?,
             runtime: Handle::current(),
-            is_shared: sharing.is_some(),
-            lease: sharing.and_then(|sharing| sharing.lease),
+            is_shared: shared_state.is_some(),
+            lease: shared_state.and_then(|shared_state| shared_state.lease),
             version: Version::Unknown,
             writer: format!("{:032x}", fastrand::u128(..)),
         })
@@ -71,23 +71,23 @@ impl StateBlob {
             let mut attempt = 1;
             loop {
                 match self.client.request(Method::GET, None, &[], Bytes::new()).await {
-                    Err(_) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
+                    Err(_) if attempt < ATTEMPTS => tokio::time::sleep(RETRY_DELAY).await,
                     result => return result,
                 }
                 attempt += 1;
             }
         };
-        let answer = self.wait(get)?;
-        if answer.status == StatusCode::NOT_FOUND {
+        let response = self.wait(get)?;
+        if response.status == StatusCode::NOT_FOUND {
             self.version = Version::Absent;
             return Ok(None);
         }
-        let answer = answer.success().map_err(io::Error::other)?;
-        self.version = answer.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
-        if answer.body.is_empty() {
+        let response = response.success().map_err(io::Error::other)?;
+        self.version = response.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
+        if response.body.is_empty() {
             return Ok(None);
         }
-        State::read(&mut &*answer.body, answer.body.len() as u64).map(Some)
+        State::read(&mut &*response.body, response.body.len() as u64).map(Some)
     }
 
     /// Replaces the state.
@@ -105,12 +105,12 @@ impl StateBlob {
             (None, Version::ETag(etag)) => headers.push(("if-match", etag)),
             (None, Version::Absent | Version::Unknown) => headers.push(("if-none-match", "*")),
         }
-        let answer = self.wait(self.client.request(Method::PUT, None, &headers, body))?;
-        if matches!(answer.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED) {
+        let response = self.wait(self.client.request(Method::PUT, None, &headers, body))?;
+        if matches!(response.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED) {
             return Err(self.conflict());
         }
-        let answer = answer.success().map_err(io::Error::other)?;
-        self.version = answer.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
+        let response = response.success().map_err(io::Error::other)?;
+        self.version = response.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
         Ok(())
     }
 
@@ -129,21 +129,21 @@ impl StateBlob {
 
     /// The blob as it is now, and who wrote it.
     fn current(&self) -> io::Result<(Version, Option<String>)> {
-        let answer = self.wait(self.client.request(Method::HEAD, None, &[], Bytes::new()))?;
-        if answer.status == StatusCode::NOT_FOUND {
+        let response = self.wait(self.client.request(Method::HEAD, None, &[], Bytes::new()))?;
+        if response.status == StatusCode::NOT_FOUND {
             return Ok((Version::Absent, None));
         }
-        let answer = answer.success().map_err(io::Error::other)?;
-        let etag = answer.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
-        Ok((etag, answer.header(WRITER).map(str::to_owned)))
+        let response = response.success().map_err(io::Error::other)?;
+        let etag = response.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
+        Ok((etag, response.header(WRITER).map(str::to_owned)))
     }
 
     /// Keeps a read-only copy of the blob as it is.
     pub(super) fn snapshot(&self) -> io::Result<()> {
         let lease = self.lease.as_ref().map(|lease| ("x-ms-lease-id", &*lease.lease_id));
         let headers: Vec<_> = lease.into_iter().collect();
-        let answer = self.wait(self.client.request(Method::PUT, Some("snapshot"), &headers, Bytes::new()))?;
-        answer.success().map(drop).map_err(io::Error::other)
+        let response = self.wait(self.client.request(Method::PUT, Some("snapshot"), &headers, Bytes::new()))?;
+        response.success().map(drop).map_err(io::Error::other)
     }
 
     fn wait<T>(&self, request: impl Future<Output = Result<T, RemoteError>>) -> io::Result<T> {

@@ -19,9 +19,9 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use super::leader::Sharing;
+use super::leader::SharedState;
 use super::partner::Partner;
-use super::partners::Running;
+use super::partners::ActiveConfig;
 use crate::config::StateSettings;
 use crate::health::Progress;
 use crate::inventory::state_file::{KnownPartner, State};
@@ -77,12 +77,12 @@ impl StateWriter {
     /// Reads the state. Blocks on the disk or the network; must be called in a runtime.
     pub(super) fn open(
         settings: &StateSettings,
-        sharing: Option<Sharing>,
+        shared_state: Option<SharedState>,
         metrics: StateMetrics,
         progress: Progress,
         clock: Clock,
     ) -> io::Result<(Self, Option<State>)> {
-        let mut store = Store::new(&settings.location, sharing)?;
+        let mut store = Store::new(&settings.location, shared_state)?;
         let locked = store.lock();
         let restored = panics::sync_scope(Task::State, || restore(&mut store, &metrics, clock));
         let mut saver = Saver { store, metrics: metrics.clone(), clock, failing: false };
@@ -98,12 +98,12 @@ impl StateWriter {
     /// From now on, the state of the running partners is saved after `changed` signals changes.
     pub(super) fn start(
         self,
-        running: watch::Receiver<Arc<Running>>,
+        running: watch::Receiver<Arc<ActiveConfig>>,
         changed: watch::Receiver<()>,
     ) -> StateWriterHandle {
         let known = move || {
             let running = Arc::clone(&running.borrow());
-            running.partners.iter().map(Partner::known).collect()
+            running.partners.iter().map(Partner::persisted).collect()
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

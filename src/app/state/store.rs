@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::blob::StateBlob;
 use super::file::StateFile;
-use crate::app::leader::Sharing;
+use crate::app::leader::SharedState;
 use crate::config::{StateLocation, folder_of};
 use crate::inventory::state_file::{DecodeError, State};
 
@@ -19,10 +19,10 @@ pub(super) enum Store {
 
 impl Store {
     /// Must be called in a runtime; nothing is opened yet.
-    pub(super) fn new(location: &StateLocation, sharing: Option<Sharing>) -> io::Result<Self> {
+    pub(super) fn new(location: &StateLocation, shared_state: Option<SharedState>) -> io::Result<Self> {
         Ok(match location {
-            StateLocation::File(path) => Self::File(StateFile::new(path.clone(), sharing.is_some())),
-            StateLocation::AzureBlob(blob) => Self::Blob(StateBlob::new(blob, sharing)?),
+            StateLocation::File(path) => Self::File(StateFile::new(path.clone(), shared_state.is_some())),
+            StateLocation::AzureBlob(blob) => Self::Blob(StateBlob::new(blob, shared_state)?),
         })
     }
 

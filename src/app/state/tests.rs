@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::config::StateLocation;
-use crate::inventory::{Listing, Past};
+use crate::inventory::{Listing, PriorState};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(4);
@@ -49,7 +49,7 @@ impl Kept {
                 std::panic::resume_unwind(Box::new("a test of a save that panics"));
             }
             let polled = Timestamp::from_second(number).ok();
-            let past = Past { listing: Listing { polled, ..Listing::default() }, ..Past::default() };
+            let past = PriorState { listing: Listing { polled, ..Listing::default() }, ..PriorState::default() };
             vec![KnownPartner { name: "main".into(), client_id: "id".into(), past }]
         };
         let (changed, receiver) = watch::channel(());

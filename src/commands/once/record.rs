@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::commands::{Failure, output};
 use crate::config::{Config, PartnerSettings};
 use crate::polling::CustomerFilter;
-use crate::web::wording;
+use crate::web::format;
 
 /// Texts of a kind that are shown.
 const SHOWN: usize = 20;
@@ -51,7 +51,7 @@ fn settings(config: &Config) -> Value {
 
 fn describe(summary: &Summary, folder: &Path) -> String {
     let Summary { exchanges, ids, texts, secrets, left_out, values, fields, new_values } = summary;
-    let plural = |number: &usize, noun| wording::plural(*number as u64, noun);
+    let plural = |number: &usize, noun| format::plural(*number as u64, noun);
     let mut text = format!("Recorded {} in {}.\n", plural(exchanges, "exchange"), folder.display());
     let _ = writeln!(
         text,

@@ -9,9 +9,9 @@ use elements::types::{Answer, Moment, Quantity, Question, Seats};
 use elements::types::{CustomerJobStatus, ManagementMode, Profile};
 use jiff::Timestamp;
 
-use crate::inventory::{Condition, Customer, Inventory};
+use crate::inventory::{Customer, Inventory, TargetStatus};
 use crate::terminal::escape;
-use crate::web::wording;
+use crate::web::format;
 
 const AVAILABLE: &str = "* What AvePoint calls available is not documented: most likely licences of Microsoft (or Google, Salesforce) \
                          that are not assigned, not seats left.";
@@ -41,10 +41,10 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
             profiles.add_rows(customer.profile.iter().map(|known| profile_row(&named, &known.profile)));
             backup_rows(&named, customer, now, &mut jobs, &mut modules);
             for (question, known) in &customer.targets {
-                let condition = inventory.condition(*question, known, now);
-                if !matches!(condition, Condition::Fresh | Condition::Absent) {
+                let status = inventory.status(*question, known, now);
+                if !matches!(status, TargetStatus::Fresh | TargetStatus::Absent) {
                     let reason = known.failure.map_or("", |reason| reason.as_str());
-                    failures.add_row([named.clone(), what(*question), condition.as_str().into(), reason.into()]);
+                    failures.add_row([named.clone(), what(*question), status.as_str().into(), reason.into()]);
                 }
             }
         }
@@ -110,7 +110,7 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
     for known in customer.services.iter().flat_map(|services| services.subscriptions.iter()) {
         let row = &known.subscription;
         let (date, left) =
-            row.expires.map(Moment::get).map(|at| (wording::date(at), wording::countdown(at, now))).unwrap_or_default();
+            row.expires.map(Moment::get).map(|at| (format::date(at), format::countdown(at, now))).unwrap_or_default();
         let cells = [
             named.to_owned(),
             escape(&row.kind.service).into_owned(),
@@ -136,7 +136,7 @@ fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Tabl
                 for job in newest.iter() {
                     let plan = escape(&job.key.plan).into_owned();
                     let status = job.status.map_or_else(String::new, |status| status.as_str().to_owned());
-                    let ended = job.ended.map_or_else(String::new, |at| wording::ago(at.get(), now));
+                    let ended = job.ended.map_or_else(String::new, |at| format::ago(at.get(), now));
                     let (job_type, module) = (job.key.job_type.to_string(), job.key.job_module.to_string());
                     jobs.add_row([named.to_owned(), plan, job_type, module, status, ended]);
                 }

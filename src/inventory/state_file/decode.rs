@@ -11,7 +11,7 @@ use elements::types::{
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
 use super::{DecodeError, KnownPartner, backup};
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
-use crate::inventory::{Absence, Customer, Known, Listing, Past, Services, interner};
+use crate::inventory::{Absence, Customer, Listing, PriorState, Services, TargetState, interner};
 
 /// Consumes rows one at a time.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Decoder {
             failure: row.failure.as_deref().and_then(failure).filter(|_| row.polled.is_some()),
             ..Listing::default()
         });
-        let past = Past { listing, profiles: profiles.unwrap_or_default(), customers: BTreeMap::new() };
+        let past = PriorState { listing, profiles: profiles.unwrap_or_default(), customers: BTreeMap::new() };
         self.partners.push(KnownPartner {
             name: row.name.as_ref().into(),
             client_id: row.client_id.as_ref().to_owned(),
@@ -153,7 +153,7 @@ impl Decoder {
 }
 
 /// Returns `None` if this version does not know the query or the failure reason.
-fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeError> {
+fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, TargetState)>, DecodeError> {
     let collector = Collector::ALL.into_iter().find(|collector| *collector.as_str() == *row.collector);
     let question = collector.and_then(|collector| Question::of(collector, row.number));
     let absence = match row.absence.as_deref() {
@@ -174,7 +174,7 @@ fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, Known)>, DecodeErr
         Some(seen) => Some((seen.into(), answer(question, &mut row)?)),
         None => None,
     };
-    let known = Known { polled: row.polled.map(Moment::from), answer, failure, absence };
+    let known = TargetState { polled: row.polled.map(Moment::from), answer, failure, absence };
     let contradicts = match known.absence {
         Absence::None => false,
         Absence::Suspected => known.answer.is_none(),

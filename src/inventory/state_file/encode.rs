@@ -10,7 +10,7 @@ use super::profile::ProfileRow;
 use super::rows::ListRow;
 use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
 use crate::inventory::subscription_ids::KnownSubscription;
-use crate::inventory::{Absence, Customer, Known, Listing};
+use crate::inventory::{Absence, Customer, Listing, TargetState};
 
 /// The correction of the wall clock since the timestamps were taken.
 #[derive(Clone, Copy)]
@@ -56,8 +56,8 @@ impl Encoder {
         }
     }
 
-    fn target(self, question: Question, known: &Known) -> TargetRow<'_> {
-        let Known { polled, answer, failure, absence } = known;
+    fn target(self, question: Question, known: &TargetState) -> TargetRow<'_> {
+        let TargetState { polled, answer, failure, absence } = known;
         let mut row = TargetRow {
             collector: question.collector().as_str().into(),
             number: question.number(),

@@ -22,7 +22,7 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Inventory, Past};
+use super::{Inventory, PriorState};
 use decode::Decoder;
 use encode::Encoder;
 use rows::{AnyHead, Head, Row};
@@ -53,7 +53,7 @@ pub struct KnownPartner {
     /// The app registration. The values belong to it, whatever the partner's name is.
     pub client_id: String,
     /// Listing and customers, without the settings from the configuration.
-    pub past: Past,
+    pub past: PriorState,
 }
 
 impl KnownPartner {
@@ -98,12 +98,12 @@ pub enum DecodeError {
 impl State {
     /// The state of an app registration. If several partners share it, the state of the one with that name.
     #[must_use]
-    pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<Past> {
+    pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<PriorState> {
         self.position(name, client_id).and_then(|position| self.partners.get(position)).map(|known| known.past.clone())
     }
 
     /// The same, for the last caller: it takes the customers instead of sharing them.
-    pub fn take_past_of(&mut self, name: &PartnerName, client_id: &str) -> Option<Past> {
+    pub fn take_past_of(&mut self, name: &PartnerName, client_id: &str) -> Option<PriorState> {
         let position = self.position(name, client_id)?;
         self.partners.get_mut(position).map(|known| std::mem::take(&mut known.past))
     }

@@ -13,7 +13,7 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::inventory::subscription_ids::assign;
-use crate::inventory::{Absence, Customer, Known, Listing, Services};
+use crate::inventory::{Absence, Customer, Listing, Services, TargetState};
 
 fn time() -> impl Strategy<Value = Timestamp> {
     (-377_705_023_201..253_402_207_200_i64, 0..1_000_000_000_i32)
@@ -119,7 +119,7 @@ fn module() -> impl Strategy<Value = ProtectedObjects> {
 }
 
 /// Every state that polls can leave a target in.
-fn known(question: Question) -> impl Strategy<Value = (Question, Known)> {
+fn known(question: Question) -> impl Strategy<Value = (Question, TargetState)> {
     #[derive(Clone, Debug)]
     enum Poll {
         Succeed(Answer),
@@ -132,14 +132,14 @@ fn known(question: Question) -> impl Strategy<Value = (Question, Known)> {
         Just(Poll::Miss),
     ];
     prop::collection::vec((poll, time()), 0..4).prop_map(move |polls| {
-        let mut known = Known::default();
+        let mut known = TargetState::default();
         for (poll, at) in polls {
             match poll {
                 Poll::Succeed(answer) => {
-                    known.succeed(answer, at);
+                    known.record_success(answer, at);
                 }
-                Poll::Fail(reason) => known.fail(reason, at),
-                Poll::Miss => drop(known.miss(at)),
+                Poll::Fail(reason) => known.record_failure(reason, at),
+                Poll::Miss => drop(known.record_absent(at)),
             }
         }
         (question, known)
@@ -177,7 +177,7 @@ fn partner() -> impl Strategy<Value = KnownPartner> {
         KnownPartner {
             name: "".into(),
             client_id: client_id.to_string(),
-            past: Past { listing, customers, ..Past::default() },
+            past: PriorState { listing, customers, ..PriorState::default() },
         }
     })
 }
@@ -196,8 +196,11 @@ fn sample() -> State {
     let rows = vec![Subscription { kind: kind("Opus").into(), ..Subscription::default() }; 2];
     let seats = Seats { assigned: Some(5.into()), available: None };
     let tenant = |id: &str| TenantSeats { id: id.into(), name: "Tenant".into(), seats };
-    let answered =
-        |answer| Known { polled: Some(at(3).into()), answer: Some((at(2).into(), answer)), ..Known::default() };
+    let answered = |answer| TargetState {
+        polled: Some(at(3).into()),
+        answer: Some((at(2).into(), answer)),
+        ..TargetState::default()
+    };
     let customer = Customer {
         services: Some(Services { seen: at(1), subscriptions: assign(&[], rows).into() }),
         targets: vec![
@@ -208,17 +211,17 @@ fn sample() -> State {
             (Question::CustomerSeats(TenantType::Other(9)), answered(Answer::CustomerSeats(seats))),
             (
                 Question::ProductPurchased(ProductType(2048)),
-                Known { failure: Some(FailureReason::Tls), ..answered(Answer::ProductPurchased(None)) },
+                TargetState { failure: Some(FailureReason::Tls), ..answered(Answer::ProductPurchased(None)) },
             ),
             (
                 Question::ProductAvailable(ProductType(2048)),
-                Known { polled: Some(at(4).into()), absence: Absence::Confirmed, ..Known::default() },
+                TargetState { polled: Some(at(4).into()), absence: Absence::Confirmed, ..TargetState::default() },
             ),
         ],
         ..Customer::discovered("c".into())
     };
     let listing = Listing { polled: Some(at(5)), completed: Some(at(5)), restored: true, ..Listing::default() };
-    let past = Past { listing, customers: [("c".into(), Arc::new(customer))].into(), ..Past::default() };
+    let past = PriorState { listing, customers: [("c".into(), Arc::new(customer))].into(), ..PriorState::default() };
     let known = KnownPartner { name: "main".into(), client_id: "id".into(), past };
     State { saved: at(6), partners: vec![known], ..State::default() }
 }
@@ -390,7 +393,7 @@ fn a_partner_is_known_by_its_app_registration() {
     let mut state = sample();
     let mut known = |name: &str, client_id: &str, second| {
         let listing = Listing { polled: Timestamp::from_second(second).ok(), ..Listing::default() };
-        let past = Past { listing, ..Past::default() };
+        let past = PriorState { listing, ..PriorState::default() };
         state.partners.push(KnownPartner { name: name.into(), client_id: client_id.to_owned(), past });
     };
     known("a", "1", 1);

@@ -3,7 +3,7 @@
 use elements::types::{BackupJob, CustomerJobStatus, JobKey, JobStatus, Profile};
 
 use super::*;
-use crate::inventory::Past;
+use crate::inventory::PriorState;
 
 fn enabled(collectors_enabled: &[Collector]) -> Arc<CollectorSettings> {
     let schedule = Schedule { enabled: true, interval: HOUR / 4, max_age: HOUR };
@@ -31,10 +31,10 @@ fn known_ids(inventory: &Inventory) -> Vec<&str> {
 #[test]
 fn a_profile_is_removed_by_the_second_list_that_lacks_it() {
     let mut inventory = empty();
-    inventory.observe(listed("a", Some("A")), at(0));
+    inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.complete_listing(&ids(&["a"]), at(0));
     for id in ["a", "b"] {
-        inventory.observe_profile(profiled(id, "from the list of customers"), at(0));
+        inventory.upsert_profile(profiled(id, "from the list of customers"), at(0));
     }
     assert!(inventory.complete_profiles(&ids(&["a", "b"]), at(0)).is_empty());
     assert_eq!(&*inventory.customers[&"a".into()].name, "A", "the name of the service list wins");
@@ -51,20 +51,20 @@ fn a_profile_is_removed_by_the_second_list_that_lacks_it() {
 #[test]
 fn a_list_has_one_target_which_may_be_not_granted() {
     let mut inventory = empty();
-    inventory.observe(listed("a", None), at(0));
+    inventory.upsert_listed(listed("a", None), at(0));
     inventory.plan(&"a".into(), &[Question::BackupJobs]);
     let state = |inventory: &Inventory, collector| {
-        let counts = inventory.targets(collector, at(10)).into_iter();
-        counts.filter(|&(_, count)| count > 0).collect::<Vec<_>>()
+        let counts = inventory.targets(collector, at(10));
+        counts.iter().filter(|&(_, count)| count > 0).collect::<Vec<_>>()
     };
-    assert_eq!(state(&inventory, Collector::Customers), [(Condition::Pending, 1)]);
-    inventory.fail_profiles(FailureReason::Timeout, at(1));
-    assert_eq!(state(&inventory, Collector::Customers), [(Condition::Failing, 1)]);
+    assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Pending, 1)]);
+    inventory.record_profiles_failure(FailureReason::Timeout, at(1));
+    assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Failing, 1)]);
     inventory.complete_profiles(&ids(&[]), at(2));
-    assert_eq!(state(&inventory, Collector::Customers), [(Condition::Fresh, 1)]);
+    assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Fresh, 1)]);
     inventory.not_granted.extend([Collector::Customers, Collector::BackupJobs]);
     for collector in [Collector::Customers, Collector::BackupJobs] {
-        assert_eq!(state(&inventory, collector), [(Condition::NotGranted, 1)]);
+        assert_eq!(state(&inventory, collector), [(TargetStatus::NotGranted, 1)]);
     }
     assert_eq!(state(&inventory, Collector::BackupOverview), []);
 }
@@ -72,7 +72,7 @@ fn a_list_has_one_target_which_may_be_not_granted() {
 #[test]
 fn an_earlier_configuration_leaves_what_is_still_wanted() {
     let mut before = empty();
-    before.observe(listed("a", Some("A")), at(0));
+    before.upsert_listed(listed("a", Some("A")), at(0));
     before.plan(&"a".into(), &[Question::BackupJobs]);
     let job = BackupJob {
         key: JobKey { job_type: 1, job_module: 2, plan: "Daily".into() },
@@ -83,21 +83,21 @@ fn an_earlier_configuration_leaves_what_is_still_wanted() {
         ended: Some(at(0).into()),
         size: None,
     };
-    before.succeed(&"a".into(), Question::BackupJobs, Answer::BackupJobs([job].into()), at(0));
+    before.record_success(&"a".into(), Question::BackupJobs, Answer::BackupJobs([job].into()), at(0));
     for id in ["a", "b"] {
-        before.observe_profile(profiled(id, "B"), at(0));
+        before.upsert_profile(profiled(id, "B"), at(0));
     }
     before.complete_profiles(&ids(&["a", "b"]), at(0));
     before.not_granted.insert(Collector::BackupJobs);
 
     let mut after = empty();
-    after.adopt(Past::from(before.clone()), |_, _| true, at(5));
+    after.restore(PriorState::from(before.clone()), |_, _| true, at(5));
     assert_eq!(known_ids(&after), ["a", "b"]);
     assert_eq!(after.profiles.completed, Some(at(0)));
     assert!(after.not_granted.is_empty(), "a new start asks again");
 
     let mut without = Inventory::new("main".into(), enabled(&[]), true, &[]);
-    without.adopt(Past::from(before), |_, _| true, at(5));
+    without.restore(PriorState::from(before), |_, _| true, at(5));
     assert_eq!(known_ids(&without), ["a"], "nothing would ever remove b");
     assert!(without.customers[&"a".into()].profile.is_none() && !without.profiles.wanted);
 }
@@ -105,7 +105,7 @@ fn an_earlier_configuration_leaves_what_is_still_wanted() {
 #[test]
 fn an_empty_list_of_jobs_is_believed_the_second_time() {
     let mut inventory = empty();
-    inventory.observe(listed("a", None), at(0));
+    inventory.upsert_listed(listed("a", None), at(0));
     inventory.plan(&"a".into(), &[Question::BackupJobs]);
     let job = BackupJob {
         key: JobKey { job_type: 1, job_module: 2, plan: "Daily".into() },
@@ -116,7 +116,7 @@ fn an_empty_list_of_jobs_is_believed_the_second_time() {
         ended: None,
         size: None,
     };
-    let mut succeed = |answer, second| inventory.succeed(&"a".into(), Question::BackupJobs, answer, at(second));
+    let mut succeed = |answer, second| inventory.record_success(&"a".into(), Question::BackupJobs, answer, at(second));
     assert!(succeed(Answer::BackupJobs([].into()), 0));
     assert!(succeed(Answer::BackupJobs([job].into()), 1));
     assert!(!succeed(Answer::BackupJobs([].into()), 2));

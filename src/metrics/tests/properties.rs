@@ -8,7 +8,7 @@ use elements::types::{
     TenantSeats, TenantType,
 };
 use exposition::Family;
-use exposition::{Exposition, Format};
+use exposition::{Format, Snapshot};
 use jiff::Timestamp;
 use prometheus::{Gauge, Registry};
 use proptest::prelude::*;
@@ -163,12 +163,12 @@ proptest! {
             let id = id.as_str().into();
             inventory.plan(&id, &[TENANTS, CUSTOMER, PURCHASED, AVAILABLE]);
             let seats = Seats { assigned: numbers[0], available: numbers[1] };
-            inventory.succeed(&id, TENANTS, Answer::TenantSeats(tenants.clone().into()), at(0));
-            inventory.succeed(&id, CUSTOMER, Answer::CustomerSeats(seats), at(0));
-            inventory.succeed(&id, PURCHASED, Answer::ProductPurchased(numbers[2]), at(0));
-            inventory.succeed(&id, AVAILABLE, Answer::ProductAvailable(numbers[3]), at(0));
+            inventory.record_success(&id, TENANTS, Answer::TenantSeats(tenants.clone().into()), at(0));
+            inventory.record_success(&id, CUSTOMER, Answer::CustomerSeats(seats), at(0));
+            inventory.record_success(&id, PURCHASED, Answer::ProductPurchased(numbers[2]), at(0));
+            inventory.record_success(&id, AVAILABLE, Answer::ProductAvailable(numbers[3]), at(0));
             let listed = ListedCustomer { id: id.clone(), name: None, subscriptions: Some(subscriptions.clone()) };
-            inventory.observe(listed, at(0));
+            inventory.upsert_listed(listed, at(0));
             expected_of(customer, &inventory.customers[&id], |family, labels, value| {
                 let mut labels = labels.to_vec();
                 labels.extend([("partner", partner.as_str()), ("customer_id", id.as_str())]);
@@ -207,7 +207,7 @@ proptest! {
         gauge.set(value);
         let registry = Registry::new();
         registry.register(Box::new(gauge)).unwrap();
-        let read = samples(scrape(&Exposition::empty(), Format::OpenMetrics, &registry.gather()))[0].value;
+        let read = samples(scrape(&Snapshot::empty(), Format::OpenMetrics, &registry.gather()))[0].value;
         prop_assert!(read == value || (read.is_nan() && value.is_nan()), "{read} for {value}");
     }
 }

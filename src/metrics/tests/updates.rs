@@ -8,14 +8,14 @@ use elements::types::{
     Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, Subscription, SubscriptionKind,
     TenantSeats, TenantType,
 };
-use exposition::{Exposition, Format, Granularity};
+use exposition::{Format, Granularity, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use tokio::sync::watch;
 
 use super::{at, collectors, gunzip, own, quantity, seats, text_of};
 use crate::config::ListedSettings;
-use crate::inventory::{Inventory, Shared};
+use crate::inventory::{Inventory, InventoryHandle};
 use crate::metrics::{RenderSettings, Renderer};
 
 /// Renders few customers together, so that a small inventory has many blocks and shards.
@@ -72,14 +72,14 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-struct World {
+struct Dataset {
     inventories: Vec<Inventory>,
     now: Timestamp,
     names: bool,
     correction: SignedDuration,
 }
 
-impl World {
+impl Dataset {
     fn id(customer: u8) -> CustomerId {
         format!("customer-{customer}").into()
     }
@@ -120,7 +120,7 @@ impl World {
             Event::Listed(_, customer, rows) => {
                 let rows = (0..rows).map(|n| row(&format!("Service {n}"))).collect();
                 let (id, name) = (Self::id(customer), Some("Name".into()));
-                inventory.observe(ListedCustomer { id: id.clone(), name, subscriptions: Some(rows) }, now);
+                inventory.upsert_listed(ListedCustomer { id: id.clone(), name, subscriptions: Some(rows) }, now);
                 inventory.plan(&id, &QUESTIONS);
             }
             Event::Left(_, divisor) => {
@@ -138,13 +138,13 @@ impl World {
                     Question::CustomerSeats(_) => Answer::CustomerSeats(seats),
                     _ => Answer::ProductPurchased(quantity(number.into())),
                 };
-                inventory.succeed(&Self::id(customer), QUESTIONS[question], answer, now);
+                inventory.record_success(&Self::id(customer), QUESTIONS[question], answer, now);
             }
             Event::Failed(_, customer, question) => {
-                inventory.fail(&Self::id(customer), QUESTIONS[question], FailureReason::Timeout, now);
+                inventory.record_failure(&Self::id(customer), QUESTIONS[question], FailureReason::Timeout, now);
             }
             Event::Missed(_, customer, question) => {
-                inventory.miss(&Self::id(customer), QUESTIONS[question], now);
+                inventory.record_absent(&Self::id(customer), QUESTIONS[question], now);
             }
             Event::Reconfigured(_, enabled, hours) => {
                 let mut settings = collectors();
@@ -156,21 +156,21 @@ impl World {
         }
     }
 
-    fn shared(&self) -> Vec<Shared> {
-        self.inventories.iter().map(|inventory| Shared::new(inventory.clone(), watch::channel(()).0)).collect()
+    fn shared(&self) -> Vec<InventoryHandle> {
+        self.inventories.iter().map(|inventory| InventoryHandle::new(inventory.clone(), watch::channel(()).0)).collect()
     }
 
     /// Of an update; the last one contains everything.
-    fn generations(&self, renderer: &mut Renderer) -> Vec<Exposition> {
-        let mut generations = Vec::new();
-        let publish = |generation| generations.push(generation);
+    fn snapshots(&self, renderer: &mut Renderer) -> Vec<Snapshot> {
+        let mut snapshots = Vec::new();
+        let publish = |snapshot| snapshots.push(snapshot);
         let settings = RenderSettings { customer_name_label: self.names, correction: self.correction };
         renderer.update(&self.shared(), &settings, self.now, publish);
-        generations
+        snapshots
     }
 
-    fn update(&self, renderer: &mut Renderer) -> Exposition {
-        self.generations(renderer).pop().unwrap()
+    fn update(&self, renderer: &mut Renderer) -> Snapshot {
+        self.snapshots(renderer).pop().unwrap()
     }
 }
 
@@ -182,21 +182,21 @@ proptest! {
         steps in prop::collection::vec(prop::collection::vec(any_event(), 0..12), 1..12),
         looks in any::<bool>(),
     ) {
-        let mut world =
-            World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
-        world.join("partner-0");
+        let mut dataset =
+            Dataset { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
+        dataset.join("partner-0");
         let mut renderer = small_shards();
         let mut before = Vec::new();
         for step in steps {
             for event in step {
-                world.happen(event);
+                dataset.happen(event);
                 if looks {
-                    renderer.sync(&world.shared());
+                    renderer.sync(&dataset.shared());
                 }
             }
-            let mut generations = world.generations(&mut renderer);
-            let updated = generations.pop().unwrap();
-            for between in generations {
+            let mut snapshots = dataset.snapshots(&mut renderer);
+            let updated = snapshots.pop().unwrap();
+            for between in snapshots {
                 let lines = lines_of_customers(&between);
                 let either: HashSet<_> = before.iter().chain(&lines_of_customers(&updated)).cloned().collect();
                 prop_assert!(lines.iter().all(|line| either.contains(line)));
@@ -204,7 +204,7 @@ proptest! {
                 prop_assert_eq!(series.len(), lines.len());
             }
             before = lines_of_customers(&updated);
-            let fresh = world.update(&mut small_shards());
+            let fresh = dataset.update(&mut small_shards());
             prop_assert_eq!(updated.series(), fresh.series());
             prop_assert_eq!(updated.next_expiry(), fresh.next_expiry());
             for format in [Format::Text, Format::OpenMetrics] {
@@ -216,25 +216,25 @@ proptest! {
     }
 }
 
-fn lines_of_customers(exposition: &Exposition) -> Vec<String> {
+fn lines_of_customers(exposition: &Snapshot) -> Vec<String> {
     let text = text_of(&exposition.scrape(Format::Text, false, &[]));
     text.lines().filter(|line| line.contains("customer_id=")).map(str::to_owned).collect()
 }
 
 /// Enough customers for many blocks and shards.
-fn many() -> World {
-    let mut world = World { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
-    world.join("main");
+fn many() -> Dataset {
+    let mut dataset = Dataset { inventories: Vec::new(), now: at(0), names: false, correction: SignedDuration::ZERO };
+    dataset.join("main");
     for customer in 0..=250 {
-        World::poll(&mut world.inventories[0], Event::Listed(0, customer, 2), at(0));
-        World::poll(&mut world.inventories[0], Event::Answered(0, customer, 0, 7), at(0));
+        Dataset::poll(&mut dataset.inventories[0], Event::Listed(0, customer, 2), at(0));
+        Dataset::poll(&mut dataset.inventories[0], Event::Answered(0, customer, 0, 7), at(0));
     }
-    world
+    dataset
 }
 
-/// The number of pieces of a generation that another shares in memory, and the number of all pieces.
-fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
-    let pieces = |exposition: &Exposition| exposition.scrape(Format::Text, false, &[]).chunks;
+/// The number of pieces of a snapshot that another shares in memory, and the number of all pieces.
+fn shared(one: &Snapshot, other: &Snapshot) -> (usize, usize) {
+    let pieces = |exposition: &Snapshot| exposition.scrape(Format::Text, false, &[]).chunks;
     let before: HashSet<_> = pieces(one).iter().map(|piece| piece.as_ptr()).collect();
     let after = pieces(other);
     (after.iter().filter(|piece| before.contains(&piece.as_ptr())).count(), after.iter().count())
@@ -242,61 +242,61 @@ fn shared(one: &Exposition, other: &Exposition) -> (usize, usize) {
 
 #[test]
 fn what_did_not_change_is_the_same_memory() {
-    let mut world = many();
+    let mut dataset = many();
     let mut renderer = small_shards();
-    let first = world.update(&mut renderer);
-    let (same, all) = shared(&first, &world.update(&mut renderer));
+    let first = dataset.update(&mut renderer);
+    let (same, all) = shared(&first, &dataset.update(&mut renderer));
     assert_eq!(same, all);
     assert!(all > 100, "{all} pieces are too few to say much");
 
     // The same result later: only the time of the last success changes.
-    world.happen(Event::Passed(60));
-    world.happen(Event::Answered(0, 100, 0, 7));
-    let polled = world.update(&mut renderer);
+    dataset.happen(Event::Passed(60));
+    dataset.happen(Event::Answered(0, 100, 0, 7));
+    let polled = dataset.update(&mut renderer);
     assert_eq!(shared(&first, &polled), (all - 1, all));
-    world.happen(Event::Answered(0, 100, 0, 8));
-    let changed = world.update(&mut renderer);
+    dataset.happen(Event::Answered(0, 100, 0, 8));
+    let changed = dataset.update(&mut renderer);
     assert_eq!(shared(&polled, &changed), (all - 1, all), "no seats are available, and the time is the same");
 
     // A customer that leaves removes its own lines and changes the customer count.
-    let keep = world.inventories[0].customers.keys().filter(|id| id.as_str() != "customer-100").cloned().collect();
-    world.inventories[0].complete_listing(&keep, at(60));
-    let left = world.update(&mut renderer);
+    let keep = dataset.inventories[0].customers.keys().filter(|id| id.as_str() != "customer-100").cloned().collect();
+    dataset.inventories[0].complete_listing(&keep, at(60));
+    let left = dataset.update(&mut renderer);
     let (same, all) = shared(&changed, &left);
     assert!(same < all && same + 25 > all, "{same} of {all} stay");
 }
 
 #[test]
 fn much_that_changed_comes_in_many_generations() {
-    let mut world = many();
+    let mut dataset = many();
     let mut renderer = small_shards();
-    let mut before = world.update(&mut renderer);
-    world.happen(Event::Passed(60));
+    let mut before = dataset.update(&mut renderer);
+    dataset.happen(Event::Passed(60));
     for customer in 0..=250 {
-        world.happen(Event::Answered(0, customer, 0, 8));
+        dataset.happen(Event::Answered(0, customer, 0, 8));
     }
-    let generations = world.generations(&mut renderer);
-    assert!(generations.len() > 5, "{}", generations.len());
-    for generation in generations {
-        let targets = text_of(&generation.scrape(Format::Text, false, &[]));
+    let snapshots = dataset.snapshots(&mut renderer);
+    assert!(snapshots.len() > 5, "{}", snapshots.len());
+    for snapshot in snapshots {
+        let targets = text_of(&snapshot.scrape(Format::Text, false, &[]));
         let targets = targets.lines().filter(|line| line.contains("_targets{") && line.contains("\"tenant_seats\""));
         let values = targets.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
         assert_eq!(values.sum::<u64>(), 251, "what is yet to be rendered counts as it was");
-        let (same, all) = shared(&before, &generation);
+        let (same, all) = shared(&before, &snapshot);
         assert!(same < all && same + 25 > all, "{same} of {all} stay");
-        before = generation;
+        before = snapshot;
     }
 }
 
 #[test]
 fn who_reads_slowly_reads_one_generation() {
-    let mut world = many();
+    let mut dataset = many();
     let mut renderer = small_shards();
-    let scrape = world.update(&mut renderer).scrape(Format::Text, false, &[]);
+    let scrape = dataset.update(&mut renderer).scrape(Format::Text, false, &[]);
     let text = text_of(&scrape);
     for customer in 0..=250 {
-        world.happen(Event::Answered(0, customer, 0, 8));
+        dataset.happen(Event::Answered(0, customer, 0, 8));
     }
-    drop(world.update(&mut renderer));
+    drop(dataset.update(&mut renderer));
     assert_eq!(text_of(&scrape), text);
 }

@@ -21,10 +21,10 @@ use crate::polling::profiles::ProfilesResult;
 const MAX_NAMED: usize = 10;
 
 impl Poller {
-    pub(super) fn listed(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
+    pub(super) fn listing_done(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
         // The task sends all its pages before it ends.
         while let Ok(page) = self.pages.1.try_recv() {
-            self.observe(page);
+            self.apply_page(page);
         }
         let now = self.clock.now();
         match result {
@@ -43,7 +43,7 @@ impl Poller {
     fn completed(&mut self, result: listing::ListingResult, now: Timestamp) {
         let listing::ListingResult { mut seen, named, unconfirmed, unread, pages } = result;
         self.unconfirmed = Arc::new(unconfirmed);
-        self.warn_of_missing(&seen);
+        self.warn_of_missing_configured(&seen);
         self.warn_of_idle_filters(named, seen.len());
         let customers = self.inventory.snapshot().customers;
         let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
@@ -51,7 +51,7 @@ impl Poller {
         let discovered = customers.values().filter(|customer| !customer.configured && !customer.is_unlisted());
         let known = discovered.clone().count();
         let absent = discovered.map(|customer| &customer.id).filter(|id| !seen.contains(*id));
-        seen.extend(self.kept(absent.cloned().collect(), known, left_out, now));
+        seen.extend(self.retained(absent.cloned().collect(), known, left_out, now));
         // Whom the list of customers has stays, without services.
         let profiled = customers.values().filter(|customer| customer.profile.is_some() && !customer.configured);
         let profiled: Vec<_> = profiled.map(|customer| customer.id.clone()).filter(|id| !seen.contains(id)).collect();
@@ -88,7 +88,7 @@ impl Poller {
     /// Warns once if the filters match nobody although there are customers.
     fn warn_of_idle_filters(&mut self, named: usize, matching: usize) {
         let is_idle = named > 0 && matching == 0;
-        if is_idle && !self.reported_nobody {
+        if is_idle && !self.reported_no_match {
             let partner = &self.partner;
             warn!(
                 partner,
@@ -96,7 +96,7 @@ impl Poller {
                 "no customer matches customers.include and customers.exclude: nobody is polled"
             );
         }
-        self.reported_nobody = is_idle;
+        self.reported_no_match = is_idle;
     }
 
     /// Removes the targets of customers that have left, and logs that.
@@ -122,10 +122,10 @@ impl Poller {
         }
     }
 
-    pub(super) fn profiled(&mut self, target: &Target, result: Result<ProfilesResult, Failure>) {
+    pub(super) fn profiles_done(&mut self, target: &Target, result: Result<ProfilesResult, Failure>) {
         // The task sends all its pages before it ends.
         while let Ok(page) = self.profile_pages.1.try_recv() {
-            self.observe_profiles(page);
+            self.apply_profiles_page(page);
         }
         let now = self.clock.now();
         match result {
@@ -148,7 +148,7 @@ impl Poller {
     }
 
     /// The missing customers that stay for now. Logs a warning for each removal that is not accepted.
-    fn kept(
+    fn retained(
         &mut self,
         absent: HashSet<CustomerId>,
         known: usize,
@@ -157,11 +157,11 @@ impl Poller {
     ) -> HashSet<CustomerId> {
         let (partner, max, missing) = (&self.partner, self.max_customers, absent.len());
         self.reported_max = left_out > 0;
-        let denied = self.witness.denied();
-        if denied > 0 {
+        let unconfirmed_removals = self.witness.unconfirmed_removals();
+        if unconfirmed_removals > 0 {
             warn!(
                 partner,
-                customers = denied,
+                customers = unconfirmed_removals,
                 "customers that had products have none now: the known products stay until the next list, an interval later, says \
                  the same"
             );
@@ -177,7 +177,7 @@ impl Poller {
             );
             return absent;
         }
-        let kept = self.witness.keeps(absent, known, now);
+        let kept = self.witness.retain_unconfirmed(absent, known, now);
         if !kept.is_empty() {
             warn!(
                 partner,
@@ -191,7 +191,7 @@ impl Poller {
     }
 
     /// Warns once about each customer of the configuration that is not in the service list.
-    fn warn_of_missing(&mut self, seen: &HashSet<CustomerId>) {
+    fn warn_of_missing_configured(&mut self, seen: &HashSet<CustomerId>) {
         for id in self.filter.listed().filter(|id| !seen.contains(*id)) {
             if self.missing_configured.insert(id.clone()) {
                 // Ids are opaque: two spellings of a GUID are two ids.
@@ -206,7 +206,7 @@ impl Poller {
         self.missing_configured.retain(|id| !seen.contains(id));
     }
 
-    pub(super) fn asked(
+    pub(super) fn query_done(
         &mut self,
         target: &Target,
         customer: &CustomerId,
@@ -215,14 +215,14 @@ impl Poller {
     ) {
         let now = self.clock.now();
         match result {
-            Ok(answer) if self.says_not_held(customer, question, &answer) => {
+            Ok(answer) if self.reports_not_held(customer, question, &answer) => {
                 self.endpoint_answered(question.collector(), now);
-                self.missed(target, customer, question);
+                self.absent(target, customer, question);
             }
             Ok(answer) => {
                 self.endpoint_answered(question.collector(), now);
                 let believed = self.capacity.change(&self.inventory, customer, question, |inventory| {
-                    inventory.succeed(customer, question, answer, now)
+                    inventory.record_success(customer, question, answer, now)
                 });
                 if !believed {
                     let (partner, collector) = (&self.partner, question.collector().as_str());
@@ -237,14 +237,15 @@ impl Poller {
             Err(AskError::Absent) => {
                 self.granted(question.collector());
                 let targets = self.capacity.cost.targets(question.collector());
-                if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.miss(targets, now)) {
+                if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.record_404(targets, now))
+                {
                     info!(
                         partner = self.partner,
                         collector = question.collector().as_str(),
                         "the API answers 404 to every query: it does not have this endpoint; retrying in a day"
                     );
                 }
-                self.missed(target, customer, question);
+                self.absent(target, customer, question);
             }
             Err(AskError::Failed(failure)) if failure.not_granted => self.not_granted(target),
             Err(AskError::Failed(failure)) => {
@@ -255,7 +256,7 @@ impl Poller {
     }
 
     /// The API reports 0 seats for a product that the customer does not hold, unless the service list contains it.
-    fn says_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
+    fn reports_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
         let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else {
             return false;
         };
@@ -268,7 +269,7 @@ impl Poller {
     /// When an endpoint that seemed to be missing answers, all suppressed targets become due.
     fn endpoint_answered(&mut self, collector: Collector, now: Timestamp) {
         self.granted(collector);
-        if !self.probes.get_mut(&collector).is_some_and(EndpointProbe::answer) {
+        if !self.probes.get_mut(&collector).is_some_and(EndpointProbe::record_response) {
             return;
         }
         let absent: Vec<_> = self.inventory.read(|inventory| {
@@ -311,12 +312,12 @@ impl Poller {
         }
     }
 
-    fn missed(&mut self, target: &Target, customer: &CustomerId, question: Question) {
+    fn absent(&mut self, target: &Target, customer: &CustomerId, question: Question) {
         let now = self.clock.now();
-        self.counters.poll(target.collector(), None);
+        self.metrics.poll(target.collector(), None);
         let absence = self
             .capacity
-            .change(&self.inventory, customer, question, |inventory| inventory.miss(customer, question, now));
+            .change(&self.inventory, customer, question, |inventory| inventory.record_absent(customer, question, now));
         let outcome = match (absence, self.queue.failures(target)) {
             (Absence::Confirmed, 0) => PollOutcome::Absent,
             (_, before) => PollOutcome::Missed(before),
@@ -325,7 +326,7 @@ impl Poller {
     }
 
     fn succeeded(&mut self, target: &Target) {
-        self.counters.poll(target.collector(), None);
+        self.metrics.poll(target.collector(), None);
         let failures = self.queue.failures(target);
         if failures > 0 {
             let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
@@ -336,12 +337,12 @@ impl Poller {
 
     pub(super) fn failed(&mut self, target: &Target, reason: FailureReason) {
         let now = self.clock.now();
-        self.counters.poll(target.collector(), Some(reason));
+        self.metrics.poll(target.collector(), Some(reason));
         // A failure does not change the cost of the target.
         self.inventory.update(|inventory| match target {
-            Target::Services => inventory.fail_listing(reason, now),
-            Target::Customers => inventory.fail_profiles(reason, now),
-            Target::Customer(customer, question) => inventory.fail(customer, *question, reason, now),
+            Target::Services => inventory.record_listing_failure(reason, now),
+            Target::Customers => inventory.record_profiles_failure(reason, now),
+            Target::Customer(customer, question) => inventory.record_failure(customer, *question, reason, now),
         });
         let failures = self.queue.failures(target);
         self.reschedule(target, PollOutcome::Failed(failures));

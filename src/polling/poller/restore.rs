@@ -4,7 +4,7 @@ use elements::types::{Moment, Target};
 use jiff::Timestamp;
 
 use super::Poller;
-use crate::inventory::{Absence, Known};
+use crate::inventory::{Absence, TargetState};
 use crate::polling::backoff::{self, PollOutcome};
 
 impl Poller {
@@ -33,7 +33,7 @@ impl Poller {
                 if known.answer.is_some()
                     && let Some(endpoint) = self.probes.get_mut(&collector)
                 {
-                    endpoint.answer();
+                    endpoint.record_response();
                 }
                 let target = Target::Customer(id.clone(), *question);
                 let due = self.due_again(&target, known.polled.map(Moment::get), outcome(known));
@@ -50,7 +50,7 @@ impl Poller {
 }
 
 /// The outcome of the last poll. The number of earlier failures is not stored and counts as zero.
-fn outcome(known: &Known) -> PollOutcome {
+fn outcome(known: &TargetState) -> PollOutcome {
     if known.failure.is_some() {
         PollOutcome::Failed(0)
     } else if known.absence == Absence::Confirmed {

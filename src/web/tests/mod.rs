@@ -36,10 +36,10 @@ impl Server {
     }
 
     fn start_with(inventories: Vec<Inventory>, limits: Limits) -> Self {
-        let published = Published::new();
-        published.publish(metrics::render(&inventories, false, samples::at(1)));
+        let snapshots = SnapshotHandle::new();
+        snapshots.publish(metrics::render(&inventories, false, samples::at(1)));
         let inventories = Arc::new(Mutex::new(inventories));
-        let router = router(app_state(published, Arc::clone(&inventories))).unwrap();
+        let router = router(app_state(snapshots, Arc::clone(&inventories))).unwrap();
         let listener = bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -79,19 +79,19 @@ impl Server {
     }
 }
 
-fn app_state(exposition: Published, inventories: Arc<Mutex<Vec<Inventory>>>) -> AppState {
+fn app_state(exposition: SnapshotHandle, inventories: Arc<Mutex<Vec<Inventory>>>) -> AppState {
     let known = Arc::clone(&inventories);
     let clock = Clock::starting_at(samples::at(1));
     AppState {
         exposition,
-        own_metrics: Arc::new(Vec::new),
+        self_metrics: Arc::new(Vec::new),
         inventories: Arc::new(move || inventories.lock().unwrap().clone()),
         config_yaml: Arc::new(|| "partners:\n- name: main\n  auth: {client_secret: <secret>}\n".to_owned()),
         readiness: Arc::new(move || readiness::readiness(&known.lock().unwrap(), clock.now())),
         health: Arc::new(|| Ok(())),
         role: Arc::new(Role::default),
         clock,
-        ever_ready: EverReady::default(),
+        ready_latch: ReadyLatch::default(),
         telemetry_path: "/metrics".to_owned(),
         external_url: ExternalUrl::default(),
         simulated: false,
@@ -134,7 +134,7 @@ async fn what_stands_still_is_named() {
     let stalled = "rendering has stood still since 2026-11-29T12:00:00Z\n";
     for (health, status, body) in [(Ok(()), 200, "healthy\n"), (Err(stalled.to_owned()), 503, stalled)] {
         let state =
-            AppState { health: Arc::new(move || health.clone()), ..app_state(Published::new(), Arc::default()) };
+            AppState { health: Arc::new(move || health.clone()), ..app_state(SnapshotHandle::new(), Arc::default()) };
         let listener = bind("127.0.0.1:0").unwrap();
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (access, router) = (Access::load(None).unwrap(), router(state).unwrap());

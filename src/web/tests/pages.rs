@@ -207,8 +207,8 @@ async fn muted_customers_and_made_up_data_are_marked() {
     assert_eq!(server.get("/api/v1/customers").await.json()["customers"][0]["muted"], true);
     assert_eq!(server.get("/api/v1/status").await.json()["simulated"], false);
 
-    let view = view::View::new(contoso(), 1, &EverReady::default(), true, at(1));
-    let page = page::render(&view, &query::Query::default(), "/metrics").into_string();
+    let snapshot = snapshot::PageSnapshot::new(contoso(), 1, &ReadyLatch::default(), true, at(1));
+    let page = status_page::render(&snapshot, &query::CustomerQuery::default(), "/metrics").into_string();
     assert!(page.contains("Simulated data") && !page.contains(">alerts muted</span>"), "{page}");
 }
 
@@ -232,9 +232,9 @@ async fn every_word_of_the_page_is_explained_on_it() {
 #[tokio::test]
 async fn a_failure_is_named() {
     let mut inventory = contoso().remove(0);
-    inventory.fail(&"c1".into(), super::samples::SEATS, FailureReason::Throttled, at(1));
+    inventory.record_failure(&"c1".into(), super::samples::SEATS, FailureReason::Throttled, at(1));
     let mut refused = bare("other");
-    refused.fail_listing(FailureReason::Unauthorized, at(1));
+    refused.record_listing_failure(FailureReason::Unauthorized, at(1));
     let server = Server::start(vec![inventory, refused]);
     let page = server.get("/").await.text();
     assert!(page.contains("throttled × 1") && page.contains("refused (unauthorized)"), "{page}");
@@ -318,7 +318,7 @@ async fn customers_are_searched_filtered_and_paged() {
 #[tokio::test]
 async fn a_telemetry_path_takes_no_other_page() {
     let build = |path: &str| {
-        let state = app_state(Published::new(), Arc::default());
+        let state = app_state(SnapshotHandle::new(), Arc::default());
         router(AppState { telemetry_path: path.to_owned(), ..state })
     };
     for path in [

@@ -107,9 +107,9 @@ fn partner() -> Inventory {
     for id in &ids {
         let id = CustomerId::from(id.as_str());
         let rows = (0..random.usize(1..4)).map(|_| subscription_of(&mut random)).collect();
-        inventory.observe(ListedCustomer { id: id.clone(), name: None, subscriptions: Some(rows) }, seen);
+        inventory.upsert_listed(ListedCustomer { id: id.clone(), name: None, subscriptions: Some(rows) }, seen);
         inventory.plan(&id, &[SEATS]);
-        inventory.succeed(&id, SEATS, Answer::TenantSeats([tenant(&mut random)].into()), seen);
+        inventory.record_success(&id, SEATS, Answer::TenantSeats([tenant(&mut random)].into()), seen);
     }
     inventory.complete_listing(&ids.iter().map(|id| id.as_str().into()).collect(), seen);
     inventory

@@ -64,7 +64,7 @@ pub(in crate::web) fn listed(partner: &str, customers: Vec<(&str, &str, Vec<Subs
     let ids = customers.iter().map(|(id, ..)| CustomerId::from(*id)).collect();
     for (id, name, subscriptions) in customers {
         let name = Some(name.into()).filter(|_| !name.is_empty());
-        inventory.observe(ListedCustomer { id: id.into(), name, subscriptions: Some(subscriptions) }, at(0));
+        inventory.upsert_listed(ListedCustomer { id: id.into(), name, subscriptions: Some(subscriptions) }, at(0));
     }
     inventory.complete_listing(&ids, at(0));
     inventory
@@ -74,7 +74,7 @@ pub(in crate::web) fn listed(partner: &str, customers: Vec<(&str, &str, Vec<Subs
 pub(in crate::web) fn seats(inventory: &mut Inventory, customer: &str, assigned: u32, available: u32) {
     let customer = customer.into();
     inventory.plan(&customer, &[SEATS]);
-    inventory.succeed(&customer, SEATS, tenants(assigned, available), at(0));
+    inventory.record_success(&customer, SEATS, tenants(assigned, available), at(0));
 }
 
 fn tenants(assigned: u32, available: u32) -> Answer {
@@ -113,7 +113,8 @@ pub(in crate::web) fn believable(partner: &str, customers: u32, now: Timestamp) 
         let (seen, subscriptions) =
             (now - SignedDuration::from_secs(random.i64(60..700)), subscriptions(&mut random, now));
         let customer = CustomerId::from(id);
-        inventory.observe(ListedCustomer { id: customer.clone(), name, subscriptions: Some(subscriptions) }, seen);
+        inventory
+            .upsert_listed(ListedCustomer { id: customer.clone(), name, subscriptions: Some(subscriptions) }, seen);
         inventory.plan(&customer, &[SEATS, CUSTOMER, PRODUCT]);
         poll(&mut inventory, &customer, &mut random, seen);
         ids.insert(customer);
@@ -166,14 +167,14 @@ fn poll(inventory: &mut Inventory, customer: &CustomerId, random: &mut fastrand:
     match random.u8(..) {
         0..4 => {}
         4..10 => {
-            inventory.succeed(customer, SEATS, tenants(assigned, available), before);
-            inventory.fail(customer, SEATS, FailureReason::Timeout, seen);
+            inventory.record_success(customer, SEATS, tenants(assigned, available), before);
+            inventory.record_failure(customer, SEATS, FailureReason::Timeout, seen);
         }
-        10..14 => inventory.fail(customer, SEATS, FailureReason::Forbidden, seen),
+        10..14 => inventory.record_failure(customer, SEATS, FailureReason::Forbidden, seen),
         _ => {
-            inventory.succeed(customer, SEATS, tenants(assigned, available), seen);
+            inventory.record_success(customer, SEATS, tenants(assigned, available), seen);
         }
     }
-    inventory.miss(customer, CUSTOMER, seen);
-    inventory.succeed(customer, PRODUCT, Answer::ProductPurchased(Some(20.into())), seen);
+    inventory.record_absent(customer, CUSTOMER, seen);
+    inventory.record_success(customer, PRODUCT, Answer::ProductPurchased(Some(20.into())), seen);
 }

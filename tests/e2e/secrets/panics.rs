@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use avepoint_exporter::config::Config;
 use avepoint_exporter::panics::Task;
-use avepoint_exporter::web::readiness::EverReady;
+use avepoint_exporter::web::readiness::ReadyLatch;
 use avepoint_exporter::web::{AppState, Role, router};
 use elements::Client;
 use elements::clock::Clock;
 use exporter_toolkit::{Access, ExternalUrl, Options, bind, serve};
-use exposition::Published;
+use exposition::SnapshotHandle;
 
 use super::{
     PFX_PASSWORD, PROXY_PASSWORD, PROXY_USER, SECRET, all_secrets, certificate, holds_no_key, is_clean, key_forms,
@@ -58,15 +58,15 @@ fn tasks_panic_with_all_they_have(folder: &Path) {
         let panics = move || -> ! { panic!("all that it has: {:?}", (&config, &client)) };
         let (of_pages, of_tasks) = (panics.clone(), panics);
         let state = AppState {
-            exposition: Published::new(),
-            own_metrics: Arc::new(Vec::new),
+            exposition: SnapshotHandle::new(),
+            self_metrics: Arc::new(Vec::new),
             readiness: Arc::new(|| std::iter::empty().collect()),
             health: Arc::new(|| Ok(())),
             role: Arc::new(Role::default),
             inventories: Arc::new(move || of_tasks()),
             config_yaml: Arc::new(move || of_pages()),
             clock: Clock::start(),
-            ever_ready: EverReady::default(),
+            ready_latch: ReadyLatch::default(),
             telemetry_path: "/metrics".to_owned(),
             external_url: ExternalUrl::default(),
             simulated: false,

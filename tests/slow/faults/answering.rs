@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elements::types::Collector;
-use simulator::{Edit, Fault, Operation, Rule, TotalCount, When};
+use simulator::{BodyMutation, Fault, Operation, Rule, TotalCount, When};
 
 use super::rows::*;
 use super::scene::INTERVAL;
@@ -43,7 +43,7 @@ pub fn bodies() -> Vec<Row> {
         row(
             "deep field",
             "the right answer with a field more, 100,000 lists deep",
-            [api(Fault::Edit(Edit::Deep(100_000)))],
+            [api(Fault::Mutated(BodyMutation::Deep(100_000)))],
         ),
         row("HTML", "200 with a page for people", [api(Fault::Html)]).combines(),
         row("HTML", "200 with a page for people", [api(Fault::Html)]).outlasts(),
@@ -51,7 +51,7 @@ pub fn bodies() -> Vec<Row> {
         row("empty body", "200 without a body", [api(answer(200, ""))]).combines(),
         row("half a body", "half of the right JSON as if it were all", [api(Fault::MalformedJson)]).combines(),
         row("wrong shape", "JSON that no endpoint answers", [api(Fault::WrongShape)]),
-        row("no UTF-8", "bytes that are no UTF-8 in every email address", [api(Fault::Edit(Edit::NoUtf8))]),
+        row("no UTF-8", "bytes that are no UTF-8 in every email address", [api(Fault::Mutated(BodyMutation::NoUtf8))]),
         row("null", "200 with `null`", [api(answer(200, "null"))]),
     ]
 }
@@ -84,13 +84,13 @@ pub fn numbers() -> Vec<Row> {
         row(
             "numbers, plus sign",
             "`\"+5\"` in place of 5: everything is read",
-            [api(Fault::Edit(Edit::PlusSign { fields: SEATS }))],
+            [api(Fault::Mutated(BodyMutation::PlusSign { fields: SEATS }))],
         )
         .harmless(),
         row(
             "dates, spaced offset",
             "`2027-06-30T00:00:00 +00:00`: everything is read",
-            [listing(Fault::Edit(Edit::SpacedOffset { fields: &["expirationDate", "contractEndDate"] }))],
+            [listing(Fault::Mutated(BodyMutation::SpacedOffset { fields: &["expirationDate", "contractEndDate"] }))],
         )
         .harmless(),
         row("numbers, null", "null in place of every number of seats", seats("null")).gaps(),
@@ -99,7 +99,7 @@ pub fn numbers() -> Vec<Row> {
             "null in place of every customer's name: the known one stays",
             [listing(values(&["organization"], "null"))],
         )),
-        row("lists for objects", "rows are lists of their values", [api(Fault::Edit(Edit::Lists))]),
+        row("lists for objects", "rows are lists of their values", [api(Fault::Mutated(BodyMutation::Lists))]),
         row(
             "dates, nonsense",
             "`31-02-2026` and `2026-13-45T25:61:61Z`",
@@ -130,7 +130,7 @@ pub fn numbers() -> Vec<Row> {
 }
 
 pub fn pages() -> Vec<Row> {
-    let without = |field, every| Fault::Edit(Edit::Without { field, every });
+    let without = |field, every| Fault::Mutated(BodyMutation::Without { field, every });
     let empty = "{\"data\":[],\"metadata\":{\"totalCount\":0}}";
     // Each target is polled once in that time: a second result would be accepted.
     let once = |rule| Rule {
@@ -217,7 +217,7 @@ pub fn pages() -> Vec<Row> {
 pub fn totals() -> Vec<Row> {
     let total = |json| [listing(values(&["totalCount"], json))];
     let count = |count| [listing(Fault::WrongTotal(count))];
-    let without = |field, every| Fault::Edit(Edit::Without { field, every });
+    let without = |field, every| Fault::Mutated(BodyMutation::Without { field, every });
     vec![
         row("total, more", "`totalCount` is 3 too high", count(TotalCount::More(3))).combines(),
         row("total, fewer", "`totalCount` is 3 too low", count(TotalCount::Fewer(3))).combines(),

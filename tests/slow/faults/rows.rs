@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use elements::types::Collector;
-use simulator::{Edit, Fault, Operation, Rule};
+use simulator::{BodyMutation, Fault, Operation, Rule};
 
 use super::clock::Wall;
 use super::truth::Allowed;
@@ -188,7 +188,7 @@ pub fn token(fault: Fault) -> Rule {
 }
 
 pub fn values(fields: &'static [&'static str], json: &'static str) -> Fault {
-    Fault::Edit(Edit::Values { fields, json })
+    Fault::Mutated(BodyMutation::Values { fields, json })
 }
 
 pub fn answer(status: u16, body: impl Into<String>) -> Fault {

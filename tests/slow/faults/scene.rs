@@ -128,11 +128,11 @@ impl<'a> Scene<'a> {
             Transport::Https { http2 } => (Some(authority()), Some(authority().server(2099, http2))),
         };
         let mut settings = Settings::of_size(0, 7, today());
-        settings.registrations[0].world = world();
+        settings.registrations[0].dataset = world();
         settings.token_lifetime = row.token_lifetime;
         settings.faults.clone_from(&row.always);
         let simulator = Arc::new(runtime.block_on(Simulator::on_loopback(settings)).map_err(|e| e.to_string())?);
-        simulator.with_world(Settings::CLIENT.0, |world| history.add(world));
+        simulator.with_dataset(Settings::CLIENT.0, |world| history.add(world));
         let to = simulator.api_url().trim_start_matches("http://").parse().unwrap();
         let state = State { open: true, drip: None, odd_headers: false, flood: false, tls: server };
         let (api, token) = (Door::new(runtime, to, state.clone()), Door::new(runtime, to, state));
@@ -229,11 +229,11 @@ impl<'a> Scene<'a> {
     /// Whether the fault took effect: every rule affected requests, and something failed while connections were
     /// refused.
     fn has_struck(&self) -> Result<(), String> {
-        let strikes = self.simulator.faults().strikes();
-        let rules = &strikes[self.row.always.len()..];
+        let matched = self.simulator.faults().matched();
+        let rules = &matched[self.row.always.len()..];
         // Of combined faults, one may keep requests from reaching another.
         let needed = if self.row.is_combined() { rules.len().min(2) } else { rules.len() };
-        if rules.iter().filter(|&&strikes| strikes > 0).count() < needed {
+        if rules.iter().filter(|&&matched| matched > 0).count() < needed {
             return Err(format!("{LATE}rules met no request: {rules:?}"));
         }
         let doors = self.row.troubles.iter().any(|trouble| !matches!(trouble, Trouble::Rule(_) | Trouble::Clock(..)));
@@ -278,7 +278,7 @@ impl<'a> Scene<'a> {
 
     /// One customer leaves and another one joins.
     fn customers_come_and_go(&self) {
-        self.simulator.with_world(Settings::CLIENT.0, |world| {
+        self.simulator.with_dataset(Settings::CLIENT.0, |world| {
             world.remove(&customer(2).id);
             world.customers.insert(3, newcomer());
             self.history.add(world);

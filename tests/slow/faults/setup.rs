@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use simulator::{Case, Generator, Motion, Settings, SimCustomer, Simulator, World};
+use simulator::{Dataset, Generator, Scenario, SeatTrend, Settings, SimCustomer, Simulator};
 
 use super::door::{Authority, Door};
 use super::rows::{Lasts, Row};
@@ -15,20 +15,20 @@ use super::truth::{History, move_on};
 use crate::support::today;
 
 /// The customers of every data set: the special cases.
-const CASES: [Case; 13] = [
-    Case::Healthy,
-    Case::Pooled,
-    Case::Exhausted,
-    Case::Renewed,
-    Case::Capacity95,
-    Case::Unlimited,
-    Case::NoProducts,
-    Case::EqualRows,
-    Case::NotApplicable,
-    Case::Unknown,
-    Case::Google,
-    Case::Salesforce,
-    Case::Iaas,
+const CASES: [Scenario; 13] = [
+    Scenario::Healthy,
+    Scenario::Pooled,
+    Scenario::Exhausted,
+    Scenario::Renewed,
+    Scenario::Capacity95,
+    Scenario::Unlimited,
+    Scenario::NoProducts,
+    Scenario::EqualRows,
+    Scenario::NotApplicable,
+    Scenario::Unknown,
+    Scenario::Google,
+    Scenario::Salesforce,
+    Scenario::Iaas,
 ];
 
 /// The customer at an index of the data set.
@@ -40,13 +40,13 @@ pub fn customer(place: usize) -> SimCustomer {
 /// The customer that joins during a fault.
 pub fn newcomer() -> SimCustomer {
     let mut newcomer = Generator::new(77, 24, today()).customer(0);
-    newcomer.tenants.iter_mut().for_each(|tenant| tenant.motion = Motion::Still);
+    newcomer.tenants.iter_mut().for_each(|tenant| tenant.trend = SeatTrend::Still);
     newcomer
 }
 
 /// The initial data set of every row.
-pub fn world() -> World {
-    World { customers: (0..CASES.len()).map(customer).collect(), ..World::default() }
+pub fn world() -> Dataset {
+    Dataset { customers: (0..CASES.len()).map(customer).collect(), ..Dataset::default() }
 }
 
 /// A data set that changes until it is stopped.
@@ -58,7 +58,7 @@ impl Moving {
         let stopped = stop.clone();
         let moving = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                simulator.with_world(Settings::CLIENT.0, |world| {
+                simulator.with_dataset(Settings::CLIENT.0, |world| {
                     move_on(world);
                     history.add(world);
                 });

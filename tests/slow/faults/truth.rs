@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use simulator::{Motion, Shown, SimCustomer, World};
+use simulator::{Dataset, SeatTrend, SimCustomer, WireValue};
 
 use crate::support::{Samples, expected, of, value};
 
@@ -38,7 +38,7 @@ pub struct Allowed {
 
 impl History {
     /// Records the current data set. Call it while nothing reads the data set.
-    pub fn add(&self, world: &World) {
+    pub fn add(&self, world: &Dataset) {
         let groups = grouped(expected::api_series("main", world, 0));
         self.lock().push(Version { since: Instant::now(), groups });
     }
@@ -184,7 +184,7 @@ impl Listings {
 }
 
 /// Changes every number that the API has of a customer a little, except those that mean "none".
-pub fn move_on(world: &mut World) {
+pub fn move_on(world: &mut Dataset) {
     for customer in &mut world.customers {
         move_customer(customer);
     }
@@ -192,7 +192,7 @@ pub fn move_on(world: &mut World) {
 
 fn move_customer(customer: &mut SimCustomer) {
     for tenant in &mut customer.tenants {
-        tenant.motion = Motion::Still;
+        tenant.trend = SeatTrend::Still;
         tenant.assigned += 1;
     }
     for seats in customer.purchased.values_mut().chain(customer.available.values_mut()).filter(|seats| **seats > 0) {
@@ -200,7 +200,7 @@ fn move_customer(customer: &mut SimCustomer) {
     }
     for row in &mut customer.rows {
         // A change does not distinguish equal rows, so each keeps the values of the others.
-        row.change = Shown::change(row.change.value.unwrap_or(0) + 1);
+        row.change = WireValue::change(row.change.value.unwrap_or(0) + 1);
     }
     customer.sync_license_fields();
 }

@@ -62,7 +62,7 @@ impl Scene {
         let mut settings = Settings::of_size(12, 7, today());
         settings.time_scale = 0;
         let simulator = Simulated::start(settings);
-        let truth = simulator.with_world(Settings::CLIENT.0, |world| expected::api_series("main", world, 0)).unwrap();
+        let truth = simulator.with_dataset(Settings::CLIENT.0, |world| expected::api_series("main", world, 0)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let state = format!("{{ file: {}, interval: 50ms }}", folder.path().join("state").display());
         Self { simulator, truth, folder, lease: Box::new(lease), state, times, replicas: Vec::new(), doubles: 0 }

@@ -1,23 +1,23 @@
 //! Generates data sets from a seed: a pure function of (settings, index), so any customer is cheap to compute and
 //! always the same.
 //!
-//! The first customers of a seed are the special cases, one each ([`Case::ALL`]); most of the others are healthy. The
+//! The first customers of a seed are the special cases, one each ([`Scenario::ALL`]); most of the others are healthy. The
 //! rows of a customer are consistent with its tenants and products.
 
-mod cases;
 mod names;
 mod offers;
+mod scenarios;
 
 use jiff::civil::Date;
 
-pub use self::cases::Case;
+pub use self::scenarios::Scenario;
 use elements::types::{ProductType, TenantType};
 
 use self::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, Holding, IAAS, Offer, SALESFORCE};
-use super::backups::{self, BackupCase};
+use super::backups::{self, BackupScenario};
 use super::customer_list::SimProfile;
+use super::dataset::{Dataset, SeatTrend, SimCustomer, SimTenant};
 use super::rng::SeededRng;
-use super::world::{Motion, SimCustomer, SimTenant, World};
 
 /// The generator settings.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +37,8 @@ pub struct Generator {
 /// What the customers of a data set have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {
-    /// Realistic customers; the first ones are [`Case::ALL`].
-    Believable,
+    /// Realistic customers; the first ones are [`Scenario::ALL`].
+    Realistic,
     /// Realistic customers, without the special cases first.
     Ordinary,
     /// Healthy customers with exact totals: one row per product, one tenant per tenant type. The service names imply
@@ -66,13 +66,13 @@ impl Generator {
     /// A data set with this many customers, special cases first.
     #[must_use]
     pub const fn new(seed: u64, customers: u32, today: Date) -> Self {
-        Self { seed, customers, today, mix: Mix::Believable, hostile_names: false }
+        Self { seed, customers, today, mix: Mix::Realistic, hostile_names: false }
     }
 
     /// All customers; one additional customer is out of scope.
     #[must_use]
-    pub fn world(&self) -> World {
-        World {
+    pub fn dataset(&self) -> Dataset {
+        Dataset {
             customers: (0..self.customers).map(|index| self.customer(index)).collect(),
             out_of_scope: [SeededRng::of(&[self.seed, 0x0075]).guid()].into(),
         }
@@ -82,7 +82,7 @@ impl Generator {
     #[must_use]
     pub fn customer(&self, index: u32) -> SimCustomer {
         let mut rng = SeededRng::of(&[self.seed, 1, index.into()]);
-        let cases = self.mix == Mix::Believable;
+        let cases = self.mix == Mix::Realistic;
         let mut customer = SimCustomer::new(rng.guid(), names::company(self.seed, index, cases, self.hostile_names));
         customer.email = format!("admin@{}.example", names::short(&customer.organization).to_lowercase());
         let mut builder = CustomerBuilder { customer, holdings: Vec::new(), today: self.today };
@@ -93,10 +93,10 @@ impl Generator {
                 self.share(cloud_backup_m365, index) > 0,
                 &mut rng,
             ),
-            Mix::Believable | Mix::Ordinary => {
-                let case = Case::ALL.get(index as usize).copied().filter(|_| cases);
-                let befallen = || Some(rng.pick(&Case::TROUBLE.map(Some))?).filter(|_| rng.chance(0.06));
-                match case.or_else(befallen) {
+            Mix::Realistic | Mix::Ordinary => {
+                let case = Scenario::ALL.get(index as usize).copied().filter(|_| cases);
+                let drawn = || Some(rng.pick(&Scenario::NEEDS_ATTENTION.map(Some))?).filter(|_| rng.chance(0.06));
+                match case.or_else(drawn) {
                     Some(case) => case.build(&mut builder, self.today, &mut rng),
                     None => builder.fill(&mut rng),
                 }
@@ -105,7 +105,7 @@ impl Generator {
         let mut customer = builder.finish();
         // Numbers of their own, so that the rest of a customer does not depend on its backups.
         let mut rng = SeededRng::of(&[self.seed, 0x4242, index.into()]);
-        let case = BackupCase::of(index);
+        let case = BackupScenario::of(index);
         backups::fill(&mut customer, case, self.today, &mut rng);
         customer.profile = SimProfile::generate(&customer, case, &mut rng);
         customer
@@ -157,10 +157,10 @@ impl CustomerBuilder {
         }
         for tenant in &mut self.customer.tenants {
             let swing = tenant.available.min(tenant.assigned) / 4;
-            tenant.motion = if rng.chance(0.05) {
-                Motion::Growing { per_day: 1 + tenant.available / 30 }
+            tenant.trend = if rng.chance(0.05) {
+                SeatTrend::Growing { per_day: 1 + tenant.available / 30 }
             } else {
-                Motion::Walk { seed: rng.next_u64(), swing }
+                SeatTrend::Walk { seed: rng.next_u64(), swing }
             };
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::rng::SeededRng;
-use crate::shown::Text;
+use crate::wire_value::Text;
 
 /// Towns and family names, some with non-ASCII letters.
 const FIRST: &[&str] = &[
@@ -177,16 +177,18 @@ const TRADE: &[&str] = &[
 const LAST: &[&str] = &["", " Group", " North", " & Co", " International", " South", " West", " East", " Holding"];
 
 /// Names that must be escaped somewhere, for customers with a fixed index.
-const AWKWARD: &[(u32, &str)] =
+const SPECIAL_CHARACTERS: &[(u32, &str)] =
     &[(5, "Ludwig \"Lou\" Becker & Söhne"), (11, "Back\\slash Studios"), (17, "O'Neill, Núñez & Żak")];
 
 /// Hostile names that try to break a page or a line format.
 const HOSTILE: &[(u32, &str)] = &[(2, "<script>alert(1)</script>"), (3, "Line one\nLine two")];
 
 /// The name of a customer; `hostile` adds the two hostile ones.
-pub(super) fn company(seed: u64, index: u32, awkward: bool, hostile: bool) -> Text {
+pub(super) fn company(seed: u64, index: u32, special_characters: bool, hostile: bool) -> Text {
     let special = |list: &[(u32, &'static str)]| list.iter().find(|&&(at, _)| at == index).map(|&(_, name)| name);
-    if let Some(name) = special(HOSTILE).filter(|_| hostile).or_else(|| special(AWKWARD).filter(|_| awkward)) {
+    if let Some(name) =
+        special(HOSTILE).filter(|_| hostile).or_else(|| special(SPECIAL_CHARACTERS).filter(|_| special_characters))
+    {
         return Cow::Borrowed(name);
     }
     let (firsts, trades) = (FIRST.len() as u64, TRADE.len() as u64);

@@ -3,9 +3,9 @@
 use elements::types::{ProductType, TenantType};
 use jiff::civil::Date;
 
+use crate::dataset::SimRow;
 use crate::rng::SeededRng;
-use crate::shown::{DateForm, Shown, Text};
-use crate::world::SimRow;
+use crate::wire_value::{DateForm, Text, WireValue};
 
 /// A product on offer.
 #[derive(Clone, Copy, Debug)]
@@ -75,9 +75,9 @@ impl Offer {
         match self.sold_by {
             SoldBy::Seat => {
                 let grouped = count > 999 && rng.chance(0.5);
-                row.purchased_user_seats = if grouped { Shown::grouped(count) } else { Shown::count(count) };
+                row.purchased_user_seats = if grouped { WireValue::grouped(count) } else { WireValue::count(count) };
             }
-            SoldBy::Unit => row.purchased_units = Shown::count(count),
+            SoldBy::Unit => row.purchased_units = WireValue::count(count),
             SoldBy::Capacity => {
                 let purchased = rng.pick(&[51_200, 102_400, 204_800, 307_200]);
                 set_capacity(&mut row, purchased / 100 * rng.between(20, 80), purchased);
@@ -108,17 +108,17 @@ impl Offer {
                 ]));
                 row.retention =
                     text(rng.pick(&["Unlimited retention", "Retain data for 1 month", "Retain data for 1 years"]));
-                row.consumed_storage = Shown::size(count.saturating_mul(rng.between(80, 900)));
+                row.consumed_storage = WireValue::size(count.saturating_mul(rng.between(80, 900)));
                 row.package = text(rng.pick(&["Standard", "Core", "Flex"]));
             }
             65536 => {
                 row.subscription_model = text("Action and store");
                 row.storage = text("AvePoint storage");
-                row.purchased_capacity = Shown::purchased(104_400);
+                row.purchased_capacity = WireValue::purchased(104_400);
             }
             32 => {
                 row.subscription_model = text("1 GB/User/Year");
-                row.purchased_capacity = Shown::purchased(count.saturating_mul(100));
+                row.purchased_capacity = WireValue::purchased(count.saturating_mul(100));
                 row.follows = None;
             }
             33_554_432 | 131_072 => {
@@ -135,15 +135,15 @@ impl Offer {
 impl Holding {
     /// Sets the expiration to this many days after today; before today if negative.
     pub(super) fn expire(&mut self, today: Date, days: i64, form: DateForm) {
-        self.row.expiration_date = Shown::date(later(today, days), form);
+        self.row.expiration_date = WireValue::date(later(today, days), form);
         self.expired = days < 0;
     }
 }
 
 /// A row sold by capacity, in hundredths of a GB.
 pub(super) fn set_capacity(row: &mut SimRow, used: u32, purchased: u32) {
-    row.purchased_capacity = Shown::used_of(used, purchased);
-    row.protected_capacity = Shown::size(used);
+    row.purchased_capacity = WireValue::used_of(used, purchased);
+    row.protected_capacity = WireValue::size(used);
     row.storage = Some("Bring your own storage".into());
 }
 

@@ -8,12 +8,12 @@ use crate::SimRow;
 
 const TODAY: Date = date(2026, 2, 10);
 
-fn world(customers: u32) -> World {
-    Generator::new(7, customers, TODAY).world()
+fn dataset(customers: u32) -> Dataset {
+    Generator::new(7, customers, TODAY).dataset()
 }
 
-fn customer(case: Case) -> SimCustomer {
-    world(24).customers.swap_remove(case.index())
+fn customer(case: Scenario) -> SimCustomer {
+    dataset(24).customers.swap_remove(case.index())
 }
 
 /// Days from today to a row's expiration.
@@ -24,22 +24,22 @@ fn days(row: &SimRow) -> Option<i64> {
 
 #[test]
 fn a_world_follows_from_its_seed() {
-    assert_eq!(world(60), world(60));
-    assert_eq!(world(60).customers[..30], world(30).customers);
-    assert_ne!(Generator::new(8, 60, TODAY).world(), world(60));
+    assert_eq!(dataset(60), dataset(60));
+    assert_eq!(dataset(60).customers[..30], dataset(30).customers);
+    assert_ne!(Generator::new(8, 60, TODAY).dataset(), dataset(60));
 }
 
 #[test]
 fn ids_and_names_are_unique() {
-    let world = world(3000);
-    let ids: BTreeSet<_> = world.customers.iter().map(|customer| &customer.id).collect();
-    let names: BTreeSet<_> = world.customers.iter().map(|customer| &customer.organization).collect();
+    let dataset = dataset(3000);
+    let ids: BTreeSet<_> = dataset.customers.iter().map(|customer| &customer.id).collect();
+    let names: BTreeSet<_> = dataset.customers.iter().map(|customer| &customer.organization).collect();
     assert_eq!((ids.len(), names.len()), (3000, 3000));
 }
 
 #[test]
 fn what_rows_say_agrees_with_tenants_and_products() {
-    for customer in world(2000).customers {
+    for customer in dataset(2000).customers {
         let name = &customer.organization;
         let implied: BTreeSet<_> = customer
             .rows
@@ -65,32 +65,32 @@ fn what_rows_say_agrees_with_tenants_and_products() {
 fn tenants_run_out() {
     let seats = |case| customer(case).seats(TenantType::Microsoft365).unwrap();
     let used = |(assigned, available): (u32, u32)| assigned * 100 / (assigned + available);
-    assert_eq!(used(seats(Case::Exhausted)), 100);
-    assert_eq!(seats(Case::Exhausted).1, 0);
-    assert!((92..95).contains(&used(seats(Case::Low90))));
-    assert!((98..100).contains(&used(seats(Case::Low97))));
-    assert_eq!(seats(Case::NotApplicable), (0, 0));
-    let over = customer(Case::OverAssigned);
+    assert_eq!(used(seats(Scenario::Exhausted)), 100);
+    assert_eq!(seats(Scenario::Exhausted).1, 0);
+    assert!((92..95).contains(&used(seats(Scenario::Low90))));
+    assert!((98..100).contains(&used(seats(Scenario::Low97))));
+    assert_eq!(seats(Scenario::NotApplicable), (0, 0));
+    let over = customer(Scenario::OverAssigned);
     assert!(over.rows[0].licenses_assigned.value > over.rows[0].purchased_user_seats.value);
 }
 
 #[test]
 fn subscriptions_expire() {
     for (case, expected) in [
-        (Case::ExpiresIn2, 2),
-        (Case::ExpiresIn10, 10),
-        (Case::ExpiresIn25, 25),
-        (Case::Expired5, -5),
-        (Case::Renewed, -5),
-        (Case::Expired90, -90),
+        (Scenario::ExpiresIn2, 2),
+        (Scenario::ExpiresIn10, 10),
+        (Scenario::ExpiresIn25, 25),
+        (Scenario::Expired5, -5),
+        (Scenario::Renewed, -5),
+        (Scenario::Expired90, -90),
     ] {
         assert_eq!(days(&customer(case).rows[0]), Some(expected), "{case:?}");
     }
-    assert_eq!(customer(Case::Expired5).purchased[&ProductType::CLOUD_BACKUP_M365], 0);
-    let renewed = customer(Case::Renewed);
+    assert_eq!(customer(Scenario::Expired5).purchased[&ProductType::CLOUD_BACKUP_M365], 0);
+    let renewed = customer(Scenario::Renewed);
     assert_eq!(renewed.rows[0].service, renewed.rows[1].service);
     assert!(days(&renewed.rows[1]) > Some(30));
-    let ends = customer(Case::ContractEnds);
+    let ends = customer(Scenario::ContractEnds);
     assert!(ends.rows[0].contract_end_date.value.is_some());
     let (assigned, available) = ends.seats(TenantType::Microsoft365).unwrap();
     assert!(f64::from(assigned) < 0.7 * f64::from(assigned + available), "bought and unused before renewal");
@@ -102,9 +102,9 @@ fn capacities_fill_and_limits_fall() {
         let capacity = customer(case).rows[1].purchased_capacity.value.unwrap();
         capacity.used.unwrap().get() / capacity.purchased.get()
     };
-    assert!((0.95..1.0).contains(&used(Case::Capacity95)));
-    assert!(used(Case::CapacityOver) > 1.0);
-    let unlimited = customer(Case::Unlimited);
+    assert!((0.95..1.0).contains(&used(Scenario::Capacity95)));
+    assert!(used(Scenario::CapacityOver) > 1.0);
+    let unlimited = customer(Scenario::Unlimited);
     assert_eq!(unlimited.rows[0].subscription_model.as_deref(), Some("Unlimited organizations"));
     assert!(unlimited.rows[0].purchased_user_seats.value.is_some_and(|seats| !seats.is_unlimited()));
     assert_eq!(unlimited.rows[1].purchased_user_seats.value, Some(Quantity::UNLIMITED));
@@ -112,35 +112,35 @@ fn capacities_fill_and_limits_fall() {
 
 #[test]
 fn rows_can_be_odd() {
-    let pooled = customer(Case::Pooled);
+    let pooled = customer(Scenario::Pooled);
     assert_eq!(pooled.rows.iter().filter_map(|row| row.change.value).collect::<Vec<_>>(), [5, -3]);
-    let none = customer(Case::NoProducts);
+    let none = customer(Scenario::NoProducts);
     assert!(none.rows.is_empty() && none.tenants.is_empty() && none.purchased.is_empty());
-    let equal = customer(Case::EqualRows);
+    let equal = customer(Scenario::EqualRows);
     assert_eq!(equal.rows[0], equal.rows[1]);
     let purchased: Vec<_> = equal.rows.iter().map(|row| row.purchased_user_seats.value.unwrap().get()).collect();
     assert_eq!((purchased, equal.rows[2].licenses_assigned.value), (vec![242.0, 242.0, 5.0], Some(167.into())));
-    assert_eq!(equal.rows[0].truth().kind, equal.rows[2].truth().kind);
+    assert_eq!(equal.rows[0].expected().kind, equal.rows[2].expected().kind);
     assert_ne!(equal.rows[0], equal.rows[2]);
-    let applicable = customer(Case::NotApplicable);
+    let applicable = customer(Scenario::NotApplicable);
     assert_eq!(applicable.rows[0].fields().iter().filter(|(_, text)| *text == Some("N/A")).count(), 17);
-    assert!(Service::from_name(customer(Case::Unknown).rows[1].service.as_deref().unwrap()).product.is_none());
+    assert!(Service::from_name(customer(Scenario::Unknown).rows[1].service.as_deref().unwrap()).product.is_none());
 }
 
 #[test]
 fn every_kind_of_tenant_is_there() {
     let types = |case| customer(case).tenants.iter().map(|tenant| tenant.tenant_type).collect::<Vec<_>>();
-    assert_eq!(types(Case::Google), [TenantType::Google]);
-    assert_eq!(types(Case::Salesforce), [TenantType::Microsoft365, TenantType::Salesforce]);
-    assert_eq!(types(Case::Dynamics), [TenantType::Microsoft365, TenantType::Dynamics365]);
-    assert_eq!(types(Case::Iaas), []);
+    assert_eq!(types(Scenario::Google), [TenantType::Google]);
+    assert_eq!(types(Scenario::Salesforce), [TenantType::Microsoft365, TenantType::Salesforce]);
+    assert_eq!(types(Scenario::Dynamics), [TenantType::Microsoft365, TenantType::Dynamics365]);
+    assert_eq!(types(Scenario::Iaas), []);
 }
 
 #[test]
 fn most_customers_are_well() {
-    let world = Generator { mix: Mix::Ordinary, ..Generator::new(7, 1000, TODAY) }.world();
-    let soon = world.customers.iter().filter(|c| c.rows.iter().any(|row| days(row).is_some_and(|days| days < 30)));
-    let exhausted = world.customers.iter().filter(|c| c.tenants.iter().any(|t| t.assigned > 0 && t.available == 0));
+    let dataset = Generator { mix: Mix::Ordinary, ..Generator::new(7, 1000, TODAY) }.dataset();
+    let soon = dataset.customers.iter().filter(|c| c.rows.iter().any(|row| days(row).is_some_and(|days| days < 30)));
+    let exhausted = dataset.customers.iter().filter(|c| c.tenants.iter().any(|t| t.assigned > 0 && t.available == 0));
     let (soon, exhausted) = (soon.count(), exhausted.count());
     assert!((5..80).contains(&soon) && (1..40).contains(&exhausted), "{soon} {exhausted}");
 }
@@ -149,7 +149,7 @@ fn most_customers_are_well() {
 fn averages_can_be_exact() {
     for with_backup in [0, 1, 700, 1000] {
         let mix = Mix::Exact { tenant_types: 1300, products: 2000, cloud_backup_m365: with_backup };
-        let totals = Totals::of(&Generator { mix, ..Generator::new(3, 1000, TODAY) }.world());
+        let totals = Totals::of(&Generator { mix, ..Generator::new(3, 1000, TODAY) }.dataset());
         let expected = Totals {
             customers: 1000,
             rows: 2000,
@@ -166,9 +166,9 @@ fn averages_can_be_exact() {
 
 #[test]
 fn twenty_thousand_customers_are_no_effort() {
-    let world = world(20_000);
-    assert_eq!(world.customers.len(), 20_000);
-    assert!(Totals::of(&world).rows > 20_000);
+    let dataset = dataset(20_000);
+    assert_eq!(dataset.customers.len(), 20_000);
+    assert!(Totals::of(&dataset).rows > 20_000);
 }
 
 /// The totals that determine the number of requests of a full pass.
@@ -189,9 +189,9 @@ struct Totals {
 }
 
 impl Totals {
-    fn of(world: &World) -> Self {
-        let mut totals = Self { customers: world.customers.len(), ..Self::default() };
-        for customer in &world.customers {
+    fn of(dataset: &Dataset) -> Self {
+        let mut totals = Self { customers: dataset.customers.len(), ..Self::default() };
+        for customer in &dataset.customers {
             let services = || customer.rows.iter().filter_map(|row| Some(Service::from_name(row.service.as_deref()?)));
             let holds = |product| customer.purchased.get(&product).is_some_and(|&seats| seats > 0);
             totals.rows += customer.rows.len();

@@ -135,16 +135,16 @@ async fn registrations_see_their_own_worlds() {
 async fn a_world_changes_while_it_is_served() {
     let api = Api::start(by_hand(&["a", "b"])).await;
     let client = Settings::CLIENT.0;
-    let changed = api.simulator.with_world(client, |world| {
-        world.remove("b");
-        world.customers.push(customer("c"));
-        world.customer_mut("a").unwrap().tenants[0].assigned = 7;
+    let changed = api.simulator.with_dataset(client, |dataset| {
+        dataset.remove("b");
+        dataset.customers.push(customer("c"));
+        dataset.customer_mut("a").unwrap().tenants[0].assigned = 7;
     });
     assert!(changed.is_some());
     assert_eq!(body(api.get(SEATS)).await["assignedUserSeat"], 12);
     assert_eq!(status(api.get("/customers/b/avpt-products/type/4/overview")).await, 404);
     assert_eq!(status(api.get("/customers/c/avpt-products/type/4/overview")).await, 200);
-    assert!(api.simulator.with_world("nobody", |_| ()).is_none());
+    assert!(api.simulator.with_dataset("nobody", |_| ()).is_none());
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn answers_are_anything_at_all() {
     let api = with(Fault::Unavailable(RetryAfter::Text("-1"))).await;
     let answer = api.get(PURCHASED).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "-1"));
-    let api = with(Fault::Edit(Edit::Values { fields: &["purchasedUserSeat"], json: "-5" })).await;
+    let api = with(Fault::Mutated(BodyMutation::Values { fields: &["purchasedUserSeat"], json: "-5" })).await;
     assert_eq!(json(api.get(PURCHASED).send().await.unwrap()).await["purchasedUserSeat"], -5);
     let gunzipped = async |fault: Fault| {
         let api = with(fault).await;
@@ -124,9 +124,9 @@ async fn bodies_are_reset_and_drip() {
     }
     let every = Duration::from_millis(2);
     let api = with(Fault::Drip { every }).await;
-    let asked = Instant::now();
+    let request = Instant::now();
     let body = api.get(PURCHASED).send().await.unwrap().bytes().await.unwrap();
-    assert!(asked.elapsed() >= every * (u32::try_from(body.len()).unwrap() - 1));
+    assert!(request.elapsed() >= every * (u32::try_from(body.len()).unwrap() - 1));
     assert!(serde_json::from_slice::<Value>(&body).is_ok());
 }
 
@@ -176,9 +176,9 @@ async fn connections_are_reset() {
 async fn answers_come_late() {
     let late = Duration::from_millis(60);
     let api = with(Fault::Latency { fixed: late, jitter: Duration::ZERO }).await;
-    let asked = Instant::now();
+    let request = Instant::now();
     assert_eq!(status(api.get(PURCHASED)).await, 200);
-    assert!(asked.elapsed() >= late);
+    assert!(request.elapsed() >= late);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn a_certificate_proves_itself_with_an_assertion() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = certificate(folder.path());
     let mut settings = by_hand(&["a"]);
-    let mut registration = Registration::with_secret("certified", "certified", "", World::default());
+    let mut registration = Registration::with_secret("certified", "certified", "", Dataset::default());
     registration.credential = SimCredential::Certificate(certificate.clone());
     settings.registrations.push(registration);
     let api = Api::start(settings).await;

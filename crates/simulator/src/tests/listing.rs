@@ -27,7 +27,7 @@ fn distinct(ids: &[String]) -> usize {
 #[tokio::test]
 async fn pages_make_up_the_whole_list() {
     let settings = Settings::of_size(250, 5, TODAY);
-    let expected: Vec<_> = settings.registrations[0].world.customers.iter().map(|c| c.id.clone()).collect();
+    let expected: Vec<_> = settings.registrations[0].dataset.customers.iter().map(|c| c.id.clone()).collect();
     let api = Api::start(settings).await;
     assert_eq!(listing(&api).await, (expected, json!(250)));
     let beyond = body(api.services("?pageIndex=9")).await;
@@ -99,20 +99,20 @@ async fn twenty_thousand_customers_are_served_in_pages() {
 async fn what_is_served_is_the_truth() {
     let api = Api::start(Settings::of_size(24, 5, TODAY)).await;
     let served = body(api.services("")).await;
-    let truths = api.simulator.with_world(Settings::CLIENT.0, |world| {
-        world.customers.iter().map(|customer| (customer.clone(), customer.truth())).collect::<Vec<_>>()
+    let expected = api.simulator.with_dataset(Settings::CLIENT.0, |dataset| {
+        dataset.customers.iter().map(|customer| (customer.clone(), customer.expected())).collect::<Vec<_>>()
     });
-    for (row, (customer, truth)) in served["data"].as_array().unwrap().iter().zip(truths.unwrap()) {
-        assert_eq!(row["customerId"], truth.listed.id.as_str());
-        assert_eq!(row["organization"], truth.listed.name.as_deref().unwrap());
-        assert_eq!(row["products"].as_array().unwrap().len(), truth.listed.subscriptions.unwrap().len());
-        for (&tenant_type, seats) in &truth.customer_seats {
+    for (row, (customer, expected)) in served["data"].as_array().unwrap().iter().zip(expected.unwrap()) {
+        assert_eq!(row["customerId"], expected.listed.id.as_str());
+        assert_eq!(row["organization"], expected.listed.name.as_deref().unwrap());
+        assert_eq!(row["products"].as_array().unwrap().len(), expected.listed.subscriptions.unwrap().len());
+        for (&tenant_type, seats) in &expected.customer_seats {
             let path = format!("/customers/{}/3rd-party-products/type/{}/overview", customer.id, tenant_type.number());
             let answer = body(api.get(&path)).await;
             assert_eq!(answer["assignedUserSeat"].as_f64(), seats.assigned.map(elements::types::Quantity::get));
             assert_eq!(answer["availableUserSeat"].as_f64(), seats.available.map(elements::types::Quantity::get));
         }
-        for (&product, &seats) in &truth.purchased {
+        for (&product, &seats) in &expected.purchased {
             let path = format!("/customers/{}/avpt-products/type/{}/overview", customer.id, product.0);
             assert_eq!(body(api.get(&path)).await["purchasedUserSeat"].as_f64(), Some(seats.get()));
         }

@@ -101,7 +101,7 @@ fn customer(id: &str) -> SimCustomer {
     customer.purchased = [(ProductType::CLOUD_BACKUP_M365, 2000)].into();
     customer.available = [(ProductType::CLOUD_BACKUP_M365, 2000)].into();
     customer.rows = vec![SimRow {
-        purchased_user_seats: Shown::grouped(2000),
+        purchased_user_seats: WireValue::grouped(2000),
         package: None,
         ..SimRow::new("Cloud Backup for Microsoft 365")
     }];
@@ -109,8 +109,8 @@ fn customer(id: &str) -> SimCustomer {
 }
 
 fn by_hand(ids: &[&str]) -> Settings {
-    let world =
-        World { customers: ids.iter().map(|id| customer(id)).collect(), out_of_scope: ["hidden".to_owned()].into() };
+    let dataset =
+        Dataset { customers: ids.iter().map(|id| customer(id)).collect(), out_of_scope: ["hidden".to_owned()].into() };
     let (client_id, secret) = Settings::CLIENT;
-    Settings::new(vec![Registration::with_secret("by-hand", client_id, secret, world)])
+    Settings::new(vec![Registration::with_secret("by-hand", client_id, secret, dataset)])
 }

@@ -15,7 +15,7 @@ const NOTHING_DUE: i64 = i64::MAX;
 
 /// Metrics of one partner, in their own registry, so that they disappear with the partner. Clones share the values.
 #[derive(Clone, Debug)]
-pub struct PollCounters {
+pub struct PollMetrics {
     registry: Registry,
     polls: IntCounterVec,
     failures: IntCounterVec,
@@ -27,10 +27,10 @@ pub struct PollCounters {
     partner: PartnerName,
 }
 
-impl PollCounters {
+impl PollMetrics {
     /// Creates every label combination at the start.
     pub fn new(partner: &PartnerName, enabled: impl IntoIterator<Item = Collector>) -> prometheus::Result<Self> {
-        let counters = Self {
+        let metrics = Self {
             registry: Registry::new(),
             polls: IntCounterVec::new(Opts::from(&catalog::COLLECTOR_POLLS), catalog::COLLECTOR_POLLS.labels)?,
             failures: IntCounterVec::new(
@@ -46,18 +46,18 @@ impl PollCounters {
             head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
             partner: partner.clone(),
         };
-        counters.registry.register(Box::new(counters.polls.clone()))?;
-        counters.registry.register(Box::new(counters.failures.clone()))?;
-        counters.registry.register(Box::new(counters.planned.clone()))?;
-        counters.registry.register(Box::new(counters.lag.clone()))?;
-        counters.registry.register(Box::new(counters.up.clone()))?;
+        metrics.registry.register(Box::new(metrics.polls.clone()))?;
+        metrics.registry.register(Box::new(metrics.failures.clone()))?;
+        metrics.registry.register(Box::new(metrics.planned.clone()))?;
+        metrics.registry.register(Box::new(metrics.lag.clone()))?;
+        metrics.registry.register(Box::new(metrics.up.clone()))?;
         for collector in enabled {
-            counters.polls.with_label_values(&[partner.as_str(), collector.as_str()]);
+            metrics.polls.with_label_values(&[partner.as_str(), collector.as_str()]);
             for reason in FailureReason::ALL {
-                counters.failures.with_label_values(&[partner.as_str(), collector.as_str(), reason.as_str()]);
+                metrics.failures.with_label_values(&[partner.as_str(), collector.as_str(), reason.as_str()]);
             }
         }
-        Ok(counters)
+        Ok(metrics)
     }
 
     /// Gathers the families as of `now`. `is_up`: whether requests succeed.

@@ -1,4 +1,4 @@
-//! Numbers and times as people read them.
+//! Formats numbers, quantities and times for display.
 
 use elements::types::Quantity;
 use jiff::{SignedDuration, Timestamp};

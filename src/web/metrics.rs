@@ -1,4 +1,4 @@
-//! What this room counts of itself, in a registry of its own.
+//! Metrics of the web server: build information, scrapes and series.
 
 use prometheus::core::Collector as _;
 use prometheus::proto::MetricFamily;
@@ -6,16 +6,16 @@ use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::catalog;
 
-/// The build; and the scrapes answered and the series served, which are not in the registry: each scrape has its own.
+/// The registry has the build information only: each scrape reports its own number of scrapes and series.
 #[derive(Clone, Debug)]
-pub(super) struct Counters {
+pub(super) struct WebMetrics {
     registry: Registry,
     scrapes: IntCounter,
     series: IntGauge,
 }
 
-impl Counters {
-    /// All at 0. Fails only if a name of the catalogue is none to Prometheus.
+impl WebMetrics {
+    /// Fails only if the catalogue has an invalid name.
     pub(super) fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let scrapes = IntCounter::with_opts(Opts::from(&catalog::SCRAPES))?;
@@ -27,7 +27,7 @@ impl Counters {
         Ok(Self { registry, scrapes, series })
     }
 
-    /// A scrape is being answered with that many series from the inventory; what it says of itself.
+    /// Counts a scrape with this many series of the inventory, and returns the families that belong to this scrape only.
     #[must_use]
     pub(super) fn scraped(&self, series: u64) -> Vec<MetricFamily> {
         self.scrapes.inc();
@@ -35,7 +35,7 @@ impl Counters {
         [self.series.collect(), self.scrapes.collect()].concat()
     }
 
-    /// What scrapes may share.
+    /// The families that concurrent scrapes may share.
     #[must_use]
     pub(super) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()

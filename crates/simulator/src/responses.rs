@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::backups;
+use super::dataset::{Dataset, SimCustomer, SimTenant};
 use super::faults::{Fault, TotalCount};
 use super::path::Route;
 use super::settings::{AbsentTenants, Dialect};
-use super::shown::grouped;
-use super::world::{SimCustomer, SimTenant, World};
+use super::wire_value::grouped;
 
 /// A status and a message, or a body.
-pub(super) type Answered = Result<Vec<u8>, (StatusCode, &'static str)>;
+pub(super) type ResponseBody = Result<Vec<u8>, (StatusCode, &'static str)>;
 
 /// A registration's data set with its customers by id.
 #[derive(Debug)]
-pub(super) struct Indexed {
-    pub(super) world: World,
+pub(super) struct IndexedDataset {
+    pub(super) dataset: Dataset,
     by_id: HashMap<String, usize>,
 }
 
@@ -46,33 +46,38 @@ pub(super) struct ApiRequest<'a> {
     pub(super) faults: &'a [Fault],
 }
 
-const NO_SUCH: (StatusCode, &str) = (StatusCode::NOT_FOUND, "Not found.");
+const NOT_FOUND: (StatusCode, &str) = (StatusCode::NOT_FOUND, "Not found.");
 
-impl Indexed {
-    pub(super) fn new(world: World) -> Self {
-        let mut indexed = Self { world, by_id: HashMap::new() };
+impl IndexedDataset {
+    pub(super) fn new(dataset: Dataset) -> Self {
+        let mut indexed = Self { dataset, by_id: HashMap::new() };
         indexed.renew();
         indexed
     }
 
     /// Call it after every change of the data set.
     pub(super) fn renew(&mut self) {
-        let ids = self.world.customers.iter().enumerate();
+        let ids = self.dataset.customers.iter().enumerate();
         self.by_id = ids.map(|(place, customer)| (customer.id.clone(), place)).collect();
     }
 
-    fn customer(&self, asked: &ApiRequest<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
-        let id = &asked.route.customer;
-        if self.world.out_of_scope.contains(id) {
+    fn customer(&self, request: &ApiRequest<'_>) -> Result<Cow<'_, SimCustomer>, (StatusCode, &'static str)> {
+        let id = &request.route.customer;
+        if self.dataset.out_of_scope.contains(id) {
             return Err((StatusCode::FORBIDDEN, "The customer is out of the scope of the app."));
         }
-        let customer = self.by_id.get(id).and_then(|&place| self.world.customers.get(place));
-        Ok(customer.ok_or((StatusCode::NOT_FOUND, "There is no such customer."))?.at(asked.minutes))
+        let customer = self.by_id.get(id).and_then(|&place| self.dataset.customers.get(place));
+        Ok(customer.ok_or((StatusCode::NOT_FOUND, "There is no such customer."))?.at(request.minutes))
     }
 
     /// The response of an endpoint.
-    pub(super) fn answer(&self, collector: Collector, asked: &ApiRequest<'_>, options: ResponseOptions) -> Answered {
-        let kind = |message| asked.route.kind.parse::<u64>().map_err(|_| (StatusCode::BAD_REQUEST, message));
+    pub(super) fn answer(
+        &self,
+        collector: Collector,
+        request: &ApiRequest<'_>,
+        options: ResponseOptions,
+    ) -> ResponseBody {
+        let kind = |message| request.route.kind.parse::<u64>().map_err(|_| (StatusCode::BAD_REQUEST, message));
         let tenant_type = || {
             let message = "The tenant type must be a number.";
             let number = u32::try_from(kind(message)?).map_err(|_| (StatusCode::BAD_REQUEST, message))?;
@@ -83,20 +88,20 @@ impl Indexed {
         let number = |number: u32| if older { Value::from(grouped(number)) } else { Value::from(number) };
         let legacy = matches!(collector, Collector::CustomerSeats | Collector::ProductsAvailable);
         if legacy && !options.legacy_endpoints {
-            return Err(NO_SUCH);
+            return Err(NOT_FOUND);
         }
         let body = match collector {
-            Collector::Services | Collector::Customers => return self.list(collector, asked, options.dialect),
+            Collector::Services | Collector::Customers => return self.list(collector, request, options.dialect),
             Collector::TenantSeats => {
-                return tenants(self.customer(asked)?.as_ref(), tenant_type()?, asked, options);
+                return tenants(self.customer(request)?.as_ref(), tenant_type()?, request, options);
             }
-            Collector::BackupJobs => return backups::jobs(self.customer(asked)?.as_ref(), asked, options.dialect),
+            Collector::BackupJobs => return backups::jobs(self.customer(request)?.as_ref(), request, options.dialect),
             Collector::BackupOverview => {
-                return backups::overview(self.customer(asked)?.as_ref(), asked, options.dialect);
+                return backups::overview(self.customer(request)?.as_ref(), request, options.dialect);
             }
             Collector::CustomerSeats => {
                 let tenant_type = tenant_type()?;
-                let (assigned, available) = self.customer(asked)?.seats(tenant_type).ok_or(NO_SUCH)?;
+                let (assigned, available) = self.customer(request)?.seats(tenant_type).ok_or(NOT_FOUND)?;
                 json!({
                     "type": tenant_type.number(),
                     "availableUserSeat": number(available),
@@ -105,7 +110,7 @@ impl Indexed {
             }
             Collector::ProductsPurchased => {
                 let product = product()?;
-                let seats = number(self.customer(asked)?.purchased.get(&product).copied().unwrap_or(0));
+                let seats = number(self.customer(request)?.purchased.get(&product).copied().unwrap_or(0));
                 match options.dialect {
                     Dialect::Live => json!({"productType": product.0, "purchasedUserSeat": seats}),
                     Dialect::Documented => {
@@ -116,7 +121,7 @@ impl Indexed {
             }
             Collector::ProductsAvailable => {
                 let product = product()?;
-                let seats = number(self.customer(asked)?.available.get(&product).copied().ok_or(NO_SUCH)?);
+                let seats = number(self.customer(request)?.available.get(&product).copied().ok_or(NOT_FOUND)?);
                 let field = if older { "purchasedUserSeat" } else { "availableUserSeat" };
                 json!({"productType": product.0, field: seats})
             }
@@ -125,18 +130,18 @@ impl Indexed {
     }
 
     /// Endpoints 5 and 6.
-    fn list(&self, collector: Collector, asked: &ApiRequest<'_>, dialect: Dialect) -> Answered {
-        let wanted = filter(asked.body, "customerIds", "customerId")?;
-        let is_known = |id: &String| self.world.customers.iter().any(|customer| customer.id == *id);
+    fn list(&self, collector: Collector, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
+        let wanted = filter(request.body, "customerIds", "customerId")?;
+        let is_known = |id: &String| self.dataset.customers.iter().any(|customer| customer.id == *id);
         let refused = wanted.as_ref().is_some_and(|ids| {
-            asked.faults.contains(&Fault::RefuseIds)
-                || asked.faults.contains(&Fault::RefuseUnknownIds) && !ids.iter().all(is_known)
+            request.faults.contains(&Fault::RefuseIds)
+                || request.faults.contains(&Fault::RefuseUnknownIds) && !ids.iter().all(is_known)
         });
         if refused {
             return Err((StatusCode::FORBIDDEN, "The app may not ask for these customers."));
         }
-        let mut page = Page::of(asked)?;
-        for fault in asked.faults {
+        let mut page = Page::of(request)?;
+        for fault in request.faults {
             if let Fault::SmallPages(most) = fault {
                 page.size = page.size.min(*most).max(1);
             }
@@ -146,36 +151,36 @@ impl Indexed {
             let is_wanted = wanted.as_ref().is_none_or(|ids| ids.contains(&customer.id));
             is_wanted && (collector == Collector::Customers || !customer.unlisted)
         };
-        let mut listed: Vec<&SimCustomer> = self.world.customers.iter().filter(is_listed).collect();
+        let mut listed: Vec<&SimCustomer> = self.dataset.customers.iter().filter(is_listed).collect();
         if page.index > 1 && wanted.is_none() {
-            if asked.faults.contains(&Fault::CustomerLeaves) && !listed.is_empty() {
+            if request.faults.contains(&Fault::CustomerLeaves) && !listed.is_empty() {
                 listed.remove(0);
             }
-            if asked.faults.contains(&Fault::CustomerJoins) {
+            if request.faults.contains(&Fault::CustomerJoins) {
                 listed.insert(0, &newcomer);
             }
         }
-        if asked.faults.contains(&Fault::Reordered) && !listed.is_empty() {
+        if request.faults.contains(&Fault::Reordered) && !listed.is_empty() {
             let places = listed.len();
             listed.rotate_left((page.index - 1) * (page.size / 2 + 1) % places);
         }
         let halves: Vec<SimCustomer>;
-        if asked.faults.contains(&Fault::Split) {
+        if request.faults.contains(&Fault::Split) {
             halves = listed.into_iter().flat_map(split).collect();
             listed = halves.iter().collect();
         }
         let range = page.range(listed.len());
         let mut rows = listed.get(range.clone()).unwrap_or_default().to_vec();
-        if asked.faults.contains(&Fault::Duplicated) {
+        if request.faults.contains(&Fault::Duplicated) {
             let before = range.start.checked_sub(1).and_then(|place| listed.get(place));
             rows = before.into_iter().chain(&rows).chain(rows.first()).copied().collect();
         }
-        if asked.faults.contains(&Fault::EmptyPage(page.index)) {
+        if request.faults.contains(&Fault::EmptyPage(page.index)) {
             rows.clear();
         }
-        let rows = rows.into_iter().map(|customer| Listed(customer.at(asked.minutes), dialect, collector));
+        let rows = rows.into_iter().map(|customer| Listed(customer.at(request.minutes), dialect, collector));
         let rows: Vec<_> = rows.collect();
-        Ok(page.envelope(&rows, listed.len(), asked.faults))
+        Ok(page.envelope(&rows, listed.len(), request.faults))
     }
 }
 
@@ -190,14 +195,14 @@ fn split(customer: &SimCustomer) -> [SimCustomer; 2] {
 fn tenants(
     customer: &SimCustomer,
     tenant_type: TenantType,
-    asked: &ApiRequest<'_>,
+    request: &ApiRequest<'_>,
     options: ResponseOptions,
-) -> Answered {
-    let wanted = filter(asked.body, "tenantIds", "")?;
-    let page = Page::of(asked)?;
+) -> ResponseBody {
+    let wanted = filter(request.body, "tenantIds", "")?;
+    let page = Page::of(request)?;
     let of_type: Vec<_> = customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).collect();
     if of_type.is_empty() && options.absent_tenants == AbsentTenants::NotFound {
-        return Err(NO_SUCH);
+        return Err(NOT_FOUND);
     }
     let listed: Vec<_> =
         of_type.into_iter().filter(|tenant| wanted.as_ref().is_none_or(|ids| ids.contains(&tenant.id))).collect();
@@ -211,7 +216,7 @@ fn tenants(
     Ok(if older {
         Value::from(rows).to_string().into_bytes()
     } else {
-        page.envelope(&rows, listed.len(), asked.faults)
+        page.envelope(&rows, listed.len(), request.faults)
     })
 }
 
@@ -312,16 +317,16 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn of(asked: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
+    pub(super) fn of(request: &ApiRequest<'_>) -> Result<Self, (StatusCode, &'static str)> {
         let number = |name: &str, default: usize| {
-            let given = form_urlencoded::parse(asked.query.as_bytes()).find(|(key, _)| key == name);
+            let given = form_urlencoded::parse(request.query.as_bytes()).find(|(key, _)| key == name);
             given.map_or(Some(default), |(_, value)| value.parse().ok()).filter(|&number| number >= 1)
         };
         let index = number("pageIndex", 1).ok_or((StatusCode::BAD_REQUEST, "pageIndex must be 1 or more."))?;
         let size = number("pageSize", 50)
             .filter(|&size| size <= 100)
             .ok_or((StatusCode::BAD_REQUEST, "pageSize must be from 1 to 100."))?;
-        let shown = if asked.faults.contains(&Fault::RepeatPage) { 1 } else { index };
+        let shown = if request.faults.contains(&Fault::RepeatPage) { 1 } else { index };
         Ok(Self { index, size, shown })
     }
 

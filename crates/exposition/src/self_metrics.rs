@@ -4,19 +4,19 @@ use std::collections::{BTreeMap, HashSet};
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
+use crate::encoded_chunk::EncodedChunk;
 use crate::family::Kind;
-use crate::segment::Segment;
 use crate::syntax::{bound, write_label, write_metadata, write_value};
 use crate::{Format, gzip};
 
 /// The exporter's own metrics, encoded in one format.
 #[derive(Debug)]
-pub struct Own {
+pub struct SelfMetrics {
     pub(super) format: Format,
-    pub(super) lines: Segment,
+    pub(super) lines: EncodedChunk,
 }
 
-impl Own {
+impl SelfMetrics {
     /// From families as returned by [`merge`].
     #[must_use]
     pub fn new(format: Format, families: &[MetricFamily]) -> Self {
@@ -24,7 +24,7 @@ impl Own {
         for family in families {
             write_family(&mut text, format, family);
         }
-        Self { format, lines: gzip::with_deflater(|deflater| Segment::of(&text, deflater)) }
+        Self { format, lines: gzip::with_deflater(|deflater| EncodedChunk::of(&text, deflater)) }
     }
 }
 

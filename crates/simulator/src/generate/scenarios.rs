@@ -5,13 +5,13 @@ use jiff::civil::Date;
 
 use super::CustomerBuilder;
 use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
+use crate::dataset::{SeatTrend, SimRow};
 use crate::rng::SeededRng;
-use crate::shown::{DateForm, Shown};
-use crate::world::{Motion, SimRow};
+use crate::wire_value::{DateForm, WireValue};
 
 /// The special case of a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
+pub enum Scenario {
     /// A healthy customer.
     Healthy,
     /// A tenant with assigned seats and no available ones.
@@ -63,7 +63,7 @@ pub enum Case {
     Iaas,
 }
 
-impl Case {
+impl Scenario {
     /// Every case; the customer at an index has the case at this index.
     pub const ALL: [Self; 24] = [
         Self::Healthy,
@@ -93,7 +93,7 @@ impl Case {
     ];
 
     /// The cases that need attention; a few of the other customers have one of them.
-    pub(super) const TROUBLE: [Self; 13] = [
+    pub(super) const NEEDS_ATTENTION: [Self; 13] = [
         Self::Exhausted,
         Self::Low90,
         Self::Low97,
@@ -129,8 +129,8 @@ impl Case {
                 builder.buy(BACKUP, 0, rng);
                 if let Some(holding) = builder.holdings.first_mut() {
                     holding.row = SimRow {
-                        licenses_assigned: Shown::not_applicable(),
-                        licenses_available: Shown::not_applicable(),
+                        licenses_assigned: WireValue::not_applicable(),
+                        licenses_available: WireValue::not_applicable(),
                         ..SimRow::new(BACKUP.service)
                     };
                 }
@@ -173,7 +173,7 @@ impl Case {
         if let Some(holding) = builder.holdings.first_mut() {
             holding.expire(today, days, DateForm::Live);
             if self == Self::Low90 {
-                builder.move_tenants(Motion::Growing { per_day: 2 });
+                builder.set_tenant_trend(SeatTrend::Growing { per_day: 2 });
             }
         }
         match self {
@@ -181,10 +181,10 @@ impl Case {
                 builder.buy(extra(0), seats, rng);
                 builder.buy(extra(2), seats, rng);
                 builder.buy(extra(5), 6, rng);
-                builder.move_tenants(Motion::Growing { per_day: 1 });
+                builder.set_tenant_trend(SeatTrend::Growing { per_day: 1 });
             }
             Self::ContractEnds => builder.change_rows(|_, row| {
-                row.contract_end_date = Shown::date(later(today, 40), DateForm::Live);
+                row.contract_end_date = WireValue::date(later(today, 40), DateForm::Live);
             }),
             Self::Capacity95 => builder.buy_capacity(97_300, 102_400, rng),
             Self::CapacityOver => builder.buy_capacity(54_000, 51_200, rng),
@@ -192,14 +192,14 @@ impl Case {
                 builder.buy(extra(0), 20, rng);
                 builder.change_rows(|place, row| match place {
                     0 => row.subscription_model = Some("Unlimited organizations".into()),
-                    _ => row.purchased_user_seats = Shown::unlimited(),
+                    _ => row.purchased_user_seats = WireValue::unlimited(),
                 });
             }
             Self::Pooled => {
                 builder.buy(extra(1), seats, rng);
                 builder.change_rows(|place, row| {
                     row.source = Some("AvePoint pooled subscription".into());
-                    row.change = Shown::change(if place == 0 { 5 } else { -3 });
+                    row.change = WireValue::change(if place == 0 { 5 } else { -3 });
                 });
             }
             Self::EqualRows => {
@@ -207,7 +207,7 @@ impl Case {
                 builder.holdings.extend(first.iter().cloned().chain(first.clone()));
                 if let Some(last) = builder.holdings.last_mut() {
                     last.count = 5;
-                    last.row.purchased_user_seats = Shown::count(5);
+                    last.row.purchased_user_seats = WireValue::count(5);
                     last.expire(today, 120, DateForm::Live);
                 }
             }
@@ -246,9 +246,9 @@ impl CustomerBuilder {
         }
     }
 
-    fn move_tenants(&mut self, motion: Motion) {
+    fn set_tenant_trend(&mut self, trend: SeatTrend) {
         for tenant in &mut self.customer.tenants {
-            tenant.motion = motion;
+            tenant.trend = trend;
         }
     }
 }

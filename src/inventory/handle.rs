@@ -8,12 +8,12 @@ use super::Inventory;
 
 /// Cheap to clone; all clones refer to the same inventory.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub struct InventoryHandle {
     inventory: Arc<Mutex<Inventory>>,
     changed: watch::Sender<()>,
 }
 
-impl Shared {
+impl InventoryHandle {
     /// Wraps an inventory; every change is signalled on `changed`.
     #[must_use]
     pub fn new(inventory: Inventory, changed: watch::Sender<()>) -> Self {

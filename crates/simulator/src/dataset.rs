@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::backups::{SimJob, SimModule};
 use super::customer_list::SimProfile;
 use super::rng::SeededRng;
-use super::shown::{Capacity, Shown, Text};
+use super::wire_value::{Capacity, Text, WireValue};
 
 /// The customers that one app registration can see, and some that it cannot.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct World {
+pub struct Dataset {
     /// In the order of the service list; ids are distinct.
     pub customers: Vec<SimCustomer>,
     /// Ids of customers that exist but are outside the app's scope: 403, and never listed.
@@ -61,12 +61,12 @@ pub struct SimTenant {
     /// `availableUserSeat` at the start.
     pub available: u32,
     /// How the seats change over time; the sum of assigned and available is constant.
-    pub motion: Motion,
+    pub trend: SeatTrend,
 }
 
 /// How the assigned seats of a tenant change, as a pure function of the time since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Motion {
+pub enum SeatTrend {
     /// They do not change.
     #[default]
     Still,
@@ -94,27 +94,27 @@ pub struct SimRow {
     /// `subscriptionModel`
     pub subscription_model: Option<Text>,
     /// `purchasedUserSeats`
-    pub purchased_user_seats: Shown<Quantity>,
+    pub purchased_user_seats: WireValue<Quantity>,
     /// `purchasedUnits`
-    pub purchased_units: Shown<Quantity>,
+    pub purchased_units: WireValue<Quantity>,
     /// `microsoftLicenseAssigned`
-    pub licenses_assigned: Shown<Quantity>,
+    pub licenses_assigned: WireValue<Quantity>,
     /// `microsoftLicenseAvailable`
-    pub licenses_available: Shown<Quantity>,
+    pub licenses_available: WireValue<Quantity>,
     /// `purchasedCapacity`
-    pub purchased_capacity: Shown<Capacity>,
+    pub purchased_capacity: WireValue<Capacity>,
     /// `protectedCapacity`
-    pub protected_capacity: Shown<Quantity>,
+    pub protected_capacity: WireValue<Quantity>,
     /// `storage`
     pub storage: Option<Text>,
     /// `retention`
     pub retention: Option<Text>,
     /// `consumedStorage`
-    pub consumed_storage: Shown<Quantity>,
+    pub consumed_storage: WireValue<Quantity>,
     /// `expirationDate`
-    pub expiration_date: Shown<Timestamp>,
+    pub expiration_date: WireValue<Timestamp>,
     /// `change`
-    pub change: Shown<i64>,
+    pub change: WireValue<i64>,
     /// `source`
     pub source: Option<Text>,
     /// `paymentType`
@@ -124,12 +124,12 @@ pub struct SimRow {
     /// `package`
     pub package: Option<Text>,
     /// `contractEndDate`
-    pub contract_end_date: Shown<Timestamp>,
+    pub contract_end_date: WireValue<Timestamp>,
     /// The licence fields are the sums over the customer's tenants of this type, and change with them.
     pub follows: Option<TenantType>,
 }
 
-impl World {
+impl Dataset {
     /// The customer with an id.
     #[must_use]
     pub fn customer(&self, id: &str) -> Option<&SimCustomer> {
@@ -166,7 +166,7 @@ impl SimCustomer {
     /// The customer some minutes after the start, with changed tenants and the rows derived from them.
     #[must_use]
     pub fn at(&self, minutes: u64) -> Cow<'_, Self> {
-        let still = self.tenants.iter().all(|tenant| tenant.motion == Motion::Still);
+        let still = self.tenants.iter().all(|tenant| tenant.trend == SeatTrend::Still);
         if minutes == 0 || still {
             return Cow::Borrowed(self);
         }
@@ -183,8 +183,8 @@ impl SimCustomer {
         let mut rows = std::mem::take(&mut self.rows);
         for row in &mut rows {
             if let Some((assigned, available)) = row.follows.and_then(|tenant_type| self.seats(tenant_type)) {
-                row.licenses_assigned = Shown::count(assigned);
-                row.licenses_available = Shown::count(available);
+                row.licenses_assigned = WireValue::count(assigned);
+                row.licenses_available = WireValue::count(available);
             }
         }
         self.rows = rows;
@@ -201,17 +201,17 @@ impl SimTenant {
         assigned: u32,
         available: u32,
     ) -> Self {
-        Self { tenant_type, id: id.into(), name: name.into(), assigned, available, motion: Motion::Still }
+        Self { tenant_type, id: id.into(), name: name.into(), assigned, available, trend: SeatTrend::Still }
     }
 
     /// Assigned and available seats some minutes after the start.
     #[must_use]
     pub fn seats_at(&self, minutes: u64) -> (u32, u32) {
         let total = self.assigned.saturating_add(self.available);
-        let offset = match self.motion {
-            Motion::Still => 0,
-            Motion::Walk { seed, swing } => walk(seed, swing, minutes),
-            Motion::Growing { per_day } => i64::try_from(u64::from(per_day) * minutes / 1440).unwrap_or(i64::MAX),
+        let offset = match self.trend {
+            SeatTrend::Still => 0,
+            SeatTrend::Walk { seed, swing } => walk(seed, swing, minutes),
+            SeatTrend::Growing { per_day } => i64::try_from(u64::from(per_day) * minutes / 1440).unwrap_or(i64::MAX),
         };
         let assigned = i64::from(self.assigned).saturating_add(offset).clamp(0, total.into());
         let assigned = u32::try_from(assigned).unwrap_or(total);
@@ -239,22 +239,22 @@ impl SimRow {
         Self {
             service: Some(service.into()),
             subscription_model: none(),
-            purchased_user_seats: Shown::not_applicable(),
-            purchased_units: Shown::not_applicable(),
-            licenses_assigned: Shown::count(0),
-            licenses_available: Shown::count(0),
-            purchased_capacity: Shown::not_applicable(),
-            protected_capacity: Shown::not_applicable(),
+            purchased_user_seats: WireValue::not_applicable(),
+            purchased_units: WireValue::not_applicable(),
+            licenses_assigned: WireValue::count(0),
+            licenses_available: WireValue::count(0),
+            purchased_capacity: WireValue::not_applicable(),
+            protected_capacity: WireValue::not_applicable(),
             storage: none(),
             retention: none(),
-            consumed_storage: Shown::not_applicable(),
-            expiration_date: Shown::not_applicable(),
-            change: Shown::not_applicable(),
+            consumed_storage: WireValue::not_applicable(),
+            expiration_date: WireValue::not_applicable(),
+            change: WireValue::not_applicable(),
             source: none(),
             payment_type: none(),
             subscription_name: none(),
             package: none(),
-            contract_end_date: Shown::not_applicable(),
+            contract_end_date: WireValue::not_applicable(),
             follows: None,
         }
     }
@@ -289,14 +289,14 @@ impl SimRow {
 mod tests {
     use super::*;
 
-    fn tenant(motion: Motion) -> SimTenant {
-        SimTenant { motion, ..SimTenant::new(TenantType::Microsoft365, "t", "T", 40, 20) }
+    fn tenant(trend: SeatTrend) -> SimTenant {
+        SimTenant { trend, ..SimTenant::new(TenantType::Microsoft365, "t", "T", 40, 20) }
     }
 
     #[test]
     fn seats_move_from_where_they_start_and_their_sum_stays() {
-        for motion in [Motion::Still, Motion::Walk { seed: 1, swing: 8 }, Motion::Growing { per_day: 3 }] {
-            let tenant = tenant(motion);
+        for trend in [SeatTrend::Still, SeatTrend::Walk { seed: 1, swing: 8 }, SeatTrend::Growing { per_day: 3 }] {
+            let tenant = tenant(trend);
             assert_eq!(tenant.seats_at(0), (40, 20));
             assert!((0..100_000).step_by(97).all(|minutes| {
                 let (assigned, available) = tenant.seats_at(minutes);
@@ -307,12 +307,12 @@ mod tests {
 
     #[test]
     fn a_walk_is_slow_and_bounded_and_growth_steady() {
-        let walking = tenant(Motion::Walk { seed: 1, swing: 8 });
+        let walking = tenant(SeatTrend::Walk { seed: 1, swing: 8 });
         let seats: Vec<_> = (0..20_000).map(|minute| walking.seats_at(minute).0).collect();
         assert!(seats.iter().all(|assigned| (32..=48).contains(assigned)));
         assert!(seats.windows(2).all(|pair| pair[0].abs_diff(pair[1]) <= 1));
         assert!(seats.iter().any(|&assigned| assigned != 40));
-        let growing = tenant(Motion::Growing { per_day: 3 });
+        let growing = tenant(SeatTrend::Growing { per_day: 3 });
         assert_eq!(growing.seats_at(1440 * 2), (46, 14));
         assert_eq!(growing.seats_at(1440 * 365), (60, 0));
     }
@@ -320,12 +320,12 @@ mod tests {
     #[test]
     fn rows_follow_their_tenants() {
         let mut customer = SimCustomer::new("c", "C");
-        customer.tenants = vec![tenant(Motion::Growing { per_day: 3 }), tenant(Motion::Still)];
+        customer.tenants = vec![tenant(SeatTrend::Growing { per_day: 3 }), tenant(SeatTrend::Still)];
         customer.rows = vec![SimRow { follows: Some(TenantType::Microsoft365), ..SimRow::new("Opus") }];
         let moved = customer.at(1440);
         assert_eq!(moved.seats(TenantType::Microsoft365), Some((83, 37)));
-        assert_eq!(moved.rows[0].licenses_assigned, Shown::count(83));
-        assert_eq!(moved.rows[0].licenses_available, Shown::count(37));
+        assert_eq!(moved.rows[0].licenses_assigned, WireValue::count(83));
+        assert_eq!(moved.rows[0].licenses_available, WireValue::count(37));
         assert_eq!(moved.seats(TenantType::Google), None);
     }
 }

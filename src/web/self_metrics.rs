@@ -1,39 +1,38 @@
-//! The exporter's own metrics. To gather, format and compress them costs more than all else about a scrape, so scrapes
-//! that wait at the same time share them: each gets what was gathered after it came, and a crowd costs hardly more than
-//! one scrape.
+//! Shares the exporter's own metrics between concurrent scrapes. Gathering, formatting and compressing them is the most
+//! expensive part of a scrape. Each scrape gets metrics that were gathered after it arrived.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use exposition::{Format, Own};
+use exposition::{Format, SelfMetrics};
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::panics::{self, Task};
 
-/// In both formats.
+/// One entry per exposition format.
 #[derive(Debug, Default)]
-pub(super) struct OwnMetrics {
-    text: Gathering,
-    openmetrics: Gathering,
+pub(super) struct SelfMetricsCache {
+    text: FormatCache,
+    openmetrics: FormatCache,
 }
 
 #[derive(Debug, Default)]
-struct Gathering {
-    /// How many have begun.
+struct FormatCache {
+    /// The number of gatherings that have started.
     begun: AtomicU64,
-    /// The last one that ended, with its number. Locked while one is in progress.
-    last: Mutex<Option<(u64, Arc<Own>)>>,
+    /// The result of the last gathering, with its number. Locked while one is in progress.
+    last: Mutex<Option<(u64, Arc<SelfMetrics>)>>,
 }
 
-impl OwnMetrics {
-    /// What `gather` gives, which may block, or what another scrape has gathered since this was called. Fails if `gather`
-    /// panics.
+impl SelfMetricsCache {
+    /// Calls `gather` on a blocking thread, or returns what another scrape has gathered since this was called. Fails if
+    /// `gather` panics.
     pub(super) async fn get(
         &self,
         format: Format,
-        gather: impl FnOnce() -> Own + Send + 'static,
-    ) -> Result<Arc<Own>, JoinError> {
+        gather: impl FnOnce() -> SelfMetrics + Send + 'static,
+    ) -> Result<Arc<SelfMetrics>, JoinError> {
         let gathering = match format {
             Format::Text => &self.text,
             Format::OpenMetrics => &self.openmetrics,
@@ -58,9 +57,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_crowd_shares_what_was_gathered_after_it_came() {
-        let (metrics, answered) = (OwnMetrics::default(), AtomicU64::new(0));
+        let (metrics, answered) = (SelfMetricsCache::default(), AtomicU64::new(0));
         let get = async || {
-            let own = metrics.get(Format::Text, || Own::new(Format::Text, &[])).await.unwrap();
+            let own = metrics.get(Format::Text, || SelfMetrics::new(Format::Text, &[])).await.unwrap();
             answered.fetch_add(1, Ordering::Relaxed);
             own
         };

@@ -1,26 +1,25 @@
-//! The status page: how the exporter is doing, how its partners are, and what is wrong with their customers.
+//! The status page: partners with their targets, and customers with their issues.
 
 use maud::{Markup, html};
 
 use super::backups;
+use super::format::{ago, bytes, count, countdown, date, moment, plural, quantity};
 use super::issue::{Issue, Severity};
 use super::layout::{self, badge, bar, columns, issue_badge, muted_badge};
-use super::query::{Query, State, path_segment};
-use super::status::{PartnerStatus, Status};
-use super::summary::{Expiry, Row, is_muted};
+use super::query::{CustomerQuery, StateFilter, path_segment};
+use super::snapshot::{CustomerList, MAX_UNUSED, PageSnapshot};
+use super::status::{ExporterStatus, PartnerStatus};
+use super::summary::{CustomerSummary, Expiry, is_muted};
 use super::utilization::{Resource, Utilization};
-use super::view::{List, MAX_UNUSED, View};
-use super::wording::{ago, bytes, count, countdown, date, moment, plural, quantity};
-use crate::inventory::Condition;
+use crate::inventory::TargetStatus;
 
-/// The page.
 #[must_use]
-pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
-    let status = &view.status;
-    let list = view.list(query);
+pub(super) fn render(snapshot: &PageSnapshot, query: &CustomerQuery, telemetry: &str) -> Markup {
+    let status = &snapshot.status;
+    let list = snapshot.list(query);
     let content = html! {
         section.partners aria-label="Partners" {
-            @for partner in &status.partners { (partner_card(partner, view)) }
+            @for partner in &status.partners { (partner_card(partner, snapshot)) }
         }
         section {
             div.heading {
@@ -29,20 +28,20 @@ pub(super) fn render(view: &View, query: &Query, telemetry: &str) -> Markup {
                 a.download href={ "api/v1/customers.csv" (query.to_link()) } download="customers.csv" { "Download CSV" }
             }
             (chips(query, &list))
-            (form(view, query))
+            (form(snapshot, query))
             @if list.rows.is_empty() {
-                (nothing(query, &list, status))
+                (empty_message(query, &list, status))
             } @else {
-                (table(view, &list.rows))
+                (table(snapshot, &list.rows))
                 (pager(query, list.total))
             }
         }
-        @if !list.unused.is_empty() { (unused(view, query, &list)) }
+        @if !list.unused.is_empty() { (unused(snapshot, query, &list)) }
     };
     layout::page("avepoint_exporter", "./", telemetry, status, &content)
 }
 
-fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
+fn partner_card(partner: &PartnerStatus, snapshot: &PageSnapshot) -> Markup {
     html! {
         article.card {
             div.heading {
@@ -52,12 +51,12 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
             p {
                 (plural(partner.customers as u64, "customer"))
                 @if let Some(listed) = partner.last_listing {
-                    " · " span title=(moment(listed)) { "listed " (ago(listed, view.now)) }
+                    " · " span title=(moment(listed)) { "listed " (ago(listed, snapshot.now)) }
                 } @else if !partner.lists {
                     " · not listed, as configured"
                 }
             }
-            @if partner.targets.0.total() > 0 { (layout::status_counts(&partner.targets.0)) }
+            @if partner.targets.total() > 0 { (layout::status_counts(&partner.targets)) }
             @if !partner.ready { p.trouble { (partner.state) } }
             @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
             @for not_granted in &partner.not_granted {
@@ -81,7 +80,7 @@ fn partner_card(partner: &PartnerStatus, view: &View) -> Markup {
     }
 }
 
-fn range(query: &Query, total: usize) -> Markup {
+fn range(query: &CustomerQuery, total: usize) -> Markup {
     let shown = query.range(total);
     html! {
         @if !shown.is_empty() {
@@ -92,9 +91,9 @@ fn range(query: &Query, total: usize) -> Markup {
     }
 }
 
-/// How many customers are in each state; each leads to them.
-fn chips(query: &Query, list: &List<'_>) -> Markup {
-    let chip = |state: Option<State>, class: &str, label: &str, number: usize| {
+/// The number of customers in each state, as links that filter by it.
+fn chips(query: &CustomerQuery, list: &CustomerList<'_>) -> Markup {
+    let chip = |state: Option<StateFilter>, class: &str, label: &str, number: usize| {
         let is_chosen = query.state == state;
         html! {
             a class={ "chip " (class) } href=(query.with_state(state).to_link())
@@ -107,25 +106,25 @@ fn chips(query: &Query, list: &List<'_>) -> Markup {
         div.chips {
             (chip(None, "all", "all", list.any))
             @for &(issue, number, severity) in &list.issues {
-                (chip(Some(State::Has(issue)), severity.as_str(), issue.label(), number))
+                (chip(Some(StateFilter::Has(issue)), severity.as_str(), issue.label(), number))
             }
-            @if list.ok > 0 { (chip(Some(State::Ok), "good", "ok", list.ok)) }
+            @if list.ok > 0 { (chip(Some(StateFilter::Ok), "good", "ok", list.ok)) }
         }
     }
 }
 
-fn form(view: &View, query: &Query) -> Markup {
-    let label = |state: State| match state {
-        State::Has(issue) => issue.label(),
-        State::Ok => "ok",
+fn form(snapshot: &PageSnapshot, query: &CustomerQuery) -> Markup {
+    let label = |state: StateFilter| match state {
+        StateFilter::Has(issue) => issue.label(),
+        StateFilter::Ok => "ok",
     };
     html! {
         form method="get" role="search" {
             input type="search" name="q" value=(query.text) placeholder="Name or id" aria-label="Name or id";
-            @if view.inventories.len() > 1 {
+            @if snapshot.inventories.len() > 1 {
                 select name="partner" aria-label="Partner" {
                     option value="" { "All partners" }
-                    @for inventory in &view.inventories {
+                    @for inventory in &snapshot.inventories {
                         @let partner = inventory.partner.as_str();
                         option value=(partner) selected[partner == query.partner] { (partner) }
                     }
@@ -133,17 +132,17 @@ fn form(view: &View, query: &Query) -> Markup {
             }
             select name="state" aria-label="State" {
                 option value="" { "Any state" }
-                @for state in State::all() {
+                @for state in StateFilter::all() {
                     option value=(state.as_str()) selected[query.state == Some(state)] { (label(state)) }
                 }
             }
             button { "Show" }
-            @if *query != Query::default() { a.clear href="./" { "Clear" } }
+            @if *query != CustomerQuery::default() { a.clear href="./" { "Clear" } }
         }
     }
 }
 
-fn nothing(query: &Query, list: &List<'_>, status: &Status) -> Markup {
+fn empty_message(query: &CustomerQuery, list: &CustomerList<'_>, status: &ExporterStatus) -> Markup {
     html! {
         p.nothing {
             @if list.total > 0 {
@@ -157,9 +156,9 @@ fn nothing(query: &Query, list: &List<'_>, status: &Status) -> Markup {
     }
 }
 
-fn table(view: &View, rows: &[Row<'_>]) -> Markup {
-    let several = view.inventories.len() > 1;
-    let backups = view.inventories.iter().any(|inventory| !inventory.collectors.optional.is_empty());
+fn table(snapshot: &PageSnapshot, rows: &[CustomerSummary<'_>]) -> Markup {
+    let several = snapshot.inventories.len() > 1;
+    let backups = snapshot.inventories.iter().any(|inventory| !inventory.collectors.optional.is_empty());
     let mut names = vec!["Customer", "State", "Seats or capacity, most used", "Expires", "Oldest data"];
     if backups {
         names.insert(4, "Backups");
@@ -167,21 +166,21 @@ fn table(view: &View, rows: &[Row<'_>]) -> Markup {
     html! {
         table.customers.with_backups[backups] {
             (columns(&names, &[]))
-            tbody { @for row in rows { (customer(view, row, several, backups)) } }
+            tbody { @for row in rows { (customer(snapshot, row, several, backups)) } }
         }
     }
 }
 
-fn link(row: &Row<'_>) -> String {
+fn link(row: &CustomerSummary<'_>) -> String {
     let (partner, id) = (row.inventory.partner.as_str(), row.customer.id.as_str());
     format!("customers/{}/{}", path_segment(partner), path_segment(id))
 }
 
-fn name<'a>(row: &Row<'a>) -> &'a str {
+fn name<'a>(row: &CustomerSummary<'a>) -> &'a str {
     if row.customer.name.is_empty() { row.customer.id.as_str() } else { &row.customer.name }
 }
 
-fn customer(view: &View, row: &Row<'_>, several: bool, with_backups: bool) -> Markup {
+fn customer(snapshot: &PageSnapshot, row: &CustomerSummary<'_>, several: bool, with_backups: bool) -> Markup {
     let id = row.customer.id.as_str();
     html! {
         tr {
@@ -191,15 +190,15 @@ fn customer(view: &View, row: &Row<'_>, several: bool, with_backups: bool) -> Ma
             }
             td.state { (badges(row)) }
             td.used { @if let Some(most) = row.most_utilized { (used(row, most)) } @else { span.muted { "–" } } }
-            td.expires { @if let Some(expiry) = &row.expiry { (expires(expiry, view)) } @else { span.muted { "–" } } }
+            td.expires { @if let Some(expiry) = &row.expiry { (expires(expiry, snapshot)) } @else { span.muted { "–" } } }
             @if with_backups { td.backups { (backups::cell(row)) } }
-            td.data { (freshness(row, view)) }
+            td.data { (freshness(row, snapshot)) }
         }
     }
 }
 
-/// What is wrong, the worst first.
-fn badges(row: &Row<'_>) -> Markup {
+/// The issues, the most severe first.
+fn badges(row: &CustomerSummary<'_>) -> Markup {
     let issues = row.issues.by_severity();
     let mut issues = issues.into_iter().filter(|(issue, _)| !issue.is_about_data()).peekable();
     html! {
@@ -210,7 +209,7 @@ fn badges(row: &Row<'_>) -> Markup {
 }
 
 /// The seats or the capacity of the service that is used most.
-fn used(row: &Row<'_>, most: Utilization<'_>) -> Markup {
+fn used(row: &CustomerSummary<'_>, most: Utilization<'_>) -> Markup {
     let (Resource::Seats(name) | Resource::Capacity(name)) = most.resource;
     let service = row.services.iter().find(|service| service.name == name);
     let amounts = match most.resource {
@@ -230,22 +229,22 @@ pub(super) fn headroom(seats: Utilization<'_>) -> String {
     if headroom < 0.0 { format!("{} over", count(-headroom)) } else { format!("{} left", count(headroom)) }
 }
 
-fn expires(expiry: &Expiry<'_>, view: &View) -> Markup {
+fn expires(expiry: &Expiry<'_>, snapshot: &PageSnapshot) -> Markup {
     let class = match expiry.issue {
         Some((_, severity @ (Severity::Critical | Severity::Warning))) => severity.as_str(),
         _ => "",
     };
-    let is_past = expiry.at <= view.now;
+    let is_past = expiry.at <= snapshot.now;
     html! {
-        span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } @else { span.narrow { "expires " } } (countdown(expiry.at, view.now)) }
+        span class=(class) title=(date(expiry.at)) { @if is_past { "expired " } @else { span.narrow { "expires " } } (countdown(expiry.at, snapshot.now)) }
         small title=(expiry.service) { (expiry.service) }
     }
 }
 
-/// Services with many seats that nobody uses and that are renewed soon.
-fn unused(view: &View, query: &Query, list: &List<'_>) -> Markup {
+/// Services with many unused seats that are renewed soon.
+fn unused(snapshot: &PageSnapshot, query: &CustomerQuery, list: &CustomerList<'_>) -> Markup {
     let all = list.issues.iter().find(|(issue, ..)| *issue == Issue::Unused).map_or(0, |&(_, number, _)| number);
-    let state = Some(State::Has(Issue::Unused));
+    let state = Some(StateFilter::Has(Issue::Unused));
     html! {
         section {
             h2 { "Bought and unused before renewal" }
@@ -260,7 +259,7 @@ fn unused(view: &View, query: &Query, list: &List<'_>) -> Markup {
                                 td.number { (count(seats.headroom())) }
                                 td.number { (quantity(seats.total)) }
                                 td.number { (quantity(seats.used)) }
-                                td { span title=(date(renewal)) { (countdown(renewal, view.now)) } }
+                                td { span title=(date(renewal)) { (countdown(renewal, snapshot.now)) } }
                             } }
                         }
                     }
@@ -276,22 +275,23 @@ fn unused(view: &View, query: &Query, list: &List<'_>) -> Markup {
     }
 }
 
-fn freshness(row: &Row<'_>, view: &View) -> Markup {
-    let trouble = [Condition::Stale, Condition::Failing, Condition::Pending].map(|at| (at, row.targets.get(at)));
+fn freshness(row: &CustomerSummary<'_>, snapshot: &PageSnapshot) -> Markup {
+    let not_fresh =
+        [TargetStatus::Stale, TargetStatus::Failing, TargetStatus::Pending].map(|at| (at, row.targets.get(at)));
     html! {
-        @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { span.narrow { "data: " } (ago(oldest, view.now)) } }
+        @if let Some(oldest) = row.oldest { span title=(moment(oldest)) { span.narrow { "data: " } (ago(oldest, snapshot.now)) } }
         @else { span.muted { "–" } }
-        @if trouble.iter().any(|&(_, number)| number > 0) {
+        @if not_fresh.iter().any(|&(_, number)| number > 0) {
             small {
-                @for (condition, number) in trouble.into_iter().filter(|&(_, number)| number > 0) {
-                    span class=(layout::condition_level(condition)) { (number) " " (condition.as_str()) } " "
+                @for (status, number) in not_fresh.into_iter().filter(|&(_, number)| number > 0) {
+                    span class=(layout::status_class(status)) { (number) " " (status.as_str()) } " "
                 }
             }
         }
     }
 }
 
-fn pager(query: &Query, total: usize) -> Markup {
+fn pager(query: &CustomerQuery, total: usize) -> Markup {
     let pages = query.pages(total);
     let link = |page: usize, text: &str, is_possible: bool| {
         html! {

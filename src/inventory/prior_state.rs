@@ -11,7 +11,7 @@ use super::{Customer, Inventory, Listing};
 
 /// The part of a partner's state that is kept when its settings change or the process ends.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct PriorState {
     /// The state of the service list.
     pub listing: Listing,
     /// The state of the list of customers.
@@ -20,7 +20,7 @@ pub struct Past {
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
 }
 
-impl From<Inventory> for Past {
+impl From<Inventory> for PriorState {
     fn from(inventory: Inventory) -> Self {
         Self { listing: inventory.listing, profiles: inventory.profiles, customers: inventory.customers }
     }
@@ -28,36 +28,37 @@ impl From<Inventory> for Past {
 
 impl Inventory {
     /// Restores the state as far as the current configuration still includes it. Customers of `customers.list` take
-    /// their name and labels from the configuration; other customers are kept if `keeps` accepts their id and name (the
+    /// their name and labels from the configuration; other customers are kept if `retain` accepts their id and name (the
     /// name may be empty). Queries that are no longer planned are dropped by the next [`Inventory::plan`]. A customer
     /// of `customers.list` without stored state marks the listing as outdated.
     ///
     /// A time after `now` comes from a wrong clock and counts as `now`, so that no target waits for years.
-    pub fn adopt(&mut self, past: Past, keeps: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
+    pub fn restore(&mut self, prior: PriorState, retain: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
         let wanted = Wanted { services: self.listing.wanted, profiles: self.profiles.wanted };
         if wanted.profiles {
-            self.profiles = Listing { wanted: true, ..past.profiles };
+            self.profiles = Listing { wanted: true, ..prior.profiles };
             self.profiles.map_times(|at| at.min(now));
         }
         if wanted.services {
-            self.listing = Listing { wanted: true, trouble: None, detail: None, ..past.listing };
+            self.listing =
+                Listing { wanted: true, request_failure: None, request_failure_detail: None, ..prior.listing };
             self.listing.map_times(|at| at.min(now));
-            self.listing.outdated |= self.customers.keys().any(|id| !past.customers.contains_key(id));
+            self.listing.outdated |= self.customers.keys().any(|id| !prior.customers.contains_key(id));
         }
         let present = &mut self.customers;
-        let others = past.customers.into_iter().filter_map(|(id, mut known)| {
+        let others = prior.customers.into_iter().filter_map(|(id, mut known)| {
             if let Some(customer) = present.get_mut(&id) {
-                Arc::make_mut(customer).adopt(&known, wanted, now);
+                Arc::make_mut(customer).restore(&known, wanted, now);
                 return None;
             }
             // Nothing would ever remove a customer that only a list names that is not read any more.
             if !wanted.profiles && known.services.is_none() && known.profile.is_some() {
                 return None;
             }
-            keeps(&id, &known.name).then(|| {
+            retain(&id, &known.name).then(|| {
                 // The customer may be shared; copying every customer would take half as much memory again.
-                if !known.is_discovered(wanted, now) {
-                    Arc::make_mut(&mut known).be_discovered(wanted, now);
+                if !known.is_current(wanted, now) {
+                    Arc::make_mut(&mut known).reset(wanted, now);
                 }
                 (id, known)
             })
@@ -69,7 +70,7 @@ impl Inventory {
 
     /// Shifts every observation and poll time by the correction of the wall clock, for readers outside of this process.
     /// Future dates from the API (expirations) do not change.
-    pub fn shift(&mut self, by: SignedDuration) {
+    pub fn apply_offset(&mut self, by: SignedDuration) {
         if by.is_zero() {
             return;
         }
@@ -91,7 +92,7 @@ struct Wanted {
 
 impl Customer {
     /// Whether there is nothing to drop.
-    fn is_discovered(&self, wanted: Wanted, now: Timestamp) -> bool {
+    fn is_current(&self, wanted: Wanted, now: Timestamp) -> bool {
         let seen = self.services.iter().map(|services| services.seen);
         let seen = seen.chain(self.profile.iter().map(|profile| profile.seen));
         let times = self.targets.iter().flat_map(|(_, known)| {
@@ -107,7 +108,7 @@ impl Customer {
     }
 
     /// Drops the settings of an earlier configuration.
-    fn be_discovered(&mut self, wanted: Wanted, now: Timestamp) {
+    fn reset(&mut self, wanted: Wanted, now: Timestamp) {
         if self.named_by_configuration {
             (self.name, self.named_by_configuration) = ("".into(), false);
         }
@@ -117,7 +118,7 @@ impl Customer {
         self.map_times(|at| at.min(now));
     }
 
-    fn adopt(&mut self, known: &Self, wanted: Wanted, now: Timestamp) {
+    fn restore(&mut self, known: &Self, wanted: Wanted, now: Timestamp) {
         if !self.named_by_configuration && !known.named_by_configuration {
             self.name = known.name.clone();
         }

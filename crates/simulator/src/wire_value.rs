@@ -12,7 +12,7 @@ pub type Text = Cow<'static, str>;
 
 /// One field of a service row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shown<T> {
+pub struct WireValue<T> {
     /// The string in the response; `None` omits the key.
     pub text: Option<Text>,
     /// The value; `None` if it cannot be exported.
@@ -44,7 +44,7 @@ pub enum DateForm {
     MonthFirst,
 }
 
-impl<T> Shown<T> {
+impl<T> WireValue<T> {
     /// `N/A`
     #[must_use]
     pub const fn not_applicable() -> Self {
@@ -64,7 +64,7 @@ impl<T> Shown<T> {
     }
 }
 
-impl Shown<Quantity> {
+impl WireValue<Quantity> {
     /// `1024`
     #[must_use]
     pub fn count(count: u32) -> Self {
@@ -90,11 +90,11 @@ impl Shown<Quantity> {
     }
 }
 
-impl Shown<Capacity> {
+impl WireValue<Capacity> {
     /// `1024 GB` for 102400.
     #[must_use]
     pub fn purchased(hundredths_of_gb: u32) -> Self {
-        let size = Shown::size(hundredths_of_gb);
+        let size = WireValue::size(hundredths_of_gb);
         Self { text: size.text, value: size.value.map(|purchased| Capacity { purchased, used: None }) }
     }
 
@@ -108,7 +108,7 @@ impl Shown<Capacity> {
     }
 }
 
-impl Shown<i64> {
+impl WireValue<i64> {
     /// `-3`
     #[must_use]
     pub fn change(change: i64) -> Self {
@@ -116,7 +116,7 @@ impl Shown<i64> {
     }
 }
 
-impl Shown<Timestamp> {
+impl WireValue<Timestamp> {
     /// A date in one of the formats; every format means 00:00:00Z of that day.
     #[must_use]
     pub fn date(date: Date, form: DateForm) -> Self {
@@ -159,14 +159,14 @@ mod tests {
 
     #[test]
     fn the_forms_are_those_of_the_samples() {
-        assert_eq!(Shown::size(142).text.as_deref(), Some("1.42 GB"));
-        assert_eq!(Shown::size(0).text.as_deref(), Some("0 GB"));
-        assert_eq!(Shown::used_of(0, 100).text.as_deref(), Some("0/1 GB"));
-        assert_eq!(Shown::purchased(104_400).text.as_deref(), Some("1044 GB"));
-        assert_eq!(Shown::count(20).text.as_deref(), Some("20"));
-        assert_eq!(Shown::change(-3).text.as_deref(), Some("-3"));
+        assert_eq!(WireValue::size(142).text.as_deref(), Some("1.42 GB"));
+        assert_eq!(WireValue::size(0).text.as_deref(), Some("0 GB"));
+        assert_eq!(WireValue::used_of(0, 100).text.as_deref(), Some("0/1 GB"));
+        assert_eq!(WireValue::purchased(104_400).text.as_deref(), Some("1044 GB"));
+        assert_eq!(WireValue::count(20).text.as_deref(), Some("20"));
+        assert_eq!(WireValue::change(-3).text.as_deref(), Some("-3"));
         for (count, text) in [(0, "0"), (999, "999"), (1024, "1,024"), (1_234_567, "1,234,567")] {
-            assert_eq!(Shown::grouped(count).text.as_deref(), Some(text));
+            assert_eq!(WireValue::grouped(count).text.as_deref(), Some(text));
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
             (DateForm::Slashes, "2026/03/14"),
             (DateForm::MonthFirst, "03/14/2026"),
         ] {
-            let shown = Shown::date(date, form);
+            let shown = WireValue::date(date, form);
             assert_eq!(shown.text.as_deref(), Some(text));
             assert_eq!(shown.value, Some("2026-03-14T00:00:00Z".parse().unwrap()));
         }
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn sizes_are_binary() {
-        let value = Shown::size(150).value.unwrap();
+        let value = WireValue::size(150).value.unwrap();
         assert_eq!(value, Quantity::new(1_610_612_736.0).unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! Everything known of one customer, as its page shows it and as JSON has it. See [`super::api`] for the shapes.
+//! JSON of one customer; the customer's page renders it as HTML. See [`super::api`] for the fields.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use elements::types::{Answer, Collector, FailureReason, Moment, Quantity, Questi
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::backups::{self, JobDetail, ModuleDetail, ProfileDetail};
+use super::backups::{self, JobJson, ModuleJson, ProfileJson};
 use super::headroom::Service;
-use super::service_detail::{ServiceDetail, UtilizationDetail};
-use super::summary::{self, Row};
+use super::service_json::{ServiceJson, UtilizationJson};
+use super::summary::{self, CustomerSummary};
 use super::utilization::{Utilization, tenant_ratio};
-use crate::inventory::{Absence, Condition, Known, is_older};
+use crate::inventory::{Absence, TargetState, TargetStatus, is_expired};
 
-/// A number; "unlimited" where there is no limit.
+/// A quantity that is serialized as a number, or as "unlimited".
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Number(pub Quantity);
+pub struct QuantityJson(pub Quantity);
 
-impl Serialize for Number {
+impl Serialize for QuantityJson {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         /// Up to here, every whole number is exact in an `f64`.
         const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -36,55 +36,55 @@ impl Serialize for Number {
 
 /// One customer.
 #[derive(Clone, Debug, Serialize)]
-pub struct Detail {
+pub struct CustomerJson {
     /// The partner's name.
     pub partner: String,
-    /// Its id.
+    /// The customer's id.
     pub customer_id: String,
-    /// `None` while it is nameless.
+    /// `None` while it is unknown.
     pub customer_name: Option<Arc<str>>,
-    /// Its configured labels.
+    /// The configured labels.
     pub labels: BTreeMap<String, String>,
-    /// Whether its alerts are muted by the configured label `alerting="off"`.
+    /// Whether the configured label `alerting="off"` mutes its alerts.
     pub muted: bool,
-    /// The worst severity of what is wrong; `None` if nothing is but the age of the data.
+    /// The worst severity of its issues, without those about the collection of data.
     pub severity: Option<&'static str>,
-    /// The words of [`Issue`](super::issue::Issue), the worst first.
+    /// The names of its [`Issue`](super::issue::Issue)s, the most severe first.
     #[serde(rename = "findings")]
     pub issues: Vec<&'static str>,
-    /// What is used most.
+    /// The resource with the highest utilization.
     #[serde(rename = "tightest")]
-    pub most_utilized: Option<UtilizationDetail>,
-    /// The expiration that matters first.
+    pub most_utilized: Option<UtilizationJson>,
+    /// The most urgent expiration date.
     pub expires: Option<Timestamp>,
-    /// Whose.
+    /// The service that it belongs to.
     pub expires_service: Option<Arc<str>>,
-    /// When the oldest value was seen.
+    /// When the oldest value was received.
     pub oldest_data: Option<Timestamp>,
-    /// Of its tenants, and of types whose tenants are not known.
-    pub seats: Vec<SeatsDetail>,
-    /// By product type.
-    pub products: Vec<ProductDetail>,
+    /// Seats of its tenants, or of a type as a whole.
+    pub seats: Vec<SeatsJson>,
+    /// Seats of its products, by product type.
+    pub products: Vec<ProductJson>,
     /// Its row of the list of customers; `None` unless the collector is enabled and has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<ProfileDetail>,
+    pub profile: Option<ProfileJson>,
     /// The newest backup job of each plan; `None` unless the collector is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backup_jobs: Option<Vec<JobDetail>>,
-    /// What backups cover; `None` unless the collector is enabled.
+    pub backup_jobs: Option<Vec<JobJson>>,
+    /// Backup coverage by module; `None` unless the collector is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backup_overview: Option<Vec<ModuleDetail>>,
-    /// Its service list, the rows of a service taken together; the worst first.
-    pub services: Vec<ServiceDetail>,
-    /// Its service list.
-    pub subscriptions: Vec<SubscriptionDetail>,
-    /// What is asked about it.
-    pub targets: Vec<TargetDetail>,
+    pub backup_overview: Option<Vec<ModuleJson>>,
+    /// Its services, the most severe first.
+    pub services: Vec<ServiceJson>,
+    /// The rows of its service list.
+    pub subscriptions: Vec<SubscriptionJson>,
+    /// Its targets, failing ones first.
+    pub targets: Vec<TargetJson>,
 }
 
 /// The seats of a tenant, or of all tenants of a type.
 #[derive(Clone, Debug, Serialize)]
-pub struct SeatsDetail {
+pub struct SeatsJson {
     /// The label `tenant_type`.
     pub tenant_type: String,
     /// `None`: all tenants of the type.
@@ -92,12 +92,12 @@ pub struct SeatsDetail {
     /// `None` if it has none, or for all tenants.
     pub tenant_name: Option<Arc<str>>,
     /// `assignedUserSeat`
-    pub assigned: Option<Number>,
+    pub assigned: Option<QuantityJson>,
     /// `availableUserSeat`
-    pub available: Option<Number>,
+    pub available: Option<QuantityJson>,
     /// See [`tenant_ratio`].
     pub utilization: Option<f64>,
-    /// When it was seen.
+    /// When it was received.
     pub seen: Timestamp,
     /// Older than its `max_age`.
     pub stale: bool,
@@ -105,16 +105,16 @@ pub struct SeatsDetail {
 
 /// The seats of a product.
 #[derive(Clone, Debug, Serialize)]
-pub struct ProductDetail {
+pub struct ProductJson {
     /// The API's number.
     pub product_type: u64,
     /// Its name, `unknown` if it is new.
     pub product: &'static str,
     /// `purchasedUserSeat`
-    pub purchased: Option<Number>,
+    pub purchased: Option<QuantityJson>,
     /// `availableUserSeat`
-    pub available: Option<Number>,
-    /// When the older of the two was seen.
+    pub available: Option<QuantityJson>,
+    /// When the older of the two was received.
     pub seen: Timestamp,
     /// One of the two is older than its `max_age`.
     pub stale: bool,
@@ -122,8 +122,8 @@ pub struct ProductDetail {
 
 /// A row of the service list. Texts that do not apply are empty.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of domain::Subscription and SubscriptionKind")]
-pub struct SubscriptionDetail {
+#[expect(missing_docs, reason = "the fields are those of elements::types::Subscription and SubscriptionKind")]
+pub struct SubscriptionJson {
     pub subscription_id: String,
     pub service_name: Arc<str>,
     pub subscription_model: Arc<str>,
@@ -133,50 +133,50 @@ pub struct SubscriptionDetail {
     pub payment_type: Arc<str>,
     pub storage: Arc<str>,
     pub retention: Arc<str>,
-    pub seats_purchased: Option<Number>,
-    pub units_purchased: Option<Number>,
-    pub licenses_assigned: Option<Number>,
-    pub licenses_available: Option<Number>,
+    pub seats_purchased: Option<QuantityJson>,
+    pub units_purchased: Option<QuantityJson>,
+    pub licenses_assigned: Option<QuantityJson>,
+    pub licenses_available: Option<QuantityJson>,
     pub seats_utilization: Option<f64>,
-    pub capacity_purchased_bytes: Option<Number>,
-    pub capacity_used_bytes: Option<Number>,
-    pub capacity_protected_bytes: Option<Number>,
-    pub capacity_per_seat_bytes: Option<Number>,
-    pub storage_consumed_bytes: Option<Number>,
+    pub capacity_purchased_bytes: Option<QuantityJson>,
+    pub capacity_used_bytes: Option<QuantityJson>,
+    pub capacity_protected_bytes: Option<QuantityJson>,
+    pub capacity_per_seat_bytes: Option<QuantityJson>,
+    pub storage_consumed_bytes: Option<QuantityJson>,
     pub capacity_utilization: Option<f64>,
     pub seats_change: Option<i64>,
     pub expires: Option<Timestamp>,
-    /// `expired` or `expiring`, where the alert about it, or the page, says so.
+    /// `expired` or `expiring`, if there is such an issue.
     pub expiry: Option<&'static str>,
-    /// The severity of that.
+    /// The severity of that issue.
     pub expiry_severity: Option<&'static str>,
     pub contract_ends: Option<Timestamp>,
     pub seen: Timestamp,
     pub stale: bool,
 }
 
-/// One thing that is asked.
+/// A target of the customer.
 #[derive(Clone, Debug, Serialize)]
-pub struct TargetDetail {
+pub struct TargetJson {
     /// The collector's name.
     pub collector: &'static str,
     /// The tenant type or product type; empty for `services`.
     pub about: String,
-    /// The word of [`Condition`].
+    /// The name of the [`TargetStatus`].
     pub condition: &'static str,
-    /// When it was last answered.
+    /// When a poll last succeeded.
     pub last_success: Option<Timestamp>,
-    /// When a poll last ended, in whatever way.
+    /// When a poll last ended, successful or not.
     pub last_poll: Option<Timestamp>,
     /// Why the last poll failed, if it did.
     pub failure: Option<&'static str>,
 }
 
-impl Detail {
-    /// Everything known of the customer of a row.
+impl CustomerJson {
+    /// The JSON of a summarized customer.
     #[must_use]
-    pub fn new(row: &Row<'_>, now: Timestamp) -> Self {
-        let Row { inventory, customer, .. } = *row;
+    pub fn new(row: &CustomerSummary<'_>, now: Timestamp) -> Self {
+        let CustomerSummary { inventory, customer, .. } = *row;
         Self {
             partner: inventory.partner.to_string(),
             customer_id: customer.id.to_string(),
@@ -185,7 +185,7 @@ impl Detail {
             muted: summary::is_muted(customer),
             severity: row.issues.worst().map(|(severity, _)| severity.as_str()),
             issues: row.issues.by_severity().into_iter().map(|(issue, _)| issue.as_str()).collect(),
-            most_utilized: row.most_utilized.map(UtilizationDetail::new),
+            most_utilized: row.most_utilized.map(UtilizationJson::new),
             expires: row.expiry.map(|expiry| expiry.at),
             expires_service: row.expiry.map(|expiry| expiry.service.into()),
             oldest_data: row.oldest,
@@ -201,36 +201,36 @@ impl Detail {
     }
 }
 
-/// Every answer that is not absent, when it was seen, and whether it is stale.
+/// Every value that is not absent, when it was received, and whether it is stale.
 pub(super) fn answers<'a>(
-    row: &Row<'a>,
+    row: &CustomerSummary<'a>,
     now: Timestamp,
 ) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> + use<'a> {
-    let Row { inventory, customer, .. } = *row;
+    let CustomerSummary { inventory, customer, .. } = *row;
     customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
         move |(question, known)| {
             let (seen, answer) = known.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
-            Some((*question, answer, seen, is_older(seen, inventory.max_age(question.collector()), now)))
+            Some((*question, answer, seen, is_expired(seen, inventory.max_age(question.collector()), now)))
         },
     )
 }
 
-fn seats(row: &Row<'_>, now: Timestamp) -> Vec<SeatsDetail> {
+fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
     let mut details = Vec::new();
     for (question, answer, seen, stale) in answers(row, now) {
-        let detail = |tenant_type: String, Seats { assigned, available }: Seats| SeatsDetail {
+        let detail = |tenant_type: String, Seats { assigned, available }: Seats| SeatsJson {
             tenant_type,
             tenant_id: None,
             tenant_name: None,
-            assigned: assigned.map(Number),
-            available: available.map(Number),
+            assigned: assigned.map(QuantityJson),
+            available: available.map(QuantityJson),
             utilization: tenant_ratio(Seats { assigned, available }),
             seen,
             stale,
         };
         match (question, answer) {
             (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) => {
-                details.extend(tenants.iter().map(|tenant| SeatsDetail {
+                details.extend(tenants.iter().map(|tenant| SeatsJson {
                     tenant_id: Some(tenant.id.to_string()),
                     tenant_name: (!tenant.name.is_empty()).then(|| Arc::clone(&tenant.name)),
                     ..detail(tenant_type.label().into(), tenant.seats)
@@ -245,11 +245,11 @@ fn seats(row: &Row<'_>, now: Timestamp) -> Vec<SeatsDetail> {
     details
 }
 
-fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
-    let mut details: BTreeMap<u64, ProductDetail> = BTreeMap::new();
+fn products(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<ProductJson> {
+    let mut details: BTreeMap<u64, ProductJson> = BTreeMap::new();
     for (question, answer, seen, stale) in answers(row, now) {
         let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else { continue };
-        let detail = details.entry(product.0).or_insert(ProductDetail {
+        let detail = details.entry(product.0).or_insert(ProductJson {
             product_type: product.0,
             product: product.name(),
             purchased: None,
@@ -258,8 +258,8 @@ fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
             stale,
         });
         match answer {
-            Answer::ProductPurchased(purchased) => detail.purchased = purchased.map(Number),
-            Answer::ProductAvailable(available) => detail.available = available.map(Number),
+            Answer::ProductPurchased(purchased) => detail.purchased = purchased.map(QuantityJson),
+            Answer::ProductAvailable(available) => detail.available = available.map(QuantityJson),
             _ => {}
         }
         detail.seen = detail.seen.min(seen);
@@ -268,20 +268,20 @@ fn products(row: &Row<'_>, now: Timestamp) -> Vec<ProductDetail> {
     details.into_values().collect()
 }
 
-fn services(row: &Row<'_>) -> Vec<ServiceDetail> {
+fn services(row: &CustomerSummary<'_>) -> Vec<ServiceJson> {
     let mut services: Vec<_> = row.services.iter().map(|service| (service.issues(), service)).collect();
     services.sort_by_key(|(issues, _)| (issues.worst().is_none(), issues.worst()));
-    services.into_iter().map(|(issues, service)| ServiceDetail::new(service, &issues)).collect()
+    services.into_iter().map(|(issues, service)| ServiceJson::new(service, &issues)).collect()
 }
 
-fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
-    let Row { inventory, customer, .. } = *row;
+fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJson> {
+    let CustomerSummary { inventory, customer, .. } = *row;
     let Some(services) = &customer.services else { return Vec::new() };
-    let stale = is_older(services.seen, inventory.max_age(Collector::Services), now);
+    let stale = is_expired(services.seen, inventory.max_age(Collector::Services), now);
     let detail = |service: &Service<'_>, id: String, subscription: &Subscription| {
         let kind = &subscription.kind;
         let expiry = service.expiry(subscription);
-        SubscriptionDetail {
+        SubscriptionJson {
             subscription_id: id,
             service_name: Arc::clone(&kind.service),
             subscription_model: Arc::clone(&kind.model),
@@ -291,16 +291,16 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
             payment_type: Arc::clone(&kind.payment_type),
             storage: Arc::clone(&kind.storage),
             retention: Arc::clone(&subscription.retention),
-            seats_purchased: subscription.seats_purchased.map(Number),
-            units_purchased: subscription.units_purchased.map(Number),
-            licenses_assigned: subscription.licenses_assigned.map(Number),
-            licenses_available: subscription.licenses_available.map(Number),
+            seats_purchased: subscription.seats_purchased.map(QuantityJson),
+            units_purchased: subscription.units_purchased.map(QuantityJson),
+            licenses_assigned: subscription.licenses_assigned.map(QuantityJson),
+            licenses_available: subscription.licenses_available.map(QuantityJson),
             seats_utilization: service.seats.map(Utilization::ratio),
-            capacity_purchased_bytes: subscription.capacity_purchased.map(Number),
-            capacity_used_bytes: subscription.capacity_used.map(Number),
-            capacity_protected_bytes: subscription.capacity_protected.map(Number),
-            capacity_per_seat_bytes: kind.capacity_per_seat().map(Number),
-            storage_consumed_bytes: subscription.storage_consumed.map(Number),
+            capacity_purchased_bytes: subscription.capacity_purchased.map(QuantityJson),
+            capacity_used_bytes: subscription.capacity_used.map(QuantityJson),
+            capacity_protected_bytes: subscription.capacity_protected.map(QuantityJson),
+            capacity_per_seat_bytes: kind.capacity_per_seat().map(QuantityJson),
+            storage_consumed_bytes: subscription.storage_consumed.map(QuantityJson),
             capacity_utilization: service.capacity.map(Utilization::ratio),
             seats_change: subscription.seats_change,
             expires: subscription.expires.map(Moment::get),
@@ -314,43 +314,43 @@ fn subscriptions(row: &Row<'_>, now: Timestamp) -> Vec<SubscriptionDetail> {
     let rows = row.services.iter().flat_map(|service| service.rows.iter().map(move |known| (service, known)));
     let mut details: Vec<_> =
         rows.map(|(service, known)| detail(service, known.id.to_string(), &known.subscription)).collect();
-    // What expires first stands first; what has no date, last.
+    // Sorted by expiration date; rows without a date come last.
     details.sort_by_key(|detail| detail.expires.unwrap_or(Timestamp::MAX));
     details
 }
 
-fn targets(row: &Row<'_>, now: Timestamp) -> Vec<TargetDetail> {
-    let Row { inventory, customer, .. } = *row;
+fn targets(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<TargetJson> {
+    let CustomerSummary { inventory, customer, .. } = *row;
     let lists = [
-        (Collector::Services, &inventory.listing, summary::services_condition(inventory, customer, now)),
-        (Collector::Customers, &inventory.profiles, summary::profile_condition(inventory, customer, now)),
+        (Collector::Services, &inventory.listing, summary::services_status(inventory, customer, now)),
+        (Collector::Customers, &inventory.profiles, summary::profile_status(inventory, customer, now)),
     ];
-    let lists = lists.into_iter().filter_map(|(collector, list, condition)| {
-        let condition = condition?;
-        let detail = TargetDetail {
+    let lists = lists.into_iter().filter_map(|(collector, list, status)| {
+        let status = status?;
+        let detail = TargetJson {
             collector: collector.as_str(),
             about: String::new(),
-            condition: condition.as_str(),
+            condition: status.as_str(),
             last_success: customer.last_success(collector),
             last_poll: list.polled,
             failure: list.failure.map(FailureReason::as_str),
         };
-        Some((condition, detail))
+        Some((status, detail))
     });
     let questions = customer.targets.iter().map(|(question, known)| {
-        let condition = inventory.condition(*question, known, now);
-        (condition, target(*question, known, condition))
+        let status = inventory.status(*question, known, now);
+        (status, target(*question, known, status))
     });
     let mut targets: Vec<_> = lists.chain(questions).collect();
-    targets.sort_by_key(|&(condition, _)| summary::attention(condition));
+    targets.sort_by_key(|&(status, _)| summary::display_order(status));
     targets.into_iter().map(|(_, detail)| detail).collect()
 }
 
-fn target(question: Question, known: &Known, condition: Condition) -> TargetDetail {
-    TargetDetail {
+fn target(question: Question, known: &TargetState, status: TargetStatus) -> TargetJson {
+    TargetJson {
         collector: question.collector().as_str(),
         about: question.about(),
-        condition: condition.as_str(),
+        condition: status.as_str(),
         last_success: known.answer.as_ref().map(|&(seen, _)| seen.get()),
         last_poll: known.polled.map(Moment::get),
         failure: known.failure.map(FailureReason::as_str),

@@ -9,12 +9,12 @@ use elements::types::{
 };
 
 use super::backups::{SimJob, SimModule};
-use super::shown::Text;
-use super::world::{SimCustomer, SimRow, SimTenant};
+use super::dataset::{SimCustomer, SimRow, SimTenant};
+use super::wire_value::Text;
 
 /// The correctly read results of the endpoints for a customer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Truth {
+pub struct Expected {
     /// Endpoint 5.
     pub listed: ListedCustomer,
     /// Endpoint 1, for the customer's tenant types.
@@ -36,10 +36,10 @@ pub struct Truth {
 impl SimCustomer {
     /// The expected values at the start; see [`SimCustomer::at`] for later.
     #[must_use]
-    pub fn truth(&self) -> Truth {
+    pub fn expected(&self) -> Expected {
         let mut tenant_seats: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for tenant in &self.tenants {
-            tenant_seats.entry(tenant.tenant_type).or_default().push(tenant.truth());
+            tenant_seats.entry(tenant.tenant_type).or_default().push(tenant.expected());
         }
         for tenants in tenant_seats.values_mut() {
             tenants.sort_by(|a, b| a.id.cmp(&b.id));
@@ -49,18 +49,18 @@ impl SimCustomer {
         let products = |seats: &BTreeMap<ProductType, u32>| {
             seats.iter().map(|(&product, &seats)| (product, seats.into())).collect()
         };
-        Truth {
+        Expected {
             listed: ListedCustomer {
                 id: CustomerId::from(self.id.as_str()),
                 name: Some(text(Some(&self.organization))).filter(|name| !name.is_empty()),
-                subscriptions: Some(self.rows.iter().map(SimRow::truth).collect()),
+                subscriptions: Some(self.rows.iter().map(SimRow::expected).collect()),
             },
             customer_seats: customer_seats.collect(),
             purchased: products(&self.purchased),
             available: products(&self.available),
-            profile: self.profile_truth(),
-            backup_jobs: BackupJob::newest(self.jobs.iter().map(SimJob::truth)),
-            backup_overview: ProtectedObjects::by_module(self.modules.iter().map(SimModule::truth)),
+            profile: self.expected_profile(),
+            backup_jobs: BackupJob::newest(self.jobs.iter().map(SimJob::expected)),
+            backup_overview: ProtectedObjects::by_module(self.modules.iter().map(SimModule::expected)),
             tenant_seats,
         }
     }
@@ -69,7 +69,7 @@ impl SimCustomer {
 impl SimTenant {
     /// The expected values of the tenant.
     #[must_use]
-    pub fn truth(&self) -> TenantSeats {
+    pub fn expected(&self) -> TenantSeats {
         TenantSeats {
             id: self.id.as_str().into(),
             name: self.name.as_str().into(),
@@ -81,7 +81,7 @@ impl SimTenant {
 impl SimRow {
     /// The expected values of the row.
     #[must_use]
-    pub fn truth(&self) -> Subscription {
+    pub fn expected(&self) -> Subscription {
         let capacity = self.purchased_capacity.value;
         Subscription {
             kind: SubscriptionKind {
@@ -122,7 +122,7 @@ fn text(text: Option<&Text>) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Shown;
+    use crate::WireValue;
 
     #[test]
     fn truth_has_numbers_and_no_stand_ins() {
@@ -134,16 +134,16 @@ mod tests {
         customer.purchased = [(ProductType(1), 0), (ProductType(4), 7)].into();
         customer.rows = vec![SimRow {
             subscription_model: None,
-            purchased_user_seats: Shown::grouped(1024),
-            purchased_units: Shown::unreadable("some"),
+            purchased_user_seats: WireValue::grouped(1024),
+            purchased_units: WireValue::unreadable("some"),
             ..SimRow::new("MyHub")
         }];
-        let truth = customer.truth();
-        assert_eq!(truth.listed.name, None);
-        assert_eq!(truth.customer_seats[&TenantType::Google], seats((11, 22)));
-        assert_eq!(truth.tenant_seats[&TenantType::Google][0].id.as_str(), "a");
-        assert_eq!(truth.purchased, [(ProductType(1), 0.into()), (ProductType(4), 7.into())].into());
-        let row = &truth.listed.subscriptions.unwrap()[0];
+        let expected = customer.expected();
+        assert_eq!(expected.listed.name, None);
+        assert_eq!(expected.customer_seats[&TenantType::Google], seats((11, 22)));
+        assert_eq!(expected.tenant_seats[&TenantType::Google][0].id.as_str(), "a");
+        assert_eq!(expected.purchased, [(ProductType(1), 0.into()), (ProductType(4), 7.into())].into());
+        let row = &expected.listed.subscriptions.unwrap()[0];
         assert_eq!((&*row.kind.service, &*row.kind.model, &*row.kind.storage), ("MyHub", "", ""));
         assert_eq!((row.seats_purchased, row.units_purchased, row.expires), (Some(1024.into()), None, None));
     }

@@ -1,4 +1,4 @@
-//! A generation: an immutable rendering of a source, and the responses to scrapes.
+//! Immutable snapshot of an exposition: rendered and compressed once, shared by all scrapes until the next one.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,14 +7,14 @@ use crc32fast::Hasher;
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 
-use crate::own::{Own, write_family};
-use crate::segment::Segment;
+use crate::encoded_chunk::EncodedChunk;
+use crate::self_metrics::{SelfMetrics, write_family};
 use crate::{Format, gzip};
 
-/// One generation: all values that were current when it was rendered. Immutable.
+/// All values that were current when it was rendered. Immutable.
 #[derive(Debug, Default)]
-pub struct Exposition {
-    families: Vec<Arc<Ready>>,
+pub struct Snapshot {
+    families: Vec<Arc<RenderedFamily>>,
     series: u64,
     next_expiry: Option<Timestamp>,
     /// Checksum and length of everything before the exporter's own metrics, by format.
@@ -25,22 +25,22 @@ pub struct Exposition {
 
 /// A rendered family.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(super) struct RenderedFamily {
     /// By format.
-    pub(super) metadata: [Arc<Segment>; 2],
+    pub(super) metadata: [Arc<EncodedChunk>; 2],
     /// None of them is empty.
-    pub(super) segments: Vec<Arc<Segment>>,
-    /// Checksum and length of the segments.
+    pub(super) chunks: Vec<Arc<EncodedChunk>>,
+    /// Checksum and length of the chunks.
     checksum: Hasher,
 }
 
-impl Ready {
-    pub(super) fn new(metadata: [Arc<Segment>; 2], segments: Vec<Arc<Segment>>) -> Self {
+impl RenderedFamily {
+    pub(super) fn new(metadata: [Arc<EncodedChunk>; 2], chunks: Vec<Arc<EncodedChunk>>) -> Self {
         let mut checksum = Hasher::new();
-        for segment in &segments {
-            checksum.combine(&segment.checksum);
+        for chunk in &chunks {
+            checksum.combine(&chunk.checksum);
         }
-        Self { metadata, segments, checksum }
+        Self { metadata, chunks, checksum }
     }
 }
 
@@ -55,35 +55,36 @@ pub struct Scrape {
     pub chunks: Chunks,
 }
 
-/// Pieces in order, none of them empty. Most of them are shared by all scrapes of a generation.
+/// Pieces in order, none of them empty. Most of them are shared by all scrapes of a snapshot.
 #[derive(Clone, Debug)]
 pub struct Chunks {
     shared: Arc<[Bytes]>,
-    own: Vec<Bytes>,
+    /// The pieces of one scrape.
+    end: Vec<Bytes>,
 }
 
 impl Chunks {
     /// The piece with this index.
     #[must_use]
     pub fn get(&self, number: usize) -> Option<&Bytes> {
-        self.shared.get(number).or_else(|| self.own.get(number.checked_sub(self.shared.len())?))
+        self.shared.get(number).or_else(|| self.end.get(number.checked_sub(self.shared.len())?))
     }
 
     /// All pieces.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.shared.iter().chain(&self.own)
+        self.shared.iter().chain(&self.end)
     }
 
     /// Concatenates all pieces.
     #[must_use]
     pub fn concat(&self) -> Vec<u8> {
-        [self.shared.concat(), self.own.concat()].concat()
+        [self.shared.concat(), self.end.concat()].concat()
     }
 }
 
-impl Exposition {
-    pub(super) fn new(families: Vec<Arc<Ready>>, series: u64, next_expiry: Option<Timestamp>) -> Self {
-        let families: Vec<_> = families.into_iter().filter(|family| !family.segments.is_empty()).collect();
+impl Snapshot {
+    pub(super) fn new(families: Vec<Arc<RenderedFamily>>, series: u64, next_expiry: Option<Timestamp>) -> Self {
+        let families: Vec<_> = families.into_iter().filter(|family| !family.chunks.is_empty()).collect();
         let checksums = [Format::Text, Format::OpenMetrics].map(|format| {
             let mut all = Hasher::new();
             for family in &families {
@@ -95,36 +96,36 @@ impl Exposition {
         Self { families, series, next_expiry, checksums, bodies: Default::default() }
     }
 
-    /// The initial generation: no series of any item.
+    /// The initial snapshot: no series of any item.
     #[must_use]
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// The number of series in this generation, without the exporter's own.
+    /// The number of series in this snapshot, without the exporter's own metrics.
     #[must_use]
     pub fn series(&self) -> u64 {
         self.series
     }
 
-    /// When the next value or listing in this generation reaches its `max_age`: the time to render again.
+    /// When the next value or listing in this snapshot reaches its `max_age`: the time to render again.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.next_expiry
     }
 
-    /// The response to a scrape: this generation, then `own`, the exporter's own families as returned by
+    /// The response to a scrape: this snapshot, then `self_metrics`, the exporter's own families as returned by
     /// [`super::merge`].
     #[must_use]
-    pub fn scrape(&self, format: Format, gzip: bool, own: &[MetricFamily]) -> Scrape {
-        self.scrape_with(gzip, &Own::new(format, own), &[])
+    pub fn scrape(&self, format: Format, gzip: bool, self_metrics: &[MetricFamily]) -> Scrape {
+        self.scrape_with(gzip, &SelfMetrics::new(format, self_metrics), &[])
     }
 
     /// The same with families that are already encoded, because several scrapes share them, followed by `last`,
-    /// families of this scrape only. Fast, except for the first scrape of a generation.
+    /// families of this scrape only. Fast, except for the first scrape of a snapshot.
     #[must_use]
-    pub fn scrape_with(&self, gzip: bool, own: &Own, last: &[MetricFamily]) -> Scrape {
-        let format = own.format;
+    pub fn scrape_with(&self, gzip: bool, self_metrics: &SelfMetrics, last: &[MetricFamily]) -> Scrape {
+        let format = self_metrics.format;
         let mut end = String::new();
         for family in last {
             write_family(&mut end, format, family);
@@ -134,13 +135,13 @@ impl Exposition {
         }
         let pieces = if gzip {
             let mut before = by_format(&self.checksums, format).clone();
-            before.combine(&own.lines.checksum);
-            vec![own.lines.deflated.clone(), gzip::finish(&before, end.as_bytes())]
+            before.combine(&self_metrics.lines.checksum);
+            vec![self_metrics.lines.deflated.clone(), gzip::finish(&before, end.as_bytes())]
         } else {
-            vec![own.lines.text.clone(), Bytes::from(end)]
+            vec![self_metrics.lines.text.clone(), Bytes::from(end)]
         };
-        let own = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        let chunks = Chunks { shared: Arc::clone(self.body(format, gzip)), own };
+        let tail = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let chunks = Chunks { shared: Arc::clone(self.body(format, gzip)), end: tail };
         Scrape { content_type: format.content_type(), gzip, chunks }
     }
 
@@ -148,18 +149,18 @@ impl Exposition {
     fn body(&self, format: Format, gzip: bool) -> &Arc<[Bytes]> {
         let [plain, compressed] = by_format(&self.bodies, format);
         let families = self.families.iter();
-        let segments = families.flat_map(|family| [family.metadata(format)].into_iter().chain(&family.segments));
+        let chunks = families.flat_map(|family| [family.metadata(format)].into_iter().chain(&family.chunks));
         if gzip {
-            let deflated = segments.map(|segment| segment.deflated.clone());
+            let deflated = chunks.map(|chunk| chunk.deflated.clone());
             compressed.get_or_init(|| [Bytes::from_static(gzip::HEADER)].into_iter().chain(deflated).collect())
         } else {
-            plain.get_or_init(|| segments.map(|segment| segment.text.clone()).collect())
+            plain.get_or_init(|| chunks.map(|chunk| chunk.text.clone()).collect())
         }
     }
 }
 
-impl Ready {
-    fn metadata(&self, format: Format) -> &Arc<Segment> {
+impl RenderedFamily {
+    fn metadata(&self, format: Format) -> &Arc<EncodedChunk> {
         by_format(&self.metadata, format)
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A mutation of a JSON body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub enum BodyMutation {
     /// Sets these fields to another value, wherever they occur.
     Values {
         /// The names, spelled as in live responses.
@@ -37,7 +37,7 @@ pub enum Edit {
     NoUtf8,
 }
 
-impl Edit {
+impl BodyMutation {
     /// Returns the mutated body; one that is not JSON stays unchanged.
     pub(super) fn apply(&self, body: Vec<u8>) -> Vec<u8> {
         /// A text that no response contains.
@@ -120,30 +120,30 @@ fn each_object(json: &mut Value, change: &mut impl FnMut(&mut serde_json::Map<St
 mod tests {
     use super::*;
 
-    fn edited(edit: &Edit, body: &str) -> String {
+    fn edited(edit: &BodyMutation, body: &str) -> String {
         String::from_utf8_lossy(&edit.apply(body.as_bytes().to_vec())).into_owned()
     }
 
     #[test]
     fn edits_change_what_they_name() {
         let page = r#"{"data":[{"id":"a","n":1},{"id":"b","n":2}]}"#;
-        let values = |json| Edit::Values { fields: &["n"], json };
+        let values = |json| BodyMutation::Values { fields: &["n"], json };
         assert_eq!(edited(&values("NaN"), page), r#"{"data":[{"id":"a","n":NaN},{"id":"b","n":NaN}]}"#);
         assert_eq!(edited(&values("[1]"), r#"{"n":1}"#), r#"{"n":[1]}"#);
-        let without = Edit::Without { field: "id", every: 2 };
+        let without = BodyMutation::Without { field: "id", every: 2 };
         assert_eq!(edited(&without, page), r#"{"data":[{"n":1},{"id":"b","n":2}]}"#);
         assert_eq!(
-            edited(&Edit::PlusSign { fields: &["n"] }, r#"[{"n":1},{"n":"2"},{"n":-3}]"#),
+            edited(&BodyMutation::PlusSign { fields: &["n"] }, r#"[{"n":1},{"n":"2"},{"n":-3}]"#),
             r#"[{"n":"+1"},{"n":"+2"},{"n":-3}]"#
         );
         assert_eq!(
-            edited(&Edit::SpacedOffset { fields: &["n"] }, r#"[{"n":"T0Z"},{"n":"0"}]"#),
+            edited(&BodyMutation::SpacedOffset { fields: &["n"] }, r#"[{"n":"T0Z"},{"n":"0"}]"#),
             r#"[{"n":"T0 +00:00"},{"n":"0"}]"#
         );
-        assert_eq!(edited(&Edit::Lists, page), r#"{"data":[["a",1],["b",2]]}"#);
-        assert_eq!(edited(&Edit::Lists, r#"{"n":1}"#), "[1]");
-        assert_eq!(edited(&Edit::Deep(3), r#"{"n":1}"#), r#"{"more":[[[]]],"n":1}"#);
-        assert_eq!(edited(&Edit::NoUtf8, r#"{"n":"a@b"}"#), "{\"n\":\"a\u{fffd}b\"}");
-        assert_eq!(edited(&Edit::Lists, "no JSON"), "no JSON");
+        assert_eq!(edited(&BodyMutation::Lists, page), r#"{"data":[["a",1],["b",2]]}"#);
+        assert_eq!(edited(&BodyMutation::Lists, r#"{"n":1}"#), "[1]");
+        assert_eq!(edited(&BodyMutation::Deep(3), r#"{"n":1}"#), r#"{"more":[[[]]],"n":1}"#);
+        assert_eq!(edited(&BodyMutation::NoUtf8, r#"{"n":"a@b"}"#), "{\"n\":\"a\u{fffd}b\"}");
+        assert_eq!(edited(&BodyMutation::Lists, "no JSON"), "no JSON");
     }
 }
