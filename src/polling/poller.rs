@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, Span, error, error_span, info, warn};
 
 use super::backoff::PollOutcome;
 use super::capacity::Capacity;
@@ -67,13 +67,22 @@ pub struct Poller {
     metrics: PollMetrics,
     clock: Clock,
     progress: Progress,
-    partner: String,
+    /// The span of everything below, with the partner's name. It has the level error, so that no log level hides it.
+    span: Span,
     polls: JoinSet<PollResult>,
-    /// With the start time.
-    in_flight: HashMap<Id, (Target, Timestamp)>,
+    in_flight: HashMap<Id, InFlight>,
     max_in_flight: usize,
     pages: (mpsc::Sender<Vec<PreparedCustomer>>, mpsc::Receiver<Vec<PreparedCustomer>>),
     profile_pages: (mpsc::Sender<Vec<ListedProfile>>, mpsc::Receiver<Vec<ListedProfile>>),
+}
+
+/// A poll in flight.
+#[derive(Debug)]
+struct InFlight {
+    target: Target,
+    started: Timestamp,
+    /// The span of the poll, with the collector and the customer.
+    span: Span,
 }
 
 /// The result of a finished poll.
@@ -121,16 +130,18 @@ impl Poller {
             metrics,
             clock,
             progress: Progress::default(),
-            partner: settings.name.to_string(),
+            span: error_span!("poller", partner = %settings.name),
             polls: JoinSet::new(),
             in_flight: HashMap::new(),
             max_in_flight: MAX_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
             profile_pages: mpsc::channel(PAGES_AHEAD),
         };
-        poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
-        poller.fill_queue();
-        poller.evaluate();
+        poller.span.clone().in_scope(|| {
+            poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
+            poller.fill_queue();
+            poller.evaluate();
+        });
         poller
     }
 
@@ -141,7 +152,12 @@ impl Poller {
     }
 
     /// Runs until `shutdown`; polls in flight are then dropped.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let span = self.span.clone();
+        self.poll_until(shutdown).instrument(span).await;
+    }
+
+    async fn poll_until(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
             self.metrics.head_due(self.queue.next_due());
@@ -183,8 +199,9 @@ impl Poller {
                 self.reschedule(&target, PollOutcome::Absent);
                 continue;
             }
+            let span = error_span!(parent: &self.span, "poll", collector = collector.as_str(), customer_id = customer_of(&target));
             let client = self.client.clone();
-            let handle = match target.clone() {
+            let id = match target.clone() {
                 Target::Services => {
                     let context = listing::Context {
                         filter: self.filter.clone(),
@@ -194,25 +211,29 @@ impl Poller {
                         max_customers: self.max_customers,
                     };
                     let pages = self.pages.0.clone();
-                    self.polls.spawn(panics::scope(Task::Poll, async move {
+                    self.spawn(&span, async move {
                         PollResult::Listing(listing::list(client, context, pages, permit).await)
-                    }))
+                    })
                 }
                 Target::Customers => {
                     let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
                     let limit = 2 * u64::from(self.max_customers);
-                    self.polls.spawn(panics::scope(Task::Poll, async move {
+                    self.spawn(&span, async move {
                         PollResult::Profiles(profiles::read(client, filter, limit, pages, permit).await)
-                    }))
+                    })
                 }
-                Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
+                Target::Customer(customer, question) => self.spawn(&span, async move {
                     let answer = client.ask(&customer, question, permit).await;
                     PollResult::Query(customer, question, answer)
-                })),
+                }),
             };
-            self.in_flight.insert(handle.id(), (target, now));
+            self.in_flight.insert(id, InFlight { target, started: now, span });
             return;
         }
+    }
+
+    fn spawn(&mut self, span: &Span, poll: impl Future<Output = PollResult> + Send + 'static) -> Id {
+        self.polls.spawn(panics::scope(Task::Poll, poll).instrument(span.clone())).id()
     }
 
     /// Adds the customers of a page; new ones are planned and due at once.
@@ -252,7 +273,6 @@ impl Poller {
         if let Some(customer_id) = left_out.filter(|_| !self.reported_max) {
             self.reported_max = true;
             warn!(
-                partner = self.partner,
                 %customer_id,
                 max,
                 "there are more customers than customers.max: further ones are left out, and none is removed; raise it, or \
@@ -313,31 +333,28 @@ impl Poller {
 
     fn finish(&mut self, done: Result<(Id, PollResult), JoinError>) {
         self.progress.ended();
-        match done {
-            Ok((id, done)) => match (self.in_flight.remove(&id), done) {
-                (Some((target, _)), PollResult::Listing(result)) => self.listing_done(&target, result),
-                (Some((target, _)), PollResult::Profiles(result)) => self.profiles_done(&target, result),
-                (Some((target, started)), PollResult::Query(customer, question, result)) => {
-                    // A failed poll includes its pauses, so its duration is not used.
-                    if !matches!(result, Err(AskError::Failed(_))) {
-                        let took = self.clock.now().duration_since(started);
-                        self.capacity.record_duration(took.try_into().unwrap_or_default());
-                    }
-                    self.query_done(&target, &customer, question, result);
+        let (id, result) = match done {
+            Ok((id, result)) => (id, Ok(result)),
+            Err(join_error) => (join_error.id(), Err(join_error)),
+        };
+        let Some(InFlight { target, started, span }) = self.in_flight.remove(&id) else { return };
+        span.in_scope(|| match result {
+            Ok(PollResult::Listing(result)) => self.listing_done(&target, result),
+            Ok(PollResult::Profiles(result)) => self.profiles_done(&target, result),
+            Ok(PollResult::Query(customer, question, result)) => {
+                // A failed poll includes its pauses, so its duration is not used.
+                if !matches!(result, Err(AskError::Failed(_))) {
+                    let duration = self.clock.now().duration_since(started);
+                    self.capacity.record_duration(duration.try_into().unwrap_or_default());
                 }
-                (None, _) => {}
-            },
+                self.query_done(&target, &customer, question, result);
+            }
             // A bug in this program; the target must not be lost because of it.
             Err(join_error) => {
-                let Some((target, _)) = self.in_flight.remove(&join_error.id()) else { return };
-                error!(
-                    partner = self.partner,
-                    collector = target.collector().as_str(),
-                    "poll ended abnormally: {join_error}"
-                );
+                error!("poll ended abnormally: {join_error}");
                 self.failed(&target, FailureReason::Malformed);
             }
-        }
+        });
         self.evaluate();
         self.log_first_pass();
     }
@@ -351,15 +368,23 @@ impl Poller {
             let listing = &inventory.listing;
             (!listing.wanted || listing.completed.is_some(), inventory.customers.len())
         });
-        let started = self.in_flight.values().map(|(_, started)| *started);
+        let started = self.in_flight.values().map(|poll| poll.started);
         if is_listed && self.first_pass.completes(self.queue.next_due(), started, self.clock.now()) {
-            info!(partner = self.partner, customers, "first pass complete: every target has been polled");
+            info!(customers, "first pass complete: every target has been polled");
         }
     }
 
     fn evaluate(&mut self) {
         let lag = self.queue.max_lateness(self.clock.now());
         self.capacity.evaluate(lag, |collector| !self.not_granted.contains_key(&collector));
+    }
+}
+
+/// The customer of a target; `None` for a list.
+fn customer_of(target: &Target) -> Option<&str> {
+    match target {
+        Target::Services | Target::Customers => None,
+        Target::Customer(customer, _) => Some(customer.as_str()),
     }
 }
 
