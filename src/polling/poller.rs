@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span, error, error_span, info, warn};
+use tracing::{Instrument as _, Span, error, error_span, info};
 
 use super::backoff::PollOutcome;
 use super::capacity::Capacity;
@@ -25,13 +25,14 @@ use super::first_pass::FirstPass;
 use super::prepared::PreparedCustomer;
 use super::profiles;
 use super::witness::Witness;
-use super::{Cost, CustomerFilter, PollMetrics, PollQueue, listing, plan};
+use super::{CustomerFilter, PollMetrics, PollQueue, listing};
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::health::Progress;
-use crate::inventory::{Inventory, InventoryHandle};
+use crate::inventory::InventoryHandle;
 use crate::panics::{self, Task};
 
 mod completion;
+mod planning;
 mod restore;
 
 /// Maximum number of polls that wait between two of their requests; the budget's concurrency limits those in flight.
@@ -236,101 +237,6 @@ impl Poller {
         self.polls.spawn(panics::scope(Task::Poll, poll).instrument(span.clone())).id()
     }
 
-    /// Adds the customers of a page; new ones are planned and due at once.
-    fn apply_page(&mut self, page: Vec<PreparedCustomer>) {
-        self.progress.ended();
-        let now = self.clock.now();
-        let max = self.max_customers as usize;
-        let Self { inventory, capacity, witness, arrived, .. } = self;
-        let notes_arrivals = self.first_pass.is_complete();
-        let mut left_out = None;
-        let changes: Vec<_> = inventory.update(|inventory| {
-            let observe = |row: PreparedCustomer| {
-                let PreparedCustomer { id, name, subscriptions, questions } = row;
-                let known = inventory.customers.get(&id);
-                if known.is_none() && inventory.customers.len() >= max {
-                    left_out = Some(id);
-                    return None;
-                }
-                if known.is_none() && notes_arrivals {
-                    arrived.push(id.clone());
-                }
-                if let Some(rows) = &subscriptions {
-                    let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
-                    if !rows.is_empty() {
-                        witness.products_present(&id);
-                    } else if had_rows && !witness.products_removed(&id, now) {
-                        inventory.rename(&id, name);
-                        return None;
-                    }
-                }
-                inventory.upsert_prepared(&id, name, subscriptions, now);
-                let changes = replan(inventory, &mut capacity.cost, &id, &questions);
-                Some((id, changes))
-            };
-            page.into_iter().filter_map(observe).collect()
-        });
-        if let Some(customer_id) = left_out.filter(|_| !self.reported_max) {
-            self.reported_max = true;
-            warn!(
-                %customer_id,
-                max,
-                "there are more customers than customers.max: further ones are left out, and none is removed; raise it, or \
-                 narrow customers.include"
-            );
-        }
-        self.enqueue(changes, now);
-    }
-
-    /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
-    fn apply_profiles_page(&mut self, page: Vec<ListedProfile>) {
-        self.progress.ended();
-        let (now, max) = (self.clock.now(), self.max_customers as usize);
-        let filter = &self.filter;
-        let page: Vec<_> = page.into_iter().map(|row| (filter.matches(&row.id, row.name.as_deref()), row)).collect();
-        let added = self.inventory.update(|inventory| {
-            let mut added = Vec::new();
-            for (matches, row) in page {
-                if inventory.customers.contains_key(&row.id) {
-                    inventory.upsert_profile(row, now);
-                } else if matches && inventory.customers.len() < max {
-                    added.push(row.id.clone());
-                    inventory.upsert_profile(row, now);
-                }
-            }
-            added
-        });
-        self.plan(&added);
-    }
-
-    /// Plans known customers again.
-    fn plan(&mut self, customers: &[CustomerId]) {
-        let now = self.clock.now();
-        let (collectors, cost) = (self.collectors.clone(), &mut self.capacity.cost);
-        let changes = self.inventory.update(|inventory| {
-            let plan = |id: &CustomerId| {
-                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
-                Some((id.clone(), replan(inventory, cost, id, &questions)))
-            };
-            customers.iter().filter_map(plan).collect()
-        });
-        self.enqueue(changes, now);
-    }
-
-    fn enqueue(&mut self, changes: Vec<(CustomerId, PlanChanges)>, now: Timestamp) {
-        for (customer, (added, dropped)) in changes {
-            for question in dropped {
-                self.queue.remove(&Target::Customer(customer.clone(), question));
-            }
-            if !added.is_empty() {
-                self.first_pass.add(now);
-            }
-            for question in added {
-                self.queue.add(Target::Customer(customer.clone(), question), now);
-            }
-        }
-    }
-
     fn finish(&mut self, done: Result<(Id, PollResult), JoinError>) {
         self.progress.ended();
         let (id, result) = match done {
@@ -386,21 +292,6 @@ fn customer_of(target: &Target) -> Option<&str> {
         Target::Services | Target::Customers => None,
         Target::Customer(customer, _) => Some(customer.as_str()),
     }
-}
-
-/// The queries that are new, and those that were dropped.
-type PlanChanges = (Vec<Question>, Vec<Question>);
-
-/// Plans the queries of a customer and updates the cost.
-fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions: &[Question]) -> PlanChanges {
-    if let Some(customer) = inventory.customers.get(id) {
-        cost.remove_all(customer);
-    }
-    let changes = inventory.plan(id, questions);
-    if let Some(customer) = inventory.customers.get(id) {
-        cost.add_all(customer);
-    }
-    changes
 }
 
 /// Resolves when a target is due and its first request may be sent.
