@@ -9,8 +9,9 @@ use std::panic::PanicHookInfo;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::task::JoinHandle;
 use tokio::task::futures::TaskLocalFuture;
-use tracing::error;
+use tracing::{Span, error};
 
 /// The maximum bytes of a panic message in the log.
 const MAX_MESSAGE: usize = 2000;
@@ -68,6 +69,12 @@ pub fn scope<F: Future>(task: Task, future: F) -> TaskLocalFuture<Task, F> {
 /// Counts panics of this function for `task`.
 pub fn sync_scope<T>(task: Task, function: impl FnOnce() -> T) -> T {
     CURRENT.sync_scope(task, function)
+}
+
+/// Runs this function on a blocking thread, in the current span; its panics count for `task`.
+pub fn spawn_blocking<T: Send + 'static>(task: Task, function: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let span = Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(|| sync_scope(task, function)))
 }
 
 /// Installs the hook that counts and logs panics. If logging is not set up, the previous hook prints them.

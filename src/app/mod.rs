@@ -15,6 +15,7 @@ mod partner;
 mod partners;
 mod publisher;
 mod readiness_watcher;
+mod reload;
 mod replica;
 mod runtime;
 mod shutdown;
@@ -30,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{timeout, timeout_at};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 pub use partner::Partner;
 pub use partners::{ActiveConfig, Partners};
@@ -40,7 +41,7 @@ use elements::clock::Clock;
 use exporter_toolkit::{Access, Limits, Options};
 use exposition::SnapshotHandle;
 
-use crate::config::{Config, StateLocation, changed_keys};
+use crate::config::{Config, StateLocation};
 use crate::panics::{self, Task};
 use crate::remote::RemoteError;
 use crate::web::readiness::ReadyLatch;
@@ -49,6 +50,7 @@ use app_state::{app_state, other_files};
 use health::Health;
 use leader::{Leader, SharedState};
 use metrics::AppMetrics;
+use reload::ReloadReply;
 use replica::{LeadershipChange, Replica};
 use runtime::PollerRuntime;
 
@@ -115,8 +117,6 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     };
     started.run(shutdown).await
 }
-
-type ReloadReply = tokio::sync::oneshot::Sender<Result<(), String>>;
 
 /// What the daemon reacts to.
 enum Event {
@@ -288,24 +288,6 @@ impl Daemon {
         Ok(())
     }
 
-    async fn reload_and_report(&mut self, reply: Option<ReloadReply>) {
-        systemd::reloading();
-        let reloaded = self.reload().await;
-        systemd::ready(match (&reloaded, &self.standby) {
-            (Ok(()), None) => "serving",
-            (Ok(()), Some(_)) => "standing by",
-            (Err(_), _) => "serving; the last reload failed",
-        });
-        self.metrics.reloaded(reloaded.is_ok());
-        if let Err(problems) = &reloaded {
-            error!("reload failed; keeping the previous configuration:\n{problems}");
-        }
-        if let Some(reply) = reply {
-            // The requester may have disconnected.
-            let _: Result<(), _> = reply.send(reloaded);
-        }
-    }
-
     /// Ends polls, connections and the state writer, then resigns, all within [`GRACE`].
     async fn end(mut self) -> Result<(), Error> {
         let deadline = tokio::time::Instant::now() + GRACE;
@@ -330,47 +312,6 @@ impl Daemon {
         let _ = timeout_at(deadline, self.tasks.shutdown()).await;
         drop(pollers);
         outcome
-    }
-
-    /// Reads the configuration again and applies the changes. Returns the problems if it is invalid.
-    async fn reload(&mut self) -> Result<(), String> {
-        let file = self.config_file.clone().ok_or("there is no configuration file to reload: this is a demo")?;
-        let (reread, clock) = (self.access.clone(), self.clock);
-        let load = move || match (Config::load(&file), reread.reread()) {
-            (Ok(config), Ok(rules)) => {
-                let warnings = config.warnings(clock.wall_now());
-                Ok((config, rules, warnings))
-            }
-            (Err(errors), Err(more)) => Err(format!("{errors}\n{more}")),
-            (Err(errors), _) | (_, Err(errors)) => Err(errors.to_string()),
-        };
-        let (config, rules, warnings) = blocking(load).await.map_err(|error| error.to_string())??;
-        if config.state != self.leader.state {
-            warn!("state: the change takes effect at the next start");
-        }
-        if config.ha.as_ref() != self.replica.as_ref().map(|replica| &replica.settings) {
-            warn!("ha: the change takes effect at the next start");
-        }
-        let partners = &mut self.leader.partners;
-        let before = partners.running().borrow().config_yaml.clone();
-        let changed = changed_keys(&before, &config.to_redacted_yaml());
-        if self.standby.is_some() {
-            partners.show(&config);
-            self.standby = Some(config);
-        } else {
-            partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
-        }
-        self.access.apply(rules);
-        config_log::warnings(warnings.into_iter().chain(self.access.warnings()));
-        let running = Arc::clone(&self.leader.partners.running().borrow());
-        let rereading = Arc::clone(&running);
-        // A panic is logged by its hook; the configuration is applied anyway.
-        let _ = blocking(move || rereading.partners.iter().for_each(Partner::reread_credential)).await;
-        // A requester that scrapes after the reload sees its changes. A delay in rendering does not fail the reload.
-        let rendered = self.rendered.wait_for(|rendered| Arc::ptr_eq(rendered, &running));
-        let _ = timeout(FIRST_RENDER_TIMEOUT, rendered).await;
-        config_log::reloaded(&changed);
-        Ok(())
     }
 }
 

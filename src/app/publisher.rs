@@ -134,7 +134,7 @@ impl Publisher {
             });
             (renderer, next_expiry)
         };
-        match tokio::task::spawn_blocking(|| panics::sync_scope(Task::Render, render)).await {
+        match panics::spawn_blocking(Task::Render, render).await {
             Ok((renderer, next_expiry)) => {
                 self.renderer = Some(renderer);
                 self.next_expiry = next_expiry;
@@ -167,7 +167,7 @@ impl Publisher {
             renderer
         };
         // After a panic there is a new renderer, which renders everything.
-        self.renderer = tokio::task::spawn_blocking(|| panics::sync_scope(Task::Render, take_over)).await.ok();
+        self.renderer = panics::spawn_blocking(Task::Render, take_over).await.ok();
     }
 }
 

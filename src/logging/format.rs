@@ -1,21 +1,45 @@
-//! The form of a log line: `time`, `level`, `msg`, then what the line is about, as logfmt or JSON.
+//! Format of log lines: `time`, `level`, `msg`, the fields of the spans, then those of the event, as logfmt or JSON.
 //!
-//! What a field holds may come from outside, so each is cut: a line has a bound whatever the API says. Control characters
-//! are escaped.
+//! A key occurs once: the event's field hides a span's, and an inner span's hides an outer one's. Values may come from the
+//! API, so each is truncated, which limits the length of a line. Control characters are escaped.
 
 use std::fmt::{self, Debug, Write};
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use crate::cli::LogFormat;
 
-/// Characters of a field; longer ones end with `…`.
+/// Maximum characters of a field; a longer one ends with `…`.
 const MAX_FIELD_CHARS: usize = 1024;
+
+/// Stores the fields of each span, for [`LineFormat`].
+pub(super) struct SpanFields;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for SpanFields {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+}
 
 /// Formats events as lines.
 pub(super) struct LineFormat(pub(super) LogFormat);
@@ -25,8 +49,13 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = Fields::default();
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
+            if let Some(of_span) = span.extensions().get::<Fields>() {
+                of_span.others.iter().for_each(|(name, value)| fields.set(name, value.clone()));
+            }
+        }
         event.record(&mut fields);
         let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         let head = [("time", time), ("level", event.metadata().level().to_string()), ("msg", fields.message)];
@@ -51,16 +80,17 @@ where
     }
 }
 
-/// Of one event.
+/// The fields of an event or a span; each name occurs once.
 #[derive(Default)]
 struct Fields {
     message: String,
     others: Vec<(&'static str, Value)>,
 }
 
+#[derive(Clone)]
 enum Value {
     Text(String),
-    /// A number or a boolean, as it is written.
+    /// A number or a boolean, in its written form.
     Plain(String),
 }
 
@@ -68,7 +98,14 @@ impl Fields {
     fn add(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::Text(text)) => self.message = text,
-            (name, value) => self.others.push((name, value)),
+            (name, value) => self.set(name, value),
+        }
+    }
+
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.others.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.others.push((name, value)),
         }
     }
 }
@@ -76,7 +113,7 @@ impl Fields {
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let mut text = CutText::default();
-        // An error is the end of what is taken.
+        // An error means that the text was truncated.
         let _ = write!(text, "{value:?}");
         self.add(field, Value::Text(text.finish()));
     }
@@ -105,7 +142,7 @@ impl Visit for Fields {
     }
 }
 
-/// Takes [`MAX_FIELD_CHARS`] and fails from then on, so that nothing goes on being formatted.
+/// Keeps [`MAX_FIELD_CHARS`] characters and fails after that, which stops the formatting.
 #[derive(Default)]
 struct CutText {
     text: String,
@@ -165,10 +202,11 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
-    use tracing::warn;
+    use tracing::{error_span, field, warn};
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::logging::lines_layer;
 
     fn logged(format: LogFormat, log: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
@@ -183,8 +221,7 @@ mod tests {
         }
         let lines = Lines::default();
         let writer = lines.clone();
-        let layer =
-            tracing_subscriber::fmt::layer().event_format(LineFormat(format)).with_writer(move || writer.clone());
+        let layer = lines_layer(format, move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
@@ -199,6 +236,25 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&logged(LogFormat::Json, log)).unwrap();
         assert_eq!(json["level"], "WARN");
         assert_eq!((&json["msg"], &json["seats"]), (&"it \"failed\"\n".into(), &3.into()));
+    }
+
+    #[test]
+    fn fields_of_spans_occur_once() {
+        let log = || {
+            let partner = error_span!("poller", partner = "main", collector = "none", customer_id = field::Empty);
+            let _partner = partner.enter();
+            let _poll = error_span!("poll", collector = "services", customer_id = None::<&str>).entered();
+            partner.record("customer_id", "c1");
+            warn!(partner = "other", seats = 3, "failed");
+        };
+        let line = logged(LogFormat::Logfmt, log);
+        let (_, rest) = line.split_once(' ').unwrap();
+        assert_eq!(rest, "level=WARN msg=failed partner=other collector=services customer_id=c1 seats=3\n");
+        let line = logged(LogFormat::Json, log);
+        let (_, rest) = line.split_once(',').unwrap();
+        let expected =
+            r#""level":"WARN","msg":"failed","partner":"other","collector":"services","customer_id":"c1","seats":3}"#;
+        assert_eq!(rest, format!("{expected}\n"));
     }
 
     #[test]

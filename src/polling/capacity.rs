@@ -22,20 +22,12 @@ pub(super) struct Capacity {
     /// Whether all customers are known, so that the cost is complete.
     complete: bool,
     metrics: PollMetrics,
-    partner: String,
 }
 
 impl Capacity {
     /// Starts without targets.
     pub(super) fn new(settings: &PartnerSettings, collectors: Arc<CollectorSettings>, metrics: PollMetrics) -> Self {
-        Self {
-            cost: Cost::default(),
-            collectors,
-            overload: Overload::new(settings.budget),
-            complete: false,
-            metrics,
-            partner: settings.name.to_string(),
-        }
+        Self { cost: Cost::default(), collectors, overload: Overload::new(settings.budget), complete: false, metrics }
     }
 
     /// Restores the state before this poller; the listing counts with its previous size.
@@ -102,12 +94,10 @@ impl Capacity {
         let Some(shortest) = intervals.min().filter(|_| self.complete) else { return };
         let needed = per_hour.iter().map(|&(_, requests)| requests).sum::<f64>() / 3600.0;
         let late = Duration::try_from(lag).unwrap_or_default();
-        let partner = &self.partner;
         match self.overload.update(needed, late, shortest) {
             Some(Transition::Begins) => {
                 let (possible, bound) = self.overload.capacity();
                 warn!(
-                    partner,
                     needed_per_second = %format_args!("{needed:.2}"),
                     possible_per_second = %format_args!("{possible:.2}"),
                     bound = bound.as_str(),
@@ -116,7 +106,7 @@ impl Capacity {
                      lengthen collectors.*.interval"
                 );
             }
-            Some(Transition::Ends) => info!(partner, "the budget is sufficient again"),
+            Some(Transition::Ends) => info!("the budget is sufficient again"),
             None => {}
         }
     }

@@ -12,6 +12,7 @@ use super::prepared::{NamedCustomers, PreparedCustomer, PriorRow};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
 use crate::inventory::InventoryHandle;
+use crate::panics::{self, Task};
 
 /// Maximum ids per request, and rows per batch.
 const BATCH: usize = 100;
@@ -201,7 +202,7 @@ impl ListingPass {
         });
         let mut named = std::mem::take(&mut self.named);
         let Context { filter, collectors, .. } = self.context.clone();
-        let prepared = tokio::task::spawn_blocking(move || {
+        let prepared = panics::spawn_blocking(Task::Poll, move || {
             let prepared = named.add(rows, &filter, &collectors);
             (named, prepared)
         });

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, Span, error, error_span, info};
 
 use super::backoff::PollOutcome;
 use super::capacity::Capacity;
@@ -25,13 +25,14 @@ use super::first_pass::FirstPass;
 use super::prepared::PreparedCustomer;
 use super::profiles;
 use super::witness::Witness;
-use super::{Cost, CustomerFilter, PollMetrics, PollQueue, listing, plan};
+use super::{CustomerFilter, PollMetrics, PollQueue, listing};
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::health::Progress;
-use crate::inventory::{Inventory, InventoryHandle};
+use crate::inventory::InventoryHandle;
 use crate::panics::{self, Task};
 
 mod completion;
+mod planning;
 mod restore;
 
 /// Maximum number of polls that wait between two of their requests; the budget's concurrency limits those in flight.
@@ -67,13 +68,22 @@ pub struct Poller {
     metrics: PollMetrics,
     clock: Clock,
     progress: Progress,
-    partner: String,
+    /// The span of everything below, with the partner's name. It has the level error, so that no log level hides it.
+    span: Span,
     polls: JoinSet<PollResult>,
-    /// With the start time.
-    in_flight: HashMap<Id, (Target, Timestamp)>,
+    in_flight: HashMap<Id, InFlight>,
     max_in_flight: usize,
     pages: (mpsc::Sender<Vec<PreparedCustomer>>, mpsc::Receiver<Vec<PreparedCustomer>>),
     profile_pages: (mpsc::Sender<Vec<ListedProfile>>, mpsc::Receiver<Vec<ListedProfile>>),
+}
+
+/// A poll in flight.
+#[derive(Debug)]
+struct InFlight {
+    target: Target,
+    started: Timestamp,
+    /// The span of the poll, with the collector and the customer.
+    span: Span,
 }
 
 /// The result of a finished poll.
@@ -121,16 +131,18 @@ impl Poller {
             metrics,
             clock,
             progress: Progress::default(),
-            partner: settings.name.to_string(),
+            span: error_span!("poller", partner = %settings.name),
             polls: JoinSet::new(),
             in_flight: HashMap::new(),
             max_in_flight: MAX_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
             profile_pages: mpsc::channel(PAGES_AHEAD),
         };
-        poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
-        poller.fill_queue();
-        poller.evaluate();
+        poller.span.clone().in_scope(|| {
+            poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
+            poller.fill_queue();
+            poller.evaluate();
+        });
         poller
     }
 
@@ -141,7 +153,12 @@ impl Poller {
     }
 
     /// Runs until `shutdown`; polls in flight are then dropped.
-    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let span = self.span.clone();
+        self.poll_until(shutdown).instrument(span).await;
+    }
+
+    async fn poll_until(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
             self.metrics.head_due(self.queue.next_due());
@@ -183,8 +200,9 @@ impl Poller {
                 self.reschedule(&target, PollOutcome::Absent);
                 continue;
             }
+            let span = error_span!(parent: &self.span, "poll", collector = collector.as_str(), customer_id = customer_of(&target));
             let client = self.client.clone();
-            let handle = match target.clone() {
+            let id = match target.clone() {
                 Target::Services => {
                     let context = listing::Context {
                         filter: self.filter.clone(),
@@ -194,150 +212,55 @@ impl Poller {
                         max_customers: self.max_customers,
                     };
                     let pages = self.pages.0.clone();
-                    self.polls.spawn(panics::scope(Task::Poll, async move {
+                    self.spawn(&span, async move {
                         PollResult::Listing(listing::list(client, context, pages, permit).await)
-                    }))
+                    })
                 }
                 Target::Customers => {
                     let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
                     let limit = 2 * u64::from(self.max_customers);
-                    self.polls.spawn(panics::scope(Task::Poll, async move {
+                    self.spawn(&span, async move {
                         PollResult::Profiles(profiles::read(client, filter, limit, pages, permit).await)
-                    }))
+                    })
                 }
-                Target::Customer(customer, question) => self.polls.spawn(panics::scope(Task::Poll, async move {
+                Target::Customer(customer, question) => self.spawn(&span, async move {
                     let answer = client.ask(&customer, question, permit).await;
                     PollResult::Query(customer, question, answer)
-                })),
+                }),
             };
-            self.in_flight.insert(handle.id(), (target, now));
+            self.in_flight.insert(id, InFlight { target, started: now, span });
             return;
         }
     }
 
-    /// Adds the customers of a page; new ones are planned and due at once.
-    fn apply_page(&mut self, page: Vec<PreparedCustomer>) {
-        self.progress.ended();
-        let now = self.clock.now();
-        let max = self.max_customers as usize;
-        let Self { inventory, capacity, witness, arrived, .. } = self;
-        let notes_arrivals = self.first_pass.is_complete();
-        let mut left_out = None;
-        let changes: Vec<_> = inventory.update(|inventory| {
-            let observe = |row: PreparedCustomer| {
-                let PreparedCustomer { id, name, subscriptions, questions } = row;
-                let known = inventory.customers.get(&id);
-                if known.is_none() && inventory.customers.len() >= max {
-                    left_out = Some(id);
-                    return None;
-                }
-                if known.is_none() && notes_arrivals {
-                    arrived.push(id.clone());
-                }
-                if let Some(rows) = &subscriptions {
-                    let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
-                    if !rows.is_empty() {
-                        witness.products_present(&id);
-                    } else if had_rows && !witness.products_removed(&id, now) {
-                        inventory.rename(&id, name);
-                        return None;
-                    }
-                }
-                inventory.upsert_prepared(&id, name, subscriptions, now);
-                let changes = replan(inventory, &mut capacity.cost, &id, &questions);
-                Some((id, changes))
-            };
-            page.into_iter().filter_map(observe).collect()
-        });
-        if let Some(customer_id) = left_out.filter(|_| !self.reported_max) {
-            self.reported_max = true;
-            warn!(
-                partner = self.partner,
-                %customer_id,
-                max,
-                "there are more customers than customers.max: further ones are left out, and none is removed; raise it, or \
-                 narrow customers.include"
-            );
-        }
-        self.enqueue(changes, now);
-    }
-
-    /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
-    fn apply_profiles_page(&mut self, page: Vec<ListedProfile>) {
-        self.progress.ended();
-        let (now, max) = (self.clock.now(), self.max_customers as usize);
-        let filter = &self.filter;
-        let page: Vec<_> = page.into_iter().map(|row| (filter.matches(&row.id, row.name.as_deref()), row)).collect();
-        let added = self.inventory.update(|inventory| {
-            let mut added = Vec::new();
-            for (matches, row) in page {
-                if inventory.customers.contains_key(&row.id) {
-                    inventory.upsert_profile(row, now);
-                } else if matches && inventory.customers.len() < max {
-                    added.push(row.id.clone());
-                    inventory.upsert_profile(row, now);
-                }
-            }
-            added
-        });
-        self.plan(&added);
-    }
-
-    /// Plans known customers again.
-    fn plan(&mut self, customers: &[CustomerId]) {
-        let now = self.clock.now();
-        let (collectors, cost) = (self.collectors.clone(), &mut self.capacity.cost);
-        let changes = self.inventory.update(|inventory| {
-            let plan = |id: &CustomerId| {
-                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
-                Some((id.clone(), replan(inventory, cost, id, &questions)))
-            };
-            customers.iter().filter_map(plan).collect()
-        });
-        self.enqueue(changes, now);
-    }
-
-    fn enqueue(&mut self, changes: Vec<(CustomerId, PlanChanges)>, now: Timestamp) {
-        for (customer, (added, dropped)) in changes {
-            for question in dropped {
-                self.queue.remove(&Target::Customer(customer.clone(), question));
-            }
-            if !added.is_empty() {
-                self.first_pass.add(now);
-            }
-            for question in added {
-                self.queue.add(Target::Customer(customer.clone(), question), now);
-            }
-        }
+    fn spawn(&mut self, span: &Span, poll: impl Future<Output = PollResult> + Send + 'static) -> Id {
+        self.polls.spawn(panics::scope(Task::Poll, poll).instrument(span.clone())).id()
     }
 
     fn finish(&mut self, done: Result<(Id, PollResult), JoinError>) {
         self.progress.ended();
-        match done {
-            Ok((id, done)) => match (self.in_flight.remove(&id), done) {
-                (Some((target, _)), PollResult::Listing(result)) => self.listing_done(&target, result),
-                (Some((target, _)), PollResult::Profiles(result)) => self.profiles_done(&target, result),
-                (Some((target, started)), PollResult::Query(customer, question, result)) => {
-                    // A failed poll includes its pauses, so its duration is not used.
-                    if !matches!(result, Err(AskError::Failed(_))) {
-                        let took = self.clock.now().duration_since(started);
-                        self.capacity.record_duration(took.try_into().unwrap_or_default());
-                    }
-                    self.query_done(&target, &customer, question, result);
+        let (id, result) = match done {
+            Ok((id, result)) => (id, Ok(result)),
+            Err(join_error) => (join_error.id(), Err(join_error)),
+        };
+        let Some(InFlight { target, started, span }) = self.in_flight.remove(&id) else { return };
+        span.in_scope(|| match result {
+            Ok(PollResult::Listing(result)) => self.listing_done(&target, result),
+            Ok(PollResult::Profiles(result)) => self.profiles_done(&target, result),
+            Ok(PollResult::Query(customer, question, result)) => {
+                // A failed poll includes its pauses, so its duration is not used.
+                if !matches!(result, Err(AskError::Failed(_))) {
+                    let duration = self.clock.now().duration_since(started);
+                    self.capacity.record_duration(duration.try_into().unwrap_or_default());
                 }
-                (None, _) => {}
-            },
+                self.query_done(&target, &customer, question, result);
+            }
             // A bug in this program; the target must not be lost because of it.
             Err(join_error) => {
-                let Some((target, _)) = self.in_flight.remove(&join_error.id()) else { return };
-                error!(
-                    partner = self.partner,
-                    collector = target.collector().as_str(),
-                    "poll ended abnormally: {join_error}"
-                );
+                error!("poll ended abnormally: {join_error}");
                 self.failed(&target, FailureReason::Malformed);
             }
-        }
+        });
         self.evaluate();
         self.log_first_pass();
     }
@@ -351,9 +274,9 @@ impl Poller {
             let listing = &inventory.listing;
             (!listing.wanted || listing.completed.is_some(), inventory.customers.len())
         });
-        let started = self.in_flight.values().map(|(_, started)| *started);
+        let started = self.in_flight.values().map(|poll| poll.started);
         if is_listed && self.first_pass.completes(self.queue.next_due(), started, self.clock.now()) {
-            info!(partner = self.partner, customers, "first pass complete: every target has been polled");
+            info!(customers, "first pass complete: every target has been polled");
         }
     }
 
@@ -363,19 +286,12 @@ impl Poller {
     }
 }
 
-/// The queries that are new, and those that were dropped.
-type PlanChanges = (Vec<Question>, Vec<Question>);
-
-/// Plans the queries of a customer and updates the cost.
-fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions: &[Question]) -> PlanChanges {
-    if let Some(customer) = inventory.customers.get(id) {
-        cost.remove_all(customer);
+/// The customer of a target; `None` for a list.
+fn customer_of(target: &Target) -> Option<&str> {
+    match target {
+        Target::Services | Target::Customers => None,
+        Target::Customer(customer, _) => Some(customer.as_str()),
     }
-    let changes = inventory.plan(id, questions);
-    if let Some(customer) = inventory.customers.get(id) {
-        cost.add_all(customer);
-    }
-    changes
 }
 
 /// Resolves when a target is due and its first request may be sent.

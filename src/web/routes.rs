@@ -179,9 +179,9 @@ async fn offload<T: Send + 'static>(
     let permit = Arc::clone(permits).acquire_owned().await.ok();
     let work = move || {
         let _permit = permit;
-        panics::sync_scope(Task::Connection, work)
+        work()
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| failed())
+    panics::spawn_blocking(Task::Connection, work).await.map_err(|_| failed())
 }
 
 /// The work panicked, or the runtime is shutting down.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use exposition::{Format, SelfMetrics};
 use tokio::sync::Mutex;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
 
 use crate::panics::{self, Task};
 
@@ -45,7 +45,7 @@ impl SelfMetricsCache {
             return Ok(Arc::clone(own));
         }
         let number = gathering.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let own = Arc::new(spawn_blocking(|| panics::sync_scope(Task::Connection, gather)).await?);
+        let own = Arc::new(panics::spawn_blocking(Task::Connection, gather).await?);
         *last = Some((number, Arc::clone(&own)));
         Ok(own)
     }

@@ -36,7 +36,7 @@ fn an_api_that_goes_away() {
     let mut simulator = Simulated::start(Settings::of_size(5, 1, today()));
     let folder = tempfile::tempdir().unwrap();
     let more = "budget: { requests_per_second: 500, burst: 100, concurrency: 4, timeout: 2s }";
-    let exporter = Exporter::with_config(folder.path(), &config(&simulator, more, COLLECTORS));
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, more, COLLECTORS));
     let seats = |samples: &crate::support::Samples| of(samples, "avepoint_tenant_seats_assigned").count();
     let pending = |samples: &crate::support::Samples| {
         of(samples, "avepoint_collector_targets").filter(|(s, _)| s.contains("pending")).map(|(_, n)| n).sum::<f64>()
@@ -53,6 +53,12 @@ fn an_api_that_goes_away() {
     let during = exporter.wait_for("the failure is seen", failing);
     assert_eq!(exporter.get("/-/ready").0, 200, "once ready, ready for good");
     assert_eq!(seats(&during), seats(&before), "the last values are kept");
+    let log = exporter.log();
+    let failed = |line: &&str| line.contains("msg=\"poll failed: ") && line.contains(" collector=tenant_seats ");
+    let line = log.lines().find(failed).unwrap_or_else(|| panic!("no failed poll in\n{log}"));
+    for key in [" partner=main ", " collector=", " customer_id=", " reason="] {
+        assert_eq!(line.matches(key).count(), 1, "{key} in {line}");
+    }
 
     let after = exporter.wait_for("the values are too old", |samples| {
         seats(samples) == 0 && of(samples, "avepoint_subscription_").count() == 0

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tracing::Instrument as _;
 
 use super::access::Access;
 use super::activity::{Activity, ActivityStream};
@@ -225,7 +226,10 @@ impl Server {
                 _ = stopping.wait_for(|&stopping| stopping) => break,
                 guard = self.connections.acquire() => guard,
             };
-            tasks.spawn((self.scope)(Box::pin(self.clone().serve_connection(stream, peer, guard))));
+            // Its level is error, so that no log level hides it.
+            let span = tracing::error_span!("connection", connection = %peer);
+            let connection = (self.scope)(Box::pin(self.clone().serve_connection(stream, peer, guard)));
+            tasks.spawn(connection.instrument(span));
         }
         drop(listener);
         let drained = async { while tasks.join_next().await.is_some() {} };

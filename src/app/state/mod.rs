@@ -173,7 +173,7 @@ impl StateWriter {
     async fn save(&self, known: &Arc<impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static>) -> bool {
         let (saver, known) = (Arc::clone(&self.saver), Arc::clone(known));
         let save = move || saver.lock().unwrap_or_else(PoisonError::into_inner).save(known());
-        let result = tokio::task::spawn_blocking(|| panics::sync_scope(Task::State, save)).await;
+        let result = panics::spawn_blocking(Task::State, save).await;
         result.unwrap_or_else(|_| {
             self.metrics.save_failed();
             false

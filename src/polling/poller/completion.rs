@@ -73,15 +73,14 @@ impl Poller {
     /// Logs the customers that came with this listing.
     fn log_arrivals(&mut self) {
         let arrived = std::mem::take(&mut self.arrived);
-        let partner = &self.partner;
         if arrived.len() > MAX_NAMED {
-            info!(partner, customers = arrived.len(), "customers have arrived");
+            info!(customers = arrived.len(), "customers have arrived");
             return;
         }
         for id in arrived {
             let name =
                 self.inventory.read(|inventory| inventory.customers.get(&id).map(|customer| customer.name.clone()));
-            info!(partner, customer_id = %id, customer_name = name.as_deref().unwrap_or_default(), "customer has arrived");
+            info!(customer_id = %id, customer_name = name.as_deref().unwrap_or_default(), "customer has arrived");
         }
     }
 
@@ -89,24 +88,18 @@ impl Poller {
     fn warn_of_idle_filters(&mut self, named: usize, matching: usize) {
         let is_idle = named > 0 && matching == 0;
         if is_idle && !self.reported_no_match {
-            let partner = &self.partner;
-            warn!(
-                partner,
-                customers = named,
-                "no customer matches customers.include and customers.exclude: nobody is polled"
-            );
+            warn!(customers = named, "no customer matches customers.include and customers.exclude: nobody is polled");
         }
         self.reported_no_match = is_idle;
     }
 
     /// Removes the targets of customers that have left, and logs that.
     fn forget_all(&mut self, gone: &[Arc<Customer>]) {
-        let partner = &self.partner;
         if gone.len() > MAX_NAMED {
-            info!(partner, customers = gone.len(), "customers have left");
+            info!(customers = gone.len(), "customers have left");
         } else {
             for customer in gone {
-                info!(partner, customer_id = %customer.id, customer_name = %customer.name, "customer has left");
+                info!(customer_id = %customer.id, customer_name = %customer.name, "customer has left");
             }
         }
         for customer in gone {
@@ -155,12 +148,11 @@ impl Poller {
         left_out: u64,
         now: Timestamp,
     ) -> HashSet<CustomerId> {
-        let (partner, max, missing) = (&self.partner, self.max_customers, absent.len());
+        let (max, missing) = (self.max_customers, absent.len());
         self.reported_max = left_out > 0;
         let unconfirmed_removals = self.witness.unconfirmed_removals();
         if unconfirmed_removals > 0 {
             warn!(
-                partner,
                 customers = unconfirmed_removals,
                 "customers that had products have none now: the known products stay until the next list, an interval later, says \
                  the same"
@@ -169,7 +161,6 @@ impl Poller {
         // The missing customers may be among the rows that were skipped or not read.
         if left_out > 0 {
             warn!(
-                partner,
                 left_out,
                 max,
                 missing,
@@ -180,7 +171,6 @@ impl Poller {
         let kept = self.witness.retain_unconfirmed(absent, known, now);
         if !kept.is_empty() {
             warn!(
-                partner,
                 known,
                 missing = kept.len(),
                 "more than half of the customers are missing from the service list: they stay until the next list, an \
@@ -199,8 +189,7 @@ impl Poller {
                 let advice = alike.map_or("check that the id is right and in the app's scope".to_owned(), |other| {
                     format!("it contains {other}; use that spelling")
                 });
-                let partner = &self.partner;
-                warn!(partner, customer_id = %id, "the service list does not contain this customer of customers.list: {advice}");
+                warn!(customer_id = %id, "the service list does not contain this customer of customers.list: {advice}");
             }
         }
         self.missing_configured.retain(|id| !seen.contains(id));
@@ -225,9 +214,7 @@ impl Poller {
                     inventory.record_success(customer, question, answer, now)
                 });
                 if !believed {
-                    let (partner, collector) = (&self.partner, question.collector().as_str());
                     warn!(
-                        partner, collector, customer_id = %customer,
                         "a list about a customer that was not empty is empty now: what is known stays until the next answer, \
                          an interval later, says the same"
                     );
@@ -239,11 +226,7 @@ impl Poller {
                 let targets = self.capacity.cost.targets(question.collector());
                 if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.record_404(targets, now))
                 {
-                    info!(
-                        partner = self.partner,
-                        collector = question.collector().as_str(),
-                        "the API answers 404 to every query: it does not have this endpoint; retrying in a day"
-                    );
+                    info!("the API answers 404 to every query: it does not have this endpoint; retrying in a day");
                 }
                 self.absent(target, customer, question);
             }
@@ -294,8 +277,6 @@ impl Poller {
         if self.not_granted.insert(collector, until).is_none() {
             self.inventory.update(|inventory| inventory.not_granted.insert(collector));
             warn!(
-                partner = self.partner,
-                collector = collector.as_str(),
                 "the collector reads nothing, because the app registration lacks the permission {}: grant it in AvePoint \
                  Elements and restart the exporter, or disable the collector; asking again in a day",
                 collector.endpoint().scope.permission()
@@ -308,7 +289,7 @@ impl Poller {
     fn granted(&mut self, collector: Collector) {
         if self.not_granted.remove(&collector).is_some() {
             self.inventory.update(|inventory| inventory.not_granted.remove(&collector));
-            info!(partner = self.partner, collector = collector.as_str(), "the permission is granted now");
+            info!("the permission is granted now");
         }
     }
 
@@ -329,8 +310,7 @@ impl Poller {
         self.metrics.poll(target.collector(), None);
         let failures = self.queue.failures(target);
         if failures > 0 {
-            let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
-            info!(partner = self.partner, collector, customer_id, failures, "recovered");
+            info!(failures, "recovered");
         }
         self.reschedule(target, PollOutcome::Answered);
     }
@@ -356,19 +336,11 @@ impl Poller {
 
     /// The first failure in a row is logged as a warning; the metrics show that it continues.
     fn log_failure(&self, target: &Target, failure: &Failure) {
-        let (collector, customer_id) = (target.collector().as_str(), customer_of(target));
-        let (partner, reason, request_id) = (&self.partner, failure.reason.as_str(), failure.request_id.as_deref());
+        let (reason, request_id) = (failure.reason.as_str(), failure.request_id.as_deref());
         if self.queue.failures(target) == 0 {
-            warn!(partner, collector, customer_id, reason, request_id, "poll failed: {failure}");
+            warn!(reason, request_id, "poll failed: {failure}");
         } else {
-            debug!(partner, collector, customer_id, reason, request_id, "poll failed again: {failure}");
+            debug!(reason, request_id, "poll failed again: {failure}");
         }
-    }
-}
-
-fn customer_of(target: &Target) -> Option<&str> {
-    match target {
-        Target::Services | Target::Customers => None,
-        Target::Customer(customer, _) => Some(customer.as_str()),
     }
 }

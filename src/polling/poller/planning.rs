@@ -1,0 +1,122 @@
+//! Applies pages of the lists of customers to the inventory, and plans the queries of their customers.
+
+use elements::types::{CustomerId, ListedProfile, Question, Target};
+use jiff::Timestamp;
+use tracing::warn;
+
+use super::Poller;
+use crate::inventory::Inventory;
+use crate::polling::prepared::PreparedCustomer;
+use crate::polling::{Cost, plan};
+
+impl Poller {
+    /// Adds the customers of a page; new ones are planned and due at once.
+    pub(super) fn apply_page(&mut self, page: Vec<PreparedCustomer>) {
+        self.progress.ended();
+        let now = self.clock.now();
+        let max = self.max_customers as usize;
+        let Self { inventory, capacity, witness, arrived, .. } = self;
+        let notes_arrivals = self.first_pass.is_complete();
+        let mut left_out = None;
+        let changes: Vec<_> = inventory.update(|inventory| {
+            let observe = |row: PreparedCustomer| {
+                let PreparedCustomer { id, name, subscriptions, questions } = row;
+                let known = inventory.customers.get(&id);
+                if known.is_none() && inventory.customers.len() >= max {
+                    left_out = Some(id);
+                    return None;
+                }
+                if known.is_none() && notes_arrivals {
+                    arrived.push(id.clone());
+                }
+                if let Some(rows) = &subscriptions {
+                    let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
+                    if !rows.is_empty() {
+                        witness.products_present(&id);
+                    } else if had_rows && !witness.products_removed(&id, now) {
+                        inventory.rename(&id, name);
+                        return None;
+                    }
+                }
+                inventory.upsert_prepared(&id, name, subscriptions, now);
+                let changes = replan(inventory, &mut capacity.cost, &id, &questions);
+                Some((id, changes))
+            };
+            page.into_iter().filter_map(observe).collect()
+        });
+        if let Some(customer_id) = left_out.filter(|_| !self.reported_max) {
+            self.reported_max = true;
+            warn!(
+                %customer_id,
+                max,
+                "there are more customers than customers.max: further ones are left out, and none is removed; raise it, or \
+                 narrow customers.include"
+            );
+        }
+        self.enqueue(changes, now);
+    }
+
+    /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
+    pub(super) fn apply_profiles_page(&mut self, page: Vec<ListedProfile>) {
+        self.progress.ended();
+        let (now, max) = (self.clock.now(), self.max_customers as usize);
+        let filter = &self.filter;
+        let page: Vec<_> = page.into_iter().map(|row| (filter.matches(&row.id, row.name.as_deref()), row)).collect();
+        let added = self.inventory.update(|inventory| {
+            let mut added = Vec::new();
+            for (matches, row) in page {
+                if inventory.customers.contains_key(&row.id) {
+                    inventory.upsert_profile(row, now);
+                } else if matches && inventory.customers.len() < max {
+                    added.push(row.id.clone());
+                    inventory.upsert_profile(row, now);
+                }
+            }
+            added
+        });
+        self.plan(&added);
+    }
+
+    /// Plans known customers again.
+    pub(super) fn plan(&mut self, customers: &[CustomerId]) {
+        let now = self.clock.now();
+        let (collectors, cost) = (self.collectors.clone(), &mut self.capacity.cost);
+        let changes = self.inventory.update(|inventory| {
+            let plan = |id: &CustomerId| {
+                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
+                Some((id.clone(), replan(inventory, cost, id, &questions)))
+            };
+            customers.iter().filter_map(plan).collect()
+        });
+        self.enqueue(changes, now);
+    }
+
+    fn enqueue(&mut self, changes: Vec<(CustomerId, PlanChanges)>, now: Timestamp) {
+        for (customer, (added, dropped)) in changes {
+            for question in dropped {
+                self.queue.remove(&Target::Customer(customer.clone(), question));
+            }
+            if !added.is_empty() {
+                self.first_pass.add(now);
+            }
+            for question in added {
+                self.queue.add(Target::Customer(customer.clone(), question), now);
+            }
+        }
+    }
+}
+
+/// The queries that are new, and those that were dropped.
+type PlanChanges = (Vec<Question>, Vec<Question>);
+
+/// Plans the queries of a customer and updates the cost.
+fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions: &[Question]) -> PlanChanges {
+    if let Some(customer) = inventory.customers.get(id) {
+        cost.remove_all(customer);
+    }
+    let changes = inventory.plan(id, questions);
+    if let Some(customer) = inventory.customers.get(id) {
+        cost.add_all(customer);
+    }
+    changes
+}
