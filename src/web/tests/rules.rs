@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use elements::types::{
-    Answer, CustomerId, ListedCustomer, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats,
+    CustomerId, ListedCustomer, Observation, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats,
 };
 use exposition::Format;
 use jiff::{SignedDuration, Timestamp};
@@ -109,7 +109,7 @@ fn partner() -> Inventory {
         let rows = (0..random.usize(1..4)).map(|_| subscription_of(&mut random)).collect();
         inventory.upsert_listed(ListedCustomer { id: id.clone(), name: None, subscriptions: Some(rows) }, seen);
         inventory.plan(&id, &[SEATS]);
-        inventory.record_success(&id, SEATS, Answer::TenantSeats([tenant(&mut random)].into()), seen);
+        inventory.record_success(&id, SEATS, Observation::TenantSeats([tenant(&mut random)].into()), seen);
     }
     inventory.complete_listing(&ids.iter().map(|id| id.as_str().into()).collect(), seen);
     inventory

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CustomerId, Moment, Quantity};
+use super::{CompactTimestamp, CustomerId, Quantity};
 
 /// Maximum rows stored per customer from one response: its products, or its tenants of one type. Customers have a few;
 /// a page of the API could hold 400,000.
@@ -46,9 +46,9 @@ pub struct Subscription {
     /// `change`: seats added to (or, if negative, removed from) the pooled licence since the first day of this month.
     pub seats_change: Option<i64>,
     /// `expirationDate`
-    pub expires: Option<Moment>,
+    pub expires: Option<CompactTimestamp>,
     /// `contractEndDate`
-    pub contract_ends: Option<Moment>,
+    pub contract_ends: Option<CompactTimestamp>,
 }
 
 /// The fields that identify a row. Two rows of one customer with equal fields are distinguished only by a suffix.
