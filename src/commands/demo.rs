@@ -47,8 +47,8 @@ pub(super) async fn run(
         }
         let _ = writeln!(
             text,
-            "  {scheme}://{address}{prefix}/          what is wrong with which customer\n  \
-             {scheme}://{address}{prefix}{}   what Prometheus scrapes",
+            "  {scheme}://{address}{prefix}/          the status page\n  \
+             {scheme}://{address}{prefix}{}   the metrics",
             web.telemetry_path
         );
     }

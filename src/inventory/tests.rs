@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements::types::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
+use elements::types::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKey, TenantSeats, TenantType};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -37,7 +37,7 @@ fn inventory() -> Inventory {
 
 fn row(service: &str, seats: u32, expires: i64) -> Subscription {
     Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
+        kind: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
         seats_purchased: Some(seats.into()),
         expires: Some(at(expires).into()),
         ..Subscription::default()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::{
-    FailureReason, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKind,
+    FailureReason, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use exposition::{Format, Scrape, Snapshot, SnapshotHandle};
@@ -61,7 +61,7 @@ fn small() -> Inventory {
     let listed = ListedSettings { id: "a".into(), name: Some("Contoso \"ŁÓDŹ\"".into()), labels };
     let mut inventory = Inventory::new("main".into(), Arc::new(collectors()), true, &[listed]);
     let backup = Subscription {
-        kind: SubscriptionKind {
+        kind: SubscriptionKey {
             service: "Cloud Backup for Microsoft 365".into(),
             model: "50 GB/User/Year".into(),
             source: "AvePoint subscription".into(),

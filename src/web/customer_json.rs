@@ -122,7 +122,7 @@ pub struct ProductJson {
 
 /// A row of the service list. Texts that do not apply are empty.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of elements::types::Subscription and SubscriptionKind")]
+#[expect(missing_docs, reason = "the fields are those of elements::types::Subscription and SubscriptionKey")]
 pub struct SubscriptionJson {
     pub subscription_id: String,
     pub service_name: Arc<str>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use elements::types::{
-    Collector, CompactTimestamp, FailureReason, Observation, Query, Seats, Subscription, SubscriptionKind, TenantSeats,
+    Collector, CompactTimestamp, FailureReason, Observation, Query, Seats, Subscription, SubscriptionKey, TenantSeats,
 };
 
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
@@ -110,7 +110,7 @@ impl Decoder {
     }
 
     fn subscription(&mut self, row: &SubscriptionRow<'_>) -> Result<KnownSubscription, DecodeError> {
-        let kind = SubscriptionKind {
+        let kind = SubscriptionKey {
             service: self.text(&row.service),
             model: self.text(&row.model),
             source: self.text(&row.source),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use elements::types::{FailureReason, Observation, Query, Seats, Subscription, SubscriptionKind, TenantSeats};
+use elements::types::{FailureReason, Observation, Query, Seats, Subscription, SubscriptionKey, TenantSeats};
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
@@ -115,7 +115,7 @@ fn subscription(known: &KnownSubscription) -> SubscriptionRow<'_> {
         expires,
         contract_ends,
     } = &known.subscription;
-    let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &**kind;
+    let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &**kind;
     SubscriptionRow {
         number: known.id.suffix().into(),
         service: (&**service).into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects};
 use elements::types::{
-    CustomerId, FailureReason, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKind,
+    CustomerId, FailureReason, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use flate2::write::GzEncoder;
@@ -40,7 +40,7 @@ fn row() -> impl Strategy<Value = Subscription> {
     (prop::array::uniform8(text()), numbers, dates).prop_map(|(texts, numbers, (expires, contract_ends, change))| {
         let [service, model, source, payment_type, storage, name, package, retention] = texts;
         Subscription {
-            kind: SubscriptionKind { service, model, source, payment_type, storage, name, package }.into(),
+            kind: SubscriptionKey { service, model, source, payment_type, storage, name, package }.into(),
             retention,
             seats_purchased: numbers[0],
             units_purchased: numbers[1],
@@ -226,8 +226,8 @@ fn sample() -> State {
     State { saved: at(6), partners: vec![known], ..State::default() }
 }
 
-fn kind(service: &str) -> SubscriptionKind {
-    SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }
+fn kind(service: &str) -> SubscriptionKey {
+    SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }
 }
 
 /// A file with these rows.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use elements::types::{
-    CompactTimestamp, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKind,
+    CompactTimestamp, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use exposition::Family;
@@ -44,7 +44,7 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
     let numbers = prop::collection::vec(any_quantity(), 8);
     (prop::collection::vec(any_text(), 8), numbers, change, time(), time()).prop_map(
         move |(texts, numbers, change, expires, ends)| Subscription {
-            kind: SubscriptionKind {
+            kind: SubscriptionKey {
                 service: texts[0].as_str().into(),
                 model: texts[1].as_str().into(),
                 source: texts[2].as_str().into(),

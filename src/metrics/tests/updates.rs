@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::{
-    CustomerId, FailureReason, ListedCustomer, Observation, ProductType, Query, Subscription, SubscriptionKind,
+    CustomerId, FailureReason, ListedCustomer, Observation, ProductType, Query, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use exposition::{Format, Granularity, Snapshot};
@@ -24,7 +24,7 @@ fn small_shards() -> Renderer {
 }
 
 fn row(service: &str) -> Subscription {
-    let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
+    let kind = SubscriptionKey { service: service.into(), ..SubscriptionKey::default() };
     Subscription { kind: kind.into(), ..Subscription::default() }
 }
 

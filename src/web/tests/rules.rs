@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use elements::types::{
-    CustomerId, ListedCustomer, Observation, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats,
+    CustomerId, ListedCustomer, Observation, Quantity, Seats, Subscription, SubscriptionKey, TenantSeats,
 };
 use exposition::Format;
 use jiff::{SignedDuration, Timestamp};
@@ -70,7 +70,7 @@ fn subscription_of(random: &mut fastrand::Rng) -> Subscription {
     let is_simple = random.bool();
     let model = if is_simple { "" } else { pick(random, &MODELS) };
     let service = pick(random, &["Cloud Backup for Microsoft 365", "Opus"]);
-    let kind = SubscriptionKind { service: service.into(), model: model.into(), ..SubscriptionKind::default() };
+    let kind = SubscriptionKey { service: service.into(), model: model.into(), ..SubscriptionKey::default() };
     Subscription {
         kind: kind.into(),
         seats_purchased: number(if is_simple { Some(20.0) } else { pick(random, &SEATS) }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use elements::types::{
     CustomerId, FailureReason, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription,
-    SubscriptionKind, TenantSeats, TenantType,
+    SubscriptionKey, TenantSeats, TenantType,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,14 +47,14 @@ pub(in crate::web) fn bare(partner: &str) -> Inventory {
 /// A subscription with nothing but a service.
 pub(in crate::web) fn subscription(service: &str) -> Subscription {
     Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
+        kind: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
         ..Subscription::default()
     }
 }
 
 /// The same under a subscription model.
 pub(in crate::web) fn modelled(model: &str, subscription: Subscription) -> Subscription {
-    let kind = SubscriptionKind { model: model.into(), ..SubscriptionKind::clone(&subscription.kind) };
+    let kind = SubscriptionKey { model: model.into(), ..SubscriptionKey::clone(&subscription.kind) };
     Subscription { kind: kind.into(), ..subscription }
 }
 
@@ -130,14 +130,14 @@ fn subscriptions(random: &mut fastrand::Rng, now: Timestamp) -> Vec<Subscription
     let expires = Some((now + SignedDuration::from_hours(24 * days + 5)).into());
     let gb = f64::from(1 << 30);
     let backup = Subscription {
-        kind: SubscriptionKind {
+        kind: SubscriptionKey {
             model: "Enterprise".into(),
             source: "AvePoint pooled subscription".into(),
             payment_type: "Prepaid".into(),
             storage: "AvePoint storage (Microsoft Azure Blob)".into(),
             package: "Standard".into(),
             service: "Cloud Backup for Microsoft 365".into(),
-            ..SubscriptionKind::default()
+            ..SubscriptionKey::default()
         }
         .into(),
         retention: "Unlimited retention".into(),

@@ -23,6 +23,6 @@ pub use product::{ProductType, Service};
 pub use profile::{CustomerJobStatus, ListedProfile, ManagementMode, Profile};
 pub use quantity::Quantity;
 pub use seats::{Observation, Seats, TenantSeats};
-pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
+pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKey};
 pub use target::{Collector, Endpoint, Query, Scope, Target};
 pub use tenant_type::TenantType;

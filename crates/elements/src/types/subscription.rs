@@ -24,7 +24,7 @@ pub struct ListedCustomer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// Identifies the row. There are few distinct keys, so many rows share one.
-    pub kind: Arc<SubscriptionKind>,
+    pub kind: Arc<SubscriptionKey>,
     /// `retention`
     pub retention: Arc<str>,
     /// `purchasedUserSeats`
@@ -53,7 +53,7 @@ pub struct Subscription {
 
 /// The fields that identify a row. Two rows of one customer with equal fields are distinguished only by a suffix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionKind {
+pub struct SubscriptionKey {
     /// `service`
     pub service: Arc<str>,
     /// `subscriptionModel`
@@ -70,7 +70,7 @@ pub struct SubscriptionKind {
     pub package: Arc<str>,
 }
 
-impl SubscriptionKind {
+impl SubscriptionKey {
     /// Bytes of storage per seat: N GB for a model of the form `N GB/User/Year`, where 1 GB is 2^30 bytes. `None` for
     /// every other model.
     #[must_use]
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_model_may_say_what_each_seat_may_fill() {
         let per_seat =
-            |model: &str| SubscriptionKind { model: model.into(), ..SubscriptionKind::default() }.capacity_per_seat();
+            |model: &str| SubscriptionKey { model: model.into(), ..SubscriptionKey::default() }.capacity_per_seat();
         let gb = |number: f64| Quantity::new(number * 1_073_741_824.0);
         for (model, expected) in [
             ("1 GB/User/Year", gb(1.0)),
