@@ -1,4 +1,4 @@
-//! The data and the handles of the web server.
+//! Connects the handlers of the web server to the parts of the daemon.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::web::readiness::ReadyLatch;
 use crate::web::{self, AppState, Role, WebOptions};
 use exposition::SnapshotHandle;
 
-/// Reads from the parts of the daemon.
+/// The data sources of the handlers.
 #[expect(clippy::too_many_arguments, reason = "one source for each of its parts")]
 pub(super) fn app_state(
     exposition: SnapshotHandle,
@@ -56,8 +56,8 @@ pub(super) fn app_state(
     }
 }
 
-/// Open files that are not connections of scrapers, at most: those that are open before anything is polled, connections to
-/// the API and for tokens (both ends of them, if the API is simulated), and some for files and the pollers' runtime.
+/// Upper bound of the open files that are not connections of web clients: those that are open already, connections to the
+/// API and the identity service (both ends, if the API is simulated), and some for files and the pollers' runtime.
 pub(super) fn other_files(config: &Config, simulated: bool) -> usize {
     const FURTHER_FILES: usize = 16;
     let open = std::fs::read_dir("/proc/self/fd").map_or(16, Iterator::count);

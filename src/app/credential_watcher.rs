@@ -11,7 +11,7 @@ use super::partners::ActiveConfig;
 /// Interval of the checks; each reads a few small files.
 const INTERVAL: Duration = Duration::from_secs(15);
 
-/// Checks until it is dropped.
+/// Checks until the future is dropped.
 pub(super) async fn watch_credentials(running: watch::Receiver<Arc<ActiveConfig>>) {
     loop {
         // A slow check delays the next one.

@@ -20,7 +20,7 @@ const RENDER_LIMIT: Duration = Duration::from_mins(2);
 /// A save has no deadline of its own; a million series take seconds, longer on slow disks.
 const SAVE_LIMIT: Duration = Duration::from_mins(5);
 
-/// Cheap to clone; every clone is the same.
+/// Cheap to clone; clones share the monitors.
 #[derive(Clone, Debug)]
 pub(super) struct Health {
     running: watch::Receiver<Arc<ActiveConfig>>,

@@ -1,4 +1,4 @@
-//! What only the leader has: polls, and the state. An exporter without replicas leads from its start on.
+//! The work of the leader: polling, and restoring and saving the state. An exporter without replicas is always the leader.
 
 use elements::clock::Clock;
 use prometheus::Registry;
@@ -17,14 +17,14 @@ use crate::inventory::state_file::State;
 /// The time limit for polls to end; after it the state is saved without waiting for them.
 const POLL_STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// The lease that writes to the state blob must carry.
+/// The lease that every write to the state blob must name.
 #[derive(Clone, Debug)]
 pub(super) struct LeasedBlob {
     pub(super) lease_id: String,
     pub(super) identity: String,
 }
 
-/// How the state is used where several replicas take turns.
+/// State that several replicas share.
 #[derive(Clone, Debug)]
 pub(super) struct SharedState {
     /// The lease, if the leased blob is the state blob.
@@ -47,7 +47,7 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Nothing is opened or polled yet.
+    /// Opens and polls nothing yet.
     pub(super) fn new(
         partners: Partners,
         state: Option<StateSettings>,
@@ -64,7 +64,7 @@ impl Leader {
         self.state.as_ref().map(|_| self.saving.clone())
     }
 
-    /// Restores the state and begins to poll, as after a restart.
+    /// Restores the state and starts polling, as after a restart.
     pub(super) async fn begin(&mut self, config: Config) -> Result<(), Error> {
         let (writer, restored) = self.open_state().await?.unzip();
         let restored = restored_state_for(restored.flatten(), &config);
@@ -75,7 +75,7 @@ impl Leader {
         Ok(())
     }
 
-    /// Stops polling, saves and releases the state. What is known is still served.
+    /// Stops polling, then saves and releases the state. The last known values are still served.
     pub(super) async fn pause(&mut self, deadline: Instant) {
         if timeout(POLL_STOP_TIMEOUT, self.partners.pause()).await.is_err() {
             warn!("polls did not end in time; saving the state without them");
@@ -85,7 +85,7 @@ impl Leader {
         }
     }
 
-    /// Polls and saves again. What this replica knows is newer than what was saved.
+    /// Polls and saves again, without restoring: this replica's values are newer than the saved ones.
     pub(super) async fn resume(&mut self) -> Result<(), Error> {
         let changed = self.partners.changed();
         let writer = self.open_state().await?.map(|(writer, _)| writer);

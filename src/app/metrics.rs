@@ -10,7 +10,7 @@ use crate::catalog;
 use crate::ha::Watcher;
 use crate::panics::{self, Task};
 
-/// In its own registry. Clones share it.
+/// Clones share the registry and the values.
 #[derive(Clone, Debug)]
 pub(super) struct AppMetrics {
     registry: Registry,
@@ -29,7 +29,7 @@ struct LeaseMetrics {
     name: String,
     watcher: Watcher,
     leading: IntGauge,
-    /// Without a series before the first.
+    /// Has no series before the first renewal.
     renewed_at: GaugeVec,
     transitions: IntCounter,
 }
@@ -44,7 +44,7 @@ impl AppMetrics {
             leading(&registry, &[])?.set(1);
             None
         };
-        let counters = Self {
+        let metrics = Self {
             registry,
             reload_successful: IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?,
             reloaded_at: Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?,
@@ -53,13 +53,13 @@ impl AppMetrics {
             lease,
             clock,
         };
-        counters.registry.register(Box::new(ProcessCollector::for_self()))?;
-        counters.registry.register(Box::new(counters.reload_successful.clone()))?;
-        counters.registry.register(Box::new(counters.reloaded_at.clone()))?;
-        counters.registry.register(Box::new(counters.tasks.clone()))?;
-        counters.registry.register(Box::new(counters.panics.clone()))?;
-        counters.reloaded(true);
-        Ok(counters)
+        metrics.registry.register(Box::new(ProcessCollector::for_self()))?;
+        metrics.registry.register(Box::new(metrics.reload_successful.clone()))?;
+        metrics.registry.register(Box::new(metrics.reloaded_at.clone()))?;
+        metrics.registry.register(Box::new(metrics.tasks.clone()))?;
+        metrics.registry.register(Box::new(metrics.panics.clone()))?;
+        metrics.reloaded(true);
+        Ok(metrics)
     }
 
     /// Records whether a reload succeeded.
@@ -70,7 +70,7 @@ impl AppMetrics {
         }
     }
 
-    /// For further metrics of the process.
+    /// The registry, for process metrics of other modules.
     pub(super) fn registry(&self) -> &Registry {
         &self.registry
     }

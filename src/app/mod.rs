@@ -54,7 +54,7 @@ use reload::ReloadReply;
 use replica::{LeadershipChange, Replica};
 use runtime::PollerRuntime;
 
-/// How long a start or a reload waits for its changes to be rendered.
+/// Maximum wait of a start or a reload until its changes are rendered.
 const FIRST_RENDER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the daemon could not start, or ended.
@@ -66,17 +66,17 @@ pub enum Error {
     /// A metric could not be registered: a bug.
     #[error("registering the exporter's own metrics: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// The web pages could not be set up.
+    /// The web server could not be set up.
     #[error(transparent)]
-    Site(web::Error),
-    /// The lease's engine cannot be used as configured.
+    Web(web::Error),
+    /// The lease cannot be used as configured.
     #[error("ha: {0}")]
     Election(#[from] RemoteError),
-    /// The state's place cannot be used as configured.
+    /// The state file or blob cannot be used as configured.
     #[error("state: {0}")]
     State(#[source] io::Error),
-    /// Another replica has taken over. It knows more, and a new start makes this one a standby.
-    #[error("another replica leads: {0}; ending, so that a new start begins as a standby")]
+    /// Another replica has become the leader; its values are newer. A restart makes this one a standby.
+    #[error("another replica leads: {0}; exiting, so that a restart begins as a standby")]
     Replaced(String),
     /// A server ended.
     #[error("serving: {0}")]
@@ -93,13 +93,13 @@ pub struct Setup {
     pub config: Config,
     /// The file to reload it from; without it there is no reload.
     pub config_file: Option<PathBuf>,
-    /// Where to answer.
+    /// The listening sockets.
     pub listeners: Vec<TcpListener>,
-    /// The routes of the pages, and the access rules.
+    /// Paths, external URL and access control.
     pub web: WebOptions,
     /// Whether `POST /-/reload` is enabled.
     pub lifecycle: bool,
-    /// The clock.
+    /// The clock of the process.
     pub clock: Clock,
 }
 
@@ -109,7 +109,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     let mut shutdown = std::pin::pin!(shutdown);
     let started = tokio::select! {
         started = Daemon::start(setup) => started?,
-        // Blocked storage does not delay the shutdown; nothing was polled, so nothing is lost.
+        // Blocked storage does not delay the shutdown. Nothing was polled yet, so nothing is lost.
         () = &mut shutdown => {
             info!("shutting down before the start was complete");
             return Ok(());
@@ -118,7 +118,7 @@ pub async fn run(setup: Setup, shutdown: impl Future<Output = ()>) -> Result<(),
     started.run(shutdown).await
 }
 
-/// What the daemon reacts to.
+/// A reload request, or a change of the leadership.
 enum Event {
     Reload(Option<ReloadReply>),
     LeadershipChange(LeadershipChange),
@@ -133,7 +133,7 @@ struct Daemon {
     leader: Leader,
     /// `None` for one process, which always leads.
     replica: Option<Replica>,
-    /// On a standby, the configuration to lead with.
+    /// On a standby, the configuration to apply when it becomes the leader.
     standby: Option<Config>,
     /// The runtime of the pollers.
     pollers: PollerRuntime,
@@ -147,7 +147,8 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Starts all tasks and listens; first restores the state and begins to poll, unless a replica must lead before.
+    /// Restores the state and starts polling, unless this replica must first acquire the lease; then starts all tasks and
+    /// listens.
     async fn start(setup: Setup) -> Result<Self, Error> {
         let Setup { config, config_file, listeners, web, lifecycle, clock } = setup;
         let (access, external_url) = (web.access.clone(), web.external_url.clone());
@@ -197,7 +198,7 @@ impl Daemon {
         let (reload, reloads) = mpsc::channel(1);
         let reload = lifecycle.then_some(reload);
         let state = app_state(exposition, ready_latch, running, watcher, &metrics, &health, clock, web, reload);
-        let router = web::router(state).map_err(Error::Site)?;
+        let router = web::router(state).map_err(Error::Web)?;
         let mut servers = JoinSet::new();
         for listener in &listeners {
             if let Ok(address) = listener.local_addr() {
@@ -267,19 +268,19 @@ impl Daemon {
         match event {
             Event::Reload(reply) => self.reload_and_report(reply).await,
             Event::LeadershipChange(LeadershipChange::Begin) => {
-                info!("acquired the lease: restoring the state and polling");
+                info!("the lease was acquired: restoring the state, then polling");
                 systemd::ready("serving");
                 if let Some(config) = self.standby.take() {
                     self.leader.begin(config).await?;
                 }
             }
             Event::LeadershipChange(LeadershipChange::Pause) => {
-                warn!("the lease was lost: polling stops, and what is known is still served");
+                warn!("the lease was lost: polling stops, and the last known values are still served");
                 systemd::ready("serving; the lease was lost");
                 self.leader.pause(tokio::time::Instant::now() + GRACE).await;
             }
             Event::LeadershipChange(LeadershipChange::Resume) => {
-                info!("the lease was acquired again: polling goes on");
+                info!("the lease was acquired again: polling continues");
                 systemd::ready("serving");
                 self.leader.resume().await?;
             }

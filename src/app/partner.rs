@@ -142,7 +142,7 @@ impl Partner {
         inventory
     }
 
-    /// The values, as the initial state for these settings.
+    /// The state to restore under these settings.
     pub(super) fn prior_state_for(&self, settings: &PartnerSettings) -> PriorState {
         let mut prior = PriorState::from(self.inventory.snapshot());
         // Another address may be another environment with other customers.
@@ -199,10 +199,9 @@ fn monitor(settings: &PartnerSettings, poller: &Poller) -> Arc<Monitor> {
 /// The longest time in which no request of a partner may end although one is due: the deadline of a query with its
 /// retries, that of a token request, and the wait for the rate limiter at a tenth of the configured rate, the lowest
 /// after 429s.
-/// after 429s.
 fn stall_limit(settings: &PartnerSettings) -> Duration {
     let timeout = settings.budget.timeout;
     let query = timeout.saturating_mul(4).min(Duration::from_mins(2)).max(timeout);
-    let place = Duration::try_from_secs_f64(10.0 / settings.budget.requests_per_second).unwrap_or(Duration::MAX);
-    [query, timeout, place, Duration::from_mins(1)].into_iter().fold(Duration::ZERO, Duration::saturating_add)
+    let rate_limit = Duration::try_from_secs_f64(10.0 / settings.budget.requests_per_second).unwrap_or(Duration::MAX);
+    [query, timeout, rate_limit, Duration::from_mins(1)].into_iter().fold(Duration::ZERO, Duration::saturating_add)
 }

@@ -22,7 +22,7 @@ use crate::inventory::{Inventory, PriorState};
 use crate::panics::{self, Task};
 use crate::polling::Poller;
 
-/// The parts of the running configuration that everything except the pollers uses; replaced as a whole.
+/// The running configuration, for everything except the pollers; replaced as a whole.
 #[derive(Debug, Default)]
 pub struct ActiveConfig {
     /// In the order of the configuration.
@@ -50,7 +50,7 @@ pub struct Partners {
     tasks: JoinSet<()>,
     /// The runtime of the pollers.
     runtime: Handle,
-    /// The right to poll, where several replicas take turns.
+    /// Whether this replica may poll; `None` without replicas.
     leadership: Option<Watcher>,
     clock: Clock,
     recorder: Option<Recorder>,
@@ -62,17 +62,17 @@ enum ReloadAction {
     Start(PreparedPartner),
 }
 
-/// A running partner.
+/// A partner with its running poller.
 #[derive(Debug)]
 struct PollerHandle {
     partner: Partner,
     stop: watch::Sender<bool>,
-    /// `None` after it has ended.
+    /// `None` after [`Self::stop`].
     ended: Option<oneshot::Receiver<()>>,
 }
 
 impl PollerHandle {
-    /// Polls until it is stopped, or until the right to poll ends.
+    /// Polls until it is stopped, or until the leadership is lost.
     fn start(
         partner: Partner,
         poller: Poller,
@@ -107,7 +107,7 @@ impl PollerHandle {
     }
 }
 
-/// Resolves when the right to poll ends; never without replicas.
+/// Resolves when the leadership is lost; never without replicas.
 async fn leadership_lost(leadership: Option<Watcher>) {
     match leadership {
         Some(leadership) => leadership.lost().await,
@@ -131,7 +131,7 @@ impl Partners {
         }
     }
 
-    /// Records every exchange of the partners to come.
+    /// Records every exchange of partners that are applied later.
     #[must_use]
     pub fn with_recorder(self, recorder: Option<Recorder>) -> Self {
         Self { recorder, ..self }
@@ -237,7 +237,7 @@ impl Partners {
         super::first_panic(&mut self.tasks).await
     }
 
-    /// Ends all polls. What is known is still served.
+    /// Ends all polls. The last known values are still served.
     pub async fn pause(&mut self) {
         for poller in &self.pollers {
             poller.stop.send_replace(true);
@@ -247,7 +247,7 @@ impl Partners {
         }
     }
 
-    /// Polls again after [`Self::pause`]: nothing before its time.
+    /// Polls again after [`Self::pause`], each target when it is due.
     pub fn resume(&mut self) {
         for handle in std::mem::take(&mut self.pollers) {
             let (partner, poller) = handle.partner.resumed();

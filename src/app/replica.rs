@@ -1,4 +1,4 @@
-//! The daemon's part in the election among replicas: what to do when the lease is acquired, lost, or held by another.
+//! Leadership changes of this replica: the lease is acquired, lost, or held by another replica.
 
 use elements::clock::Clock;
 use tokio::task::JoinError;
@@ -21,20 +21,20 @@ pub(super) struct Replica {
 enum Phase {
     Standby,
     Leading,
-    /// It led, and the right to poll has ended.
+    /// It was the leader and lost the lease.
     Paused,
 }
 
-/// What the daemon has to do.
+/// What the daemon must do after a change of the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LeadershipChange {
     /// Restore the state and poll.
     Begin,
-    /// Stop polling; what is known is still served.
+    /// Stop polling; the last known values are still served.
     Pause,
-    /// Poll again: no other replica has led meanwhile, as far as the engine says.
+    /// Poll again: no other replica has held the lease meanwhile.
     Resume,
-    /// End: this replica's values are older than those of the other one.
+    /// Exit: another replica, with this name, has newer values.
     Replaced(String),
 }
 
@@ -53,7 +53,7 @@ impl Replica {
         self.election.watcher.clone()
     }
 
-    /// The lease of a blob, if it is the blob that the state is kept in.
+    /// The lease of the state blob, if that is the leased blob.
     pub(super) fn lease_of(&self, state: &BlobSettings) -> Option<LeasedBlob> {
         let LeaseSettings::AzureBlob(leased) = &self.settings.lease else { return None };
         let lease_id = self.election.lease_id.clone().filter(|_| leased.address == state.address)?;

@@ -2,7 +2,7 @@
 //! something hangs.
 //!
 //! The daemon shuts down in order within [`GRACE`]. Anything that cannot be interrupted, such as unresponsive storage
-//! or a standard error that nobody reads, is abandoned: the process exits [`EXIT_AFTER`] the signal.
+//! or a standard error that is not read, is abandoned: the process exits [`EXIT_AFTER`] the signal.
 
 use std::io;
 use std::sync::mpsc;

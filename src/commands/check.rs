@@ -95,7 +95,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
     if let (true, Some(ha)) = (args.online, &config.ha) {
         match try_lease(ha).await {
-            Ok(said) => output::print(&format!("\n{said}\n")),
+            Ok(result) => output::print(&format!("\n{result}\n")),
             Err(failure) => failures.push(failure),
         }
     }
@@ -158,7 +158,7 @@ fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> Vec<Part> {
 
 /// The polling cost of a partner.
 struct Cost {
-    /// What the figures are based on.
+    /// The basis of the figures, for the report.
     basis: String,
     /// Requests per hour.
     per_collector: Vec<(Collector, f64)>,
@@ -166,8 +166,8 @@ struct Cost {
 }
 
 impl Cost {
-    /// The estimate before the first poll, each customer with the holdings of a typical one. How many customers are
-    /// discovered is not known; `expected` says it.
+    /// The estimate before the first poll, with typical holdings per customer. The number of discovered customers is
+    /// unknown; `expected` replaces it.
     fn typical(settings: &PartnerSettings, config: &Config, expected: Option<u32>) -> Self {
         let listed = settings.customers.list.len();
         let expected = expected.filter(|_| settings.customers.discover).map(|customers| customers as usize);
@@ -197,7 +197,7 @@ impl Cost {
         let budget = settings.budget.requests_per_second * 3600.0;
         let total = self.total();
         let mut text = format!("\npartner {}: requests per hour ({})\n", settings.name, self.basis);
-        // Nobody is known whose requests could be counted.
+        // Without customers there are no requests to count.
         let is_unknown = self.customers == 0;
         if !is_unknown {
             for (collector, cost) in &self.per_collector {
@@ -240,7 +240,7 @@ impl Cost {
     }
 }
 
-/// The patterns of `include` and `exclude` that match nobody.
+/// The patterns of `include` and `exclude` that match no customer.
 fn idle_patterns(settings: &PartnerSettings, seen: &[ListedCustomer]) -> Vec<String> {
     let customers = &settings.customers;
     if !customers.discover || seen.is_empty() {

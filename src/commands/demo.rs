@@ -43,8 +43,8 @@ pub(super) async fn run(args: &DemoArgs, inherited: InheritedListeners, shutdown
         }
         let _ = writeln!(
             text,
-            "  {scheme}://{address}{prefix}/          what is wrong with which customer\n  \
-             {scheme}://{address}{prefix}{}   what Prometheus scrapes",
+            "  {scheme}://{address}{prefix}/          the status page\n  \
+             {scheme}://{address}{prefix}{}   the metrics",
             web.telemetry_path
         );
     }

@@ -14,7 +14,7 @@ use crate::terminal::is_unsafe;
 use crate::web::format::plural;
 
 /// Words that YAML 1.1 parsers read as booleans, although YAML 1.2 does not.
-const OTHERWISE_READ: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
+const YAML_1_1_BOOLEANS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
 
 #[derive(Serialize)]
 struct Entry<'a> {
@@ -31,7 +31,7 @@ impl Entry<'_> {
         let read: Option<Vec<BTreeMap<String, String>>> = serde_yaml::from_str(&plain).ok();
         let field = |name: &str| Some(read.as_ref()?.first()?.get(name)?.as_str());
         let is_text =
-            |text: &str| !text.contains(is_unsafe) && !OTHERWISE_READ.contains(&text.to_ascii_lowercase().as_str());
+            |text: &str| !text.contains(is_unsafe) && !YAML_1_1_BOOLEANS.contains(&text.to_ascii_lowercase().as_str());
         let are_texts = is_text(self.id) && self.name.is_none_or(is_text);
         if are_texts && field("id") == Some(self.id) && field("name") == self.name {
             return plain;

@@ -78,7 +78,7 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         }
     };
     let serves = matches!(command, None | Some(Command::Demo(_) | Command::Simulate(_)));
-    // A service logs; a command answers whoever called it.
+    // A service logs errors; a command prints them.
     let report = |message: &str| {
         if serves { message.lines().for_each(|line| error!("{line}")) } else { output::print_error(message) }
     };
@@ -185,7 +185,7 @@ async fn serve(
     })
     .await;
     served.map_err(|error| match error {
-        app::Error::Site(error) => telemetry_path(error),
+        app::Error::Web(error) => telemetry_path(error),
         error => Failure::run(error),
     })
 }
@@ -197,7 +197,7 @@ fn listeners(addresses: &[String], inherited: InheritedListeners) -> Result<Vec<
     inherited.into_iter().map(|listener| TcpListener::from_std(listener).map_err(Failure::run)).collect()
 }
 
-/// Keeps only the partners of these names; all of them if none is named.
+/// Keeps only the partners with these names; all of them if the list is empty.
 fn select_partners(config: &mut Config, names: &[String]) -> Result<(), Failure> {
     let known: Vec<String> = config.partners.iter().map(|partner| partner.name.to_string()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {

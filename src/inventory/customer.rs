@@ -14,7 +14,7 @@ use crate::config::ListedSettings;
 /// The stored state of one customer.
 #[derive(Clone, Debug)]
 pub struct Customer {
-    /// The customer id.
+    /// The label `customer_id`.
     pub id: CustomerId,
     /// From the configuration, otherwise `organization` of the service list; empty while unknown.
     pub name: Arc<str>,
@@ -24,7 +24,7 @@ pub struct Customer {
     pub configured: bool,
     /// The customer's last row of the service list; `None` until a listing first names the customer.
     pub services: Option<Services>,
-    /// The customer's last row of the list of customers (endpoint 6), while two lists in a row do not lack it.
+    /// The customer's last row of the list of customers (endpoint 6); removed when two lists in a row lack it.
     pub profile: Option<Box<KnownProfile>>,
     /// The queries about the customer and their results, sorted by query.
     pub targets: Vec<(Question, TargetState)>,
@@ -238,7 +238,7 @@ impl Customer {
         self.profile = Some(Box::new(KnownProfile { seen: now, profile, missed: false }));
     }
 
-    /// Whether only the list of customers has it: neither the service list nor the configuration names it.
+    /// Whether only the list of customers contains it, and neither the service list nor the configuration.
     #[must_use]
     pub fn is_unlisted(&self) -> bool {
         self.services.is_none() && self.profile.is_some() && !self.configured

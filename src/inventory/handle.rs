@@ -1,4 +1,4 @@
-//! A shared handle to an inventory that pollers write to and all others read.
+//! Shared handle to an inventory: the poller writes, all others read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

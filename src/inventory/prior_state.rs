@@ -1,5 +1,4 @@
-//! Snapshots: state from an earlier configuration or process, restored into an inventory that is built from the current
-//! configuration.
+//! State of an earlier configuration or process, restored into an inventory of the current configuration.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,7 +90,7 @@ struct Wanted {
 }
 
 impl Customer {
-    /// Whether there is nothing to drop.
+    /// Whether [`Self::reset`] would change nothing.
     fn is_current(&self, wanted: Wanted, now: Timestamp) -> bool {
         let seen = self.services.iter().map(|services| services.seen);
         let seen = seen.chain(self.profile.iter().map(|profile| profile.seen));

@@ -1,4 +1,4 @@
-//! Families of backups: the newest job of each plan, and what is protected.
+//! Families of backups: the newest job of each plan, and the coverage.
 
 use elements::types::{Answer, JobKey, JobStatus, Quantity, RESULTS, STORAGES};
 use exposition::FamilyWriter;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::RenderSettings;
 use crate::inventory::{Customer, Inventory, KnownSubscription, expiry};
 
-/// The render context: everything that a customer's lines depend on besides the customer.
+/// Render context: the inputs of a customer's lines besides the customer.
 #[derive(Clone, Copy)]
 pub(super) struct RenderContext<'a> {
     /// The partner's inventory; the customers in it are not used.

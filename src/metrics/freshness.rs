@@ -1,4 +1,4 @@
-//! Freshness families: the state of collectors, targets and the customer listing.
+//! Freshness families: collectors, targets and the customer listing.
 
 use elements::types::Collector;
 use exposition::syntax::unix_time;
@@ -10,7 +10,7 @@ use super::customer_view::{CustomerView, RenderContext};
 use crate::catalog;
 use crate::inventory::{Customer, Inventory, StatusCounts, TargetStatus, expiry};
 
-/// A partner, without its customers, and the sums over them.
+/// A partner without its customers, and the sums over them.
 pub(super) type Summary<'a> = GroupSummary<'a, Partners>;
 
 /// The number of targets by collector and status.
@@ -43,8 +43,7 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
     families
 }
 
-/// When the next list becomes stale that is not stale; the only statuses that change by time alone and not with a
-/// value.
+/// When the next fresh list becomes stale: the only statuses that change with time and not with a value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
     let Inventory { collectors, listing, profiles, .. } = partner.group;
     let lists = [(listing, Collector::Services), (profiles, Collector::Customers)];
@@ -56,7 +55,7 @@ pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Ti
     expiries.min()
 }
 
-/// It is served longer than the values, so that staleness is visible before they disappear.
+/// The last success per collector. It is served longer than the values, so that staleness stays visible.
 pub(super) fn last_success(views: &[CustomerView<'_>]) -> FamilyWriter {
     let mut last_success = FamilyWriter::new(&catalog::COLLECTOR_LAST_SUCCESS);
     for view in views {

@@ -1,7 +1,6 @@
-//! The metrics of partners and customers: which families there are, and how an inventory becomes their lines.
+//! Metric families of partners and customers: the [`Source`] that `exposition` renders incrementally.
 //!
-//! `exposition` renders incrementally; this module is its [`Source`]. A value that is missing or older than its `max_age`
-//! gives no series. No two series have equal names and labels.
+//! A value that is missing or older than its `max_age` has no series. No two series have equal names and labels.
 
 mod backups;
 mod customer_view;
@@ -26,7 +25,7 @@ use crate::inventory::{Customer, Inventory, InventoryHandle};
 use customer_view::{CustomerView, RenderContext};
 use freshness::TargetCounts;
 
-/// What all series depend on besides the inventories.
+/// Settings that all series depend on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RenderSettings {
     /// Whether every series of a customer has its name as a label.
@@ -132,7 +131,7 @@ fn families(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
 pub struct Renderer(exposition::Renderer<Partners>);
 
 impl Renderer {
-    /// A renderer that renders so many customers together.
+    /// A renderer that renders this many customers together.
     #[must_use]
     pub fn with_granularity(granularity: Granularity) -> Self {
         Self(exposition::Renderer::with_granularity(granularity))

@@ -1,4 +1,4 @@
-//! Families of the list of customers: how a customer is managed, and how its backups are.
+//! Families of the list of customers: management mode and backup status of a customer.
 
 use elements::types::{CustomerJobStatus, ManagementMode};
 use exposition::FamilyWriter;

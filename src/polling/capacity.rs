@@ -83,7 +83,8 @@ impl Capacity {
         self.collectors.schedule(target.collector()).interval
     }
 
-    /// Sets the metrics of the plan, in which collectors that are not granted need nothing. Logs once when the budget becomes too small, and once when it is sufficient again.
+    /// Sets the metrics of the plan; collectors that are not granted need no requests. Logs once when the budget becomes
+    /// too small, and once when it is sufficient again.
     pub(super) fn evaluate(&mut self, lag: SignedDuration, is_granted: impl Fn(Collector) -> bool) {
         let mut per_hour = self.cost.requests_per_hour(&self.collectors);
         for (_, requests) in per_hour.iter_mut().filter(|(collector, _)| !is_granted(*collector)) {

@@ -103,7 +103,7 @@ pub fn listing_pages(all_customers: Option<usize>, by_id: usize) -> u64 {
 /// Requests of one poll of a target, estimated from its last result.
 fn requests(known: &TargetState) -> u64 {
     match &known.answer {
-        // Of the jobs only the newest are kept, and how many pages they were is not known.
+        // Only the newest job of each plan is stored, so the number of pages of jobs is unknown.
         Some((_, answer @ (Answer::TenantSeats(_) | Answer::BackupOverview(_)))) => pages(answer.rows().unwrap_or(0)),
         _ => 1,
     }

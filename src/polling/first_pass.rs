@@ -1,4 +1,4 @@
-//! Detects when everything that was known at first has been polled once. Pure.
+//! Detects the end of the first pass: every target has been polled once. Pure.
 //!
 //! A target that was never polled is due when it was added, so none is left in the queue once its head is due later than
 //! the last addition. The pass is complete when the polls that were in flight at that moment have ended.
@@ -10,18 +10,17 @@ use jiff::Timestamp;
 pub(super) struct FirstPass {
     /// When a new target was last added.
     added: Timestamp,
-    /// When none was left in the queue.
+    /// When the queue had no unpolled target left.
     drained: Option<Timestamp>,
     complete: bool,
 }
 
 impl FirstPass {
-    /// A pass that begins now; `complete` if an earlier poller has made it.
+    /// A pass that begins now; `complete` if an earlier poller completed it.
     pub(super) const fn new(now: Timestamp, complete: bool) -> Self {
         Self { added: now, drained: None, complete }
     }
 
-    /// Whether it is complete.
     pub(super) const fn is_complete(&self) -> bool {
         self.complete
     }

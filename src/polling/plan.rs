@@ -19,9 +19,9 @@ pub struct Holdings {
     pub products: BTreeSet<ProductType>,
     /// The tenant types that its services protect.
     pub tenant_types: BTreeSet<TenantType>,
-    /// Whether there is a backup among them.
+    /// Whether one of the services is a backup.
     pub backup: bool,
-    /// Whether there is a backup of Microsoft 365 among them.
+    /// Whether one of the services is a backup of Microsoft 365.
     pub m365_backup: bool,
     /// Whether the list is known and every service belongs to a known product; then a product that is not in the list
     /// is not held.

@@ -49,7 +49,7 @@ pub struct Poller {
     filter: Arc<CustomerFilter>,
     queue: PollQueue<Target>,
     probes: HashMap<Collector, EndpointProbe>,
-    /// Collectors whose scope is not granted, and when they are asked again.
+    /// Collectors whose scope is not granted, and when they are polled again.
     not_granted: HashMap<Collector, Timestamp>,
     /// Customers of the configuration that the last listing did not contain.
     missing_configured: HashSet<CustomerId>,
@@ -60,10 +60,10 @@ pub struct Poller {
     /// `customers.max`, and whether it was reported that there are more customers.
     max_customers: u32,
     reported_max: bool,
-    /// Whether it was reported that the filters match nobody.
+    /// Whether it was reported that the filters match no customer.
     reported_no_match: bool,
     first_pass: FirstPass,
-    /// Customers that came with this listing, after the first pass.
+    /// New customers of this listing, after the first pass.
     arrived: Vec<CustomerId>,
     metrics: PollMetrics,
     clock: Clock,

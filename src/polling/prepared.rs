@@ -41,7 +41,7 @@ struct Named {
     /// The merged rows of this listing so far.
     subscriptions: Option<Arc<[KnownSubscription]>>,
     name: Option<Arc<str>>,
-    /// Not passed on yet, because its rows so far lack a known subscription.
+    /// Not sent to the poller yet, because its rows so far lack a known subscription.
     is_held_back: bool,
 }
 

@@ -1,7 +1,7 @@
 //! One poll of the list of customers: all pages.
 //!
-//! It adds to what the service list says, and names customers that the service list does not have. A customer that
-//! moved between two pages may be missing, so only two lists in a row remove one.
+//! It adds fields to customers of the service list, and customers that the service list lacks. A customer that moves
+//! between two pages may be missing, so a customer is removed only if two lists in a row lack it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub(super) struct ProfilesResult {
     pub(super) pages: u64,
 }
 
-/// Reads the list, and sends each page as it arrives. Asks for all customers, or for those of `customers.list`. If the
-/// API refuses one of these, it is asked for all customers, so that one refused customer costs the others nothing.
+/// Reads the list and sends each page as it arrives. Requests all customers, or those of `customers.list`. If the API
+/// refuses one of these, all customers are requested, so that the refused customer does not affect the others.
 pub(super) async fn read(
     client: Client,
     filter: Arc<CustomerFilter>,
@@ -34,7 +34,7 @@ pub(super) async fn read(
     let mut permit = Some(permit);
     if !filter.discovers() {
         let ids: Vec<_> = filter.listed().cloned().collect();
-        match pass(client.profiles(Some(&ids)), &pages, permit.take()).await {
+        match read_pages(client.profiles(Some(&ids)), &pages, permit.take()).await {
             Err(failure) if is_refusal(&failure) && !failure.not_granted => {}
             result => {
                 let (seen, _) = result?;
@@ -42,13 +42,13 @@ pub(super) async fn read(
             }
         }
     }
-    let (seen, complete) = pass(client.profiles(None).with_limit(limit), &pages, permit).await?;
+    let (seen, complete) = read_pages(client.profiles(None).with_limit(limit), &pages, permit).await?;
     let requests = listing_pages(Some(seen.len()), 0);
     Ok(ProfilesResult { seen: complete.then_some(seen), pages: requests })
 }
 
 /// The customers of a list, and whether all of it was read.
-async fn pass(
+async fn read_pages(
     mut listing: Listing<ListedProfile>,
     pages: &mpsc::Sender<Vec<ListedProfile>>,
     mut permit: Option<Permit>,

@@ -1,4 +1,4 @@
-//! What a [`Renderer`](crate::Renderer) renders: groups of items, each with lines in many families.
+//! Data source of a [`Renderer`](crate::Renderer): groups of items, each with lines in many families.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -12,15 +12,15 @@ use crate::family::{Family, FamilyWriter};
 pub trait Source: Debug + Sized {
     /// A group with its items, as the program stores it.
     type Input;
-    /// What the lines of a group depend on besides its items.
+    /// The data of a group without its items.
     type Group: Debug + Send + Sync;
     /// Identifies an item within its group, and orders the lines.
     type Key: Clone + Ord + AsRef<str>;
     /// An item. A change replaces its `Arc`, which is how a renderer detects it.
     type Item: Debug + Send + Sync;
-    /// What a group's own families need of its items; computed for some items at a time, then added up.
+    /// Sums over items for the group's own families; computed per block, then added up.
     type Tally: Clone + Debug + Default + Send + Sync;
-    /// What all lines depend on besides the data. If it changes, everything is rendered again.
+    /// Settings that all lines depend on. If they change, everything is rendered again.
     type Settings: Clone + Debug + PartialEq + Send + Sync;
 
     /// The items of a group.
@@ -60,14 +60,14 @@ pub trait Source: Debug + Sized {
     fn render_groups(groups: &[GroupSummary<'_, Self>], settings: &Self::Settings, now: Timestamp) -> Rendered<()>;
 }
 
-/// Lines, and what is known of them.
+/// Rendered lines, with their next expiry and their sums.
 #[derive(Debug)]
 pub struct Rendered<T> {
     /// The lines by family.
     pub families: Vec<FamilyWriter>,
     /// When these lines change by time alone: the next value reaches its maximum age.
     pub next_expiry: Option<Timestamp>,
-    /// For the families of the group.
+    /// The sums for the families of the group.
     pub tally: T,
 }
 

@@ -50,7 +50,7 @@ pub struct SimModule {
     pub stored: [Option<u32>; 2],
 }
 
-/// How the backups of a customer do.
+/// The state of a customer's backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackupScenario {
     /// Every night, with a few skipped objects.
@@ -59,7 +59,7 @@ pub enum BackupScenario {
     Failing,
     /// Finished, with a tenth of the objects failed.
     Exceptions,
-    /// No run, since nobody has configured the backup.
+    /// No run: the backup is not configured.
     NotConfigured,
     /// Every night until four days ago.
     Stalled,
@@ -68,7 +68,7 @@ pub enum BackupScenario {
 }
 
 impl BackupScenario {
-    /// Of the customer at an index: half of them are healthy.
+    /// The scenario of the customer at an index; half of them are healthy.
     #[must_use]
     pub const fn of(index: u32) -> Self {
         match index % 10 {

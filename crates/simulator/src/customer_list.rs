@@ -11,7 +11,7 @@ use super::rng::SeededRng;
 use super::settings::Dialect;
 use super::wire_value::Text;
 
-/// The fields of endpoint 6 that a customer has besides its name, address and tenants.
+/// The fields of endpoint 6 besides name, address and tenants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimProfile {
     /// `jobStatus`

@@ -1,4 +1,4 @@
-//! Mutations of a valid JSON body, as a careless or hostile server might produce them.
+//! Mutations of a valid JSON body, as a faulty or hostile server might send it.
 
 use serde_json::Value;
 

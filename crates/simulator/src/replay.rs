@@ -1,8 +1,8 @@
-//! Serves a recording: the same answers to the same requests, in their order; the last one is repeated.
+//! Serves a recording: the recorded responses of each request in order; the last one is repeated.
 //!
-//! Each partner has a path prefix of its own, so that its requests are told apart without its token. Any credential is
-//! accepted. A request that the recording does not have is answered 404; one that ended without an answer, 504 after a
-//! timeout, else 502.
+//! Each partner has its own path prefix, which identifies its requests without a token. Any credential is accepted. A
+//! request that is not in the recording gets 404; one that was recorded without a response gets 504 after a timeout,
+//! otherwise 502.
 
 use std::collections::HashMap;
 use std::io;

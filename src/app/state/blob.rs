@@ -40,7 +40,7 @@ pub(super) struct StateBlob {
     writer: String,
 }
 
-/// The blob as this process knows it.
+/// The version of the blob that this process last saw.
 #[derive(Debug)]
 enum Version {
     Unknown,
@@ -127,7 +127,7 @@ impl StateBlob {
         io::Error::other("another exporter saves to this blob; give each exporter its own blob")
     }
 
-    /// The blob as it is now, and who wrote it.
+    /// The current version of the blob, and the id of its writer.
     fn current(&self) -> io::Result<(Version, Option<String>)> {
         let response = self.wait(self.client.request(Method::HEAD, None, &[], Bytes::new()))?;
         if response.status == StatusCode::NOT_FOUND {

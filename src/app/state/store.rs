@@ -1,4 +1,4 @@
-//! Where the state is kept: a file, or a blob. All functions block.
+//! Store of the state: a file or a blob. All functions block.
 
 use std::io::{self, ErrorKind};
 
@@ -10,7 +10,6 @@ use crate::app::leader::SharedState;
 use crate::config::{StateLocation, folder_of};
 use crate::inventory::state_file::{DecodeError, State};
 
-/// The place.
 #[derive(Debug)]
 pub(super) enum Store {
     File(StateFile),
@@ -26,7 +25,7 @@ impl Store {
         })
     }
 
-    /// The kind of place and its name, for sentences.
+    /// Its kind and name, for messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::File(file) => format!("file {}", file.path().display()),
@@ -34,7 +33,7 @@ impl Store {
         }
     }
 
-    /// Its path, for logs.
+    /// Its path, for log lines.
     pub(super) fn path(&self) -> String {
         match self {
             Self::File(file) => file.path().display().to_string(),
@@ -42,7 +41,7 @@ impl Store {
         }
     }
 
-    /// Excludes other processes where that is possible before a write; [`Self::write`] tries again if it fails.
+    /// Excludes other processes, as far as possible before a write; [`Self::write`] retries if it fails.
     pub(super) fn lock(&mut self) -> io::Result<()> {
         match self {
             Self::File(file) => file.lock(),
@@ -58,7 +57,7 @@ impl Store {
         }
     }
 
-    /// Replaces it.
+    /// Replaces the state.
     pub(super) fn write(&mut self, state: &State) -> io::Result<()> {
         match self {
             Self::File(file) => file.write(|file| state.write_to(file)),
@@ -66,7 +65,7 @@ impl Store {
         }
     }
 
-    /// Keeps a copy of what cannot be used; says how.
+    /// Keeps a copy of an invalid state. Returns where, for messages.
     pub(super) fn quarantine(&mut self, now: Timestamp) -> io::Result<String> {
         match self {
             Self::File(file) => file.quarantine(now).map(|aside| format!("it was renamed to {}", aside.display())),
@@ -74,7 +73,7 @@ impl Store {
         }
     }
 
-    /// What becomes of a state that could not be read.
+    /// What happens to a state that could not be read, for messages.
     pub(super) const fn unread(&self) -> &'static str {
         match self {
             Self::File(_) => " and is left unchanged",

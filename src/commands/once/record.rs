@@ -1,4 +1,4 @@
-//! `once --record`: what a recording needs of the configuration, and what the command says of it.
+//! `once --record`: starts and ends a recording, and prints its summary.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::config::{Config, PartnerSettings};
 use crate::polling::CustomerFilter;
 use crate::web::format;
 
-/// Texts of a kind that are shown.
+/// Maximum texts per list in the summary.
 const SHOWN: usize = 20;
 
 /// Starts a recording.
@@ -20,7 +20,7 @@ pub(super) fn start(folder: &Path, config: &Config) -> Result<Recorder, Failure>
     Recorder::create(folder, partners, settings(config)).map_err(|error| failed(folder, &error))
 }
 
-/// Ends it, and says on standard error what was replaced.
+/// Ends the recording, and prints on standard error what was replaced.
 pub(super) fn finish(recorder: &Recorder, folder: &Path) -> Result<(), Failure> {
     let summary = recorder.finish().map_err(|error| failed(folder, &error))?;
     output::print_error(&describe(&summary, folder));
@@ -42,7 +42,7 @@ fn partner(settings: &PartnerSettings) -> PartnerToRecord {
     }
 }
 
-/// The collectors and the labels, which contain no text of anybody.
+/// The collectors and the metric settings, which contain no customer's text.
 fn settings(config: &Config) -> Value {
     let whole: Value = serde_yaml::from_str(&config.to_redacted_yaml()).unwrap_or_default();
     let part = |key: &str| whole.get(key).cloned().unwrap_or_default();
@@ -82,7 +82,7 @@ fn describe(summary: &Summary, folder: &Path) -> String {
          write them beside the recording:",
         new_values,
     );
-    text += "Look at the files before you send them: beside the above they should hold nothing that is a name or an id of anybody.\n\
+    text += "Look at the files before you send them: besides the above, they must not contain anybody's name or id.\n\
              To try the recording: avepoint_exporter simulate --replay=";
     let _ = writeln!(text, "{}", folder.display());
     text

@@ -16,7 +16,7 @@ pub(super) fn customers(config: &mut Config, globs: &[String]) {
         let customers = &mut partner.customers;
         customers.list.retain(|listed| fits(listed.id.as_str()) || listed.name.as_deref().is_some_and(fits));
         customers.only = globs.to_vec();
-        // Ids can be asked for, which spares the list of everybody.
+        // Ids are requested directly, without listing all customers.
         if are_ids && customers.discover {
             customers.discover = false;
             let is_listed =

@@ -52,7 +52,7 @@ impl Poller {
         let known = discovered.clone().count();
         let absent = discovered.map(|customer| &customer.id).filter(|id| !seen.contains(*id));
         seen.extend(self.retained(absent.cloned().collect(), known, left_out, now));
-        // Whom the list of customers has stays, without services.
+        // Customers that the list of customers contains stay, without services.
         let profiled = customers.values().filter(|customer| customer.profile.is_some() && !customer.configured);
         let profiled: Vec<_> = profiled.map(|customer| customer.id.clone()).filter(|id| !seen.contains(id)).collect();
         seen.extend(profiled.iter().cloned());
@@ -84,11 +84,11 @@ impl Poller {
         }
     }
 
-    /// Warns once if the filters match nobody although there are customers.
+    /// Warns once if the filters match none of the customers.
     fn warn_of_idle_filters(&mut self, named: usize, matching: usize) {
         let is_idle = named > 0 && matching == 0;
         if is_idle && !self.reported_no_match {
-            warn!(customers = named, "no customer matches customers.include and customers.exclude: nobody is polled");
+            warn!(customers = named, "no customer matches customers.include and customers.exclude: none is polled");
         }
         self.reported_no_match = is_idle;
     }
@@ -154,8 +154,8 @@ impl Poller {
         if unconfirmed_removals > 0 {
             warn!(
                 customers = unconfirmed_removals,
-                "customers that had products have none now: the known products stay until the next list, an interval later, says \
-                 the same"
+                "customers that had products have none now: the known products stay until the next list, an interval later, \
+                 confirms it"
             );
         }
         // The missing customers may be among the rows that were skipped or not read.
@@ -174,7 +174,7 @@ impl Poller {
                 known,
                 missing = kept.len(),
                 "more than half of the customers are missing from the service list: they stay until the next list, an \
-                 interval later, says the same"
+                 interval later, confirms it"
             );
         }
         kept
@@ -210,13 +210,13 @@ impl Poller {
             }
             Ok(answer) => {
                 self.endpoint_answered(question.collector(), now);
-                let believed = self.capacity.change(&self.inventory, customer, question, |inventory| {
+                let accepted = self.capacity.change(&self.inventory, customer, question, |inventory| {
                     inventory.record_success(customer, question, answer, now)
                 });
-                if !believed {
+                if !accepted {
                     warn!(
-                        "a list about a customer that was not empty is empty now: what is known stays until the next answer, \
-                         an interval later, says the same"
+                        "a list of a customer has become empty: its last rows stay until the next answer, an interval later, \
+                         confirms it"
                     );
                 }
                 self.succeeded(target);
