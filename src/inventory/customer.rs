@@ -250,6 +250,12 @@ impl Customer {
         }
     }
 
+    /// The name, or the id while the name is unknown.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        if self.name.is_empty() { self.id.as_str() } else { &self.name }
+    }
+
     /// The stored rows of the service list.
     #[must_use]
     pub fn subscriptions(&self) -> Arc<[KnownSubscription]> {
