@@ -99,7 +99,7 @@ pub struct Setup {
     pub web: WebOptions,
     /// Whether `POST /-/reload` is enabled.
     pub lifecycle: bool,
-    /// Of ages and due times; tests set it.
+    /// The clock of the process.
     pub clock: Clock,
 }
 

@@ -14,7 +14,7 @@ use crate::config::ListedSettings;
 /// The stored state of one customer.
 #[derive(Clone, Debug)]
 pub struct Customer {
-    /// As the API gives it.
+    /// The label `customer_id`.
     pub id: CustomerId,
     /// From the configuration, otherwise `organization` of the service list; empty while unknown.
     pub name: Arc<str>,
@@ -248,6 +248,12 @@ impl Customer {
         if let Some(name) = name.filter(|name| !self.named_by_configuration && *name != self.name) {
             self.name = name;
         }
+    }
+
+    /// The name, or the id while the name is unknown.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        if self.name.is_empty() { self.id.as_str() } else { &self.name }
     }
 
     /// The stored rows of the service list.

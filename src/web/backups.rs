@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use elements::types::{
     BackupJob, Collector, CompactTimestamp, CustomerJobStatus, JobStatus, ManagementMode, Observation,
-    ProtectedObjects, Quantity, Query,
+    ProtectedObjects, Query,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::customer_json::{QuantityJson, answers};
 use super::format::{ago, bytes, count, moment, plural, quantity};
-use super::layout::{badge, bar, columns};
+use super::layout::{badge, bar, columns, number, seen};
 use super::summary::CustomerSummary;
 use crate::inventory::{KnownProfile, is_expired};
 
@@ -215,14 +215,6 @@ pub(super) fn cell(row: &CustomerSummary<'_>) -> Markup {
             None => @if status.is_none() { span.muted { "–" } },
         }
     }
-}
-
-fn number(value: Option<QuantityJson>, text: fn(Quantity) -> String) -> Markup {
-    html! { @if let Some(QuantityJson(value)) = value { (text(value)) } @else { span.muted { "–" } } }
-}
-
-fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
-    html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
 }
 
 #[must_use]

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::backups;
-use super::customer_json::{CustomerJson, ProductJson, QuantityJson, SeatsJson, SubscriptionJson, TargetJson};
+use super::customer_json::{CustomerJson, ProductJson, SeatsJson, SubscriptionJson, TargetJson};
 use super::format::{ago, bytes, count, countdown, date, moment, quantity};
 use super::headroom::Service;
-use super::layout::{self, badge, bar, columns, issue_badge, muted_badge, status_class};
+use super::layout::{self, badge, bar, columns, issue_badge, muted_badge, number, seen, status_class};
 use super::snapshot::PageSnapshot;
 use super::status_page::headroom;
 use super::summary::{CustomerSummary, is_muted};
@@ -56,20 +56,8 @@ fn fact(term: &str, value: &Markup) -> Markup {
     html! { div { dt { (term) } dd { (value) } } }
 }
 
-fn number(value: Option<QuantityJson>) -> Markup {
-    html! { @if let Some(QuantityJson(value)) = value { (quantity(value)) } @else { span.muted { "–" } } }
-}
-
-fn size(value: Option<QuantityJson>) -> Markup {
-    html! { @if let Some(QuantityJson(value)) = value { (bytes(value)) } @else { span.muted { "–" } } }
-}
-
 fn ratio(value: Option<f64>) -> Markup {
     html! { @if let Some(value) = value { (bar(value, None)) } @else { span.muted { "–" } } }
-}
-
-fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
-    html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
 }
 
 fn seats(seats: &[SeatsJson], now: Timestamp) -> Markup {
@@ -89,8 +77,8 @@ fn seats(seats: &[SeatsJson], now: Timestamp) -> Markup {
                         } @else { span.muted { "all tenants of the type" } }
                     }
                     td { (ratio(row.utilization)) }
-                    td.number { (number(row.assigned)) }
-                    td.number { (number(row.available)) }
+                    td.number { (number(row.assigned, quantity)) }
+                    td.number { (number(row.available, quantity)) }
                     td { (row.tenant_type) }
                     td { (seen(row.seen, row.stale, now)) }
                 } } }
@@ -108,8 +96,8 @@ fn products(products: &[ProductJson], now: Timestamp) -> Markup {
                 tbody { @for row in products { tr {
                     td { (row.product) }
                     td.number { (row.product_type) }
-                    td.number { (number(row.purchased)) }
-                    td.number { (number(row.available)) }
+                    td.number { (number(row.purchased, quantity)) }
+                    td.number { (number(row.available, quantity)) }
                     td { (seen(row.seen, row.stale, now)) }
                 } } }
             } }
@@ -198,8 +186,8 @@ fn subscription(row: &SubscriptionJson, now: Timestamp) -> Markup {
     html! {
             @if let Some(expires) = row.expires { (expiration(expires, row, now)) }
             dl {
-                @for (term, value) in numbers { @if value.is_some() { (fact(term, &number(value))) } }
-                @for (term, value) in sizes { @if value.is_some() { (fact(term, &size(value))) } }
+                @for (term, value) in numbers { @if value.is_some() { (fact(term, &number(value, quantity))) } }
+                @for (term, value) in sizes { @if value.is_some() { (fact(term, &number(value, bytes))) } }
                 @if let Some(change) = row.seats_change {
                     (fact("Change this month", &html! { @if change > 0 { "+" } (count(change as f64)) }))
                 }

@@ -1,8 +1,11 @@
 //! HTML layout and components shared by the pages. Links are relative, so that the pages work under any route prefix.
 
+use elements::types::Quantity;
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::format::{count, moment, percent, plural};
+use super::customer_json::QuantityJson;
+use super::format::{ago, count, moment, percent, plural};
 use super::issue::{Issue, Severity};
 use super::status::ExporterStatus;
 use crate::inventory::{StatusCounts, TargetStatus};
@@ -114,6 +117,18 @@ pub(super) const fn status_class(status: TargetStatus) -> &'static str {
         TargetStatus::Pending => "quiet",
         TargetStatus::Absent | TargetStatus::NotGranted => "absent",
     }
+}
+
+/// A number in this format; a dash if it is unknown.
+#[must_use]
+pub(super) fn number(value: Option<QuantityJson>, format: fn(Quantity) -> String) -> Markup {
+    html! { @if let Some(QuantityJson(value)) = value { (format(value)) } @else { span.muted { "–" } } }
+}
+
+/// The age of a value, and whether it is stale.
+#[must_use]
+pub(super) fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
+    html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
 }
 
 /// A text as a badge with this CSS class.

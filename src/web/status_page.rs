@@ -176,16 +176,12 @@ fn link(row: &CustomerSummary<'_>) -> String {
     format!("customers/{}/{}", path_segment(partner), path_segment(id))
 }
 
-fn name<'a>(row: &CustomerSummary<'a>) -> &'a str {
-    if row.customer.name.is_empty() { row.customer.id.as_str() } else { &row.customer.name }
-}
-
 fn customer(snapshot: &PageSnapshot, row: &CustomerSummary<'_>, several: bool, with_backups: bool) -> Markup {
     let id = row.customer.id.as_str();
     html! {
         tr {
             td.who {
-                a href=(link(row)) { (name(row)) }
+                a href=(link(row)) { (row.customer.display_name()) }
                 small { @if several { (row.inventory.partner) " · " } span.id title=(id) { (id) } }
             }
             td.state { (badges(row)) }
@@ -254,7 +250,7 @@ fn unused(snapshot: &PageSnapshot, query: &CustomerQuery, list: &CustomerList<'_
                     @for row in &list.unused {
                         @for (service, renewal) in row.services.iter().filter_map(|service| Some((service, service.unused_until?))) {
                             @if let Some(seats) = service.seats { tr {
-                                td { a href=(link(row)) { (name(row)) } }
+                                td { a href=(link(row)) { (row.customer.display_name()) } }
                                 td { (service.name) }
                                 td.number { (count(seats.headroom())) }
                                 td.number { (quantity(seats.total)) }

@@ -30,9 +30,9 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
             failures.add_row([named("(all)"), "services".into(), "failing".into(), reason.as_str().into()]);
         }
         let mut customers: Vec<_> = inventory.customers.values().collect();
-        customers.sort_by_key(|customer| name(customer));
+        customers.sort_by_key(|customer| customer.display_name());
         for customer in customers {
-            let named = named(name(customer));
+            let named = named(customer.display_name());
             for (what, amounts) in seats_of(customer) {
                 let [assigned, available, purchased] = amounts.map(number);
                 seats.add_row([named.clone(), what, assigned, available, purchased]);
@@ -153,10 +153,6 @@ fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Tabl
             _ => {}
         }
     }
-}
-
-fn name(customer: &Customer) -> &str {
-    if customer.name.is_empty() { customer.id.as_str() } else { &customer.name }
 }
 
 fn what(query: Query) -> String {
