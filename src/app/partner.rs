@@ -58,7 +58,7 @@ impl PreparedPartner {
     ) -> Result<Self, PartnerError> {
         let config = settings.client_config()?;
         let client = match before {
-            Some(before) if before.settings.asks_as(&settings) && before.roots == config.extra_roots => {
+            Some(before) if before.settings.same_connection(&settings) && before.roots == config.extra_roots => {
                 before.client.clone()
             }
             _ => Client::sharing(&config, registration, clock)?,
@@ -73,7 +73,7 @@ impl PreparedPartner {
 
     /// Whether `before` can continue unchanged.
     pub(super) fn changes_nothing(&self, before: &Partner) -> bool {
-        self.settings.asks_as(&before.settings)
+        self.settings.same_connection(&before.settings)
             && self.roots == before.roots
             && self.settings.customers == before.settings.customers
             && self.collectors == before.collectors
@@ -146,8 +146,8 @@ impl Partner {
     pub(super) fn prior_state_for(&self, settings: &PartnerSettings) -> PriorState {
         let mut prior = PriorState::from(self.inventory.snapshot());
         // Another address may be another environment with other customers.
-        prior.listing.outdated |= settings.customers.discover_more_than(&self.settings.customers)
-            || settings.api_url != self.settings.api_url;
+        prior.listing.outdated |=
+            settings.customers.widens_discovery(&self.settings.customers) || settings.api_url != self.settings.api_url;
         prior
     }
 

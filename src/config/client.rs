@@ -1,4 +1,4 @@
-//! What a partner's settings are to the API client, and where the client reads a rotated credential.
+//! Converts a partner's settings to those of the API client, which reads a rotated credential again through them.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

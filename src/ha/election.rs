@@ -49,7 +49,7 @@ impl Leadership {
                 next.transitions += u64::from(self.leader.as_ref() != Some(&leader));
                 (next.until, next.leader, next.renewed_at) = (None, Some(leader), Some(started));
             }
-            // The right to poll ends by itself; the next attempt tells who has it.
+            // The right to poll ends by itself; the next attempt finds the holder.
             Holder::Unknown => next.leader = None,
         }
         next
@@ -100,7 +100,7 @@ impl Watcher {
         self.leadership().leader.unwrap_or_default()
     }
 
-    /// Waits for knowledge; for ever if no more comes.
+    /// Waits until the condition is true; never resolves if the election has ended.
     pub async fn wait_for(&mut self, condition: impl FnMut(&Leadership) -> bool) {
         if self.leadership.wait_for(condition).await.is_err() {
             std::future::pending::<()>().await;

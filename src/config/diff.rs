@@ -10,11 +10,11 @@ impl PartnerSettings {
     /// Whether both settings send requests in the same way, with the same registration, to the same hosts. Credentials
     /// are equal if they have the same source: the content of the source may change without a reload.
     #[must_use]
-    pub fn asks_as(&self, other: &Self) -> bool {
+    pub fn same_connection(&self, other: &Self) -> bool {
         self.name == other.name
             && self.api_url == other.api_url
             && self.same_registration(other)
-            && self.credential.comes_from_where(&other.credential)
+            && self.credential.same_source(&other.credential)
             && self.budget == other.budget
             && self.proxy_url == other.proxy_url
             && self.ca_file == other.ca_file
@@ -37,7 +37,7 @@ impl CustomerSettings {
     /// Whether a listing may contain customers that these settings include and the old ones excluded. Customers of
     /// `list` do not count, because their ids are known.
     #[must_use]
-    pub fn discover_more_than(&self, before: &Self) -> bool {
+    pub fn widens_discovery(&self, before: &Self) -> bool {
         let more = |now: &[String], before: &[String]| now.iter().any(|glob| !before.contains(glob));
         self.discover
             && (!before.discover
@@ -48,7 +48,7 @@ impl CustomerSettings {
 }
 
 impl Credential {
-    fn comes_from_where(&self, other: &Self) -> bool {
+    fn same_source(&self, other: &Self) -> bool {
         match (self, other) {
             (
                 Self::ClientSecret { source: a, expires: a_expires, .. },
@@ -104,8 +104,8 @@ mod tests {
             (settings(true, &["a*", "b*", "c*"], &["*test*"]), true),
             (settings(true, &["a*", "b*"], &[]), true),
         ] {
-            assert_eq!(now.discover_more_than(&before), more, "{now:?}");
+            assert_eq!(now.widens_discovery(&before), more, "{now:?}");
         }
-        assert!(before.discover_more_than(&settings(false, &["a*", "b*"], &["*test*"])));
+        assert!(before.widens_discovery(&settings(false, &["a*", "b*"], &["*test*"])));
     }
 }
