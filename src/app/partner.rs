@@ -138,7 +138,7 @@ impl Partner {
         let mut inventory = self.inventory.snapshot();
         inventory.apply_offset(self.clock.correction());
         let status = self.client.status();
-        (inventory.listing.request_failure, inventory.listing.request_failure_detail) = (status.trouble, status.detail);
+        (inventory.listing.request_failure, inventory.listing.request_failure_detail) = (status.failure, status.detail);
         inventory
     }
 
@@ -159,7 +159,7 @@ impl Partner {
     /// Whether the customers are known. Copies nothing.
     pub(super) fn readiness(&self) -> PartnerReadiness {
         let status = self.client.status();
-        let known = self.inventory.read(|inventory| PartnerReadiness::of(inventory, status.trouble, self.clock.now()));
+        let known = self.inventory.read(|inventory| PartnerReadiness::of(inventory, status.failure, self.clock.now()));
         PartnerReadiness { detail: status.detail, ..known }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use exporter_toolkit::open_to_others;
+use exporter_toolkit::world_accessible_warning;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
@@ -22,11 +22,12 @@ impl Config {
         let mut warnings = Vec::new();
         if let Some(file) = self.file.as_deref().filter(|_| self.partners.iter().any(holds_a_secret)) {
             warnings.extend(
-                open_to_others(file).map(|sentence| format!("a secret stands in the configuration, and {sentence}")),
+                world_accessible_warning(file)
+                    .map(|sentence| format!("a secret stands in the configuration, and {sentence}")),
             );
         }
         for (at, file) in self.lease_secret_files() {
-            warnings.extend(open_to_others(file).map(|sentence| format!("{at}: {sentence}")));
+            warnings.extend(world_accessible_warning(file).map(|sentence| format!("{at}: {sentence}")));
         }
         if !self.ignored.is_empty() {
             let keys = self.ignored.join(", ");
@@ -34,7 +35,7 @@ impl Config {
         }
         for (index, partner) in self.partners.iter().enumerate() {
             let at = format!("partners[{index}].auth");
-            let open = secret_files(&partner.credential).into_iter().filter_map(open_to_others);
+            let open = secret_files(&partner.credential).into_iter().filter_map(world_accessible_warning);
             warnings.extend(open.map(|sentence| format!("{at}: {sentence}")));
             let (what, expires) = match &partner.credential {
                 Credential::ClientSecret { expires, .. } => ("the client secret", *expires),

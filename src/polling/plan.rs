@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use elements::types::{Collector, ProductType, Query, Service, TenantType};
+use elements::types::{Collector, ProductType, Query, ServiceInfo, TenantType};
 
 use super::cost::{Cost, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
@@ -41,7 +41,7 @@ impl Holdings {
         let mut holdings = Self { complete: true, ..Self::default() };
         let services: HashSet<&str> = rows.iter().map(|known| &*known.subscription.kind.service).collect();
         for service in services {
-            let service = Service::from_name(service);
+            let service = ServiceInfo::parse(service);
             holdings.complete &= service.product.is_some();
             holdings.products.extend(service.product);
             holdings.tenant_types.extend(service.tenant_type);

@@ -127,7 +127,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
 }
 
 fn service(row: &Subscription) -> elements::types::Service {
-    elements::types::Service::from_name(&row.kind.service)
+    elements::types::ServiceInfo::parse(&row.kind.service)
 }
 
 fn implied(rows: &[Subscription]) -> (HashSet<ProductType>, HashSet<elements::types::TenantType>) {

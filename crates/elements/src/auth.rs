@@ -81,7 +81,7 @@ pub(super) struct AuthStatus {
 }
 
 /// A token received from the identity service, as a header value.
-struct Granted {
+struct NewToken {
     asked: Timestamp,
     header: HeaderValue,
     lifetime: Duration,
@@ -269,7 +269,7 @@ impl Auth {
         tokio::spawn(async move {
             let credential = auth.credential();
             let outcome = match auth.request(scope, &credential).await {
-                Ok(Granted { asked, header, lifetime }) => {
+                Ok(NewToken { asked, header, lifetime }) => {
                     auth.0.health.succeeded();
                     Ok(auth.state(scope).on_token(asked, credential.id(), header, lifetime))
                 }
@@ -298,7 +298,7 @@ impl Auth {
         }
     }
 
-    async fn request(&self, scope: Scope, credential: &ClientAuth) -> Result<Granted, TokenError> {
+    async fn request(&self, scope: Scope, credential: &ClientAuth) -> Result<NewToken, TokenError> {
         // The identity service compares the assertion's times with its own clock, so they are wall-clock times.
         let fields = credential.fields(&self.0.client_id, self.0.url.as_str(), Timestamp::now());
         let fields = fields.map_err(|error| RequestError::new(FailureReason::BadRequest, error.to_string()))?;
@@ -333,7 +333,7 @@ impl Auth {
         let failed = outcome.as_ref().err().map(|error| error.failure.reason);
         self.0.counters.token_request_answered(scope, started.elapsed(), failed);
         match outcome {
-            Ok((header, lifetime)) => Ok(Granted { asked, header, lifetime }),
+            Ok((header, lifetime)) => Ok(NewToken { asked, header, lifetime }),
             Err(error) => {
                 let failure = error.failure.without(&secret).without(&self.0.proxy_secrets);
                 Err(TokenError { failure, ..error })

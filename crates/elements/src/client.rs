@@ -62,7 +62,7 @@ pub(super) struct Inner {
 pub struct ApiStatus {
     /// Why the last request (to the identity service or the API) failed; `None` if it succeeded. Known from the first
     /// failure on, long before a query is given up.
-    pub trouble: Option<FailureReason>,
+    pub failure: Option<FailureReason>,
     /// The host and the message of that failure.
     pub detail: Option<Arc<str>>,
     /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing works until an
@@ -256,7 +256,7 @@ impl Client {
             None => (self.0.api.host_str(), self.0.health.reason(), self.0.health.message()),
         };
         let detail = message.map(|message: Arc<str>| format!("{}: {message}", host.unwrap_or_default()).into());
-        ApiStatus { trouble: reason, detail, refused: auth.refused }
+        ApiStatus { failure: reason, detail, refused: auth.refused }
     }
 
     /// All pages of rows about a customer. A row without an id counts as unreadable and does not affect the others.
@@ -264,12 +264,12 @@ impl Client {
         &self,
         call: RequestSpec,
         mut permit: Option<Permit>,
-        most: usize,
+        max_rows: usize,
         decode: DecodePage<T>,
         id: fn(&T) -> &str,
     ) -> Result<Vec<T>, QueryError> {
         let malformed = |problem| RequestError::new(FailureReason::Malformed, format!("rows: {problem}"));
-        let mut cursor = Cursor::new(LARGEST_PAGE, most as u64);
+        let mut cursor = Cursor::new(LARGEST_PAGE, max_rows as u64);
         let mut rows = Vec::new();
         while let Some((index, size)) = cursor.next() {
             let call =

@@ -99,8 +99,8 @@ impl RequestError {
             let to = redirect.map(|host| format!(" to {}", secrets.redact(host))).unwrap_or_default();
             return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
         }
-        let said = decode::error_message(body, secrets).map(|said| format!(": {said}"));
-        Self::new(reason, format!("{who} answered {code}{}", said.unwrap_or_default()))
+        let reported = decode::error_message(body, secrets).map(|reported| format!(": {reported}"));
+        Self::new(reason, format!("{who} answered {code}{}", reported.unwrap_or_default()))
     }
 
     /// A request that could not be sent or got no response. `proxy` is the `host:port` that it went through.

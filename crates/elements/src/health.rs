@@ -24,7 +24,7 @@ struct Last {
     /// The message of that failure.
     message: Option<Arc<str>>,
     /// A warning was logged since the last success.
-    said: bool,
+    reported: bool,
     warned: Option<Instant>,
     succeeded_at: Option<Timestamp>,
 }
@@ -54,7 +54,7 @@ impl Health {
     /// Records a successful request.
     pub(super) fn succeeded(&self) {
         let mut last = self.last();
-        (last.reason, last.message, last.said) = (None, None, false);
+        (last.reason, last.message, last.reported) = (None, None, false);
     }
 
     /// Records a failed request. The first failure since a success is logged as a warning if it will be retried;
@@ -71,10 +71,10 @@ impl Health {
         let mut last = self.last();
         (last.reason, last.message) = (Some(failure.reason), Some(failure.message.as_str().into()));
         let quiet = last.warned.is_some_and(|warned| now.duration_since(warned) < LOG_INTERVAL);
-        if last.said || quiet || !failure.is_transient() {
+        if last.reported || quiet || !failure.is_transient() {
             return false;
         }
-        (last.said, last.warned) = (true, Some(now));
+        (last.reported, last.warned) = (true, Some(now));
         true
     }
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_failure_after_a_success_is_said_once() {
+    fn the_first_failure_after_a_success_is_reported_once() {
         let (health, start) = (Health::default(), Instant::now());
         let note =
             |reason, seconds| health.note(&RequestError::new(reason, "no"), start + Duration::from_secs(seconds));

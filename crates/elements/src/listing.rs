@@ -147,11 +147,11 @@ impl<T: Send> Listing<T> {
         page
     }
 
-    async fn advance(&mut self, mut admission: Option<Permit>) -> Result<Option<Vec<T>>, RequestError> {
+    async fn advance(&mut self, mut permit: Option<Permit>) -> Result<Option<Vec<T>>, RequestError> {
         let ListEndpoint { collector, decode, id, name, .. } = *self.endpoint;
         let malformed = |problem: &str| RequestError::new(FailureReason::Malformed, format!("{name}: {problem}"));
         while let Some(batch) = self.batches.front_mut() {
-            let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size, self.limit));
+            let cursor = batch.cursor.get_or_insert_with(|| Cursor::tolerating_short_pages(self.size, self.limit));
             let Some((index, size)) = cursor.next() else {
                 cursor.finish().map_err(|problem| malformed(&problem))?;
                 self.batches.pop_front();
@@ -166,7 +166,7 @@ impl<T: Send> Listing<T> {
                 may_be_absent: false,
                 repeats_timeouts: size == 1,
             };
-            let answer = self.client.request(&call, admission.take(), decode).await;
+            let answer = self.client.request(&call, permit.take(), decode).await;
             let (page, took) = match answer {
                 Ok(answer) => answer,
                 Err(CallError::TimedOut(_)) if cursor.halve() => {

@@ -77,14 +77,14 @@ pub(super) enum Operation {
     /// A request to the identity service.
     Token,
     /// A request to an endpoint.
-    Ask(Collector),
+    Query(Collector),
 }
 
 impl Operation {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
-            Self::Ask(collector) => collector.as_str(),
+            Self::Query(collector) => collector.as_str(),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Counters {
 
     /// Creates the metrics of a collector with the value 0, where they do not exist yet.
     pub(super) fn begin_collector(&self, collector: Collector) {
-        self.begin(Operation::Ask(collector));
+        self.begin(Operation::Query(collector));
         let scope = collector.endpoint().scope.as_str();
         self.token_requests.with_label_values(&[scope]);
         for reason in FailureReason::ALL {
@@ -201,7 +201,7 @@ impl Counters {
     }
 
     /// Records values that were omitted from a result. The first one of each field is logged as a warning.
-    pub(super) fn left_out(&self, operation: Operation, unreadable: &[Unreadable], secrets: &Secrets) {
+    pub(super) fn record_unreadable(&self, operation: Operation, unreadable: &[Unreadable], secrets: &Secrets) {
         for Unreadable { field, text, count } in unreadable {
             self.unreadable.with_label_values(&[field.as_str()]).inc_by(*count);
             let first = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*field);

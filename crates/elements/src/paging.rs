@@ -19,10 +19,10 @@ pub(super) const LARGEST_PAGE: u32 = 100;
 pub(super) struct Cursor {
     size: u32,
     /// The maximum page size to request: the size that the server grants, or that was not too slow.
-    most: u32,
+    max_size: u32,
     /// The number of rows of the last page.
     last: u32,
-    grown: bool,
+    has_grown: bool,
     /// Rows before this index were requested.
     offset: u64,
     /// Hashes of the received ids, and of the ids of each page.
@@ -36,7 +36,7 @@ pub(super) struct Cursor {
     /// Stop after this many rows.
     limit: u64,
     /// A short page without page size or total does not end the listing.
-    wary: bool,
+    tolerate_short_pages: bool,
     ended: bool,
 }
 
@@ -46,9 +46,9 @@ impl Cursor {
         let size = size.clamp(1, LARGEST_PAGE);
         Self {
             size,
-            most: LARGEST_PAGE,
+            max_size: LARGEST_PAGE,
             last: 0,
-            grown: false,
+            has_grown: false,
             offset: 0,
             seen: HashSet::new(),
             pages: HashSet::new(),
@@ -57,7 +57,7 @@ impl Cursor {
             received: 0,
             longest: 0,
             limit,
-            wary: false,
+            tolerate_short_pages: false,
             ended: false,
         }
     }
@@ -65,8 +65,8 @@ impl Cursor {
     /// The same, for listings where completeness is worth another request: a short page without page size or total does
     /// not end it; only an empty page, or one without new ids, does. Rows of known ids are read until the number of ids
     /// or rows reaches the total.
-    pub(super) fn wary(size: u32, limit: u64) -> Self {
-        Self { wary: true, ..Self::new(size, limit) }
+    pub(super) fn tolerating_short_pages(size: u32, limit: u64) -> Self {
+        Self { tolerate_short_pages: true, ..Self::new(size, limit) }
     }
 
     /// `pageIndex` and `pageSize` to request; `None` at the end. After a change of the page size, a page may overlap
@@ -86,7 +86,7 @@ impl Cursor {
         // than the granted size, that size is wrong.
         let granted = page.page_size.filter(|&size| (self.longest.max(1)..self.size).contains(&size));
         if let Some(granted) = granted {
-            (self.size, self.most) = (granted, granted);
+            (self.size, self.max_size) = (granted, granted);
         }
         self.last = received;
         let ids: Vec<u64> = page.rows.iter().map(|row| self.hasher.hash_one(id(row))).collect();
@@ -103,19 +103,20 @@ impl Cursor {
         let is_new = self.seen.len() > before;
         self.offset = self.offset.max(index * u64::from(self.size));
 
-        let untold = self.wary && page.page_size.is_none() && self.total.is_none();
+        let size_unknown = self.tolerate_short_pages && page.page_size.is_none() && self.total.is_none();
         let follows = page.has_next_link || self.is_full();
         let lacks_rows = !repeated && self.lacks_rows();
         // If the total counts ids, further rows of one id do not reach it.
-        let lacks_ids = self.wary && is_new && self.total.is_some_and(|total| (self.seen.len() as u64) < total);
-        self.ended = received == 0 || !(follows || untold || lacks_rows || lacks_ids);
+        let lacks_ids =
+            self.tolerate_short_pages && is_new && self.total.is_some_and(|total| (self.seen.len() as u64) < total);
+        self.ended = received == 0 || !(follows || size_unknown || lacks_rows || lacks_ids);
         // Longer than any page: the server has no paging and has sent everything.
         let unpaged = self.longest > LARGEST_PAGE;
-        let goes_on = self.wary && lacks_rows;
-        if !is_new && (unpaged || !(follows || goes_on)) {
+        let continues = self.tolerate_short_pages && lacks_rows;
+        if !is_new && (unpaged || !(follows || continues)) {
             self.ended = true;
         }
-        if !self.ended && !is_new && granted.is_none() && !goes_on {
+        if !self.ended && !is_new && granted.is_none() && !continues {
             return Err(format!("page {index} repeats earlier rows"));
         }
         Ok(rows)
@@ -130,8 +131,8 @@ impl Cursor {
     pub(super) fn halve(&mut self) -> bool {
         let smaller = self.size > 1;
         self.size = (self.size / 2).max(1);
-        if self.grown {
-            self.most = self.size;
+        if self.has_grown {
+            self.max_size = self.size;
         }
         smaller
     }
@@ -140,10 +141,10 @@ impl Cursor {
     /// whether something is missing: pages of another size than requested cannot be combined. Returns whether the size
     /// changed.
     pub(super) fn double(&mut self) -> bool {
-        let larger = self.size.saturating_mul(2).min(self.most);
+        let larger = self.size.saturating_mul(2).min(self.max_size);
         let grows = self.is_full() && self.knows_total() && larger > self.size;
         if grows {
-            (self.size, self.grown) = (larger, true);
+            (self.size, self.has_grown) = (larger, true);
         }
         grows
     }

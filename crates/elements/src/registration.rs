@@ -15,7 +15,7 @@ use crate::types::Scope;
 /// The registrations of a configuration, while its clients are built.
 #[derive(Debug, Default)]
 pub struct Registrations {
-    known: HashMap<RegistrationKey, Registration>,
+    registrations: HashMap<RegistrationKey, Registration>,
     recorder: Option<Recorder>,
 }
 
@@ -49,19 +49,19 @@ impl Registrations {
     /// No registrations yet; the exchanges of those to come are recorded.
     #[must_use]
     pub fn recorded_by(recorder: Option<Recorder>) -> Self {
-        Self { known: HashMap::new(), recorder }
+        Self { registrations: HashMap::new(), recorder }
     }
 
     /// The registration with this key. With a changed budget it starts with a full bucket; its tokens stay.
     #[must_use]
     pub fn get(&mut self, key: RegistrationKey, budget: Budget) -> Registration {
-        let known = self.known.get(&key);
-        let registration = match known {
-            Some(known) if known.budget == budget => known.clone(),
+        let existing = self.registrations.get(&key);
+        let registration = match existing {
+            Some(existing) if existing.budget == budget => existing.clone(),
             _ => Registration {
                 budget,
                 rate_limiter: RateLimiter::new(budget),
-                tokens: known.map(|known| Arc::clone(&known.tokens)).unwrap_or_default(),
+                tokens: existing.map(|existing| Arc::clone(&existing.tokens)).unwrap_or_default(),
                 recorder: self.recorder.clone(),
             },
         };
@@ -71,7 +71,7 @@ impl Registrations {
 
     /// Adds a registration that is in use.
     pub fn add(&mut self, key: RegistrationKey, registration: &Registration) {
-        self.known.insert(key, registration.clone());
+        self.registrations.insert(key, registration.clone());
     }
 }
 

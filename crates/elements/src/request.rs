@@ -32,7 +32,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Pauses between the requests of one query: random, up to 0.5 s, 1 s, 2 s.
 const PAUSES: ExponentialBuilder =
     ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(2.0).with_max_times(3);
-const LONGEST_EFFORT: Duration = Duration::from_mins(2);
+const MAX_EFFORT: Duration = Duration::from_mins(2);
 
 /// A request that can be retried.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl Client {
         T: Send + 'static,
     {
         let timeout = self.0.timeout;
-        let effort = timeout.saturating_mul(4).min(LONGEST_EFFORT).max(timeout);
+        let effort = timeout.saturating_mul(4).min(MAX_EFFORT).max(timeout);
         let scope = call.collector.endpoint().scope;
         let mut give_up = None;
         let mut pauses = PAUSES.build();
@@ -104,7 +104,7 @@ impl Client {
             let ready = match self.ready_until(scope, permit.take(), give_up, effort, last_failure.as_ref()).await {
                 Ok((token, permit)) => {
                     if std::mem::replace(&mut repeated, true) {
-                        self.0.counters.retried(Operation::Ask(call.collector));
+                        self.0.counters.retried(Operation::Query(call.collector));
                     }
                     Ok((token, permit))
                 }
@@ -227,7 +227,7 @@ impl Client {
     where
         T: Send + 'static,
     {
-        let operation = Operation::Ask(call.collector);
+        let operation = Operation::Query(call.collector);
         let mut request = Request::new(call.method.clone(), call.url.clone());
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(&token.header));
         request.headers_mut().insert(CONTENT_TYPE, JSON);
@@ -264,8 +264,8 @@ impl Client {
                     self.0.auth.mark_accepted(call.collector.endpoint().scope, token);
                 }
                 let request_id = response.request_id.clone();
-                let judged = self.judge(call, response, &secrets, decode).await;
-                judged.map_err(|failure| RequestError { request_id, ..failure })
+                let classified = self.classify(call, response, &secrets, decode).await;
+                classified.map_err(|failure| RequestError { request_id, ..failure })
             }
             Err(failure) => Err(failure),
         };
@@ -292,7 +292,7 @@ impl Client {
     }
 
     /// Classifies a response; `None` for a 404 that is a valid result.
-    async fn judge<T>(
+    async fn classify<T>(
         &self,
         call: &RequestSpec,
         response: Response,
@@ -311,7 +311,7 @@ impl Client {
         }
         match response::off_thread(body, move |body| decode(&body)).await {
             Ok(Decoded { value, unreadable }) => {
-                self.0.counters.left_out(Operation::Ask(call.collector), &unreadable, secrets);
+                self.0.counters.record_unreadable(Operation::Query(call.collector), &unreadable, secrets);
                 Ok(Some(value))
             }
             Err(malformed) => {

@@ -20,7 +20,7 @@ pub use access::{Access, Reread};
 pub use diagnostic::{ConfigErrors, ConfigPath, Diagnostic, Location, Problem, quoted};
 pub use external_url::{ExternalUrl, ExternalUrlError};
 pub use file::{open_regular_file, read_file};
-pub use permissions::open_to_others;
+pub use permissions::world_accessible_warning;
 pub use server::{ConnectionScope, Limits, Options, bind, check_address, serve};
 pub use yaml::{Pairs, read_yaml};
 

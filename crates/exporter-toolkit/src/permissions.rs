@@ -6,7 +6,7 @@ use std::path::Path;
 /// if the permissions cannot be read. A link is followed. A file of `root` with the service's group is usual, so group
 /// permissions are not checked.
 #[must_use]
-pub fn open_to_others(file: &Path) -> Option<String> {
+pub fn world_accessible_warning(file: &Path) -> Option<String> {
     let may = rights_of_others(file)?;
     Some(format!("{0} can be {may} by every user; run `chmod o-rwx {0}`", file.display()))
 }
@@ -55,10 +55,10 @@ mod tests {
             for path in [&file, &link] {
                 let sentence =
                     may.map(|may| format!("{0} can be {may} by every user; run `chmod o-rwx {0}`", path.display()));
-                assert_eq!(open_to_others(path), sentence, "{mode:o}");
+                assert_eq!(world_accessible_warning(path), sentence, "{mode:o}");
             }
         }
-        assert_eq!(open_to_others(folder.path()), None, "a folder is not a file with a secret");
-        assert_eq!(open_to_others(&folder.path().join("missing")), None);
+        assert_eq!(world_accessible_warning(folder.path()), None, "a folder is not a file with a secret");
+        assert_eq!(world_accessible_warning(&folder.path().join("missing")), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Simulated backups: jobs (endpoint 7), coverage (endpoint 8), how they are generated, and the expected values.
 
-use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects, Quantity, Service, TenantType};
+use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects, Quantity, ServiceInfo, TenantType};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -209,7 +209,7 @@ pub(super) fn fill(customer: &mut SimCustomer, case: BackupScenario, today: Date
         .rows
         .iter()
         .filter_map(|row| row.service.as_deref())
-        .map(Service::from_name)
+        .map(ServiceInfo::parse)
         .filter(|service| service.is_backup)
         .collect();
     let size = rng.between(40, 900);

@@ -87,11 +87,11 @@ impl From<RequestError> for TokenError {
 #[derive(Debug, Default)]
 pub(crate) struct TokenState {
     /// The token that requests use.
-    current: Option<Held>,
+    current: Option<CachedToken>,
     /// Will replace the current token, which still works; the API has not accepted it yet.
-    candidate: Option<Held>,
+    candidate: Option<CachedToken>,
     /// The number of tokens so far.
-    granted: u64,
+    issued: u64,
     /// The number of finished token requests so far.
     pub(super) attempts: u64,
     /// When the last token expires or expired.
@@ -109,7 +109,7 @@ pub(crate) struct TokenState {
 }
 
 #[derive(Debug)]
-struct Held {
+struct CachedToken {
     token: AccessToken,
     /// When the API last accepted it.
     accepted: Option<Timestamp>,
@@ -128,7 +128,7 @@ struct Backoff {
     refused: bool,
 }
 
-impl Held {
+impl CachedToken {
     fn is(&self, token: &AccessToken) -> bool {
         self.token.number == token.number
     }
@@ -207,19 +207,19 @@ impl TokenState {
     ) -> AccessToken {
         self.expire(asked);
         self.attempts += 1;
-        self.granted += 1;
+        self.issued += 1;
         self.backoffs.remove(&credential);
         let before_end = |margin: Duration| later(asked, lifetime.saturating_sub(margin));
         let secret = Secret::new(header.to_str().unwrap_or_default().trim_start_matches("Bearer "));
         let token = AccessToken {
-            number: self.granted,
+            number: self.issued,
             header: Arc::new(header),
             secret,
             usable_until: before_end(MARGIN.min(lifetime / 10)),
             renew_from: before_end(RENEW_AHEAD.min(lifetime / 4)),
         };
         self.expires = Some(later(asked, lifetime));
-        let held = Held { token: token.clone(), accepted: None, retry_at: None, try_at: asked };
+        let held = CachedToken { token: token.clone(), accepted: None, retry_at: None, try_at: asked };
         if self.current.as_ref().is_some_and(|current| current.accepted.is_some()) {
             self.candidate = Some(held);
         } else {
@@ -339,7 +339,7 @@ impl TokenState {
 
     /// Drops an expired token; its renewal takes its place.
     fn expire(&mut self, now: Timestamp) {
-        let is_over = |held: &Option<Held>| held.as_ref().is_none_or(|held| now >= held.token.usable_until);
+        let is_over = |held: &Option<CachedToken>| held.as_ref().is_none_or(|held| now >= held.token.usable_until);
         if is_over(&self.candidate) {
             self.candidate = None;
         }

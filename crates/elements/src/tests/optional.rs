@@ -58,7 +58,7 @@ async fn a_scope_that_is_not_granted_takes_nothing_else_down() {
     assert!(ask(&client, SEATS).await.is_ok());
     assert!(client.check_scope(Collector::TenantSeats).await.is_ok());
     let status = client.status();
-    assert!(status.trouble.is_none() && !status.refused && !client.is_paused(), "{status:?}");
+    assert!(status.failure.is_none() && !status.refused && !client.is_paused(), "{status:?}");
     assert_eq!(requests(&client, "token"), Some(2.0), "the refusal is remembered");
     assert_eq!(requests(&client, "backup_jobs"), None);
 }

@@ -145,25 +145,25 @@ async fn a_server_that_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn trouble_is_known_before_a_question_is_given_up() {
+async fn a_failure_is_known_before_a_query_is_given_up() {
     let server = server(|seen| match seen.before {
         0 => say_with(503, &[("retry-after", "2")], ""),
         _ => say(200, SEATS_BODY),
     })
     .await;
     let client = client(&settings(&server));
-    assert_eq!(client.status().trouble, None);
+    assert_eq!(client.status().failure, None);
     let asking = {
         let client = client.clone();
         tokio::spawn(async move { ask(&client, SEATS).await })
     };
-    while client.status().trouble.is_none() {
+    while client.status().failure.is_none() {
         tokio::task::yield_now().await;
     }
     assert!(!asking.is_finished());
-    assert_eq!(client.status().trouble, Some(FailureReason::ServerError));
+    assert_eq!(client.status().failure, Some(FailureReason::ServerError));
     assert!(asking.await.unwrap().is_ok());
-    assert_eq!(client.status().trouble, None);
+    assert_eq!(client.status().failure, None);
 }
 
 #[tokio::test]

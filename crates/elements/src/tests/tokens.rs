@@ -179,11 +179,11 @@ async fn admitting_waits_for_the_pause_to_end() {
     let client = client(&settings(&server));
     drop(client.acquire().await);
     let until = client.0.auth.status(Scope::License).paused_until.unwrap();
-    assert_eq!(client.status().trouble, Some(FailureReason::Throttled));
+    assert_eq!(client.status().failure, Some(FailureReason::Throttled));
     assert_eq!(client.0.rate_limiter.state().paused_for, None, "the API's gate has nothing to do with it");
     drop(client.acquire().await);
     assert!(client.0.clock.now() >= until);
-    assert_eq!((client.0.auth.status(Scope::License).paused_until, client.status().trouble), (None, None));
+    assert_eq!((client.0.auth.status(Scope::License).paused_until, client.status().failure), (None, None));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub use backup::{BackupJob, JobKey, JobStatus, ProtectedObjects, RESULTS, STORAG
 pub use compact_timestamp::CompactTimestamp;
 pub use failure::FailureReason;
 pub use ids::{CustomerId, MAX_ID_CHARS, MAX_TEXT_CHARS, PartnerName, TenantId};
-pub use product::{ProductType, Service};
+pub use product::{ProductType, ServiceInfo};
 pub use profile::{CustomerJobStatus, ListedProfile, ManagementMode, Profile};
 pub use quantity::Quantity;
 pub use seats::{Observation, Seats, TenantSeats};

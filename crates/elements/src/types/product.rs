@@ -52,7 +52,7 @@ impl ProductType {
 ///
 /// Accurate enough to plan requests, but not to join values on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Service {
+pub struct ServiceInfo {
     /// The product whose name is the longest prefix of the service name, ignoring case and ending at a word boundary.
     pub product: Option<ProductType>,
     /// The kind of tenant that the service protects.
@@ -61,10 +61,10 @@ pub struct Service {
     pub is_backup: bool,
 }
 
-impl Service {
+impl ServiceInfo {
     /// Parses a service name.
     #[must_use]
-    pub fn from_name(service: &str) -> Self {
+    pub fn parse(service: &str) -> Self {
         let product = PRODUCTS
             .iter()
             .flat_map(|&(number, name, aliases)| aliases.iter().copied().chain([name]).map(move |name| (number, name)))
@@ -112,7 +112,7 @@ mod tests {
             ("Żółw", None),
             ("", None),
         ] {
-            assert_eq!(Service::from_name(service).product, product.map(ProductType), "{service}");
+            assert_eq!(ServiceInfo::parse(service).product, product.map(ProductType), "{service}");
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
             ("Cloud Governance", Some(TenantType::Microsoft365)),
             ("Something new", Some(TenantType::Microsoft365)),
         ] {
-            assert_eq!(Service::from_name(service).tenant_type, tenant_type, "{service}");
+            assert_eq!(ServiceInfo::parse(service).tenant_type, tenant_type, "{service}");
         }
     }
 
@@ -139,7 +139,7 @@ mod tests {
             ("Cloud Backups", false),
             ("Cloud Archiving", false),
         ] {
-            assert_eq!(Service::from_name(service).is_backup, is_backup, "{service}");
+            assert_eq!(ServiceInfo::parse(service).is_backup, is_backup, "{service}");
         }
     }
 }

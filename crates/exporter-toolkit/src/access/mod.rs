@@ -5,15 +5,15 @@
 //! and is warned of once; so is what would take protection away, which needs a reload or a restart: a file
 //! that is being written may be empty for a moment.
 
-mod clients;
+mod auth;
+mod client_verifier;
 mod files;
-mod gate;
+mod go_names;
 mod headers;
 mod passwords;
-mod rate;
-mod rules;
 mod tls;
-mod words;
+mod token_bucket;
+mod web_config;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -26,12 +26,12 @@ use tracing::{info, warn};
 use crate::{ConfigErrors, ConfigPath, Diagnostic, Location, Problem, quoted};
 use files::Files;
 use passwords::Passwords;
-use rules::Rules;
+use web_config::WebConfig;
 
 /// Between two looks at the files.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a request waits for a refresh. Slow storage holds up nobody for longer: the known rules apply.
-const REFRESH_PATIENCE: Duration = Duration::from_secs(1);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; every clone is the same.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub struct Access(Arc<Inner>);
 
 struct Inner {
     file: Option<PathBuf>,
-    rules: RwLock<Arc<Rules>>,
+    config: RwLock<Arc<WebConfig>>,
     /// Those that the rules came from, or that were refused last.
     files: Mutex<Files>,
     refresh: Mutex<Refresh>,
@@ -47,7 +47,7 @@ struct Inner {
 }
 
 /// A valid file that was read again.
-pub struct Reread(Option<(Rules, Files)>);
+pub struct Reread(Option<(WebConfig, Files)>);
 
 struct Refresh {
     last: Instant,
@@ -72,31 +72,31 @@ impl std::fmt::Debug for Access {
 impl Access {
     /// Reads and validates the file. Without one everybody may ask, in plain HTTP.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
-        let (rules, files) = match file {
+        let (config, files) = match file {
             Some(file) => {
-                let (rules, files) = Rules::read(file);
-                (rules?, files)
+                let (config, files) = WebConfig::read(file);
+                (config?, files)
             }
-            None => (Rules::open(), Files::default()),
+            None => (WebConfig::open(), Files::default()),
         };
-        Self::new(file, rules, files)
+        Self::new(file, config, files)
     }
 
     /// Validates a text, and reads the files that it names. Relative paths start at `base`. It is not looked at again.
     pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
         let mut files = Files::default();
-        let rules = Rules::parse(text, base, &mut files)?;
-        Self::new(None, rules, files)
+        let config = WebConfig::parse(text, base, &mut files)?;
+        Self::new(None, config, files)
     }
 
-    fn new(file: Option<&Path>, rules: Rules, files: Files) -> Result<Self, ConfigErrors> {
+    fn new(file: Option<&Path>, config: WebConfig, files: Files) -> Result<Self, ConfigErrors> {
         let passwords = Passwords::new().map_err(|_| {
             let diagnostic = Diagnostic::new("the system gives no random numbers", "check /dev/urandom");
             ConfigErrors::new(vec![Problem { location: Location::File, diagnostic }])
         })?;
         Ok(Self(Arc::new(Inner {
             file: file.map(Path::to_owned),
-            rules: RwLock::new(Arc::new(rules)),
+            config: RwLock::new(Arc::new(config)),
             files: Mutex::new(files),
             refresh: Mutex::new(Refresh { last: Instant::now(), in_flight: false }),
             passwords: Arc::new(passwords),
@@ -107,15 +107,15 @@ impl Access {
     /// Blocks for as long as files are read.
     pub fn reread(&self) -> Result<Reread, ConfigErrors> {
         let Some(file) = &self.0.file else { return Ok(Reread(None)) };
-        let (rules, files) = Rules::read(file);
-        rules.map(|rules| Reread(Some((rules, files))))
+        let (config, files) = WebConfig::read(file);
+        config.map(|config| Reread(Some((config, files))))
     }
 
     /// Goes by what was read again from now on, also if it takes protection away.
     pub fn apply(&self, reread: Reread) {
-        if let Some((rules, files)) = reread.0 {
+        if let Some((config, files)) = reread.0 {
             *locked(&self.0.files) = files;
-            self.install(rules);
+            self.install(config);
         }
     }
 
@@ -133,7 +133,7 @@ impl Access {
 
     /// The configuration of the next handshake.
     pub(super) async fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.rules().await.tls.as_ref().map(|tls| Arc::clone(&tls.server))
+        self.config().await.tls.as_ref().map(|tls| Arc::clone(&tls.server))
     }
 
     /// Whether a handshake would use this configuration now.
@@ -145,11 +145,11 @@ impl Access {
     }
 
     /// The rules, after a refresh at the files if it is time for one.
-    async fn rules(&self) -> Arc<Rules> {
+    async fn config(&self) -> Arc<WebConfig> {
         if self.0.file.is_some() && self.is_due() {
             let in_flight = InFlight(self.clone());
             let refresh = tokio::task::spawn_blocking(move || in_flight.0.refresh());
-            let _ = tokio::time::timeout(REFRESH_PATIENCE, refresh).await;
+            let _ = tokio::time::timeout(REFRESH_TIMEOUT, refresh).await;
         }
         self.current()
     }
@@ -171,17 +171,17 @@ impl Access {
         if !before.changed() {
             return;
         }
-        let (rules, read) = Rules::read(file);
+        let (config, read) = WebConfig::read(file);
         let mut files = locked(&self.0.files);
         if *files != before {
             // A reload has read them meanwhile.
             return;
         }
         *files = read;
-        match rules {
+        match config {
             Err(errors) => warn!("the web configuration has changed and is refused; the last good one holds: {errors}"),
-            Ok(rules) => {
-                if let Some(what) = self.current().weakens(&rules) {
+            Ok(config) => {
+                if let Some(what) = self.current().weakens(&config) {
                     warn!(
                         "the web configuration has changed and would take away {what}; the last one holds until a \
                          reload or a restart"
@@ -189,21 +189,21 @@ impl Access {
                     return;
                 }
                 info!("the web configuration or a certificate has changed and applies");
-                for warning in &rules.warnings {
+                for warning in &config.warnings {
                     warn!("{warning}");
                 }
-                self.install(rules);
+                self.install(config);
             }
         }
     }
 
-    fn install(&self, rules: Rules) {
-        self.0.passwords.users_changed(&self.current().users, &rules.users);
-        *self.0.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    fn install(&self, config: WebConfig) {
+        self.0.passwords.users_changed(&self.current().users, &config.users);
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
-    fn current(&self) -> Arc<Rules> {
-        Arc::clone(&self.0.rules.read().unwrap_or_else(PoisonError::into_inner))
+    fn current(&self) -> Arc<WebConfig> {
+        Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -212,7 +212,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A boolean in any of the spellings that exporter-toolkit's YAML has for it.
-fn yaml_flag(at: &ConfigPath<'_>, text: Option<&str>, default: bool) -> bool {
+fn parse_bool(at: &ConfigPath<'_>, text: Option<&str>, default: bool) -> bool {
     match text.map(str::to_lowercase).as_deref() {
         None | Some("" | "~" | "null") => default,
         Some("true" | "yes" | "on" | "y") => true,

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::{ConfigPath, Pairs};
 
 /// Passwords that may wait for bcrypt at the same time, the one under way included.
-const WAITING: usize = 32;
+const MAX_QUEUED: usize = 32;
 /// How long a login waits for its verdict, the queue included; then it is told to come again.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Above this cost bcrypt takes seconds, also for every wrong password that somebody sends.
@@ -34,7 +34,7 @@ const MAX_COST: u32 = 16;
 /// Wrong passwords that are cached, so that a client that is configured wrongly costs one bcrypt and not one a scrape.
 const MAX_REJECTED: usize = 100;
 /// bcrypt looks no further.
-const LONGEST: usize = 72;
+const MAX_PASSWORD_BYTES: usize = 72;
 
 const MAKE_HASH: &str = "make one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`";
 
@@ -141,7 +141,7 @@ impl Passwords {
         Ok(Self {
             key: hmac::Key::generate(HMAC_SHA256, &SystemRandom::new())?,
             bcrypt_permit: Arc::new(Semaphore::new(1)),
-            queue: Arc::new(Semaphore::new(WAITING)),
+            queue: Arc::new(Semaphore::new(MAX_QUEUED)),
             cache: Mutex::default(),
             runs: AtomicU64::new(0),
         })
@@ -194,7 +194,7 @@ impl Passwords {
 
     fn tag(&self, user: &str, hash: &SecretString, password: &SecretSlice<u8>) -> hmac::Tag {
         let password = password.expose_secret();
-        let password = password.get(..LONGEST).unwrap_or(password);
+        let password = password.get(..MAX_PASSWORD_BYTES).unwrap_or(password);
         sign(&self.key, &[user.as_bytes(), hash.expose_secret().as_bytes(), password])
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         assert_eq!(fixture.verify("alice", b"one").await, (Verdict::Busy, 0));
         assert!((MAX_WAIT..MAX_WAIT * 2).contains(&start.elapsed()));
-        assert_eq!(fixture.passwords.queue.available_permits(), WAITING, "it does not wait any more");
+        assert_eq!(fixture.passwords.queue.available_permits(), MAX_QUEUED, "it does not wait any more");
         drop(held);
     }
 
@@ -387,7 +387,7 @@ mod tests {
         assert!(same.iter().all(|verdict| matches!(verdict, Verdict::Accepted | Verdict::Busy)), "{same:?}");
         let crowd = futures(&fixture, |number| number.to_string()).await;
         assert!(crowd.contains(&Verdict::Busy) && crowd.contains(&Verdict::Rejected), "{crowd:?}");
-        assert!(fixture.passwords.runs() <= 1 + WAITING as u64);
+        assert!(fixture.passwords.runs() <= 1 + MAX_QUEUED as u64);
     }
 
     async fn futures(fixture: &Fixture, password: impl Fn(usize) -> String) -> Vec<Verdict> {
@@ -395,7 +395,7 @@ mod tests {
         let held = fixture.passwords.bcrypt_permit.clone().acquire_owned().await.unwrap();
         let mut all = tokio::task::JoinSet::new();
         let users = Arc::new(users(&[("alice", fixture.users.0["alice"].expose_secret())]));
-        for number in 0..WAITING * 2 {
+        for number in 0..MAX_QUEUED * 2 {
             let (passwords, users) = (Arc::clone(&fixture.passwords), Arc::clone(&users));
             let password = password(number).into_bytes().into();
             all.spawn(async move { passwords.verify(&users, "alice", password).await });

@@ -15,11 +15,11 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::clients::{Ca, Clients, Policy};
+use super::client_verifier::{Ca, Clients, Policy};
 use super::files::Files;
-use super::words::{self, Version};
-use super::yaml_flag;
-use crate::{ConfigPath, Diagnostic, open_to_others, quoted};
+use super::go_names::{self, Version};
+use super::parse_bool;
+use crate::{ConfigPath, Diagnostic, quoted, world_accessible_warning};
 
 /// Word for word. It may hold a key, and therefore has no `Debug`.
 #[derive(Default, Deserialize)]
@@ -71,10 +71,10 @@ pub(super) fn tls(
     let curves: Vec<_> = curves
         .iter()
         .enumerate()
-        .filter_map(|(index, word)| at.key("curve_preferences").item(index).ok_or_report(words::curve(word)))
+        .filter_map(|(index, word)| at.key("curve_preferences").item(index).ok_or_report(go_names::curve(word)))
         .collect();
     let prefer_ours =
-        yaml_flag(&at.key("prefer_server_cipher_suites"), raw.prefer_server_cipher_suites.as_deref(), true);
+        parse_bool(&at.key("prefer_server_cipher_suites"), raw.prefer_server_cipher_suites.as_deref(), true);
     let auth_type = raw.client_auth_type.filter(|word| !word.is_empty());
 
     let wanted = [&cert, &key, &ca].into_iter().any(|(inline, file)| inline.is_some() || file.is_some())
@@ -95,7 +95,7 @@ pub(super) fn tls(
     }
     let provider = Arc::new(provider);
     if let Some(file) = &key.1 {
-        warnings.extend(open_to_others(&base.join(file)));
+        warnings.extend(world_accessible_warning(&base.join(file)));
     }
     let identity = identity(at, cert, key, base, files);
     let clients = clients(at, auth_type.as_deref(), ca, raw.client_allowed_sans, base, files, &provider, warnings);
@@ -130,7 +130,7 @@ pub(super) fn tls(
 
 fn versions(at: &ConfigPath<'_>, least: Option<&str>, most: Option<&str>) -> (Version, Version) {
     let read = |key: &str, word: Option<&str>, default| {
-        word.and_then(|word| at.key(key).ok_or_report(words::version(word))).unwrap_or(default)
+        word.and_then(|word| at.key(key).ok_or_report(go_names::version(word))).unwrap_or(default)
     };
     let (least, most) = (read("min_version", least, Version::Tls12), read("max_version", most, Version::Tls13));
     if least > most {
@@ -142,18 +142,18 @@ fn versions(at: &ConfigPath<'_>, least: Option<&str>, most: Option<&str>) -> (Ve
 
 /// Those of TLS 1.3 are always there; the others are as listed, in that order, or all.
 fn suites(at: &ConfigPath<'_>, raw: &[String], (least, most): (Version, Version)) -> Vec<rustls::SupportedCipherSuite> {
-    let mut suites: Vec<_> = words::suites(Version::Tls13).collect();
+    let mut suites: Vec<_> = go_names::suites(Version::Tls13).collect();
     if raw.is_empty() {
-        suites.extend(words::suites(Version::Tls12));
+        suites.extend(go_names::suites(Version::Tls12));
         return suites;
     }
     let known: Vec<_> =
-        raw.iter().enumerate().filter_map(|(index, word)| at.item(index).ok_or_report(words::suite(word))).collect();
+        raw.iter().enumerate().filter_map(|(index, word)| at.item(index).ok_or_report(go_names::suite(word))).collect();
     let all_known = known.len() == raw.len();
     let listed: Vec<_> = known.into_iter().flatten().collect();
     if all_known && (least, most) == (Version::Tls12, Version::Tls12) && listed.is_empty() {
         at.error("none of them is for TLS 1.2, the only version allowed", "add some, or allow TLS13");
-        suites.extend(words::suites(Version::Tls12));
+        suites.extend(go_names::suites(Version::Tls12));
     }
     suites.extend(listed);
     suites

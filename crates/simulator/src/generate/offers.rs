@@ -163,16 +163,16 @@ pub(super) fn later(today: Date, days: i64) -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use elements::types::Service;
+    use elements::types::ServiceInfo;
 
     #[test]
     fn names_lead_back_to_their_products() {
         for offer in EXTRAS.iter().chain(&[BACKUP, SALESFORCE, GOOGLE, DYNAMICS, IAAS]) {
-            assert_eq!(Service::from_name(offer.service).product, Some(offer.product), "{}", offer.service);
+            assert_eq!(ServiceInfo::parse(offer.service).product, Some(offer.product), "{}", offer.service);
         }
-        assert_eq!(Service::from_name(UNKNOWN.service).product, None);
+        assert_eq!(ServiceInfo::parse(UNKNOWN.service).product, None);
         for offer in EXTRAS {
-            assert_eq!(Service::from_name(offer.service).tenant_type, Some(TenantType::Microsoft365));
+            assert_eq!(ServiceInfo::parse(offer.service).tenant_type, Some(TenantType::Microsoft365));
         }
     }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use elements::types::{Quantity, Service};
+use elements::types::{Quantity, ServiceInfo};
 use jiff::civil::date;
 
 use super::*;
@@ -44,12 +44,12 @@ fn what_rows_say_agrees_with_tenants_and_products() {
         let implied: BTreeSet<_> = customer
             .rows
             .iter()
-            .filter_map(|row| Service::from_name(row.service.as_deref().unwrap()).tenant_type)
+            .filter_map(|row| ServiceInfo::parse(row.service.as_deref().unwrap()).tenant_type)
             .collect();
         let held: BTreeSet<_> = customer.tenants.iter().map(|tenant| tenant.tenant_type).collect();
         assert_eq!(implied, held, "{name}");
         for row in customer.rows.iter().filter(|row| days(row).is_some_and(|days| days >= 0)) {
-            let product = Service::from_name(row.service.as_deref().unwrap()).product;
+            let product = ServiceInfo::parse(row.service.as_deref().unwrap()).product;
             assert!(product.is_none_or(|product| customer.purchased.contains_key(&product)), "{name} {row:?}");
         }
         for row in &customer.rows {
@@ -124,7 +124,7 @@ fn rows_can_be_odd() {
     assert_ne!(equal.rows[0], equal.rows[2]);
     let applicable = customer(Scenario::NotApplicable);
     assert_eq!(applicable.rows[0].fields().iter().filter(|(_, text)| *text == Some("N/A")).count(), 17);
-    assert!(Service::from_name(customer(Scenario::Unknown).rows[1].service.as_deref().unwrap()).product.is_none());
+    assert!(ServiceInfo::parse(customer(Scenario::Unknown).rows[1].service.as_deref().unwrap()).product.is_none());
 }
 
 #[test]
@@ -192,7 +192,7 @@ impl Totals {
     fn of(dataset: &Dataset) -> Self {
         let mut totals = Self { customers: dataset.customers.len(), ..Self::default() };
         for customer in &dataset.customers {
-            let services = || customer.rows.iter().filter_map(|row| Some(Service::from_name(row.service.as_deref()?)));
+            let services = || customer.rows.iter().filter_map(|row| Some(ServiceInfo::parse(row.service.as_deref()?)));
             let holds = |product| customer.purchased.get(&product).is_some_and(|&seats| seats > 0);
             totals.rows += customer.rows.len();
             totals.tenants += customer.tenants.len();

@@ -87,7 +87,7 @@ fn a_fresh_token_that_is_refused_is_tried_again_before_another_is_asked_for() {
     assert_eq!(number(state.usable(at(1.0))), Some(1), "the same");
     state.mark_accepted(at(1.0), &token);
     assert!(state.failure(CREDENTIAL).is_none() && !state.is_refused(at(1.0), CREDENTIAL));
-    assert_eq!((state.granted, number(state.usable(at(9.0)))), (1, Some(1)));
+    assert_eq!((state.issued, number(state.usable(at(9.0)))), (1, Some(1)));
 }
 
 /// However long the API takes to know a token, one of them is old enough at some point.
@@ -115,7 +115,7 @@ fn an_api_that_knows_tokens_late_is_waited_for() {
             earlier = refuse(&mut state, now, &token, earlier);
         }
         assert!(now < 4.0 * late + 4.0, "known after {late} s, used after {now} s");
-        assert!(requests < 20 && state.granted < 10, "{requests} requests, {} tokens", state.granted);
+        assert!(requests < 20 && state.issued < 10, "{requests} requests, {} tokens", state.issued);
     }
 }
 

@@ -25,8 +25,8 @@ fn folder() -> TempDir {
     folder
 }
 
-fn parse(folder: &TempDir, yaml: &str) -> Result<Rules, String> {
-    Rules::parse(yaml, folder.path(), &mut Files::default())
+fn parse(folder: &TempDir, yaml: &str) -> Result<WebConfig, String> {
+    WebConfig::parse(yaml, folder.path(), &mut Files::default())
         .map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
@@ -44,8 +44,8 @@ fn what_is_written_for_other_exporters_loads() {
         basic_auth_users:\n  alice: $2y$10$mDwo.lAisC94iLAyP81MCesa29IzH37oigHC/42V2pdJlUprsJPze\n\
         \x20 bob: $2y$16$4VeFDzXIoPHKnKTU3O3GH.N.vZu06CVqczYZ8WvfzrddFU6tGqjR.\n\
         rate_limit:\n  interval: \"1s\" # a comment\n  burst: 20\n";
-    let rules = parse(&folder, example).unwrap();
-    assert!(rules.tls.is_some() && rules.rate.is_some() && !rules.users.is_empty());
+    let config = parse(&folder, example).unwrap();
+    assert!(config.tls.is_some() && config.rate.is_some() && !config.users.is_empty());
     for nothing in [
         "",
         "# only a comment\n",
@@ -56,8 +56,8 @@ fn what_is_written_for_other_exporters_loads() {
         "tls_server_config: { cert_file: '', key_file: \"\" }",
         "rate_limit: { interval: 0, burst: 0 }",
     ] {
-        let rules = parse(&folder, nothing).unwrap_or_else(|error| panic!("{nothing:?}: {error}"));
-        assert!(rules.tls.is_none() && rules.users.is_empty() && rules.rate.is_none(), "{nothing}");
+        let config = parse(&folder, nothing).unwrap_or_else(|error| panic!("{nothing:?}: {error}"));
+        assert!(config.tls.is_none() && config.users.is_empty() && config.rate.is_none(), "{nothing}");
     }
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap().replace('\n', "\n    ");
     let inline =
@@ -78,21 +78,21 @@ fn what_is_written_for_other_exporters_loads() {
         "cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384], prefer_server_cipher_suites: no",
         "cipher_suites: [TLS_AES_256_GCM_SHA384], min_version: TLS13",
     ] {
-        let rules = parse(&folder, &with_pair(good)).unwrap_or_else(|error| panic!("{good}: {error}"));
-        assert!(rules.tls.is_some(), "{good}");
+        let config = parse(&folder, &with_pair(good)).unwrap_or_else(|error| panic!("{good}: {error}"));
+        assert!(config.tls.is_some(), "{good}");
     }
     let suite = "cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], max_version: TLS12";
     for http2 in ["", "http_server_config: { http2: true }", "http_server_config: { http2: false }"] {
-        let rules = parse(&folder, &(with_pair(suite) + http2)).unwrap();
-        assert_eq!(rules.tls.unwrap().server.alpn_protocols, [b"http/1.1"]);
-        let warnings = rules.warnings.iter().filter(|warning| warning.contains("http2 has no effect"));
-        assert_eq!(warnings.count(), usize::from(!http2.is_empty()), "{http2}: {:?}", rules.warnings);
+        let config = parse(&folder, &(with_pair(suite) + http2)).unwrap();
+        assert_eq!(config.tls.unwrap().server.alpn_protocols, [b"http/1.1"]);
+        let warnings = config.warnings.iter().filter(|warning| warning.contains("http2 has no effect"));
+        assert_eq!(warnings.count(), usize::from(!http2.is_empty()), "{http2}: {:?}", config.warnings);
     }
     let headers = "http_server_config:\n  headers:\n    X-Frame-Options: deny\n    X-Content-Type-Options: nosniff\n\
         \x20   Strict-Transport-Security: max-age=31536000; includeSubDomains\n    X-XSS-Protection: 1\n\
         \x20   Content-Security-Policy: \"default-src 'self' *.test.example.net\"\n";
-    let rules = parse(&folder, headers).unwrap();
-    assert_eq!((rules.headers.len(), rules.headers["x-xss-protection"].as_bytes()), (5, &b"1"[..]));
+    let config = parse(&folder, headers).unwrap();
+    assert_eq!((config.headers.len(), config.headers["x-xss-protection"].as_bytes()), (5, &b"1"[..]));
     assert!(
         parse(&folder, "http_server_config: { headers: { Content-Security-Policy: } }").unwrap().headers.is_empty()
     );
@@ -111,14 +111,14 @@ fn what_is_unwise_is_warned_of() {
         (with_pair("client_auth_type: VerifyClientCertIfGiven"), "refuses every client that has a certificate"),
         (with_pair("client_auth_type: RequireAnyClientCert, client_allowed_sans: [a]"), "nobody vouches for"),
     ] {
-        let rules = parse(&folder, &yaml).unwrap();
-        assert!(rules.warnings.iter().any(|warning| warning.contains(words)), "{yaml}: {:?}", rules.warnings);
+        let config = parse(&folder, &yaml).unwrap();
+        assert!(config.warnings.iter().any(|warning| warning.contains(words)), "{yaml}: {:?}", config.warnings);
     }
 }
 
 /// Hashes are there to be guessed at, and a key needs no guess.
 #[test]
-fn a_file_with_secrets_that_is_open_to_others_is_warned_of() {
+fn a_file_with_secrets_that_others_can_read_is_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder();
     let inline = fs::read_to_string(folder.path().join("server.key")).unwrap().replace('\n', "\\n");
@@ -188,9 +188,9 @@ fn a_file_is_named_with_its_mistakes_and_the_folder_is_its_own() {
 }
 
 /// Advances time to the next look and takes it.
-async fn look(access: &Access) -> Arc<Rules> {
+async fn look(access: &Access) -> Arc<WebConfig> {
     tokio::time::sleep(REFRESH_INTERVAL).await;
-    access.rules().await
+    access.config().await
 }
 
 const ALICE: &str = "basic_auth_users: { alice: $2y$10$qRTBuFoULoYNA7AQ/F3ck.trZBPyjV64.oA4ZsSBCIWvXuvQlQTuu }\n";
@@ -202,7 +202,7 @@ async fn what_changes_and_is_valid_applies_and_protection_stays() {
     let write = |text: &str| fs::write(&file, text).unwrap();
     write(&(with_pair("min_version: TLS12") + ALICE));
     let access = Access::load(Some(&file)).unwrap();
-    let first = access.rules().await;
+    let first = access.config().await;
     assert!(Arc::ptr_eq(&first, &look(&access).await), "nothing has changed");
 
     write(&(with_pair("min_version: TLS13") + ALICE));
@@ -240,7 +240,7 @@ async fn a_certificate_that_is_replaced_applies_once_it_fits() {
     let file = folder.path().join("web.yml");
     fs::write(&file, with_pair("min_version: TLS12")).unwrap();
     let access = Access::load(Some(&file)).unwrap();
-    let first = access.rules().await;
+    let first = access.config().await;
     let renewed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.path().join("server.crt"), renewed.cert.pem()).unwrap();
     assert!(Arc::ptr_eq(&first, &look(&access).await), "its key is not there yet");

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use super::Access;
 use super::headers::set_defaults;
 use super::passwords::Verdict;
-use super::rules::Rules;
+use super::web_config::WebConfig;
 use crate::host::HostCheck;
 
 impl Access {
@@ -27,8 +27,8 @@ impl Access {
         hosts: &HostCheck,
         pages: TowerToHyperService<Router>,
     ) -> Response {
-        let rules = self.rules().await;
-        let mut response = match self.refuse(&rules, hosts, &request).await {
+        let config = self.config().await;
+        let mut response = match self.refuse(&config, hosts, &request).await {
             Some(refusal) => refusal,
             None => match pages.call(request.map(Body::new)).await {
                 Ok(response) => response,
@@ -36,24 +36,24 @@ impl Access {
             },
         };
         set_defaults(response.headers_mut());
-        for (name, value) in &rules.headers {
+        for (name, value) in &config.headers {
             response.headers_mut().insert(name, value.clone());
         }
         response
     }
 
-    async fn refuse(&self, rules: &Rules, hosts: &HostCheck, request: &Request<Incoming>) -> Option<Response> {
-        if rules.rate.as_ref().is_some_and(|rate| !rate.try_acquire()) {
+    async fn refuse(&self, config: &WebConfig, hosts: &HostCheck, request: &Request<Incoming>) -> Option<Response> {
+        if config.rate.as_ref().is_some_and(|rate| !rate.try_acquire()) {
             return Some(refusal(StatusCode::TOO_MANY_REQUESTS));
         }
         if let Some((status, reason)) = hosts.refuse(request) {
             return Some((status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], reason).into_response());
         }
-        if rules.users.is_empty() {
+        if config.users.is_empty() {
             return None;
         }
         let verdict = match basic_auth(request.headers()) {
-            Some((user, password)) => self.0.passwords.verify(&rules.users, &user, password).await,
+            Some((user, password)) => self.0.passwords.verify(&config.users, &user, password).await,
             None => Verdict::Rejected,
         };
         match verdict {

@@ -7,14 +7,16 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 
-use super::clients::Policy;
+use super::client_verifier::Policy;
 use super::files::Files;
 use super::headers::headers;
+use super::parse_bool;
 use super::passwords::Users;
-use super::rate::TokenBucket;
 use super::tls::{RawTls, Tls, tls};
-use super::yaml_flag;
-use crate::{ConfigErrors, ConfigPath, Diagnostic, Location, Pairs, Problem, open_to_others, quoted, read_yaml};
+use super::token_bucket::TokenBucket;
+use crate::{
+    ConfigErrors, ConfigPath, Diagnostic, Location, Pairs, Problem, quoted, read_yaml, world_accessible_warning,
+};
 
 /// Word for word.
 #[derive(Default, Deserialize)]
@@ -41,7 +43,7 @@ struct RawRate {
 }
 
 /// Who may ask, and how.
-pub(super) struct Rules {
+pub(super) struct WebConfig {
     /// Without it, plain HTTP.
     pub(super) tls: Option<Tls>,
     /// Set on every answer.
@@ -54,7 +56,7 @@ pub(super) struct Rules {
     pub(super) warnings: Vec<String>,
 }
 
-impl Rules {
+impl WebConfig {
     /// Those of no file: everybody may ask, in plain HTTP.
     pub(super) fn open() -> Self {
         Self { tls: None, headers: HeaderMap::new(), users: Users::default(), rate: None, warnings: Vec::new() }
@@ -63,8 +65,8 @@ impl Rules {
     /// Those of a file, and the files that they came from, which are also there when it is refused.
     pub(super) fn read(file: &Path) -> (Result<Self, ConfigErrors>, Files) {
         let mut files = Files::default();
-        let rules = Self::read_into(file, &mut files).map_err(|errors| errors.of_file(file));
-        (rules, files)
+        let config = Self::read_into(file, &mut files).map_err(|errors| errors.of_file(file));
+        (config, files)
     }
 
     fn read_into(file: &Path, files: &mut Files) -> Result<Self, ConfigErrors> {
@@ -73,11 +75,11 @@ impl Rules {
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| of_file(Diagnostic::new("it is not a text in UTF-8", "save it as plain text")))?;
         let base = file.parent().unwrap_or(Path::new(""));
-        let mut rules = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), base, files)?;
-        if !rules.users.is_empty() || rules.tls.as_ref().is_some_and(|tls| tls.has_inline_key) {
-            rules.warnings.extend(open_to_others(file));
+        let mut config = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), base, files)?;
+        if !config.users.is_empty() || config.tls.as_ref().is_some_and(|tls| tls.has_inline_key) {
+            config.warnings.extend(world_accessible_warning(file));
         }
-        Ok(rules)
+        Ok(config)
     }
 
     /// Those of a text, in which paths start at `base`.
@@ -89,9 +91,9 @@ impl Rules {
             read_yaml(text).map_err(|problem| ConfigErrors::new(vec![problem]))?
         };
         let problems = RefCell::default();
-        let rules = Self::validate(&ConfigPath::top(&problems), raw, base, files);
+        let config = Self::validate(&ConfigPath::top(&problems), raw, base, files);
         match problems.into_inner() {
-            problems if problems.is_empty() => Ok(rules),
+            problems if problems.is_empty() => Ok(config),
             problems => Err(ConfigErrors::new(problems)),
         }
     }
@@ -101,7 +103,7 @@ impl Rules {
         let http = raw.http_server_config.unwrap_or_default();
         let at_http = at.key("http_server_config");
         if let Some(http2) = http.http2.as_deref() {
-            yaml_flag(&at_http.key("http2"), Some(http2), false);
+            parse_bool(&at_http.key("http2"), Some(http2), false);
             let unused =
                 "http_server_config.http2 has no effect: HTTP/1.1 is spoken, by every scraper as well; remove it";
             warnings.push(unused.to_owned());
@@ -120,8 +122,8 @@ impl Rules {
     /// What protection `next` would lack that these rules give: so it is not by accident that a file which is being
     /// written, and is empty for a moment, opens the door.
     pub(super) fn weakens(&self, next: &Self) -> Option<&'static str> {
-        let policy = |rules: &Self| rules.tls.as_ref().map_or(Policy::None, |tls| tls.policy);
-        let asks_for_sans = |rules: &Self| rules.tls.as_ref().is_some_and(|tls| tls.asks_for_sans);
+        let policy = |config: &Self| config.tls.as_ref().map_or(Policy::None, |tls| tls.policy);
+        let asks_for_sans = |config: &Self| config.tls.as_ref().is_some_and(|tls| tls.asks_for_sans);
         if self.tls.is_some() && next.tls.is_none() {
             Some("TLS")
         } else if policy(self) > policy(next) {
