@@ -113,30 +113,14 @@ pub struct WebOptions {
 }
 
 /// Why the router cannot be built.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The telemetry path is invalid, with the reason.
+    #[error("the telemetry path cannot be {0:?}: {1}")]
     TelemetryPath(String, &'static str),
     /// A metric of the catalogue has an invalid name: a bug.
-    WebMetrics(prometheus::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TelemetryPath(path, why) => write!(f, "the telemetry path cannot be {path:?}: {why}"),
-            Self::WebMetrics(_) => f.write_str("the exporter's own metrics cannot be registered"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::TelemetryPath(..) => None,
-            Self::WebMetrics(error) => Some(error),
-        }
-    }
+    #[error("the exporter's own metrics cannot be registered")]
+    WebMetrics(#[source] prometheus::Error),
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! `--web.external-url` and `--web.route-prefix`, as Prometheus has them: everything is under one path, and `/` redirects
 //! there. The pages' links are relative, so nothing else needs to know.
 
-use std::fmt;
-
 use axum::Router;
 use axum::extract::RawQuery;
 use axum::http::StatusCode;
@@ -19,36 +17,31 @@ pub struct ExternalUrl {
     route_prefix: String,
 }
 
-/// Which flag is wrong, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExternalUrlError(String);
-
-impl fmt::Display for ExternalUrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Which flag is invalid, with its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExternalUrlError {
+    /// `--web.external-url`
+    #[error(
+        "--web.external-url={0}: write a URL such as https://example.com/avepoint, without a query, its path of letters, \
+         digits and -_.~/"
+    )]
+    ExternalUrl(String),
+    /// `--web.route-prefix`
+    #[error("--web.route-prefix={0}: write a path such as /avepoint, of letters, digits and -_.~/")]
+    RoutePrefix(String),
 }
-
-impl std::error::Error for ExternalUrlError {}
 
 impl ExternalUrl {
     /// From the two flags, each of which may be empty. The external URL is an absolute one or only a path; without a
     /// route prefix, its path is the prefix.
     pub fn new(external_url: &str, route_prefix: &str) -> Result<Self, ExternalUrlError> {
-        let (url, path) = read_external_url(external_url).ok_or_else(|| {
-            ExternalUrlError(format!(
-                "--web.external-url={external_url}: write a URL such as https://example.com/avepoint, without a query, \
-                 its path of letters, digits and -_.~/"
-            ))
-        })?;
+        let (url, path) =
+            read_external_url(external_url).ok_or_else(|| ExternalUrlError::ExternalUrl(external_url.to_owned()))?;
         if route_prefix.is_empty() {
             return Ok(Self { url, route_prefix: path });
         }
-        let route_prefix = plain_path(route_prefix).ok_or_else(|| {
-            ExternalUrlError(format!(
-                "--web.route-prefix={route_prefix}: write a path such as /avepoint, of letters, digits and -_.~/"
-            ))
-        })?;
+        let route_prefix =
+            plain_path(route_prefix).ok_or_else(|| ExternalUrlError::RoutePrefix(route_prefix.to_owned()))?;
         Ok(Self { url, route_prefix })
     }
 
