@@ -7,17 +7,21 @@ use elements::Certificate;
 use exporter_toolkit::Diagnostic;
 use exporter_toolkit::read_file;
 use jiff::Timestamp;
-use p12_keystore::Pkcs12Archive;
-use p12_keystore::error::Error as PfxError;
 use ring::rsa::KeyPair;
 use ring::signature::KeyPair as _;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use secrecy::ExposeSecret as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::credential::{CertificateSource, SecretSource};
+use super::credential::CertificateSource;
+#[cfg(not(feature = "pkcs12"))]
+use super::credential::SecretSource;
+#[cfg(feature = "pkcs12")]
+use pkcs12::from_pfx;
+
+#[cfg(feature = "pkcs12")]
+mod pkcs12;
 
 impl CertificateSource {
     /// Reads the certificate and its key, also after a rotation.
@@ -36,12 +40,12 @@ fn from_pem(cert_file: &Path, key_file: &Path) -> Result<Certificate, Diagnostic
     })?;
     let key = private_key(key_file)?;
     let key_pair = key_pair(&key, key_file)?;
-    let facts = Facts::of(&certificate, cert_file)?;
-    if !facts.belongs_to(&key_pair) {
+    let info = CertificateInfo::of(&certificate, cert_file)?;
+    if !info.belongs_to(&key_pair) {
         let what = format!("the key in {} does not belong to {}", key_file.display(), cert_file.display());
         return Err(Diagnostic::new(what, "give the certificate and the key that were made together"));
     }
-    Ok(Certificate { certificate, key: key.clone_key(), not_after: facts.not_after })
+    Ok(Certificate { certificate, key: key.clone_key(), not_after: info.not_after })
 }
 
 fn private_key(key_file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Diagnostic> {
@@ -58,49 +62,24 @@ fn private_key(key_file: &Path) -> Result<Zeroizing<PrivateKeyDer<'static>>, Dia
     })
 }
 
-fn from_pfx(pfx_file: &Path, password: &SecretSource) -> Result<Certificate, Diagnostic> {
-    let password = password.read()?;
-    let name = pfx_file.display();
-    let archive =
-        Pkcs12Archive::from_pkcs12(&read_file(pfx_file)?, password.expose_secret()).map_err(|error| match error {
-            PfxError::MacError(_) => {
-                let remedy = "check pfx_password, pfx_password_file or pfx_password_env";
-                Diagnostic::new(format!("the password of {name} is wrong"), remedy)
-            }
-            error => Diagnostic::new(
-                format!("{name} cannot be read as PKCS #12 ({error})"),
-                "make it with `openssl pkcs12 -export -in app.crt -inkey app.key -out app.pfx`",
-            ),
-        })?;
-    if archive.keys.is_empty() || archive.certs.is_empty() {
-        let what = format!("{name} does not contain both a certificate and its private key");
-        return Err(Diagnostic::new(what, "export both"));
-    }
-    // The certificate is matched to the key by its public key; ids and names in the file are optional.
-    for bag in &archive.keys {
-        let key = PrivatePkcs8KeyDer::from(bag.key.as_der().to_vec());
-        let key = Zeroizing::new(PrivateKeyDer::from(key));
-        let key_pair = key_pair(&key, pfx_file)?;
-        for candidate in &archive.certs {
-            let certificate = CertificateDer::from(candidate.cert.as_der().to_vec());
-            let facts = Facts::of(&certificate, pfx_file)?;
-            if facts.belongs_to(&key_pair) {
-                return Ok(Certificate { certificate, key: key.clone_key(), not_after: facts.not_after });
-            }
-        }
-    }
-    let what = format!("the key in {name} belongs to none of its certificates");
-    Err(Diagnostic::new(what, "export the certificate and the key that were made together"))
+/// This build has no PKCS #12 reader: the cargo feature `pkcs12` is off.
+#[cfg(not(feature = "pkcs12"))]
+fn from_pfx(pfx_file: &Path, _password: &SecretSource) -> Result<Certificate, Diagnostic> {
+    Err(Diagnostic::new(
+        format!("{} cannot be read: this exporter was built without PKCS #12", pfx_file.display()),
+        "convert it with `openssl pkcs12 -in app.pfx -nodes -out app.pem` and write app.pem as cert_file and as key_file, \
+         or build with the cargo feature `pkcs12`",
+    ))
 }
 
 /// The parts of a certificate that are checked.
-struct Facts {
+struct CertificateInfo {
     /// The public key as encoded in the certificate; an RSA key is PKCS #1.
     public_key: Vec<u8>,
     not_after: Timestamp,
 }
 
-impl Facts {
+impl CertificateInfo {
     fn of(certificate: &CertificateDer<'_>, file: &Path) -> Result<Self, Diagnostic> {
         let unreadable = || {
             let what = format!("the certificate in {} cannot be read", file.display());
@@ -127,4 +106,18 @@ fn key_pair(key: &PrivateKeyDer<'_>, file: &Path) -> Result<KeyPair, Diagnostic>
         let what = format!("the key in {} is not an RSA key of 2048 to 4096 bits", file.display());
         Diagnostic::new(what, "make one with `openssl req -x509 -newkey rsa:2048 -nodes`")
     })
+}
+
+#[cfg(all(test, not(feature = "pkcs12")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_pkcs12_a_pfx_file_is_an_error_with_a_remedy() {
+        let password = SecretSource::Value("".into());
+        let source = CertificateSource::Pfx { pfx_file: "app.pfx".into(), password };
+        let error = source.load().unwrap_err();
+        assert_eq!(error.message, "app.pfx cannot be read: this exporter was built without PKCS #12");
+        assert!(error.help.contains("openssl pkcs12 -in app.pfx") && error.help.contains("pkcs12`"), "{}", error.help);
+    }
 }
