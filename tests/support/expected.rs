@@ -126,7 +126,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
     }
 }
 
-fn service(row: &Subscription) -> elements::types::Service {
+fn service(row: &Subscription) -> elements::types::ServiceInfo {
     elements::types::ServiceInfo::parse(&row.kind.service)
 }
 

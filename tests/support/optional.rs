@@ -3,7 +3,7 @@
 
 use elements::types::{
     BackupJob, CustomerJobStatus, JobKey, JobStatus, ManagementMode, ProtectedObjects, Quantity, RESULTS, STORAGES,
-    Service, TenantType,
+    ServiceInfo, TenantType,
 };
 use simulator::{Dataset, Expected, SimCustomer};
 
