@@ -39,9 +39,9 @@ fn main() {
     let mut queue = PollQueue::default();
     let mut targets = 0;
     for (id, customer) in &inventory.customers {
-        for &(question, _) in &customer.targets {
+        for &(query, _) in &customer.targets {
             targets += 1;
-            queue.add(Target::Customer(id.clone(), question), noon() + Duration::from_secs(targets % 900));
+            queue.add(Target::Customer(id.clone(), query), noon() + Duration::from_secs(targets % 900));
         }
     }
     let planned = resident();

@@ -10,7 +10,7 @@ use avepoint_exporter::polling::PollQueue;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use elements::decode;
-use elements::types::{CustomerId, Question, Target, TenantType};
+use elements::types::{CustomerId, Query, Target, TenantType};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -56,7 +56,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn target(index: i64) -> Target {
-    Target::Customer(CustomerId::from(format!("{index:036}").as_str()), Question::TenantSeats(TenantType::Microsoft365))
+    Target::Customer(CustomerId::from(format!("{index:036}").as_str()), Query::TenantSeats(TenantType::Microsoft365))
 }
 
 /// Takes the longest overdue target, and reschedules it one interval plus jitter later, as the backoff does.

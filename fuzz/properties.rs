@@ -21,7 +21,7 @@ use avepoint_exporter::inventory::state_file::State;
 use avepoint_exporter::polling::CustomerFilter;
 use avepoint_exporter::web::query::{self, CustomerQuery};
 use elements::types::{
-    Answer, BackupJob, CustomerId, ProductType, ProtectedObjects, Quantity, Question, TenantSeats, TenantType,
+    BackupJob, CustomerId, Observation, ProductType, ProtectedObjects, Quantity, Query, TenantSeats, TenantType,
 };
 use elements::{Secrets, decode, read_retry_after};
 use exporter_toolkit::Access;
@@ -65,7 +65,7 @@ pub(crate) fn services(body: &[u8]) {
 
 /// Endpoint 3.
 pub(crate) fn tenant_seats(body: &[u8]) {
-    const QUESTION: Question = Question::TenantSeats(TenantType::Google);
+    const QUERY: Query = Query::TenantSeats(TenantType::Google);
     let Some(page) = decoded(decode::tenant_seats(body)) else { return };
     rows_add_up(&page);
     let written = json!(page.rows.iter().map(tenant_json).collect::<Vec<_>>());
@@ -76,36 +76,50 @@ pub(crate) fn tenant_seats(body: &[u8]) {
     for TenantSeats { id, seats, .. } in &page.rows {
         expected.entry(id.to_string()).or_insert(seats.assigned.map(Quantity::get));
     }
-    let found = answered(QUESTION, Answer::TenantSeats(page.rows.into()), catalog::TENANT_SEATS_ASSIGNED.name);
+    let found = answered(QUERY, Observation::TenantSeats(page.rows.into()), catalog::TENANT_SEATS_ASSIGNED.name);
     let found = found.iter().map(|sample| (label(sample, "tenant_id"), sample.value)).collect::<BTreeMap<_, _>>();
     assert_eq!(found, expected.into_iter().filter_map(|(id, seats)| Some((id, seats?))).collect());
 }
 
 /// Endpoint 1.
 pub(crate) fn customer_seats(body: &[u8]) {
-    const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
+    const QUERY: Query = Query::CustomerSeats(TenantType::Google);
     let Some(seats) = decoded(decode::customer_seats(body)) else { return };
     let written =
         json!({ "assignedUserSeat": quantity(seats.assigned), "availableUserSeat": quantity(seats.available) });
     if seats.assigned.or(seats.available).is_some() {
         assert_eq!(decode::customer_seats(written.to_string().as_bytes()).unwrap().value, seats);
     }
-    let found = answered(QUESTION, Answer::CustomerSeats(seats), catalog::CUSTOMER_SEATS_ASSIGNED.name);
+    let found = answered(QUERY, Observation::CustomerSeats(seats), catalog::CUSTOMER_SEATS_ASSIGNED.name);
     assert_eq!(values(&found), seats.assigned.map(Quantity::get).into_iter().collect::<Vec<_>>());
 }
 
 /// Endpoint 4.
 pub(crate) fn products_purchased(body: &[u8]) {
-    const QUESTION: Question = Question::ProductPurchased(ProductType(2048));
+    const QUERY: Query = Query::ProductPurchased(ProductType(2048));
     let read = |body: &[u8]| decoded(decode::product_purchased(body));
-    product(body, read, "purchasedUserSeat", QUESTION, Answer::ProductPurchased, catalog::PRODUCT_SEATS_PURCHASED.name);
+    product(
+        body,
+        read,
+        "purchasedUserSeat",
+        QUERY,
+        Observation::ProductPurchased,
+        catalog::PRODUCT_SEATS_PURCHASED.name,
+    );
 }
 
 /// Endpoint 2.
 pub(crate) fn products_available(body: &[u8]) {
-    const QUESTION: Question = Question::ProductAvailable(ProductType(2048));
+    const QUERY: Query = Query::ProductAvailable(ProductType(2048));
     let read = |body: &[u8]| decoded(decode::product_available(body));
-    product(body, read, "availableUserSeat", QUESTION, Answer::ProductAvailable, catalog::PRODUCT_SEATS_AVAILABLE.name);
+    product(
+        body,
+        read,
+        "availableUserSeat",
+        QUERY,
+        Observation::ProductAvailable,
+        catalog::PRODUCT_SEATS_AVAILABLE.name,
+    );
 }
 
 /// Endpoint 6.
@@ -130,7 +144,7 @@ pub(crate) fn backup_jobs(body: &[u8]) {
     let jobs = BackupJob::newest(page.rows.into_iter().filter_map(|keyed| keyed.row));
     assert!(jobs.is_sorted_by(|a, b| a.key < b.key) && jobs.iter().all(|job| !job.key.plan.contains('@')));
     let expected: Vec<_> = jobs.iter().filter_map(|job| job.duration).map(Quantity::get).collect();
-    let found = answered(Question::BackupJobs, Answer::BackupJobs(jobs), catalog::BACKUP_JOB_DURATION.name);
+    let found = answered(Query::BackupJobs, Observation::BackupJobs(jobs), catalog::BACKUP_JOB_DURATION.name);
     assert_eq!(values(&found), expected);
 }
 
@@ -140,16 +154,16 @@ pub(crate) fn backup_overview(body: &[u8]) {
     rows_add_up(&page);
     let modules = ProtectedObjects::by_module(page.rows.into_iter().filter_map(|keyed| keyed.row));
     let expected: Vec<_> = modules.iter().filter_map(|module| module.scanned).map(Quantity::get).collect();
-    let answer = Answer::BackupOverview(modules);
-    assert_eq!(values(&answered(Question::BackupOverview, answer, catalog::BACKUP_OBJECTS_SCANNED.name)), expected);
+    let answer = Observation::BackupOverview(modules);
+    assert_eq!(values(&answered(Query::BackupOverview, answer, catalog::BACKUP_OBJECTS_SCANNED.name)), expected);
 }
 
 fn product(
     body: &[u8],
     read: impl Fn(&[u8]) -> Option<Option<Quantity>>,
     field: &str,
-    question: Question,
-    answer: fn(Option<Quantity>) -> Answer,
+    query_of: Query,
+    answer: fn(Option<Quantity>) -> Observation,
     family: &str,
 ) {
     let Some(seats) = read(body) else { return };
@@ -158,7 +172,7 @@ fn product(
         assert_eq!(read(written.as_bytes()), Some(seats), "{written}");
     }
     assert_eq!(
-        values(&answered(question, answer(seats), family)),
+        values(&answered(query_of, answer(seats), family)),
         seats.map(Quantity::get).into_iter().collect::<Vec<_>>()
     );
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use avepoint_exporter::config::{CollectorSettings, Schedule, Selection};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::polling::plan;
-use elements::types::{Answer, CustomerId, ProductType, Quantity, Question, Subscription, TenantType};
+use elements::types::{CustomerId, Observation, ProductType, Quantity, Query, Subscription, TenantType};
 use jiff::Timestamp;
 use simulator::{Generator, Mix};
 
@@ -90,26 +90,26 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
             share(row, &mut known);
         }
         inventory.upsert_listed(listed, noon());
-        let questions = plan::questions(&inventory.customers[&id], &collectors);
-        inventory.plan(&id, &questions);
+        let queries = plan::queries(&inventory.customers[&id], &collectors);
+        inventory.plan(&id, &queries);
         let (tenants, purchased): (HashMap<TenantType, _>, HashMap<ProductType, _>) =
             (truth_tenants.into_iter().collect(), expected.purchased.into_iter().collect());
-        for question in questions {
-            let answer = match question {
-                Question::TenantSeats(kind) => {
-                    Answer::TenantSeats(tenants.get(&kind).cloned().unwrap_or_default().into())
+        for query in queries {
+            let answer = match query {
+                Query::TenantSeats(kind) => {
+                    Observation::TenantSeats(tenants.get(&kind).cloned().unwrap_or_default().into())
                 }
-                Question::CustomerSeats(kind) => {
-                    Answer::CustomerSeats(expected.customer_seats.get(&kind).copied().unwrap_or_default())
+                Query::CustomerSeats(kind) => {
+                    Observation::CustomerSeats(expected.customer_seats.get(&kind).copied().unwrap_or_default())
                 }
-                Question::ProductPurchased(product) => Answer::ProductPurchased(purchased.get(&product).copied()),
-                Question::ProductAvailable(product) => {
-                    Answer::ProductAvailable(expected.available.get(&product).copied())
+                Query::ProductPurchased(product) => Observation::ProductPurchased(purchased.get(&product).copied()),
+                Query::ProductAvailable(product) => {
+                    Observation::ProductAvailable(expected.available.get(&product).copied())
                 }
-                Question::BackupJobs => Answer::BackupJobs(expected.backup_jobs.clone()),
-                Question::BackupOverview => Answer::BackupOverview(expected.backup_overview.clone()),
+                Query::BackupJobs => Observation::BackupJobs(expected.backup_jobs.clone()),
+                Query::BackupOverview => Observation::BackupOverview(expected.backup_overview.clone()),
             };
-            inventory.record_success(&id, question, answer, noon());
+            inventory.record_success(&id, query, answer, noon());
         }
     }
     let all = inventory.customers.keys().cloned().collect();
@@ -148,18 +148,18 @@ pub fn some_ids(inventory: &Inventory, count: usize) -> Vec<CustomerId> {
 /// Polls the seats of a customer's first tenant type again, with another number if `changed`.
 pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: bool) {
     let customer = &inventory.customers[id];
-    let known = customer.targets.iter().find_map(|(question, known)| match (question, &known.answer) {
-        (Question::TenantSeats(_), Some((_, Answer::TenantSeats(tenants)))) => Some((*question, tenants.clone())),
+    let known = customer.targets.iter().find_map(|(query, known)| match (query, &known.answer) {
+        (Query::TenantSeats(_), Some((_, Observation::TenantSeats(tenants)))) => Some((*query, tenants.clone())),
         _ => None,
     });
-    let Some((question, tenants)) = known else { return };
+    let Some((query, tenants)) = known else { return };
     let mut tenants = tenants.to_vec();
     if changed && let Some(tenant) = tenants.first_mut() {
         tenant.seats.assigned = Quantity::new((seconds % 1000) as f64);
         tenant.seats.available = Quantity::new((seconds % 1000) as f64 + 1.0);
     }
     let now = noon() + Duration::from_secs(u64::try_from(seconds).unwrap());
-    inventory.record_success(id, question, Answer::TenantSeats(tenants.into()), now);
+    inventory.record_success(id, query, Observation::TenantSeats(tenants.into()), now);
 }
 
 /// Resident memory of this process, in bytes.

@@ -8,7 +8,7 @@ use avepoint_exporter::catalog;
 use avepoint_exporter::config::{Config, ListedSettings};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::metrics;
-use elements::types::{Answer, CustomerId, ListedCustomer, Quantity, Question, Seats, TenantType};
+use elements::types::{CustomerId, ListedCustomer, Observation, Quantity, Query, Seats, TenantType};
 use exposition::Format;
 use testkit::checker::{self, Sample};
 
@@ -22,12 +22,12 @@ pub(super) fn inventory() -> Inventory {
 }
 
 /// The samples of a family for one customer with one result.
-pub(super) fn answered(question: Question, answer: Answer, family: &str) -> Vec<Sample> {
+pub(super) fn answered(query: Query, answer: Observation, family: &str) -> Vec<Sample> {
     let mut inventory = inventory();
     let id = CustomerId::from("a customer");
     inventory.upsert_listed(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
-    inventory.plan(&id, &[question]);
-    inventory.record_success(&id, question, answer, now());
+    inventory.plan(&id, &[query]);
+    inventory.record_success(&id, query, answer, now());
     served(inventory, family)
 }
 
@@ -49,12 +49,12 @@ pub(super) fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
 
 /// Labels of the configuration are served as they were written.
 pub(super) fn customer_with_labels_is_served(list: &[ListedSettings]) {
-    const QUESTION: Question = Question::CustomerSeats(TenantType::Google);
+    const QUERY: Query = Query::CustomerSeats(TenantType::Google);
     let mut inventory = Inventory::new("main".into(), Arc::clone(&inventory().collectors), true, list);
     for listed in list {
-        inventory.plan(&listed.id, &[QUESTION]);
+        inventory.plan(&listed.id, &[QUERY]);
         let seats = Seats { assigned: Some(Quantity::ZERO), available: None };
-        inventory.record_success(&listed.id, QUESTION, Answer::CustomerSeats(seats), now());
+        inventory.record_success(&listed.id, QUERY, Observation::CustomerSeats(seats), now());
     }
     let samples = served(inventory, catalog::CUSTOMER_SEATS_ASSIGNED.name);
     let ids: HashSet<String> = samples.iter().map(|sample| label(sample, "customer_id")).collect();

@@ -9,7 +9,7 @@ use elements::{Registration, Registrations};
 use exporter_toolkit::check_address;
 use wildmatch::WildMatch;
 
-use super::{Failure, discover, output};
+use super::{CommandError, discover, output};
 use crate::cli::CheckArgs;
 use crate::config::{Config, PartnerSettings, StateSettings, folder_of};
 use crate::config::{HaSettings, StateLocation, format_duration};
@@ -43,10 +43,11 @@ impl Warnings {
 /// A part of the report, and a warning about it.
 type ReportPart = (String, Option<String>);
 
-pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &CheckArgs) -> Result<(), CommandError> {
     let daemon = &args.daemon;
     for address in &daemon.listen_addresses {
-        check_address(address).map_err(|error| Failure::Usage(format!("--web.listen-address={address}: {error}")))?;
+        check_address(address)
+            .map_err(|error| CommandError::Usage(format!("--web.listen-address={address}: {error}")))?;
     }
     let (config, web) = super::load(daemon)?;
     let mut report = format!("{}: valid\n", daemon.config.config_file.display());
@@ -99,9 +100,9 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
             Err(failure) => failures.push(failure),
         }
     }
-    Failure::of_partners(&failures)?;
+    CommandError::of_partners(&failures)?;
     if args.strict && warnings.0 > 0 {
-        return Err(Failure::Usage(format!("--strict: {} above", plural(warnings.0 as u64, "warning"))));
+        return Err(CommandError::Usage(format!("--strict: {} above", plural(warnings.0 as u64, "warning"))));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use elements::types::ListedCustomer;
 use elements::{Client, Registration, Registrations};
 use serde::Serialize;
 
-use super::{Failure, output};
+use super::{CommandError, output};
 use crate::cli::DiscoverArgs;
 use crate::config::{Config, PartnerSettings};
 use crate::terminal::is_unsafe;
@@ -58,7 +58,7 @@ fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-pub(super) async fn run(args: &DiscoverArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &DiscoverArgs) -> Result<(), CommandError> {
     let mut config = Config::load(&args.config.config_file)?;
     super::select_partners(&mut config, &args.partner)?;
     let (mut failures, mut registrations) = (Vec::new(), Registrations::default());
@@ -77,7 +77,7 @@ pub(super) async fn run(args: &DiscoverArgs) -> Result<(), Failure> {
         let count = plural(customers.len() as u64, "customer");
         output::print(&format!("      # partner {}: {count}\n{}", settings.name, list(&customers)));
     }
-    Failure::of_partners(&failures)
+    CommandError::of_partners(&failures)
 }
 
 /// `list:` and its entries, as they stand below `    customers:`.

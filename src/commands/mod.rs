@@ -29,7 +29,7 @@ use crate::web::{self};
 
 /// Why a command failed.
 #[derive(Debug)]
-enum Failure {
+enum CommandError {
     /// Invalid configuration; one line per problem.
     Config(ConfigErrors),
     /// Wrong usage.
@@ -40,7 +40,7 @@ enum Failure {
     Interrupted(i32),
 }
 
-impl Failure {
+impl CommandError {
     fn run(error: impl fmt::Display) -> Self {
         Self::Run(error.to_string())
     }
@@ -51,7 +51,7 @@ impl Failure {
     }
 }
 
-impl From<ConfigErrors> for Failure {
+impl From<ConfigErrors> for CommandError {
     fn from(errors: ConfigErrors) -> Self {
         Self::Config(errors)
     }
@@ -99,75 +99,75 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         }
     });
     let result = runtime.block_on(async {
-        let ended = async { running.await.unwrap_or_else(|error| Err(Failure::run(error))) };
+        let ended = async { running.await.unwrap_or_else(|error| Err(CommandError::run(error))) };
         tokio::select! {
             result = ended => result,
             // A thread that is blocked by storage does not keep the process running. A server ends by itself, or
             // `Shutdown` ends it.
-            signal = signalled, if !serves => Err(Failure::Interrupted(signal)),
+            signal = signalled, if !serves => Err(CommandError::Interrupted(signal)),
         }
     });
     // Name resolution or a render in progress does not delay the exit.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Run(message)) => {
+        Err(CommandError::Run(message)) => {
             error!("{message}");
             ExitCode::FAILURE
         }
-        Err(Failure::Usage(message)) => {
+        Err(CommandError::Usage(message)) => {
             report(&message);
             ExitCode::from(2)
         }
-        Err(Failure::Config(errors)) => {
+        Err(CommandError::Config(errors)) => {
             report(&errors.to_string());
             ExitCode::from(2)
         }
         // The exit code that a shell uses for a process ended by a signal.
-        Err(Failure::Interrupted(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        Err(CommandError::Interrupted(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
     }
 }
 
 /// The sockets of systemd, if `--web.systemd-socket` is given.
 type InheritedListeners = Option<io::Result<Vec<std::net::TcpListener>>>;
 
-async fn run_daemon(args: DaemonArgs, inherited: InheritedListeners, shutdown: Shutdown) -> Result<(), Failure> {
+async fn run_daemon(args: DaemonArgs, inherited: InheritedListeners, shutdown: Shutdown) -> Result<(), CommandError> {
     let args = Arc::new(args);
     let starting = Arc::clone(&args);
     // Not on the runtime's threads: storage and name servers may block.
     let started = tokio::task::spawn_blocking(move || {
         let (config, web) = load(&starting)?;
         let listeners = listeners(&starting.listen_addresses, inherited)?;
-        Ok::<_, Failure>((config, web, listeners))
+        Ok::<_, CommandError>((config, web, listeners))
     });
     let (config, web, listeners) = tokio::select! {
-        started = started => started.map_err(Failure::run)??,
+        started = started => started.map_err(CommandError::run)??,
         _ = shutdown.clone().signalled() => return Ok(()),
     };
     serve(config, Some(args.config.config_file.clone()), listeners, web, args.enable_lifecycle, shutdown).await
 }
 
 /// Loads both configuration files; problems of both are reported together.
-fn load(args: &DaemonArgs) -> Result<(Config, WebOptions), Failure> {
+fn load(args: &DaemonArgs) -> Result<(Config, WebOptions), CommandError> {
     match (Config::load(&args.config.config_file), web_options(&args.web)) {
         (Ok(config), Ok(web)) => Ok((config, web)),
-        (Err(errors), Err(Failure::Config(more))) => Err(Failure::Usage(format!("{errors}\n{more}"))),
-        (Err(errors), _) => Err(Failure::Config(errors)),
+        (Err(errors), Err(CommandError::Config(more))) => Err(CommandError::Usage(format!("{errors}\n{more}"))),
+        (Err(errors), _) => Err(CommandError::Config(errors)),
         (_, Err(failure)) => Err(failure),
     }
 }
 
 /// The web options from the flags.
-fn web_options(args: &WebArgs) -> Result<WebOptions, Failure> {
+fn web_options(args: &WebArgs) -> Result<WebOptions, CommandError> {
     let external_url = ExternalUrl::new(&args.external_url, &args.route_prefix);
-    let external_url = external_url.map_err(|error| Failure::Usage(error.to_string()))?;
+    let external_url = external_url.map_err(|error| CommandError::Usage(error.to_string()))?;
     web::check_telemetry_path(&args.telemetry_path).map_err(telemetry_path)?;
     let access = Access::load(args.web_config_file())?;
     Ok(WebOptions { telemetry_path: args.telemetry_path.clone(), external_url, access, simulated: false })
 }
 
-fn telemetry_path(error: impl fmt::Display) -> Failure {
-    Failure::Usage(format!("--web.telemetry-path: {error}"))
+fn telemetry_path(error: impl fmt::Display) -> CommandError {
+    CommandError::Usage(format!("--web.telemetry-path: {error}"))
 }
 
 /// Runs the daemon on existing listeners.
@@ -178,7 +178,7 @@ async fn serve(
     web: WebOptions,
     lifecycle: bool,
     shutdown: Shutdown,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let setup = app::Setup { config, config_file, listeners, web, lifecycle, clock: Clock::start() };
     let served = app::run(setup, async {
         shutdown.signalled().await;
@@ -186,33 +186,37 @@ async fn serve(
     .await;
     served.map_err(|error| match error {
         app::Error::Web(error) => telemetry_path(error),
-        error => Failure::run(error),
+        error => CommandError::run(error),
     })
 }
 
 /// The listeners of systemd, or those of the flags.
-fn listeners(addresses: &[String], inherited: InheritedListeners) -> Result<Vec<TcpListener>, Failure> {
+fn listeners(addresses: &[String], inherited: InheritedListeners) -> Result<Vec<TcpListener>, CommandError> {
     let Some(inherited) = inherited else { return listen(addresses) };
-    let inherited = inherited.map_err(|error| Failure::Usage(format!("--web.systemd-socket: {error}")))?;
-    inherited.into_iter().map(|listener| TcpListener::from_std(listener).map_err(Failure::run)).collect()
+    let inherited = inherited.map_err(|error| CommandError::Usage(format!("--web.systemd-socket: {error}")))?;
+    inherited.into_iter().map(|listener| TcpListener::from_std(listener).map_err(CommandError::run)).collect()
 }
 
 /// Keeps only the partners with these names; all of them if the list is empty.
-fn select_partners(config: &mut Config, names: &[String]) -> Result<(), Failure> {
+fn select_partners(config: &mut Config, names: &[String]) -> Result<(), CommandError> {
     let known: Vec<String> = config.partners.iter().map(|partner| partner.name.to_string()).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
         let message = format!("--partner={unknown}: the configuration has no such partner, only {}", known.join(", "));
-        return Err(Failure::Usage(message));
+        return Err(CommandError::Usage(message));
     }
     config.partners.retain(|partner| names.is_empty() || names.iter().any(|name| name == partner.name.as_str()));
     Ok(())
 }
 
-fn listen(addresses: &[String]) -> Result<Vec<TcpListener>, Failure> {
+fn listen(addresses: &[String]) -> Result<Vec<TcpListener>, CommandError> {
     let bind = |address: &String| {
         exporter_toolkit::bind(address).map_err(|error| {
             let message = format!("--web.listen-address={address}: {error}");
-            if error.kind() == ErrorKind::InvalidInput { Failure::Usage(message) } else { Failure::Run(message) }
+            if error.kind() == ErrorKind::InvalidInput {
+                CommandError::Usage(message)
+            } else {
+                CommandError::Run(message)
+            }
         })
     };
     addresses.iter().map(bind).collect()

@@ -15,7 +15,7 @@ use prometheus::proto::MetricFamily;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Failure, output};
+use super::{CommandError, output};
 use crate::app::{Partner, Partners};
 use crate::catalog;
 use crate::cli::OnceArgs;
@@ -34,7 +34,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// Without a terminal, progress is a log line.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &OnceArgs) -> Result<(), CommandError> {
     let mut config = Config::load(&args.config.config_file)?;
     super::select_partners(&mut config, &args.partner)?;
     select::customers(&mut config, &args.customer);
@@ -43,7 +43,7 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
     let clock = Clock::start();
     let customer_name_label = config.customer_name_label;
     let mut polls = Partners::none(clock, tokio::runtime::Handle::current(), None).with_recorder(recorder.clone());
-    polls.apply(config, |_| None).await.map_err(Failure::run)?;
+    polls.apply(config, |_| None).await.map_err(CommandError::run)?;
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
 
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
         OnceFormat::Openmetrics => text(&inventories, partners, customer_name_label, clock, Format::OpenMetrics),
         OnceFormat::Json => {
             let series = metrics::render(&inventories, customer_name_label, clock.wall_now()).series();
-            let document = api::document(&snapshot(inventories.clone(), series, clock)).map_err(Failure::run)?;
+            let document = api::document(&snapshot(inventories.clone(), series, clock)).map_err(CommandError::run)?;
             escape_json(&document).into_owned()
         }
         OnceFormat::Csv => csv::render(&snapshot(inventories.clone(), 0, clock), &CustomerQuery::default()),
@@ -74,12 +74,12 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), Failure> {
     }
     let nobody = inventories.iter().all(|inventory| inventory.customers.is_empty());
     if nobody && !args.customer.is_empty() && unread.is_empty() {
-        return Err(Failure::Run(format!("no customer matches --customer={}", args.customer.join(" or "))));
+        return Err(CommandError::Run(format!("no customer matches --customer={}", args.customer.join(" or "))));
     }
     if unread.is_empty() {
         Ok(())
     } else {
-        Err(Failure::Run(format!("not everything was read: {}", unread.join(", "))))
+        Err(CommandError::Run(format!("not everything was read: {}", unread.join(", "))))
     }
 }
 
@@ -92,7 +92,7 @@ fn snapshot(inventories: Vec<Inventory>, series: u64, clock: Clock) -> PageSnaps
 }
 
 /// Waits until every target has been polled, and shows the progress.
-async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), Failure> {
+async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), CommandError> {
     let bar = progress_bar();
     let mut logged = Instant::now();
     loop {
@@ -114,7 +114,7 @@ async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), Failure>
             // Checking iterates over all targets, so changes are not checked one by one.
             () = tokio::time::sleep(DRAW_EVERY) => {}
             // Otherwise it would wait forever for targets that were not polled yet.
-            error = polls.first_panic() => return Err(Failure::Run(format!("polling ended abnormally: {error}"))),
+            error = polls.first_panic() => return Err(CommandError::Run(format!("polling ended abnormally: {error}"))),
         }
     }
     bar.finish_and_clear();
@@ -138,9 +138,9 @@ fn progress(partner: &Partner) -> (u64, u64) {
     partner.inventory.read(|inventory| {
         let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
         let (mut done, mut all) = (0, 0);
-        for (question, known) in targets {
+        for (query, known) in targets {
             all += 1;
-            done += u64::from(known.polled.is_some() || inventory.not_granted.contains(&question.collector()));
+            done += u64::from(known.polled.is_some() || inventory.not_granted.contains(&query.collector()));
         }
         for (list, collector) in
             [(&inventory.listing, Collector::Services), (&inventory.profiles, Collector::Customers)]

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use clap::builder::Resettable;
 use clap_complete::Shell;
 
-use super::{Failure, output};
+use super::{CommandError, output};
 use crate::cli::Cli;
 
 /// The text after the flags on the main man page, in roff.
@@ -38,8 +38,8 @@ pub(super) fn completion(shell: Shell) {
 }
 
 /// Writes `avepoint_exporter.1` and one page per command into a folder.
-pub(super) fn man_pages(directory: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::Run(format!("writing man pages to {}: {error}", directory.display()));
+pub(super) fn man_pages(directory: &Path) -> Result<(), CommandError> {
+    let failed = |error| CommandError::Run(format!("writing man pages to {}: {error}", directory.display()));
     // No page for `help`, and no revision, which would make the pages of each build differ.
     let command = Cli::command().disable_help_subcommand(true).long_version(Resettable::Reset);
     clap_mangen::generate_to(command, directory).map_err(failed)?;

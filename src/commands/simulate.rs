@@ -9,25 +9,25 @@ use jiff::{Span, Timestamp};
 use simulator::Replay;
 use simulator::{Generator, Settings, Simulator, profile};
 
-use super::{Failure, listen, output};
+use super::{CommandError, listen, output};
 use crate::app::Shutdown;
 use crate::cli::SimulateArgs;
 use crate::cli::SimulatorArgs;
 
-pub(super) async fn run(args: &SimulateArgs, shutdown: Shutdown) -> Result<(), Failure> {
+pub(super) async fn run(args: &SimulateArgs, shutdown: Shutdown) -> Result<(), CommandError> {
     let recording = args.replay.as_deref().map(Recording::read).transpose();
-    let recording = recording.map_err(|error| Failure::Usage(format!("--replay: {error}")))?;
+    let recording = recording.map_err(|error| CommandError::Usage(format!("--replay: {error}")))?;
     let listener = listen(std::slice::from_ref(&args.listen_address))?.remove(0);
     if let Some(recording) = recording {
-        let replay = Replay::start(recording, listener).map_err(Failure::run)?;
-        let config = serde_yaml::to_string(&replay.config()).map_err(Failure::run)?;
+        let replay = Replay::start(recording, listener).map_err(CommandError::run)?;
+        let config = serde_yaml::to_string(&replay.config()).map_err(CommandError::run)?;
         output::print(&format!("# A recording of the Elements API. A configuration for it:\n{config}"));
         shutdown.signalled().await;
         return Ok(());
     }
     let settings = settings(&args.simulator);
     let registrations: Vec<_> = settings.registrations.iter().map(|known| known.name.clone()).collect();
-    let simulator = Simulator::start(settings, listener).map_err(Failure::run)?;
+    let simulator = Simulator::start(settings, listener).map_err(CommandError::run)?;
     let config = config(&simulator, &registrations, None, "");
     output::print(&format!("# A simulated Elements API. A configuration for it:\n{config}"));
     shutdown.signalled().await;

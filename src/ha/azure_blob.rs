@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 
 use super::{Backend, Holder, MAX_BODY};
 use crate::config::{BlobSettings, HaSettings};
-use crate::remote::{Answer, BlobClient, RemoteError};
+use crate::remote::{BlobClient, RemoteError, Response};
 
 /// The metadata with the leader's identity, for the other replicas' pages.
 const LEADER: &str = "x-ms-meta-leader";
@@ -37,7 +37,7 @@ impl AzureBlob {
         })
     }
 
-    async fn lease(&self, action: &str, headers: &[(&str, &str)]) -> Result<Answer, RemoteError> {
+    async fn lease(&self, action: &str, headers: &[(&str, &str)]) -> Result<Response, RemoteError> {
         let headers = [&[("x-ms-lease-action", action)][..], headers].concat();
         self.client.request(Method::PUT, Some("lease"), &headers, Bytes::new()).await
     }
@@ -85,6 +85,6 @@ impl Backend for AzureBlob {
 }
 
 /// Another replica has the lease, or writes at the same moment.
-fn is_conflict(answer: &Answer) -> bool {
+fn is_conflict(answer: &Response) -> bool {
     matches!(answer.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
 }

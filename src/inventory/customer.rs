@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::Profile;
-use elements::types::{Answer, Collector, CustomerId, FailureReason, Moment, Question};
+use elements::types::{Collector, CompactTimestamp, CustomerId, FailureReason, Observation, Query};
 use jiff::Timestamp;
 
 use super::is_expired;
@@ -27,7 +27,7 @@ pub struct Customer {
     /// The customer's last row of the list of customers (endpoint 6); removed when two lists in a row lack it.
     pub profile: Option<Box<KnownProfile>>,
     /// The queries about the customer and their results, sorted by query.
-    pub targets: Vec<(Question, TargetState)>,
+    pub targets: Vec<(Query, TargetState)>,
     pub(super) named_by_configuration: bool,
 }
 
@@ -55,9 +55,9 @@ pub struct Services {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TargetState {
     /// When a poll last ended, successful or not.
-    pub polled: Option<Moment>,
+    pub polled: Option<CompactTimestamp>,
     /// The last result and when it was received.
-    pub answer: Option<(Moment, Answer)>,
+    pub answer: Option<(CompactTimestamp, Observation)>,
     /// Why the last poll failed; `None` if it succeeded.
     pub failure: Option<FailureReason>,
     /// Whether the API reports that the customer does not have this.
@@ -130,13 +130,13 @@ impl TargetState {
 
     /// The result and when it was received, unless it is older than `max_age`.
     #[must_use]
-    pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Answer)> {
+    pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Observation)> {
         let (seen, answer) = self.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
         (!is_expired(seen, max_age, now)).then_some((seen, answer))
     }
 
     /// Returns false if the result is not accepted yet: it is the first one that would remove all rows.
-    pub(super) fn record_success(&mut self, mut answer: Answer, now: Timestamp) -> bool {
+    pub(super) fn record_success(&mut self, mut answer: Observation, now: Timestamp) -> bool {
         if let Some((_, before)) = &self.answer {
             if takes_all_rows(&answer, before) && self.absence == Absence::None {
                 self.polled = Some(now.into());
@@ -169,16 +169,16 @@ impl TargetState {
     }
 }
 
-fn takes_all_rows(answer: &Answer, before: &Answer) -> bool {
+fn takes_all_rows(answer: &Observation, before: &Observation) -> bool {
     answer.rows() == Some(0) && before.rows().is_some_and(|rows| rows > 0)
 }
 
 /// Unchanged values keep their memory: hundreds of results arrive per second, and replacing each would fragment the
 /// heap.
-fn reuse_allocations(answer: &mut Answer, before: &Answer) {
+fn reuse_allocations(answer: &mut Observation, before: &Observation) {
     if answer == before {
         answer.clone_from(before);
-    } else if let (Answer::TenantSeats(tenants), Answer::TenantSeats(before)) = (answer, before) {
+    } else if let (Observation::TenantSeats(tenants), Observation::TenantSeats(before)) = (answer, before) {
         for tenant in Arc::make_mut(tenants) {
             let known = before.binary_search_by(|known| known.id.cmp(&tenant.id)).ok();
             let known = known.and_then(|place| before.get(place)).filter(|known| known.name == tenant.name);
@@ -262,21 +262,21 @@ impl Customer {
         self.services.as_ref().map(|services| Arc::clone(&services.subscriptions)).unwrap_or_default()
     }
 
-    pub(super) fn plan(&mut self, questions: &[Question]) -> (Vec<Question>, Vec<Question>) {
+    pub(super) fn plan(&mut self, queries: &[Query]) -> (Vec<Query>, Vec<Query>) {
         let mut before = std::mem::take(&mut self.targets);
         let mut added = Vec::new();
-        for &question in questions {
-            let known = if let Some(index) = before.iter().position(|&(known, _)| known == question) {
+        for &query in queries {
+            let known = if let Some(index) = before.iter().position(|&(known, _)| known == query) {
                 before.swap_remove(index).1
             } else {
-                added.push(question);
+                added.push(query);
                 TargetState::default()
             };
-            self.targets.push((question, known));
+            self.targets.push((query, known));
         }
-        self.targets.sort_by_key(|&(question, _)| question);
+        self.targets.sort_by_key(|&(query, _)| query);
         self.targets.shrink_to_fit();
-        (added, before.into_iter().map(|(question, _)| question).collect())
+        (added, before.into_iter().map(|(query, _)| query).collect())
     }
 
     /// The oldest last success among the customer's targets of a collector that are not absent; `None` if none
@@ -289,7 +289,7 @@ impl Customer {
         if collector == Collector::Customers {
             return self.profile.as_ref().map(|profile| profile.seen);
         }
-        let targets = self.targets.iter().filter(|(question, _)| question.collector() == collector);
+        let targets = self.targets.iter().filter(|(query, _)| query.collector() == collector);
         targets
             .filter(|(_, known)| known.absence != Absence::Confirmed)
             .filter_map(|(_, known)| known.answer.as_ref().map(|&(seen, _)| seen.get()))

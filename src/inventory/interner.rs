@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use elements::types::SubscriptionKind;
+use elements::types::SubscriptionKey;
 
 /// Every key that was in use at the last sweep.
 #[derive(Default)]
 struct Interner {
-    known: HashSet<Arc<SubscriptionKind>>,
+    known: HashSet<Arc<SubscriptionKey>>,
     /// The number of keys at which unused ones are dropped.
     sweep_threshold: usize,
 }
@@ -19,7 +19,7 @@ const MIN_SWEEP_THRESHOLD: usize = 1024;
 static INTERNER: Mutex<Option<Interner>> = Mutex::new(None);
 
 /// Returns the shared `Arc` of an equal key.
-pub(super) fn intern(kind: Arc<SubscriptionKind>) -> Arc<SubscriptionKind> {
+pub(super) fn intern(kind: Arc<SubscriptionKey>) -> Arc<SubscriptionKey> {
     let mut interner = INTERNER.lock().unwrap_or_else(PoisonError::into_inner);
     let Interner { known, sweep_threshold } = interner.get_or_insert_default();
     if let Some(known) = known.get(&kind) {
@@ -39,8 +39,7 @@ mod tests {
 
     #[test]
     fn equal_kinds_are_one_and_what_nobody_has_is_dropped() {
-        let kind =
-            |service: &str| Arc::new(SubscriptionKind { service: service.into(), ..SubscriptionKind::default() });
+        let kind = |service: &str| Arc::new(SubscriptionKey { service: service.into(), ..SubscriptionKey::default() });
         let first = intern(kind("kept"));
         for number in 0..10 * MIN_SWEEP_THRESHOLD {
             intern(kind(&number.to_string()));

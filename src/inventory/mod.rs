@@ -28,7 +28,7 @@ pub use status_counts::StatusCounts;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
 use elements::types::ListedProfile;
-use elements::types::{Answer, Collector, CustomerId, FailureReason, ListedCustomer, PartnerName, Question};
+use elements::types::{Collector, CustomerId, FailureReason, ListedCustomer, Observation, PartnerName, Query};
 
 use crate::config::{CollectorSettings, ListedSettings};
 
@@ -214,24 +214,18 @@ impl Inventory {
 
     /// Sets the queries for a customer. Results of other queries are dropped. Returns the queries that are new and
     /// those that were dropped.
-    pub fn plan(&mut self, customer: &CustomerId, questions: &[Question]) -> (Vec<Question>, Vec<Question>) {
+    pub fn plan(&mut self, customer: &CustomerId, queries: &[Query]) -> (Vec<Query>, Vec<Query>) {
         let Some(customer) = self.customers.get_mut(customer) else { return Default::default() };
-        if customer.targets.iter().map(|(question, _)| question).eq(questions) {
+        if customer.targets.iter().map(|(query, _)| query).eq(queries) {
             return Default::default();
         }
-        Arc::make_mut(customer).plan(questions)
+        Arc::make_mut(customer).plan(queries)
     }
 
     /// Records a successful query. Returns false if the result is not accepted yet: it would remove all rows of a list,
     /// which needs a second result that says the same.
-    pub fn record_success(
-        &mut self,
-        customer: &CustomerId,
-        question: Question,
-        answer: Answer,
-        now: Timestamp,
-    ) -> bool {
-        self.known_mut(customer, question).is_none_or(|known| known.record_success(answer, now))
+    pub fn record_success(&mut self, customer: &CustomerId, query: Query, answer: Observation, now: Timestamp) -> bool {
+        self.known_mut(customer, query).is_none_or(|known| known.record_success(answer, now))
     }
 
     /// Records a failed list of customers; all values stay.
@@ -241,21 +235,21 @@ impl Inventory {
     }
 
     /// Records a failed query; all values stay.
-    pub fn record_failure(&mut self, customer: &CustomerId, question: Question, reason: FailureReason, now: Timestamp) {
-        if let Some(known) = self.known_mut(customer, question) {
+    pub fn record_failure(&mut self, customer: &CustomerId, query: Query, reason: FailureReason, now: Timestamp) {
+        if let Some(known) = self.known_mut(customer, query) {
             known.record_failure(reason, now);
         }
     }
 
     /// Records that the API reports the target as absent. Returns the resulting state.
-    pub fn record_absent(&mut self, customer: &CustomerId, question: Question, now: Timestamp) -> Absence {
-        self.known_mut(customer, question).map_or(Absence::Confirmed, |known| known.record_absent(now))
+    pub fn record_absent(&mut self, customer: &CustomerId, query: Query, now: Timestamp) -> Absence {
+        self.known_mut(customer, query).map_or(Absence::Confirmed, |known| known.record_absent(now))
     }
 
     /// The state that a target is in.
     #[must_use]
-    pub fn status(&self, question: Question, known: &TargetState, now: Timestamp) -> TargetStatus {
-        let collector = question.collector();
+    pub fn status(&self, query: Query, known: &TargetState, now: Timestamp) -> TargetStatus {
+        let collector = query.collector();
         if self.not_granted.contains(&collector) {
             return TargetStatus::NotGranted;
         }
@@ -276,15 +270,15 @@ impl Inventory {
             counts.add(status, 1);
         }
         let targets = self.customers.values().flat_map(|customer| &customer.targets);
-        for (question, known) in targets.filter(|(question, _)| question.collector() == collector) {
-            counts.add(self.status(*question, known, now), 1);
+        for (query, known) in targets.filter(|(query, _)| query.collector() == collector) {
+            counts.add(self.status(*query, known, now), 1);
         }
         counts
     }
 
-    fn known_mut(&mut self, customer: &CustomerId, question: Question) -> Option<&mut TargetState> {
+    fn known_mut(&mut self, customer: &CustomerId, query: Query) -> Option<&mut TargetState> {
         let customer = self.customers.get_mut(customer)?;
-        let index = customer.targets.binary_search_by_key(&question, |&(question, _)| question).ok()?;
+        let index = customer.targets.binary_search_by_key(&query, |&(query, _)| query).ok()?;
         Arc::make_mut(customer).targets.get_mut(index).map(|(_, known)| known)
     }
 }

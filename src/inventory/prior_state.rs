@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use elements::types::{CustomerId, Moment};
+use elements::types::{CompactTimestamp, CustomerId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Customer, Inventory, Listing};
@@ -96,7 +96,7 @@ impl Customer {
         let seen = seen.chain(self.profile.iter().map(|profile| profile.seen));
         let times = self.targets.iter().flat_map(|(_, known)| {
             let answered = known.answer.as_ref().map(|(seen, _)| *seen);
-            known.polled.into_iter().chain(answered).map(Moment::get)
+            known.polled.into_iter().chain(answered).map(CompactTimestamp::get)
         });
         !self.configured
             && !self.named_by_configuration

@@ -11,7 +11,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use elements::types::{MAX_ROWS, Subscription, SubscriptionKind};
+use elements::types::{MAX_ROWS, Subscription, SubscriptionKey};
 
 use super::interner;
 
@@ -26,7 +26,7 @@ pub struct SubscriptionId {
 
 impl SubscriptionId {
     /// The id of a row with these identifying fields and this suffix; 1 means no suffix.
-    pub(super) fn of(kind: &SubscriptionKind, suffix: u16) -> Self {
+    pub(super) fn of(kind: &SubscriptionKey, suffix: u16) -> Self {
         let [hash @ .., _, _] = hash(kind).to_be_bytes();
         Self { hash, suffix }
     }
@@ -207,8 +207,8 @@ fn order(row: &Subscription) -> impl Ord + use<> {
 
 /// FNV-1a over the fields, each terminated by a byte that is invalid in UTF-8. It must never change: dashboards and
 /// alert silences contain these ids.
-fn hash(kind: &SubscriptionKind) -> u64 {
-    let SubscriptionKind { service, model, source, payment_type, storage, name, package } = kind;
+fn hash(kind: &SubscriptionKey) -> u64 {
+    let SubscriptionKey { service, model, source, payment_type, storage, name, package } = kind;
     let texts = [service, model, source, payment_type, storage, name, package];
     let bytes = texts.into_iter().flat_map(|text| text.bytes().chain([0xff]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements::types::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats, TenantType};
+use elements::types::{MAX_ROWS, Quantity, Seats, Subscription, SubscriptionKey, TenantSeats, TenantType};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ use super::*;
 use crate::config::{Schedule, Selection};
 
 const HOUR: Duration = Duration::from_hours(1);
-const SEATS: Question = Question::CustomerSeats(TenantType::Microsoft365);
+const SEATS: Query = Query::CustomerSeats(TenantType::Microsoft365);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -37,7 +37,7 @@ fn inventory() -> Inventory {
 
 fn row(service: &str, seats: u32, expires: i64) -> Subscription {
     Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
+        kind: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
         seats_purchased: Some(seats.into()),
         expires: Some(at(expires).into()),
         ..Subscription::default()
@@ -48,8 +48,8 @@ fn listed(id: &str, name: Option<&str>) -> ListedCustomer {
     ListedCustomer { id: id.into(), name: name.map(Into::into), subscriptions: Some(vec![]) }
 }
 
-fn answer(assigned: u32) -> Answer {
-    Answer::CustomerSeats(Seats { assigned: Some(assigned.into()), available: Some(Quantity::ZERO) })
+fn answer(assigned: u32) -> Observation {
+    Observation::CustomerSeats(Seats { assigned: Some(assigned.into()), available: Some(Quantity::ZERO) })
 }
 
 fn known(inventory: &Inventory) -> &TargetState {
@@ -87,7 +87,7 @@ fn a_target_is_in_one_condition_at_a_time() {
 /// A million series are some 270,000 targets and 140,000 subscriptions.
 #[test]
 fn what_there_is_much_of_is_small() {
-    assert_eq!(size_of::<(Question, TargetState)>(), 64);
+    assert_eq!(size_of::<(Query, TargetState)>(), 64);
     assert_eq!(size_of::<KnownSubscription>(), 128);
     assert_eq!(size_of::<Customer>(), 120);
     assert_eq!(size_of::<TenantSeats>(), 48);
@@ -95,19 +95,19 @@ fn what_there_is_much_of_is_small() {
 
 #[test]
 fn what_is_as_it_was_keeps_its_memory() {
-    const TENANTS: Question = Question::TenantSeats(TenantType::Microsoft365);
+    const TENANTS: Query = Query::TenantSeats(TenantType::Microsoft365);
     let mut inventory = inventory();
     inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.plan(&"a".into(), &[TENANTS]);
     let tenants = |seats: u32| {
         let seats = Seats { assigned: Some(seats.into()), available: None };
         let tenant = |id: &str, name: &str| TenantSeats { id: id.into(), name: name.into(), seats };
-        Answer::TenantSeats(
+        Observation::TenantSeats(
             [tenant("s", "same"), tenant("t", if seats.assigned == Some(1.into()) { "T" } else { "U" })].into(),
         )
     };
     let rows = |inventory: &Inventory| match &known(inventory).answer {
-        Some((_, Answer::TenantSeats(rows))) => rows.clone(),
+        Some((_, Observation::TenantSeats(rows))) => rows.clone(),
         _ => unreachable!("it was answered"),
     };
     inventory.record_success(&"a".into(), TENANTS, tenants(1), at(1));
@@ -217,7 +217,7 @@ fn a_name_once_known_does_not_flap() {
 fn a_new_plan_keeps_the_answers_of_what_is_still_asked() {
     let mut inventory = planned();
     inventory.record_success(&"a".into(), SEATS, answer(5), at(1));
-    let other = Question::TenantSeats(TenantType::Google);
+    let other = Query::TenantSeats(TenantType::Google);
     assert_eq!(inventory.plan(&"a".into(), &[SEATS, other]), (vec![other], vec![]));
     assert_eq!(inventory.plan(&"a".into(), &[other]), (vec![], vec![SEATS]));
     assert_eq!(inventory.plan(&"nobody".into(), &[other]), (vec![], vec![]));
@@ -284,12 +284,12 @@ fn a_row_without_a_list_of_products_takes_none_away() {
 
 #[test]
 fn an_empty_list_of_tenants_takes_them_away_only_the_second_time() {
-    const TENANTS: Question = Question::TenantSeats(TenantType::Microsoft365);
+    const TENANTS: Query = Query::TenantSeats(TenantType::Microsoft365);
     let mut inventory = inventory();
     inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.plan(&"a".into(), &[TENANTS]);
     let tenants = |ids: &[&str]| {
-        Answer::TenantSeats(
+        Observation::TenantSeats(
             ids.iter().map(|&id| TenantSeats { id: id.into(), name: "".into(), seats: Seats::default() }).collect(),
         )
     };

@@ -1,6 +1,6 @@
 //! Families of backups: the newest job of each plan, and the coverage.
 
-use elements::types::{Answer, JobKey, JobStatus, Quantity, RESULTS, STORAGES};
+use elements::types::{JobKey, JobStatus, Observation, Quantity, RESULTS, STORAGES};
 use exposition::FamilyWriter;
 use exposition::syntax::unix_time;
 
@@ -22,7 +22,7 @@ fn jobs(views: &[CustomerView<'_>]) -> [FamilyWriter; 5] {
     let mut size = FamilyWriter::new(&catalog::BACKUP_JOB_SIZE);
     for view in views {
         let jobs = view.answers.iter().filter_map(|(_, answer)| match answer {
-            Answer::BackupJobs(jobs) => Some(jobs.iter()),
+            Observation::BackupJobs(jobs) => Some(jobs.iter()),
             _ => None,
         });
         for job in jobs.flatten() {
@@ -51,7 +51,7 @@ fn overviews(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
     let mut stored = FamilyWriter::new(&catalog::BACKUP_STORED);
     for view in views {
         let modules = view.answers.iter().filter_map(|(_, answer)| match answer {
-            Answer::BackupOverview(modules) => Some(modules.iter()),
+            Observation::BackupOverview(modules) => Some(modules.iter()),
             _ => None,
         });
         for module in modules.flatten() {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use elements::types::Profile;
-use elements::types::{Answer, Collector, Question};
+use elements::types::{Collector, Observation, Query};
 use exposition::syntax;
 use exposition::{Family, FamilyWriter};
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ pub(super) struct CustomerView<'a> {
     /// The same, followed by the name if that is configured.
     labels_and_name: String,
     /// The current results, distinct and sorted by query.
-    pub(super) answers: Vec<(Question, &'a Answer)>,
+    pub(super) answers: Vec<(Query, &'a Observation)>,
     /// The row of the list of customers, if it is current.
     pub(super) profile: Option<&'a Profile>,
     /// The subscriptions, distinct and sorted by id; empty if they are not current.
@@ -63,12 +63,12 @@ impl<'a> CustomerView<'a> {
             next_expiry = Some(next_expiry.map_or(expiry, |next| next.min(expiry)));
         };
         let mut answers = Vec::with_capacity(customer.targets.len());
-        for (question, known) in distinct(&customer.targets, |(a, _), (b, _)| a.cmp(b)) {
-            let collector = question.collector();
+        for (query, known) in distinct(&customer.targets, |(a, _), (b, _)| a.cmp(b)) {
+            let collector = query.collector();
             let schedule = collectors.schedule(collector);
             if let Some((seen, answer)) = known.current(now, schedule.max_age).filter(|_| schedule.enabled) {
                 expires(seen, collector);
-                answers.push((*question, answer));
+                answers.push((*query, answer));
             }
         }
         let mut subscriptions = Vec::new();

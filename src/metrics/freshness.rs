@@ -20,9 +20,9 @@ pub struct TargetCounts([StatusCounts; Collector::ALL.len()]);
 impl TargetCounts {
     /// Adds the targets of a customer.
     pub(super) fn add_customer(&mut self, context: &RenderContext<'_>, customer: &Customer) {
-        for (question, known) in &customer.targets {
-            if let Some(counts) = self.0.get_mut(question.collector() as usize) {
-                counts.add(context.inventory.status(*question, known, context.now), 1);
+        for (query, known) in &customer.targets {
+            if let Some(counts) = self.0.get_mut(query.collector() as usize) {
+                counts.add(context.inventory.status(*query, known, context.now), 1);
             }
         }
     }

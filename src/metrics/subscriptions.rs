@@ -1,6 +1,6 @@
 //! Families of the subscriptions: one info family, and one gauge for each number and date of a row.
 
-use elements::types::{Quantity, Subscription, SubscriptionKind};
+use elements::types::{Quantity, Subscription, SubscriptionKey};
 use exposition::Family;
 use exposition::FamilyWriter;
 use exposition::syntax::unix_time;
@@ -35,7 +35,7 @@ pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
         for known in &view.subscriptions {
             let id: &str = &known.id.to_string();
             let row = &known.subscription;
-            let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &*row.kind;
+            let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &*row.kind;
             let labels = [id, service, model, storage, &row.retention, source, payment_type, name, package];
             let labels = info.labels(&labels);
             view.push(&mut info, &labels, Some(1.0));

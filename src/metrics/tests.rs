@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::{
-    Answer, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    FailureReason, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use exposition::{Format, Scrape, Snapshot, SnapshotHandle};
@@ -59,7 +59,7 @@ fn small() -> Inventory {
     let listed = ListedSettings { id: "a".into(), name: Some("Contoso \"ŁÓDŹ\"".into()), labels };
     let mut inventory = Inventory::new("main".into(), Arc::new(collectors()), true, &[listed]);
     let backup = Subscription {
-        kind: SubscriptionKind {
+        kind: SubscriptionKey {
             service: "Cloud Backup for Microsoft 365".into(),
             model: "50 GB/User/Year".into(),
             source: "AvePoint subscription".into(),
@@ -85,24 +85,24 @@ fn small() -> Inventory {
     inventory.upsert_listed(ListedCustomer { id: "a".into(), name: None, subscriptions: Some(vec![backup]) }, at(0));
     inventory.upsert_listed(ListedCustomer { id: "b".into(), name: None, subscriptions: Some(vec![]) }, at(0));
     inventory.complete_listing(&["a".into(), "b".into()].into(), at(1));
-    let questions = [
-        Question::TenantSeats(TenantType::Microsoft365),
-        Question::CustomerSeats(TenantType::Microsoft365),
-        Question::CustomerSeats(TenantType::Other(9)),
-        Question::ProductPurchased(ProductType(40)),
-        Question::ProductPurchased(ProductType(2048)),
-        Question::ProductPurchased(ProductType(3)),
+    let queries = [
+        Query::TenantSeats(TenantType::Microsoft365),
+        Query::CustomerSeats(TenantType::Microsoft365),
+        Query::CustomerSeats(TenantType::Other(9)),
+        Query::ProductPurchased(ProductType(40)),
+        Query::ProductPurchased(ProductType(2048)),
+        Query::ProductPurchased(ProductType(3)),
     ];
     let a = "a".into();
-    inventory.plan(&a, &questions);
+    inventory.plan(&a, &queries);
     let tenants = [("t1", "contoso.com", seats(14.0, Some(6.0))), ("t2", "", seats(2.0, None))];
     let tenants = tenants.map(|(id, name, seats)| TenantSeats { id: id.into(), name: name.into(), seats });
-    inventory.record_success(&a, questions[0], Answer::TenantSeats(tenants.into()), at(2));
-    inventory.record_success(&a, questions[1], Answer::CustomerSeats(seats(16.0, Some(6.0))), at(3));
-    inventory.record_success(&a, questions[2], Answer::CustomerSeats(Seats::default()), at(4));
-    inventory.record_success(&a, questions[3], Answer::ProductPurchased(None), at(5));
-    inventory.record_success(&a, questions[4], Answer::ProductPurchased(quantity(20.0)), at(6));
-    inventory.record_failure(&a, questions[5], FailureReason::Timeout, at(7));
+    inventory.record_success(&a, queries[0], Observation::TenantSeats(tenants.into()), at(2));
+    inventory.record_success(&a, queries[1], Observation::CustomerSeats(seats(16.0, Some(6.0))), at(3));
+    inventory.record_success(&a, queries[2], Observation::CustomerSeats(Seats::default()), at(4));
+    inventory.record_success(&a, queries[3], Observation::ProductPurchased(None), at(5));
+    inventory.record_success(&a, queries[4], Observation::ProductPurchased(quantity(20.0)), at(6));
+    inventory.record_failure(&a, queries[5], FailureReason::Timeout, at(7));
     inventory
 }
 

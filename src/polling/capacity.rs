@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::Collector;
-use elements::types::{CustomerId, Question, Target};
+use elements::types::{CustomerId, Query, Target};
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
@@ -63,16 +63,16 @@ impl Capacity {
         &mut self,
         shared: &InventoryHandle,
         customer: &CustomerId,
-        question: Question,
+        query: Query,
         change: impl FnOnce(&mut Inventory) -> T,
     ) -> T {
         shared.update(|inventory| {
-            if let Some(known) = known(inventory, customer, question) {
-                self.cost.remove(question, known);
+            if let Some(known) = known(inventory, customer, query) {
+                self.cost.remove(query, known);
             }
             let result = change(inventory);
-            if let Some(known) = known(inventory, customer, question) {
-                self.cost.add(question, known);
+            if let Some(known) = known(inventory, customer, query) {
+                self.cost.add(query, known);
             }
             result
         })
@@ -113,7 +113,7 @@ impl Capacity {
     }
 }
 
-fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, question: Question) -> Option<&'a TargetState> {
+fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, query: Query) -> Option<&'a TargetState> {
     let targets = &inventory.customers.get(customer)?.targets;
-    targets.iter().find(|(known, _)| *known == question).map(|(_, known)| known)
+    targets.iter().find(|(known, _)| *known == query).map(|(_, known)| known)
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use elements::types::{Answer, Collector, Question};
+use elements::types::{Collector, Observation, Query};
 
 use super::backoff::ABSENCE_INTERVAL;
 use crate::config::CollectorSettings;
@@ -30,23 +30,23 @@ pub struct Cost {
 
 impl Cost {
     /// Adds a target in its current state.
-    pub fn add(&mut self, question: Question, known: &TargetState) {
-        self.change(question, known, u64::saturating_add);
+    pub fn add(&mut self, query: Query, known: &TargetState) {
+        self.change(query, known, u64::saturating_add);
     }
 
     /// Subtracts a target, in the state in which it was added.
-    pub fn remove(&mut self, question: Question, known: &TargetState) {
-        self.change(question, known, u64::saturating_sub);
+    pub fn remove(&mut self, query: Query, known: &TargetState) {
+        self.change(query, known, u64::saturating_sub);
     }
 
     /// Adds all targets of a customer.
     pub fn add_all(&mut self, customer: &Customer) {
-        customer.targets.iter().for_each(|(question, known)| self.add(*question, known));
+        customer.targets.iter().for_each(|(query, known)| self.add(*query, known));
     }
 
     /// Subtracts all targets of a customer.
     pub fn remove_all(&mut self, customer: &Customer) {
-        customer.targets.iter().for_each(|(question, known)| self.remove(*question, known));
+        customer.targets.iter().for_each(|(query, known)| self.remove(*query, known));
     }
 
     /// Sets the number of requests of a list of customers.
@@ -77,8 +77,8 @@ impl Cost {
             .collect()
     }
 
-    fn change(&mut self, question: Question, known: &TargetState, change: impl Fn(u64, u64) -> u64) {
-        let index = index(question.collector());
+    fn change(&mut self, query: Query, known: &TargetState, change: impl Fn(u64, u64) -> u64) {
+        let index = index(query.collector());
         let apply = |counts: &mut [u64; COLLECTORS], by| {
             if let Some(count) = counts.get_mut(index) {
                 *count = change(*count, by);
@@ -104,7 +104,9 @@ pub fn listing_pages(all_customers: Option<usize>, by_id: usize) -> u64 {
 fn requests(known: &TargetState) -> u64 {
     match &known.answer {
         // Only the newest job of each plan is stored, so the number of pages of jobs is unknown.
-        Some((_, answer @ (Answer::TenantSeats(_) | Answer::BackupOverview(_)))) => pages(answer.rows().unwrap_or(0)),
+        Some((_, answer @ (Observation::TenantSeats(_) | Observation::BackupOverview(_)))) => {
+            pages(answer.rows().unwrap_or(0))
+        }
         _ => 1,
     }
 }
@@ -147,10 +149,10 @@ mod tests {
         }
     }
 
-    fn tenants(count: u32) -> Answer {
+    fn tenants(count: u32) -> Observation {
         let row =
             |id: u32| TenantSeats { id: id.to_string().as_str().into(), name: "".into(), seats: Seats::default() };
-        Answer::TenantSeats((0..count).map(row).collect())
+        Observation::TenantSeats((0..count).map(row).collect())
     }
 
     #[test]
@@ -159,8 +161,8 @@ mod tests {
         cost.list(Collector::Services, listing_pages(Some(20_000), 101));
         let asked = TargetState { answer: Some((NOW.into(), tenants(250))), ..TargetState::default() };
         let absent = TargetState { absence: Absence::Confirmed, ..TargetState::default() };
-        cost.add(Question::TenantSeats(TenantType::Microsoft365), &asked);
-        (0..24).for_each(|_| cost.add(Question::CustomerSeats(TenantType::Google), &absent));
+        cost.add(Query::TenantSeats(TenantType::Microsoft365), &asked);
+        (0..24).for_each(|_| cost.add(Query::CustomerSeats(TenantType::Google), &absent));
         let per_hour = cost.requests_per_hour(&settings());
         let expected = [
             (Collector::Services, 203.0 * 4.0),
@@ -176,7 +178,7 @@ mod tests {
         /// After any changes of targets, the running total equals a fresh computation.
         #[test]
         fn nothing_has_to_be_counted_anew(steps in prop::collection::vec((0..8_u8, 0..4_u8, 0..300_u32), 0..100)) {
-            let questions: Vec<_> = TenantType::NAMED.into_iter().map(Question::TenantSeats).collect();
+            let queries: Vec<_> = TenantType::NAMED.into_iter().map(Query::TenantSeats).collect();
             let mut inventory = Inventory::new("main".into(), settings().into(), true, &[]);
             let ids: Vec<elements::types::CustomerId> = (0..4).map(|n: u8| n.to_string().as_str().into()).collect();
             for id in &ids {
@@ -186,15 +188,15 @@ mod tests {
             let mut cost = Cost::default();
             for (what, whom, number) in steps {
                 let id = &ids[usize::from(whom)];
-                let question = questions[number as usize % questions.len()];
+                let query = queries[number as usize % queries.len()];
                 cost.remove_all(&inventory.customers[id]);
                 match what {
-                    0..=2 => drop(inventory.plan(id, &questions[..number as usize % (questions.len() + 1)])),
-                    3 => inventory.record_failure(id, question, FailureReason::Timeout, NOW),
+                    0..=2 => drop(inventory.plan(id, &queries[..number as usize % (queries.len() + 1)])),
+                    3 => inventory.record_failure(id, query, FailureReason::Timeout, NOW),
                     4 | 5 => {
-                        inventory.record_success(id, question, tenants(number), NOW);
+                        inventory.record_success(id, query, tenants(number), NOW);
                     }
-                    _ => drop(inventory.record_absent(id, question, NOW)),
+                    _ => drop(inventory.record_absent(id, query, NOW)),
                 }
                 cost.add_all(&inventory.customers[id]);
             }

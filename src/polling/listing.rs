@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use elements::types::{CustomerId, FailureReason, ListedCustomer};
-use elements::{Client, Failure, Listing, Permit};
+use elements::{Client, Listing, Permit, RequestError};
 use tokio::sync::mpsc;
 
 use super::prepared::{NamedCustomers, PreparedCustomer, PriorRow};
@@ -54,7 +54,7 @@ pub(super) async fn list(
     context: Context,
     pages: mpsc::Sender<Vec<PreparedCustomer>>,
     permit: Permit,
-) -> Result<ListingResult, Failure> {
+) -> Result<ListingResult, RequestError> {
     let mut pass = ListingPass { context, pages, named: NamedCustomers::default(), ambiguous: false, unread: None };
     let filter = pass.context.filter.clone();
     if !filter.discovers() {
@@ -128,7 +128,7 @@ struct ListingPass {
 }
 
 /// The API may refuse customers that it does not know or that the app must not see in this way.
-pub(super) fn is_refusal(failure: &Failure) -> bool {
+pub(super) fn is_refusal(failure: &RequestError) -> bool {
     matches!(failure.reason, FailureReason::BadRequest | FailureReason::Forbidden | FailureReason::NotFound)
 }
 
@@ -141,7 +141,7 @@ impl ListingPass {
         client: &Client,
         mut listed: Vec<CustomerId>,
         permit: Permit,
-    ) -> Result<HashSet<CustomerId>, Failure> {
+    ) -> Result<HashSet<CustomerId>, RequestError> {
         let unconfirmed = self.context.unconfirmed.clone();
         listed.sort_unstable_by_key(|id| (unconfirmed.contains(id), id.clone()));
         let (others, apart) = listed.split_at(listed.partition_point(|id| !unconfirmed.contains(id)));
@@ -175,7 +175,7 @@ impl ListingPass {
         Ok(refused)
     }
 
-    async fn read(&mut self, mut listing: Listing<ListedCustomer>, permit: Permit) -> Result<(), Failure> {
+    async fn read(&mut self, mut listing: Listing<ListedCustomer>, permit: Permit) -> Result<(), RequestError> {
         let mut permit = Some(permit);
         while let Some(mut page) = listing.next_page(permit.take()).await? {
             // A response may be larger than a page: process it in batches, so that no batch blocks others for long.

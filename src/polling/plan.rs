@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use elements::types::{Collector, ProductType, Question, Service, TenantType};
+use elements::types::{Collector, ProductType, Query, Service, TenantType};
 
 use super::cost::{Cost, hourly, listing_pages};
 use crate::config::{CollectorSettings, Schedule, Selection};
@@ -60,30 +60,30 @@ impl Holdings {
 
 /// The queries about a customer, sorted.
 #[must_use]
-pub fn questions(customer: &Customer, collectors: &CollectorSettings) -> Vec<Question> {
+pub fn queries(customer: &Customer, collectors: &CollectorSettings) -> Vec<Query> {
     questions_for(&Holdings::of(customer), customer.services.is_some(), collectors)
 }
 
 /// The queries about a customer with these holdings; `listed`: the service list contained the customer.
 #[must_use]
-pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Question> {
-    let mut questions = Vec::new();
+pub fn questions_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Query> {
+    let mut queries = Vec::new();
     let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available, optional } =
         collectors;
-    questions.extend(selected(tenant_seats, &holdings.tenant_types).into_iter().map(Question::TenantSeats));
-    questions.extend(selected(customer_seats, &holdings.tenant_types).into_iter().map(Question::CustomerSeats));
-    questions.extend(selected(products_purchased, &holdings.products).into_iter().map(Question::ProductPurchased));
+    queries.extend(selected(tenant_seats, &holdings.tenant_types).into_iter().map(Query::TenantSeats));
+    queries.extend(selected(customer_seats, &holdings.tenant_types).into_iter().map(Query::CustomerSeats));
+    queries.extend(selected(products_purchased, &holdings.products).into_iter().map(Query::ProductPurchased));
     let available = selected(products_available, &holdings.products).into_iter();
     // If a list is expected, wait for it; if it never comes, it cannot narrow the plan.
     let may = |holds: bool| if listed { holds } else { !services.enabled };
     let may_hold = |product| may(holdings.may_hold(product));
-    questions.extend(available.filter(|&product| may_hold(product)).map(Question::ProductAvailable));
-    let of_backups = [(Question::BackupJobs, holdings.backup), (Question::BackupOverview, holdings.m365_backup)];
+    queries.extend(available.filter(|&product| may_hold(product)).map(Query::ProductAvailable));
+    let of_backups = [(Query::BackupJobs, holdings.backup), (Query::BackupOverview, holdings.m365_backup)];
     let of_backups =
-        of_backups.into_iter().filter(|&(question, holds)| optional.contains_key(&question.collector()) && may(holds));
-    questions.extend(of_backups.map(|(question, _)| question));
-    questions.sort_unstable();
-    questions
+        of_backups.into_iter().filter(|&(query, holds)| optional.contains_key(&query.collector()) && may(holds));
+    queries.extend(of_backups.map(|(query, _)| query));
+    queries.sort_unstable();
+    queries
 }
 
 fn selected<T: Copy + Ord>((schedule, selection): &(Schedule, Selection<T>), implied: &BTreeSet<T>) -> BTreeSet<T> {
@@ -99,8 +99,8 @@ fn selected<T: Copy + Ord>((schedule, selection): &(Schedule, Selection<T>), imp
 pub fn cost<'a>(customers: impl IntoIterator<Item = &'a Customer>, collectors: &CollectorSettings) -> Cost {
     let mut cost = Cost::default();
     for customer in customers {
-        for question in questions(customer, collectors) {
-            cost.add(question, &TargetState::default());
+        for query in queries(customer, collectors) {
+            cost.add(query, &TargetState::default());
         }
     }
     cost
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::inventory::Inventory;
-    use elements::types::{ListedCustomer, Subscription, SubscriptionKind};
+    use elements::types::{ListedCustomer, Subscription, SubscriptionKey};
 
     const M365: ProductType = ProductType::CLOUD_BACKUP_M365;
 
@@ -164,7 +164,7 @@ mod tests {
 
     fn customer(services: &[&str]) -> Customer {
         let row = |service: &&str| Subscription {
-            kind: SubscriptionKind { service: (*service).into(), ..SubscriptionKind::default() }.into(),
+            kind: SubscriptionKey { service: (*service).into(), ..SubscriptionKey::default() }.into(),
             ..Subscription::default()
         };
         let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);
@@ -177,26 +177,26 @@ mod tests {
     fn auto_asks_what_the_service_list_implies_and_nothing_before_it() {
         let mut unknown = customer(&[]);
         unknown.services = None;
-        assert_eq!(questions(&unknown, &defaults()), []);
+        assert_eq!(queries(&unknown, &defaults()), []);
         let mut unlisted = defaults();
         unlisted.services.enabled = false;
-        assert_eq!(questions(&unknown, &unlisted), [Question::ProductAvailable(M365)], "nobody will ever tell");
-        assert_eq!(questions(&customer(&[]), &defaults()), [], "the list is known and empty");
-        let planned = questions(
+        assert_eq!(queries(&unknown, &unlisted), [Query::ProductAvailable(M365)], "nobody will ever tell");
+        assert_eq!(queries(&customer(&[]), &defaults()), [], "the list is known and empty");
+        let planned = queries(
             &customer(&["Cloud Backup for Microsoft 365 - x", "cloud backup for Salesforce", "Fly", "Fly Aviator"]),
             &defaults(),
         );
         assert_eq!(
             planned,
             [
-                Question::TenantSeats(TenantType::Microsoft365),
-                Question::TenantSeats(TenantType::Salesforce),
-                Question::CustomerSeats(TenantType::Microsoft365),
-                Question::CustomerSeats(TenantType::Salesforce),
-                Question::ProductPurchased(ProductType(32)),
-                Question::ProductPurchased(M365),
-                Question::ProductPurchased(ProductType(16_777_216)),
-                Question::ProductAvailable(M365),
+                Query::TenantSeats(TenantType::Microsoft365),
+                Query::TenantSeats(TenantType::Salesforce),
+                Query::CustomerSeats(TenantType::Microsoft365),
+                Query::CustomerSeats(TenantType::Salesforce),
+                Query::ProductPurchased(ProductType(32)),
+                Query::ProductPurchased(M365),
+                Query::ProductPurchased(ProductType(16_777_216)),
+                Query::ProductAvailable(M365),
             ]
         );
     }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn endpoint_2_is_asked_of_those_who_hold_the_product_or_may() {
         let asks =
-            |services: &[&str]| questions(&customer(services), &defaults()).contains(&Question::ProductAvailable(M365));
+            |services: &[&str]| queries(&customer(services), &defaults()).contains(&Query::ProductAvailable(M365));
         assert!(asks(&["Cloud Backup for Microsoft 365"]));
         assert!(!asks(&["Opus"]));
         assert!(asks(&["Opus", "Something new"]), "the list cannot tell what something new is");
@@ -217,20 +217,20 @@ mod tests {
         collectors.customer_seats.0.enabled = false;
         collectors.products_purchased.0.enabled = false;
         collectors.products_available.0.enabled = false;
-        let planned = |services: &[&str], collectors: &CollectorSettings| questions(&customer(services), collectors);
+        let planned = |services: &[&str], collectors: &CollectorSettings| queries(&customer(services), collectors);
         assert_eq!(planned(&["Cloud Backup for Microsoft 365"], &collectors), []);
         collectors.optional =
             [(Collector::BackupJobs, schedule(60)), (Collector::BackupOverview, schedule(360))].into();
-        let both = [Question::BackupJobs, Question::BackupOverview];
+        let both = [Query::BackupJobs, Query::BackupOverview];
         assert_eq!(planned(&["Opus", "Cloud Backup for Microsoft 365 - x"], &collectors), both);
         assert_eq!(planned(&["Cloud Backup for Exchange Online & OneDrive"], &collectors), both);
-        assert_eq!(planned(&["Cloud Backup for Salesforce"], &collectors), [Question::BackupJobs]);
+        assert_eq!(planned(&["Cloud Backup for Salesforce"], &collectors), [Query::BackupJobs]);
         assert_eq!(planned(&["Opus", "Something new"], &collectors), []);
         let mut unknown = customer(&[]);
         unknown.services = None;
-        assert_eq!(questions(&unknown, &collectors), [], "the list will tell");
+        assert_eq!(queries(&unknown, &collectors), [], "the list will tell");
         collectors.services.enabled = false;
-        assert_eq!(questions(&unknown, &collectors), both, "nobody will ever tell");
+        assert_eq!(queries(&unknown, &collectors), both, "nobody will ever tell");
     }
 
     #[test]
@@ -240,11 +240,11 @@ mod tests {
         collectors.customer_seats.0.enabled = false;
         collectors.products_available.0.enabled = false;
         assert_eq!(
-            questions(&customer(&["Cloud Backup for IaaS + PaaS"]), &collectors),
+            queries(&customer(&["Cloud Backup for IaaS + PaaS"]), &collectors),
             [
-                Question::TenantSeats(TenantType::Google),
-                Question::TenantSeats(TenantType::Other(7)),
-                Question::ProductPurchased(ProductType(1_073_741_824)),
+                Query::TenantSeats(TenantType::Google),
+                Query::TenantSeats(TenantType::Other(7)),
+                Query::ProductPurchased(ProductType(1_073_741_824)),
             ]
         );
     }

@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use elements::types::Moment;
+use elements::types::CompactTimestamp;
 use jiff::{SignedDuration, Timestamp};
 
 /// The due time of a target, and its sequence number among targets with the same due time.
-type Key = (Moment, u64);
+type Key = (CompactTimestamp, u64);
 
 /// The targets of one partner. `T` is cheap to clone.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl<T: Clone + Eq + Hash> PollQueue<T> {
 
     fn schedule(&mut self, target: T, due: Timestamp) {
         // Rounded up to whole microseconds, so that no target is due too early.
-        let due = Moment::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
+        let due = CompactTimestamp::from(due.saturating_add(SignedDuration::from_nanos(999)).unwrap_or(due));
         let key = (due, self.next_seq);
         self.next_seq += 1;
         if let Some(entry) = self.entries.get_mut(&target) {

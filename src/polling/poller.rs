@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use elements::clock::Clock;
 use elements::types::ListedProfile;
-use elements::types::{Answer, Collector, CustomerId, FailureReason, Question, Target};
-use elements::{AskError, Client, Failure, Permit};
+use elements::types::{Collector, CustomerId, FailureReason, Observation, Query, Target};
+use elements::{Client, Permit, QueryError, RequestError};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -89,9 +89,9 @@ struct InFlight {
 /// The result of a finished poll.
 #[derive(Debug)]
 enum PollResult {
-    Listing(Result<listing::ListingResult, Failure>),
-    Profiles(Result<profiles::ProfilesResult, Failure>),
-    Query(CustomerId, Question, Result<Answer, AskError>),
+    Listing(Result<listing::ListingResult, RequestError>),
+    Profiles(Result<profiles::ProfilesResult, RequestError>),
+    Query(CustomerId, Query, Result<Observation, QueryError>),
 }
 
 impl Poller {
@@ -190,12 +190,12 @@ impl Poller {
                 self.queue.finish(&target, until, false);
                 continue;
             }
-            if let (Some(endpoint), Target::Customer(customer, question)) = (self.probes.get_mut(&collector), &target)
+            if let (Some(endpoint), Target::Customer(customer, query)) = (self.probes.get_mut(&collector), &target)
                 && !endpoint.should_query(now)
             {
-                let (customer, question) = (customer.clone(), *question);
-                self.capacity.change(&self.inventory, &customer, question, |inventory| {
-                    inventory.record_absent(&customer, question, now)
+                let (customer, query) = (customer.clone(), *query);
+                self.capacity.change(&self.inventory, &customer, query, |inventory| {
+                    inventory.record_absent(&customer, query, now)
                 });
                 self.reschedule(&target, PollOutcome::Absent);
                 continue;
@@ -223,9 +223,9 @@ impl Poller {
                         PollResult::Profiles(profiles::read(client, filter, limit, pages, permit).await)
                     })
                 }
-                Target::Customer(customer, question) => self.spawn(&span, async move {
-                    let answer = client.ask(&customer, question, permit).await;
-                    PollResult::Query(customer, question, answer)
+                Target::Customer(customer, query) => self.spawn(&span, async move {
+                    let answer = client.query(&customer, query, permit).await;
+                    PollResult::Query(customer, query, answer)
                 }),
             };
             self.in_flight.insert(id, InFlight { target, started: now, span });
@@ -247,13 +247,13 @@ impl Poller {
         span.in_scope(|| match result {
             Ok(PollResult::Listing(result)) => self.listing_done(&target, result),
             Ok(PollResult::Profiles(result)) => self.profiles_done(&target, result),
-            Ok(PollResult::Query(customer, question, result)) => {
+            Ok(PollResult::Query(customer, query, result)) => {
                 // A failed poll includes its pauses, so its duration is not used.
-                if !matches!(result, Err(AskError::Failed(_))) {
+                if !matches!(result, Err(QueryError::Failed(_))) {
                     let duration = self.clock.now().duration_since(started);
                     self.capacity.record_duration(duration.try_into().unwrap_or_default());
                 }
-                self.query_done(&target, &customer, question, result);
+                self.query_done(&target, &customer, query, result);
             }
             // A bug in this program; the target must not be lost because of it.
             Err(join_error) => {

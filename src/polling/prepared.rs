@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use elements::types::{CustomerId, ListedCustomer, Question, Subscription};
+use elements::types::{CustomerId, ListedCustomer, Query, Subscription};
 
 use super::{CustomerFilter, plan};
 use crate::config::CollectorSettings;
@@ -21,7 +21,7 @@ pub(super) struct PreparedCustomer {
     /// `None` if the row has no readable list.
     pub(super) subscriptions: Option<Arc<[KnownSubscription]>>,
     /// The queries about the customer from now on.
-    pub(super) questions: Vec<Question>,
+    pub(super) queries: Vec<Query>,
 }
 
 /// The state of a customer in the inventory when a row arrived.
@@ -130,7 +130,7 @@ impl Named {
 
     fn prepared(&self, id: CustomerId, collectors: &CollectorSettings) -> PreparedCustomer {
         let rows = self.subscriptions.as_ref().unwrap_or(&self.before);
-        let questions = plan::questions_for(&plan::Holdings::of_rows(rows), true, collectors);
-        PreparedCustomer { id, name: self.name.clone(), subscriptions: self.subscriptions.clone(), questions }
+        let queries = plan::questions_for(&plan::Holdings::of_rows(rows), true, collectors);
+        PreparedCustomer { id, name: self.name.clone(), subscriptions: self.subscriptions.clone(), queries }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use elements::types::{CustomerId, ListedProfile};
-use elements::{Client, Failure, Listing, Permit};
+use elements::{Client, Listing, Permit, RequestError};
 use tokio::sync::mpsc;
 
 use super::listing::is_refusal;
@@ -30,7 +30,7 @@ pub(super) async fn read(
     limit: u64,
     pages: mpsc::Sender<Vec<ListedProfile>>,
     permit: Permit,
-) -> Result<ProfilesResult, Failure> {
+) -> Result<ProfilesResult, RequestError> {
     let mut permit = Some(permit);
     if !filter.discovers() {
         let ids: Vec<_> = filter.listed().cloned().collect();
@@ -52,7 +52,7 @@ async fn read_pages(
     mut listing: Listing<ListedProfile>,
     pages: &mpsc::Sender<Vec<ListedProfile>>,
     mut permit: Option<Permit>,
-) -> Result<(HashSet<CustomerId>, bool), Failure> {
+) -> Result<(HashSet<CustomerId>, bool), RequestError> {
     let mut seen = HashSet::new();
     while let Some(page) = listing.next_page(permit.take()).await? {
         seen.extend(page.iter().map(|row| row.id.clone()));

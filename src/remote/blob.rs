@@ -8,7 +8,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::{Answer, Http, RemoteError, secret};
+use super::{Http, RemoteError, Response, secret};
 use crate::config::BlobSettings;
 
 const SERVICE: &str = "Azure Blob storage";
@@ -40,7 +40,7 @@ impl BlobClient {
         component: Option<&str>,
         headers: &[(&str, &str)],
         body: Bytes,
-    ) -> Result<Answer, RemoteError> {
+    ) -> Result<Response, RemoteError> {
         // The parser's message could hold a part of the URL.
         let url = Url::parse(secret(SERVICE, self.url_file.clone()).await?.expose_secret());
         let mut url = url.map_err(|_| RemoteError::new(SERVICE, "the URL is not valid"))?;

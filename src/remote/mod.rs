@@ -40,7 +40,7 @@ pub struct Http {
 
 /// An answer of any status.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     service: &'static str,
     /// The status.
     pub status: StatusCode,
@@ -96,7 +96,7 @@ impl Http {
     }
 
     /// Sends it and reads the answer, whatever its status is.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Answer, RemoteError> {
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, RemoteError> {
         // The URL may hold a secret.
         let failed = |error: reqwest::Error| RemoteError::new(self.service, chain(&error.without_url()));
         let mut response = request.send().await.map_err(failed)?;
@@ -108,11 +108,11 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { service: self.service, status: response.status(), headers, body })
+        Ok(Response { service: self.service, status: response.status(), headers, body })
     }
 }
 
-impl Answer {
+impl Response {
     /// The answer, or an error with the beginning of its text if it is not a success.
     pub fn success(self) -> Result<Self, RemoteError> {
         if self.status.is_success() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use elements::types::{
-    Answer, BackupJob, Collector, CustomerJobStatus, JobStatus, ManagementMode, Moment, ProtectedObjects, Question,
+    BackupJob, Collector, CompactTimestamp, CustomerJobStatus, JobStatus, ManagementMode, Observation,
+    ProtectedObjects, Query,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -97,7 +98,7 @@ impl JobJson {
             skipped,
             warning,
             duration_seconds: job.duration.map(QuantityJson),
-            ended: job.ended.map(Moment::get),
+            ended: job.ended.map(CompactTimestamp::get),
             size_bytes: job.size.map(QuantityJson),
             seen,
             stale,
@@ -133,8 +134,8 @@ pub fn coverage(module: &ProtectedObjects) -> Option<f64> {
 #[must_use]
 pub(super) fn jobs(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<JobJson>> {
     let mut details = Vec::new();
-    for (question, answer, seen, stale) in answers(row, now) {
-        if let (Question::BackupJobs, Answer::BackupJobs(jobs)) = (question, answer) {
+    for (query, answer, seen, stale) in answers(row, now) {
+        if let (Query::BackupJobs, Observation::BackupJobs(jobs)) = (query, answer) {
             details.extend(jobs.iter().map(|job| JobJson::new(job, seen, stale)));
         }
     }
@@ -145,8 +146,8 @@ pub(super) fn jobs(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<JobJ
 #[must_use]
 pub(super) fn modules(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<ModuleJson>> {
     let mut details = Vec::new();
-    for (question, answer, seen, stale) in answers(row, now) {
-        if let (Question::BackupOverview, Answer::BackupOverview(modules)) = (question, answer) {
+    for (query, answer, seen, stale) in answers(row, now) {
+        if let (Query::BackupOverview, Observation::BackupOverview(modules)) = (query, answer) {
             details.extend(modules.iter().map(|module| ModuleJson::new(module, seen, stale)));
         }
     }
@@ -195,7 +196,7 @@ fn is_enabled(row: &CustomerSummary<'_>, collector: Collector) -> bool {
 fn failed_jobs(row: &CustomerSummary<'_>) -> Option<(usize, usize)> {
     let known = row.customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref());
     let mut jobs = known.filter_map(|(_, answer)| match answer {
-        Answer::BackupJobs(jobs) if !jobs.is_empty() => Some(jobs),
+        Observation::BackupJobs(jobs) if !jobs.is_empty() => Some(jobs),
         _ => None,
     });
     let jobs = jobs.next()?;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use elements::types::{Moment, Quantity};
+use elements::types::{CompactTimestamp, Quantity};
 use jiff::Timestamp;
 
 use super::format;
@@ -77,7 +77,7 @@ fn cells<'a>(
 /// The next expiry of a row that runs, or when the service expired.
 fn expires(service: &Service<'_>, now: Timestamp) -> Option<Timestamp> {
     // They are sorted by date.
-    let dates = service.rows.iter().filter_map(|row| row.subscription.expires.map(Moment::get));
+    let dates = service.rows.iter().filter_map(|row| row.subscription.expires.map(CompactTimestamp::get));
     service.expired.or_else(|| dates.filter(|&date| date > now).min())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use elements::types::{Answer, Collector, FailureReason, Moment, Quantity, Question, Seats, Subscription};
+use elements::types::{Collector, CompactTimestamp, FailureReason, Observation, Quantity, Query, Seats, Subscription};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -122,7 +122,7 @@ pub struct ProductJson {
 
 /// A row of the service list. Texts that do not apply are empty.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of elements::types::Subscription and SubscriptionKind")]
+#[expect(missing_docs, reason = "the fields are those of elements::types::Subscription and SubscriptionKey")]
 pub struct SubscriptionJson {
     pub subscription_id: String,
     pub service_name: Arc<str>,
@@ -205,19 +205,19 @@ impl CustomerJson {
 pub(super) fn answers<'a>(
     row: &CustomerSummary<'a>,
     now: Timestamp,
-) -> impl Iterator<Item = (Question, &'a Answer, Timestamp, bool)> + use<'a> {
+) -> impl Iterator<Item = (Query, &'a Observation, Timestamp, bool)> + use<'a> {
     let CustomerSummary { inventory, customer, .. } = *row;
     customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
-        move |(question, known)| {
+        move |(query, known)| {
             let (seen, answer) = known.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
-            Some((*question, answer, seen, is_expired(seen, inventory.max_age(question.collector()), now)))
+            Some((*query, answer, seen, is_expired(seen, inventory.max_age(query.collector()), now)))
         },
     )
 }
 
 fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
     let mut details = Vec::new();
-    for (question, answer, seen, stale) in answers(row, now) {
+    for (query, answer, seen, stale) in answers(row, now) {
         let detail = |tenant_type: String, Seats { assigned, available }: Seats| SeatsJson {
             tenant_type,
             tenant_id: None,
@@ -228,15 +228,15 @@ fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
             seen,
             stale,
         };
-        match (question, answer) {
-            (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) => {
+        match (query, answer) {
+            (Query::TenantSeats(tenant_type), Observation::TenantSeats(tenants)) => {
                 details.extend(tenants.iter().map(|tenant| SeatsJson {
                     tenant_id: Some(tenant.id.to_string()),
                     tenant_name: (!tenant.name.is_empty()).then(|| Arc::clone(&tenant.name)),
                     ..detail(tenant_type.label().into(), tenant.seats)
                 }));
             }
-            (Question::CustomerSeats(tenant_type), Answer::CustomerSeats(seats)) => {
+            (Query::CustomerSeats(tenant_type), Observation::CustomerSeats(seats)) => {
                 details.push(detail(tenant_type.label().into(), *seats));
             }
             _ => {}
@@ -247,8 +247,8 @@ fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
 
 fn products(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<ProductJson> {
     let mut details: BTreeMap<u64, ProductJson> = BTreeMap::new();
-    for (question, answer, seen, stale) in answers(row, now) {
-        let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else { continue };
+    for (query, answer, seen, stale) in answers(row, now) {
+        let (Query::ProductPurchased(product) | Query::ProductAvailable(product)) = query else { continue };
         let detail = details.entry(product.0).or_insert(ProductJson {
             product_type: product.0,
             product: product.name(),
@@ -258,8 +258,8 @@ fn products(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<ProductJson> {
             stale,
         });
         match answer {
-            Answer::ProductPurchased(purchased) => detail.purchased = purchased.map(QuantityJson),
-            Answer::ProductAvailable(available) => detail.available = available.map(QuantityJson),
+            Observation::ProductPurchased(purchased) => detail.purchased = purchased.map(QuantityJson),
+            Observation::ProductAvailable(available) => detail.available = available.map(QuantityJson),
             _ => {}
         }
         detail.seen = detail.seen.min(seen);
@@ -303,10 +303,10 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
             storage_consumed_bytes: subscription.storage_consumed.map(QuantityJson),
             capacity_utilization: service.capacity.map(Utilization::ratio),
             seats_change: subscription.seats_change,
-            expires: subscription.expires.map(Moment::get),
+            expires: subscription.expires.map(CompactTimestamp::get),
             expiry: expiry.map(|(issue, _)| issue.as_str()),
             expiry_severity: expiry.map(|(_, severity)| severity.as_str()),
-            contract_ends: subscription.contract_ends.map(Moment::get),
+            contract_ends: subscription.contract_ends.map(CompactTimestamp::get),
             seen: services.seen,
             stale,
         }
@@ -337,22 +337,22 @@ fn targets(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<TargetJson> {
         };
         Some((status, detail))
     });
-    let questions = customer.targets.iter().map(|(question, known)| {
-        let status = inventory.status(*question, known, now);
-        (status, target(*question, known, status))
+    let queries = customer.targets.iter().map(|(query, known)| {
+        let status = inventory.status(*query, known, now);
+        (status, target(*query, known, status))
     });
-    let mut targets: Vec<_> = lists.chain(questions).collect();
+    let mut targets: Vec<_> = lists.chain(queries).collect();
     targets.sort_by_key(|&(status, _)| summary::display_order(status));
     targets.into_iter().map(|(_, detail)| detail).collect()
 }
 
-fn target(question: Question, known: &TargetState, status: TargetStatus) -> TargetJson {
+fn target(query: Query, known: &TargetState, status: TargetStatus) -> TargetJson {
     TargetJson {
-        collector: question.collector().as_str(),
-        about: question.about(),
+        collector: query.collector().as_str(),
+        about: query.about(),
         condition: status.as_str(),
         last_success: known.answer.as_ref().map(|&(seen, _)| seen.get()),
-        last_poll: known.polled.map(Moment::get),
+        last_poll: known.polled.map(CompactTimestamp::get),
         failure: known.failure.map(FailureReason::as_str),
     }
 }

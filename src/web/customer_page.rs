@@ -219,7 +219,7 @@ fn targets(targets: &[TargetJson], now: Timestamp) -> Markup {
         section {
             h2 { "Collection" }
             div.scroll { table {
-                (columns(&["Collector", "About", "TargetStatus", "Last success", "Last poll", "Failure"], &[]))
+                (columns(&["Collector", "About", "State", "Last success", "Last poll", "Failure"], &[]))
                 tbody { @for target in targets { tr {
                     td { (target.collector) }
                     td { (target.about) }

@@ -3,7 +3,7 @@
 //! Pure. The recording rules and alerts of `deploy/prometheus` compute the same as queries; `tests::rules` compares both
 //! over generated customers.
 
-use elements::types::{Moment, Quantity, Seats, Subscription};
+use elements::types::{CompactTimestamp, Quantity, Seats, Subscription};
 use jiff::{SignedDuration, Timestamp};
 
 use super::issue::{Issue, Issues, Severity};
@@ -56,7 +56,7 @@ pub fn services(customer: &Customer, now: Timestamp) -> Vec<Service<'_>> {
     let mut rows: Vec<_> = services.subscriptions.iter().collect();
     rows.sort_by_key(|row| {
         let Subscription { kind, expires, .. } = &row.subscription;
-        (&*kind.service, expires.map_or(Timestamp::MAX, Moment::get))
+        (&*kind.service, expires.map_or(Timestamp::MAX, CompactTimestamp::get))
     });
     let same =
         |a: &&KnownSubscription, b: &&KnownSubscription| a.subscription.kind.service == b.subscription.kind.service;
@@ -85,7 +85,7 @@ impl<'a> Service<'a> {
         let is_about_seats = !running.iter().any(|row| is_not_about_seats(&row.kind.model));
         let seats = purchased.zip(assigned).filter(|_| is_about_seats);
         let seats = seats.and_then(|(total, used)| Utilization::new(Resource::Seats(name), used, total));
-        let latest = rows.iter().filter_map(|row| row.subscription.expires).max().map(Moment::get);
+        let latest = rows.iter().filter_map(|row| row.subscription.expires).max().map(CompactTimestamp::get);
         Some(Self {
             name,
             rows: rows.to_vec(),
@@ -213,7 +213,7 @@ fn is_unused(seats: Utilization<'_>) -> bool {
 
 /// The first day within [`SEATS_UNUSED_DAYS`] on which a running row expires or its contract ends.
 fn renewal(running: &[&Subscription], now: Timestamp) -> Option<Timestamp> {
-    let dates = running.iter().flat_map(|row| [row.expires, row.contract_ends]).flatten().map(Moment::get);
+    let dates = running.iter().flat_map(|row| [row.expires, row.contract_ends]).flatten().map(CompactTimestamp::get);
     dates.filter(|&date| date > now && date.duration_since(now) <= days(SEATS_UNUSED_DAYS)).min()
 }
 

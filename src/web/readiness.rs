@@ -143,11 +143,11 @@ fn pending(inventory: &Inventory) -> u64 {
     let lists =
         lists.into_iter().filter(|&(list, collector)| list.wanted && list.polled.is_none() && is_enabled(collector));
     let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
-    let pending = targets.filter(|(question, known)| {
+    let pending = targets.filter(|(query, known)| {
         known.polled.is_none()
             && known.answer.is_none()
             && known.absence != Absence::Confirmed
-            && is_enabled(question.collector())
+            && is_enabled(query.collector())
     });
     lists.count() as u64 + pending.count() as u64
 }

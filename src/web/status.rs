@@ -134,9 +134,9 @@ fn partner_status(inventory: &Inventory, readiness: &PartnerReadiness, now: Time
         collectors.insert(collector.as_str(), counts);
     }
     let listing = &inventory.listing;
-    let questions = inventory.customers.values().flat_map(|customer| &customer.targets);
+    let queries = inventory.customers.values().flat_map(|customer| &customer.targets);
     let mut failures = BTreeMap::new();
-    for reason in questions.filter_map(|(_, known)| known.failure) {
+    for reason in queries.filter_map(|(_, known)| known.failure) {
         *failures.entry(reason.as_str()).or_default() += 1;
     }
     PartnerStatus {

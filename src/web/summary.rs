@@ -4,7 +4,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use elements::types::{Answer, Collector, Moment};
+use elements::types::{Collector, CompactTimestamp, Observation};
 use jiff::Timestamp;
 
 use super::headroom::{self, Service};
@@ -97,15 +97,15 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
     };
     let of_lists = [services_status(inventory, customer, now), profile_status(inventory, customer, now)];
     of_lists.into_iter().flatten().for_each(|status| row.targets.add(status, 1));
-    for (question, known) in &customer.targets {
-        row.targets.add(inventory.status(*question, known, now), 1);
+    for (query, known) in &customer.targets {
+        row.targets.add(inventory.status(*query, known, now), 1);
         if known.absence == Absence::Confirmed {
             continue;
         }
         let Some((seen, answer)) = &known.answer else { continue };
         let seen = seen.get();
         row.oldest = Some(row.oldest.map_or(seen, |oldest| oldest.min(seen)));
-        if let Answer::TenantSeats(tenants) = answer {
+        if let Observation::TenantSeats(tenants) = answer {
             for tenant in tenants.iter() {
                 row.issues.merge(&headroom::tenant_issues(tenant.seats));
             }
@@ -134,7 +134,7 @@ fn most_utilized<'a>(services: &[Service<'a>]) -> Option<Utilization<'a>> {
 fn expiry<'a>(services: &[Service<'a>], now: Timestamp) -> Option<Expiry<'a>> {
     let rows = services.iter().flat_map(|service| service.rows.iter().map(move |row| (service, &row.subscription)));
     let dates = rows.filter_map(|(service, row)| {
-        let (at, issue) = (row.expires.map(Moment::get)?, service.expiry(row));
+        let (at, issue) = (row.expires.map(CompactTimestamp::get)?, service.expiry(row));
         (at > now || issue.is_some()).then_some(Expiry { at, service: service.name, issue })
     });
     dates.min_by(|a, b| a.urgency().cmp(&b.urgency()))

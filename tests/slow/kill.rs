@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use avepoint_exporter::config::Config;
 use avepoint_exporter::inventory::state_file::State;
-use elements::types::Answer;
+use elements::types::Observation;
 use simulator::{Dataset, Settings};
 
 use crate::support::known::{kept, served_of};
@@ -40,7 +40,7 @@ fn numbers(state: &State) -> Vec<f64> {
     let answers = customers.flat_map(|customer| customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()));
     let mut numbers = Vec::new();
     for (_, answer) in answers {
-        let Answer::TenantSeats(tenants) = answer else { continue };
+        let Observation::TenantSeats(tenants) = answer else { continue };
         for tenant in tenants.iter() {
             assert_eq!(tenant.seats.assigned, tenant.seats.available, "a mixture within an answer");
             numbers.push(tenant.seats.assigned.unwrap().get());

@@ -7,7 +7,7 @@ use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::inventory::state_file::{KnownPartner, State};
 use avepoint_exporter::metrics;
 use avepoint_exporter::polling::plan;
-use elements::types::{Answer, CustomerId, Question};
+use elements::types::{CustomerId, Observation, Query};
 use exposition::Format;
 use jiff::Timestamp;
 use simulator::{Dataset, SimCustomer};
@@ -21,14 +21,14 @@ pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
     for customer in &dataset.customers {
         let id = CustomerId::from(customer.id.as_str());
         inventory.upsert_listed(customer.expected().listed, now);
-        let questions = plan::questions(&inventory.customers[&id], &collectors);
-        inventory.plan(&id, &questions);
-        for question in questions {
-            match answer(customer, question) {
+        let queries = plan::queries(&inventory.customers[&id], &collectors);
+        inventory.plan(&id, &queries);
+        for query in queries {
+            match answer(customer, query) {
                 Some(answer) => {
-                    inventory.record_success(&id, question, answer, now);
+                    inventory.record_success(&id, query, answer, now);
                 }
-                None => drop(inventory.record_absent(&id, question, now)),
+                None => drop(inventory.record_absent(&id, query, now)),
             }
         }
     }
@@ -37,20 +37,20 @@ pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
     State { saved: now, partners: vec![known], ..State::default() }
 }
 
-fn answer(customer: &SimCustomer, question: Question) -> Option<Answer> {
+fn answer(customer: &SimCustomer, query: Query) -> Option<Observation> {
     let expected = customer.expected();
-    match question {
-        Question::TenantSeats(of) => {
-            expected.tenant_seats.get(&of).map(|rows| Answer::TenantSeats(rows.clone().into()))
+    match query {
+        Query::TenantSeats(of) => {
+            expected.tenant_seats.get(&of).map(|rows| Observation::TenantSeats(rows.clone().into()))
         }
-        Question::CustomerSeats(of) => expected.customer_seats.get(&of).map(|&seats| Answer::CustomerSeats(seats)),
-        Question::ProductPurchased(of) => {
-            expected.purchased.get(&of).map(|&seats| Answer::ProductPurchased(Some(seats)))
+        Query::CustomerSeats(of) => expected.customer_seats.get(&of).map(|&seats| Observation::CustomerSeats(seats)),
+        Query::ProductPurchased(of) => {
+            expected.purchased.get(&of).map(|&seats| Observation::ProductPurchased(Some(seats)))
         }
-        Question::BackupJobs => Some(Answer::BackupJobs(expected.backup_jobs)),
-        Question::BackupOverview => Some(Answer::BackupOverview(expected.backup_overview)),
-        Question::ProductAvailable(of) => {
-            expected.available.get(&of).map(|&seats| Answer::ProductAvailable(Some(seats)))
+        Query::BackupJobs => Some(Observation::BackupJobs(expected.backup_jobs)),
+        Query::BackupOverview => Some(Observation::BackupOverview(expected.backup_overview)),
+        Query::ProductAvailable(of) => {
+            expected.available.get(&of).map(|&seats| Observation::ProductAvailable(Some(seats)))
         }
     }
 }

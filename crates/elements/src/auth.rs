@@ -26,7 +26,7 @@ use self::credential::ClientAuth;
 use self::token_state::TokenError;
 pub(super) use self::token_state::{AccessToken, Retry, TokenState};
 use super::decode::{self, Token};
-use super::error::Failure;
+use super::error::RequestError;
 use super::health::Health;
 use super::metrics::{Counters, Operation};
 use super::redaction::Secrets;
@@ -75,7 +75,7 @@ pub(super) struct AuthStatus {
     /// There is no token, and none will be requested before this time.
     pub(super) paused_until: Option<Timestamp>,
     /// Why the last token request failed or the API refused the token; `None` if neither happened.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<RequestError>,
     /// The credential is refused and no earlier token is left.
     pub(super) refused: bool,
 }
@@ -135,7 +135,7 @@ impl Auth {
     }
 
     /// Returns the token; fetches it if necessary, except during a pause.
-    pub(super) async fn token(&self, scope: Scope) -> Result<AccessToken, Failure> {
+    pub(super) async fn token(&self, scope: Scope) -> Result<AccessToken, RequestError> {
         loop {
             if let Some(token) = self.cached(scope) {
                 return Ok(token);
@@ -155,7 +155,10 @@ impl Auth {
             let lock = Arc::clone(&self.0.registration.token(scope).refresh_lock).lock_owned().await;
             if self.state(scope).attempts == attempts {
                 return self.spawn_fetch(scope, lock, false).await.unwrap_or_else(|error| {
-                    Err(Failure::new(FailureReason::Malformed, format!("the token request ended abnormally: {error}")))
+                    Err(RequestError::new(
+                        FailureReason::Malformed,
+                        format!("the token request ended abnormally: {error}"),
+                    ))
                 });
             }
             // Another caller has requested it meanwhile: all waiting callers get its result.
@@ -223,7 +226,7 @@ impl Auth {
         sent: Timestamp,
         token: &AccessToken,
         earlier: Option<Retry>,
-        failure: &Failure,
+        failure: &RequestError,
     ) -> Option<Retry> {
         self.state(scope).on_unauthorized((sent, self.now()), token, earlier, failure, fastrand::f64())
     }
@@ -261,7 +264,7 @@ impl Auth {
         scope: Scope,
         lock: OwnedMutexGuard<()>,
         is_renewal: bool,
-    ) -> tokio::task::JoinHandle<Result<AccessToken, Failure>> {
+    ) -> tokio::task::JoinHandle<Result<AccessToken, RequestError>> {
         let auth = self.clone();
         tokio::spawn(async move {
             let credential = auth.credential();
@@ -282,7 +285,7 @@ impl Auth {
         })
     }
 
-    fn log(&self, scope: Scope, failure: &Failure, is_renewal: bool) {
+    fn log(&self, scope: Scope, failure: &RequestError, is_renewal: bool) {
         if failure.not_granted {
             // It concerns one collector, whose poller reports it.
             debug!(partner = %self.0.partner, scope = scope.as_str(), %failure, "the scope is not granted");
@@ -298,7 +301,7 @@ impl Auth {
     async fn request(&self, scope: Scope, credential: &ClientAuth) -> Result<Granted, TokenError> {
         // The identity service compares the assertion's times with its own clock, so they are wall-clock times.
         let fields = credential.fields(&self.0.client_id, self.0.url.as_str(), Timestamp::now());
-        let fields = fields.map_err(|error| Failure::new(FailureReason::BadRequest, error.to_string()))?;
+        let fields = fields.map_err(|error| RequestError::new(FailureReason::BadRequest, error.to_string()))?;
         let mut request = Request::new(Method::POST, self.0.url.clone());
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -374,7 +377,7 @@ fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration),
     let Response { status, retry_after, request_id, body, .. } = response;
     let body = Zeroizing::new(body);
     let malformed = |problem: String| {
-        Failure::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
+        RequestError::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
     };
     if status.is_success() {
         let token = decode::token(&body).map_err(|problem| malformed(problem.to_string())).and_then(|token| {
@@ -384,10 +387,10 @@ fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration),
             header.set_sensitive(true);
             Ok((header, expires_in))
         });
-        return token.map_err(|failure| Failure { request_id, ..failure }.into());
+        return token.map_err(|failure| RequestError { request_id, ..failure }.into());
     }
     let code = decode::oauth_error(&body);
-    let mut failure = Failure { request_id, ..Failure::from_status(WHO, status, None, b"", secret) };
+    let mut failure = RequestError { request_id, ..RequestError::from_status(WHO, status, None, b"", secret) };
     match code.as_deref() {
         Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
         // The registration lacks the permission of the scope.

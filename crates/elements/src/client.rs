@@ -13,7 +13,7 @@ use url::Url;
 
 use super::auth::{self, Auth};
 use super::decode::{self, DecodePage, Decoded};
-use super::error::{AskError, ClientError, Failure};
+use super::error::{ClientError, QueryError, RequestError};
 use super::health::Health;
 use super::listing::{self, Listing};
 use super::metrics::{Counters, Gauges};
@@ -28,8 +28,8 @@ use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::ClientConfig;
 use crate::types::{
-    Answer, BackupJob, Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile, MAX_ROWS, PartnerName,
-    ProtectedObjects, Question, Scope,
+    BackupJob, Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile, MAX_ROWS, Observation, PartnerName,
+    ProtectedObjects, Query, Scope,
 };
 
 /// Maximum jobs in the responses about one customer; only the newest of each plan are kept.
@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Gets a token with the scope of a collector, to find out whether the scope is granted.
-    pub async fn check_scope(&self, collector: Collector) -> Result<(), Failure> {
+    pub async fn check_scope(&self, collector: Collector) -> Result<(), RequestError> {
         self.0.auth.token(collector.endpoint().scope).await.map(drop)
     }
 
@@ -152,54 +152,54 @@ impl Client {
     }
 
     /// Sends a query about one customer. The permit is for its first request; further requests acquire their own.
-    pub async fn ask(&self, customer: &CustomerId, question: Question, permit: Permit) -> Result<Answer, AskError> {
-        let kind = question.number().to_string();
-        let (method, path): (_, &[&str]) = match question {
-            Question::CustomerSeats(_) => (Method::GET, &["3rd-party-products", "type", &kind, "overview"]),
-            Question::TenantSeats(_) => (Method::POST, &["3rd-party-products", "type", &kind, "tenants", "batch"]),
-            Question::ProductPurchased(_) => (Method::GET, &["avpt-products", "type", &kind, "overview"]),
-            Question::ProductAvailable(_) => (Method::GET, &["avpt-products", "overview", "type", &kind]),
-            Question::BackupJobs => (Method::POST, &["avpt-products", "jobs", "batch"]),
-            Question::BackupOverview => (Method::GET, &["cloud-backup-m365", "overview"]),
+    pub async fn query(&self, customer: &CustomerId, query: Query, permit: Permit) -> Result<Observation, QueryError> {
+        let kind = query.number().to_string();
+        let (method, path): (_, &[&str]) = match query {
+            Query::CustomerSeats(_) => (Method::GET, &["3rd-party-products", "type", &kind, "overview"]),
+            Query::TenantSeats(_) => (Method::POST, &["3rd-party-products", "type", &kind, "tenants", "batch"]),
+            Query::ProductPurchased(_) => (Method::GET, &["avpt-products", "type", &kind, "overview"]),
+            Query::ProductAvailable(_) => (Method::GET, &["avpt-products", "overview", "type", &kind]),
+            Query::BackupJobs => (Method::POST, &["avpt-products", "jobs", "batch"]),
+            Query::BackupOverview => (Method::GET, &["cloud-backup-m365", "overview"]),
         };
         let call = RequestSpec {
-            collector: question.collector(),
+            collector: query.collector(),
             body: (method == Method::POST).then(|| "{}".to_owned()),
             method,
             url: self.customer_url(customer, path)?,
             // A customer may have thousands of jobs.
-            limit: if question == Question::BackupJobs { response::LISTING_BODY } else { response::USUAL_BODY },
+            limit: if query == Query::BackupJobs { response::LISTING_BODY } else { response::USUAL_BODY },
             may_be_absent: true,
             repeats_timeouts: true,
         };
         let first = Some(permit);
-        Ok(match question {
-            Question::CustomerSeats(_) => {
-                Answer::CustomerSeats(self.request(&call, first, decode::customer_seats).await?.0)
+        Ok(match query {
+            Query::CustomerSeats(_) => {
+                Observation::CustomerSeats(self.request(&call, first, decode::customer_seats).await?.0)
             }
-            Question::ProductPurchased(_) => {
-                Answer::ProductPurchased(self.request(&call, first, decode::product_purchased).await?.0)
+            Query::ProductPurchased(_) => {
+                Observation::ProductPurchased(self.request(&call, first, decode::product_purchased).await?.0)
             }
-            Question::ProductAvailable(_) => {
-                Answer::ProductAvailable(self.request(&call, first, decode::product_available).await?.0)
+            Query::ProductAvailable(_) => {
+                Observation::ProductAvailable(self.request(&call, first, decode::product_available).await?.0)
             }
-            Question::TenantSeats(_) => {
+            Query::TenantSeats(_) => {
                 let rows = self.pages(call, first, MAX_ROWS, decode::tenant_seats, |row| row.id.as_str()).await?;
                 // Distinct by tenant id: the last row wins.
                 let tenants: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-                Answer::TenantSeats(tenants.into_values().collect())
+                Observation::TenantSeats(tenants.into_values().collect())
             }
-            Question::BackupJobs => {
+            Query::BackupJobs => {
                 let rows = self.pages(call, first, MAX_JOBS, decode::backup_jobs, |row| &row.key).await?;
                 let jobs = BackupJob::newest(rows.into_iter().filter_map(|keyed| keyed.row));
                 if jobs.len() > MAX_ROWS {
                     return Err(too_many("plans").into());
                 }
-                Answer::BackupJobs(jobs)
+                Observation::BackupJobs(jobs)
             }
-            Question::BackupOverview => {
+            Query::BackupOverview => {
                 let rows = self.pages(call, first, MAX_ROWS, decode::backup_overview, |row| &row.key).await?;
-                Answer::BackupOverview(ProtectedObjects::by_module(rows.into_iter().filter_map(|keyed| keyed.row)))
+                Observation::BackupOverview(ProtectedObjects::by_module(rows.into_iter().filter_map(|keyed| keyed.row)))
             }
         })
     }
@@ -267,8 +267,8 @@ impl Client {
         most: usize,
         decode: DecodePage<T>,
         id: fn(&T) -> &str,
-    ) -> Result<Vec<T>, AskError> {
-        let malformed = |problem| Failure::new(FailureReason::Malformed, format!("rows: {problem}"));
+    ) -> Result<Vec<T>, QueryError> {
+        let malformed = |problem| RequestError::new(FailureReason::Malformed, format!("rows: {problem}"));
         let mut cursor = Cursor::new(LARGEST_PAGE, most as u64);
         let mut rows = Vec::new();
         while let Some((index, size)) = cursor.next() {
@@ -325,18 +325,18 @@ impl Client {
 
     /// Ids are opaque, but some texts are not valid path segments: `.` and `..` change the path, and control characters
     /// are removed.
-    fn customer_url(&self, customer: &CustomerId, segments: &[&str]) -> Result<Url, Failure> {
+    fn customer_url(&self, customer: &CustomerId, segments: &[&str]) -> Result<Url, RequestError> {
         let id = customer.as_str();
         if ["", ".", ".."].contains(&id) || id.chars().any(char::is_control) {
             let message = format!("the customer id {id:?} cannot be part of a URL");
-            return Err(Failure::new(FailureReason::BadRequest, message));
+            return Err(RequestError::new(FailureReason::BadRequest, message));
         }
         Ok(self.customers_url(&[&[id], segments].concat()))
     }
 }
 
-fn too_many(what: &str) -> Failure {
-    Failure::new(FailureReason::Malformed, format!("the response has more {what} than a customer can have"))
+fn too_many(what: &str) -> RequestError {
+    RequestError::new(FailureReason::Malformed, format!("the response has more {what} than a customer can have"))
 }
 
 /// Adds the page parameters.

@@ -31,20 +31,20 @@ impl ClientError {
 
 /// Why a query has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
+pub enum QueryError {
     /// 404: the customer does not have the tenant or product, or the environment does not have the endpoint. Not a
     /// failure.
     #[error("the customer has no such tenant or product")]
     Absent,
     /// Failed after all retries: keep the known values and query again later.
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] RequestError),
 }
 
 /// A failed request or listing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub struct RequestError {
     /// The reason.
     pub reason: FailureReason,
     /// One line for logs and the status page.
@@ -55,7 +55,7 @@ pub struct Failure {
     pub not_granted: bool,
 }
 
-impl Failure {
+impl RequestError {
     pub(super) fn new(reason: FailureReason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), request_id: None, not_granted: false }
     }
@@ -183,8 +183,13 @@ mod tests {
             (503, FailureReason::ServerError, true),
             (504, FailureReason::Timeout, true),
         ] {
-            let failure =
-                Failure::from_status("the API", StatusCode::from_u16(status).unwrap(), None, b"", &Secrets::default());
+            let failure = RequestError::from_status(
+                "the API",
+                StatusCode::from_u16(status).unwrap(),
+                None,
+                b"",
+                &Secrets::default(),
+            );
             assert_eq!((failure.reason, failure.is_transient()), (reason, transient), "{status}");
             assert!(failure.message.contains(&status.to_string()));
         }
@@ -194,9 +199,9 @@ mod tests {
     fn a_message_says_what_the_other_side_said_without_addresses_and_secrets() {
         let body = br#"{"message": "no access for\n anna@example.com with hunter2"}"#;
         let failure =
-            Failure::from_status("the API", StatusCode::FORBIDDEN, None, body, &Secrets::new(["hunter2", "API"]));
+            RequestError::from_status("the API", StatusCode::FORBIDDEN, None, body, &Secrets::new(["hunter2", "API"]));
         assert_eq!(failure.message, "the API answered 403: no access for <address> with <secret>");
-        let redirect = Failure::from_status(
+        let redirect = RequestError::from_status(
             "the API",
             StatusCode::FOUND,
             Some("hunter2.example.com"),
@@ -205,7 +210,7 @@ mod tests {
         );
         assert_eq!(redirect.message, "the API answered 302, a redirect to <secret>.example.com, which is not followed");
         let id = |id: &str| {
-            Failure { request_id: Some(id.to_owned()), ..failure.clone() }
+            RequestError { request_id: Some(id.to_owned()), ..failure.clone() }
                 .without(&Secrets::new(["hunter2"]))
                 .request_id
         };

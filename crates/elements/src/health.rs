@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::error::Failure;
+use super::error::RequestError;
 use super::metrics::Operation;
 use crate::types::{FailureReason, PartnerName};
 
@@ -59,7 +59,7 @@ impl Health {
 
     /// Records a failed request. The first failure since a success is logged as a warning if it will be retried;
     /// otherwise the caller logs it.
-    pub(super) fn failed(&self, partner: &PartnerName, operation: Operation, failure: &Failure) {
+    pub(super) fn failed(&self, partner: &PartnerName, operation: Operation, failure: &RequestError) {
         if self.note(failure, Instant::now()) {
             let (operation, request_id) = (operation.as_str(), failure.request_id.as_deref());
             warn!(%partner, operation, reason = %failure.reason, request_id, %failure, "request failed, retrying");
@@ -67,7 +67,7 @@ impl Health {
     }
 
     /// Whether to log a warning.
-    fn note(&self, failure: &Failure, now: Instant) -> bool {
+    fn note(&self, failure: &RequestError, now: Instant) -> bool {
         let mut last = self.last();
         (last.reason, last.message) = (Some(failure.reason), Some(failure.message.as_str().into()));
         let quiet = last.warned.is_some_and(|warned| now.duration_since(warned) < LOG_INTERVAL);
@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn the_first_failure_after_a_success_is_said_once() {
         let (health, start) = (Health::default(), Instant::now());
-        let note = |reason, seconds| health.note(&Failure::new(reason, "no"), start + Duration::from_secs(seconds));
+        let note =
+            |reason, seconds| health.note(&RequestError::new(reason, "no"), start + Duration::from_secs(seconds));
         assert_eq!(health.reason(), None);
         assert!(note(FailureReason::Connect, 0), "at the start");
         assert!(!note(FailureReason::Timeout, 100), "not again until a success");

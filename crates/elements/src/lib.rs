@@ -1,8 +1,8 @@
 //! The client of the AvePoint Elements API: sends requests and decodes the responses into domain types.
 //!
-//! [`Client::ask`] sends one query about one customer, [`Client::listing`] streams the service list. Every request
+//! [`Client::query`] sends one query about one customer, [`Client::listing`] streams the service list. Every request
 //! passes the rate limiter of its app registration, carries a token, has a deadline and a size limit, is counted, and
-//! is retried where that helps. A failure is returned as a [`Failure`]; the caller logs it.
+//! is retried where that helps. A failure is returned as a [`RequestError`]; the caller logs it.
 
 mod auth;
 mod client;
@@ -29,7 +29,7 @@ mod tests;
 
 pub use client::{ApiStatus, Client};
 pub use config::{Budget, Certificate, ClientConfig, Credential, CredentialSource, RegistrationKey};
-pub use error::{AskError, ClientError, Failure};
+pub use error::{ClientError, QueryError, RequestError};
 pub use listing::Listing;
 pub use rate_limit::Permit;
 // For the fuzz targets: no other module needs it.

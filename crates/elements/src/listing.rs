@@ -15,7 +15,7 @@ use url::Url;
 
 use super::client::{Client, page_url};
 use super::decode::{self, DecodePage};
-use super::error::Failure;
+use super::error::RequestError;
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::Permit;
 use super::request::{CallError, RequestSpec};
@@ -66,7 +66,7 @@ pub struct Listing<T: 'static> {
     /// At least one page was full, and there was no total.
     full: bool,
     slowest: Duration,
-    failed: Option<Failure>,
+    failed: Option<RequestError>,
     /// Stop after this many rows.
     limit: u64,
     unread: Option<u64>,
@@ -136,7 +136,7 @@ impl<T: Send> Listing<T> {
 
     /// The next rows; a customer may have several. `None` at the end. After a failure, every call fails. `first` is the
     /// permit for the first request of this page; further requests acquire their own.
-    pub async fn next_page(&mut self, first: Option<Permit>) -> Result<Option<Vec<T>>, Failure> {
+    pub async fn next_page(&mut self, first: Option<Permit>) -> Result<Option<Vec<T>>, RequestError> {
         if let Some(failure) = &self.failed {
             return Err(failure.clone());
         }
@@ -147,9 +147,9 @@ impl<T: Send> Listing<T> {
         page
     }
 
-    async fn advance(&mut self, mut admission: Option<Permit>) -> Result<Option<Vec<T>>, Failure> {
+    async fn advance(&mut self, mut admission: Option<Permit>) -> Result<Option<Vec<T>>, RequestError> {
         let ListEndpoint { collector, decode, id, name, .. } = *self.endpoint;
-        let malformed = |problem: &str| Failure::new(FailureReason::Malformed, format!("{name}: {problem}"));
+        let malformed = |problem: &str| RequestError::new(FailureReason::Malformed, format!("{name}: {problem}"));
         while let Some(batch) = self.batches.front_mut() {
             let cursor = batch.cursor.get_or_insert_with(|| Cursor::wary(self.size, self.limit));
             let Some((index, size)) = cursor.next() else {

@@ -17,7 +17,7 @@ use url::Url;
 use super::auth::{AccessToken, Retry};
 use super::client::Client;
 use super::decode::{Decoded, Malformed};
-use super::error::{AskError, Failure};
+use super::error::{QueryError, RequestError};
 use super::metrics::Operation;
 use super::rate_limit::Permit;
 use super::redaction::Secrets;
@@ -55,12 +55,12 @@ pub(super) enum CallError {
     /// A 404, where that is a valid result.
     Absent,
     /// The request itself timed out (not the wait for the rate limiter); it was not retried.
-    TimedOut(Failure),
+    TimedOut(RequestError),
     /// Anything else, after all retries.
-    Failed(Failure),
+    Failed(RequestError),
 }
 
-impl From<CallError> for AskError {
+impl From<CallError> for QueryError {
     fn from(unanswered: CallError) -> Self {
         match unanswered {
             CallError::Absent => Self::Absent,
@@ -74,9 +74,9 @@ enum Outcome<T> {
     Answered(T, Duration),
     Absent,
     /// The token was refused: the request may succeed later or with another token.
-    Unauthorized(Retry, Failure),
+    Unauthorized(Retry, RequestError),
     Failed {
-        failure: Failure,
+        failure: RequestError,
         retry_after: Option<Duration>,
     },
 }
@@ -165,12 +165,12 @@ impl Client {
         permit: Option<Permit>,
         give_up: Option<Instant>,
         effort: Duration,
-        last_failure: Option<&Failure>,
-    ) -> Result<(AccessToken, Permit), Failure> {
+        last_failure: Option<&RequestError>,
+    ) -> Result<(AccessToken, Permit), RequestError> {
         let left = give_up.map_or(effort, |until| until.saturating_duration_since(Instant::now()));
         let paused = |least| self.0.rate_limiter.state().paused_for.filter(|&wait| wait > least);
         let throttled = |wait: Duration| {
-            Failure::new(
+            RequestError::new(
                 FailureReason::Throttled,
                 format!("{WHO} answered 429, requests are paused for another {wait:.0?}"),
             )
@@ -184,14 +184,14 @@ impl Client {
                 (Some(wait), _) => throttled(wait),
                 (None, Some(failure)) => failure.clone(),
                 (None, None) => {
-                    Failure::new(FailureReason::Timeout, "the rate limiter did not allow a request in time")
+                    RequestError::new(FailureReason::Timeout, "the rate limiter did not allow a request in time")
                 }
             })
         })
     }
 
     /// A token, and a permit that may be used at once. Never waits for one while holding the other.
-    async fn ready(&self, scope: Scope, mut held: Option<Permit>) -> Result<(AccessToken, Permit), Failure> {
+    async fn ready(&self, scope: Scope, mut held: Option<Permit>) -> Result<(AccessToken, Permit), RequestError> {
         loop {
             if self.0.auth.cached(scope).is_none() {
                 held = None;
@@ -265,7 +265,7 @@ impl Client {
                 }
                 let request_id = response.request_id.clone();
                 let judged = self.judge(call, response, &secrets, decode).await;
-                judged.map_err(|failure| Failure { request_id, ..failure })
+                judged.map_err(|failure| RequestError { request_id, ..failure })
             }
             Err(failure) => Err(failure),
         };
@@ -298,7 +298,7 @@ impl Client {
         response: Response,
         secrets: &Secrets,
         decode: impl Fn(&[u8]) -> Result<Decoded<T>, Malformed> + Send + 'static,
-    ) -> Result<Option<T>, Failure>
+    ) -> Result<Option<T>, RequestError>
     where
         T: Send + 'static,
     {
@@ -307,7 +307,7 @@ impl Client {
             return Ok(None);
         }
         if !status.is_success() {
-            return Err(Failure::from_status(WHO, status, redirect.as_deref(), &body, secrets));
+            return Err(RequestError::from_status(WHO, status, redirect.as_deref(), &body, secrets));
         }
         match response::off_thread(body, move |body| decode(&body)).await {
             Ok(Decoded { value, unreadable }) => {
@@ -316,7 +316,7 @@ impl Client {
             }
             Err(malformed) => {
                 let message = format!("{WHO} answered {}: {malformed}", status.as_u16());
-                Err(Failure::new(FailureReason::Malformed, message))
+                Err(RequestError::new(FailureReason::Malformed, message))
             }
         }
     }

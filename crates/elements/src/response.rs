@@ -11,7 +11,7 @@ use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION, R
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::error::Failure;
+use super::error::RequestError;
 use crate::recording;
 use crate::types::FailureReason;
 
@@ -56,7 +56,7 @@ impl Response {
         deadline: Instant,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Read, Failure> {
+    ) -> Result<Read, RequestError> {
         let headers = answer.headers();
         let gzip = is_gzip(headers);
         let mut response = Self {
@@ -69,7 +69,8 @@ impl Response {
         };
         let success = response.status.is_success();
         let limit = if success { limit } else { ERROR_BODY };
-        let late = || Err(Failure::new(FailureReason::Timeout, format!("no complete response in time from {who}")));
+        let late =
+            || Err(RequestError::new(FailureReason::Timeout, format!("no complete response in time from {who}")));
         let read = timeout_at(deadline, collect(who, &mut answer, limit, &mut response.body)).await;
         let read = read.unwrap_or_else(|_| late());
         // The body of an error is cut at the limit; the connection can still be reused.
@@ -83,7 +84,7 @@ impl Response {
             }
         }
         match outcome {
-            Err(failure) if success => Err(Failure { request_id: response.request_id, ..failure }),
+            Err(failure) if success => Err(RequestError { request_id: response.request_id, ..failure }),
             _ => Ok(Read { response, complete }),
         }
     }
@@ -114,8 +115,13 @@ pub(super) async fn off_thread<T: Send + 'static>(
     }
 }
 
-async fn collect(who: &str, answer: &mut reqwest::Response, limit: usize, body: &mut Vec<u8>) -> Result<(), Failure> {
-    while let Some(chunk) = answer.chunk().await.map_err(|error| Failure::from_body(who, &error))? {
+async fn collect(
+    who: &str,
+    answer: &mut reqwest::Response,
+    limit: usize,
+    body: &mut Vec<u8>,
+) -> Result<(), RequestError> {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| RequestError::from_body(who, &error))? {
         if body.len() + chunk.len() > limit {
             return Err(too_large(who, limit));
         }
@@ -124,8 +130,8 @@ async fn collect(who: &str, answer: &mut reqwest::Response, limit: usize, body: 
     Ok(())
 }
 
-fn too_large(who: &str, limit: usize) -> Failure {
-    Failure::new(FailureReason::TooLarge, format!("the response of {who} is larger than {} MiB", limit >> 20))
+fn too_large(who: &str, limit: usize) -> RequestError {
+    RequestError::new(FailureReason::TooLarge, format!("the response of {who} is larger than {} MiB", limit >> 20))
 }
 
 fn is_gzip(headers: &HeaderMap) -> bool {
@@ -135,9 +141,9 @@ fn is_gzip(headers: &HeaderMap) -> bool {
 
 /// Decompresses gzip (RFC 1952): all members, up to `limit` bytes in total. Data after the last member is ignored, as
 /// in `gzip`.
-fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
+fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, RequestError> {
     let malformed = |problem: &dyn std::fmt::Display| {
-        Failure::new(FailureReason::Malformed, format!("the response of {who} cannot be decompressed: {problem}"))
+        RequestError::new(FailureReason::Malformed, format!("the response of {who} cannot be decompressed: {problem}"))
     };
     let mut body = Vec::new();
     let mut members = 0;
@@ -199,7 +205,7 @@ fn is_request_id(id: &str) -> bool {
 }
 
 /// How a request ended, for a recording.
-pub(super) fn recorded_outcome(received: &Result<Response, Failure>) -> recording::Outcome<'_> {
+pub(super) fn recorded_outcome(received: &Result<Response, RequestError>) -> recording::Outcome<'_> {
     match received {
         Ok(Response { status, headers, body, .. }) => {
             recording::Outcome::Answered { status: status.as_u16(), headers, body }

@@ -21,7 +21,7 @@ use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
-use super::error::{ClientError, Failure};
+use super::error::{ClientError, RequestError};
 use super::resolver::Resolver;
 use super::response::Response;
 use crate::config::ClientConfig;
@@ -112,15 +112,15 @@ impl Transport {
         deadline: Instant,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, RequestError> {
         let (client, generation) = self.client();
         let who = self.0.who;
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let late = || Failure::new(FailureReason::Timeout, format!("no complete response in time from {who}"));
+        let late = || RequestError::new(FailureReason::Timeout, format!("no complete response in time from {who}"));
         let proxy = self.0.options.proxy_name.as_deref();
         let answer = match timeout_at(deadline, client.execute(request)).await {
             Err(_) => Err(late()),
-            Ok(Err(error)) => Err(Failure::from_sending(who, proxy, &error)),
+            Ok(Err(error)) => Err(RequestError::from_sending(who, proxy, &error)),
             Ok(Ok(answer)) => Response::read(who, answer, deadline, limit, now).await,
         };
         match answer {

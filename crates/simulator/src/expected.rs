@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use elements::types::{
     BackupJob, CustomerId, ListedCustomer, ListedProfile, ProductType, ProtectedObjects, Quantity, Seats, Subscription,
-    SubscriptionKind, TenantSeats, TenantType,
+    SubscriptionKey, TenantSeats, TenantType,
 };
 
 use super::backups::{SimJob, SimModule};
@@ -84,7 +84,7 @@ impl SimRow {
     pub fn expected(&self) -> Subscription {
         let capacity = self.purchased_capacity.value;
         Subscription {
-            kind: SubscriptionKind {
+            kind: SubscriptionKey {
                 service: text(self.service.as_ref()),
                 model: text(self.subscription_model.as_ref()),
                 source: text(self.source.as_ref()),

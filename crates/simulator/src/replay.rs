@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
-use elements::recording::{Answer, RecordedPartner, Recording};
+use elements::recording::{RecordedPartner, RecordedResponse, Recording};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -39,7 +39,7 @@ pub struct Replay {
 #[derive(Debug)]
 struct ResponseSequence {
     request: Option<Value>,
-    answers: Vec<Answer>,
+    answers: Vec<RecordedResponse>,
     next: AtomicUsize,
 }
 
@@ -116,8 +116,8 @@ async fn answer(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Res
     let known = book.get(&(partner.to_owned(), head.method.as_str().to_owned(), path));
     let known = known.and_then(|same| same.iter().find(|answers| answers.request == sent));
     Ok(match known.and_then(ResponseSequence::next) {
-        Some(Answer::Response { status, headers, body }) => respond(*status, headers, body.clone()),
-        Some(Answer::Failure(reason)) => {
+        Some(RecordedResponse::Response { status, headers, body }) => respond(*status, headers, body.clone()),
+        Some(RecordedResponse::Failure(reason)) => {
             let status = if reason == "timeout" { 504 } else { 502 };
             respond(status, &[], json!({"message": format!("recorded: {reason}")}).to_string().into_bytes())
         }
@@ -131,7 +131,7 @@ async fn answer(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Res
 }
 
 impl ResponseSequence {
-    fn next(&self) -> Option<&Answer> {
+    fn next(&self) -> Option<&RecordedResponse> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         self.answers.get(next).or(self.answers.last())
     }

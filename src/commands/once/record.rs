@@ -6,7 +6,7 @@ use std::path::Path;
 use elements::recording::{PartnerToRecord, Recorder, Summary};
 use serde_json::{Value, json};
 
-use crate::commands::{Failure, output};
+use crate::commands::{CommandError, output};
 use crate::config::{Config, PartnerSettings};
 use crate::polling::CustomerFilter;
 use crate::web::format;
@@ -15,20 +15,20 @@ use crate::web::format;
 const SHOWN: usize = 20;
 
 /// Starts a recording.
-pub(super) fn start(folder: &Path, config: &Config) -> Result<Recorder, Failure> {
+pub(super) fn start(folder: &Path, config: &Config) -> Result<Recorder, CommandError> {
     let partners = config.partners.iter().map(partner).collect();
     Recorder::create(folder, partners, settings(config)).map_err(|error| failed(folder, &error))
 }
 
 /// Ends the recording, and prints on standard error what was replaced.
-pub(super) fn finish(recorder: &Recorder, folder: &Path) -> Result<(), Failure> {
+pub(super) fn finish(recorder: &Recorder, folder: &Path) -> Result<(), CommandError> {
     let summary = recorder.finish().map_err(|error| failed(folder, &error))?;
     output::print_error(&describe(&summary, folder));
     Ok(())
 }
 
-fn failed(folder: &Path, error: &std::io::Error) -> Failure {
-    Failure::Run(format!("--record={}: {error}", folder.display()))
+fn failed(folder: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::Run(format!("--record={}: {error}", folder.display()))
 }
 
 fn partner(settings: &PartnerSettings) -> PartnerToRecord {

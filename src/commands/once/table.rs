@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use elements::types::{Answer, Moment, Quantity, Question, Seats};
+use elements::types::{CompactTimestamp, Observation, Quantity, Query, Seats};
 use elements::types::{CustomerJobStatus, ManagementMode, Profile};
 use jiff::Timestamp;
 
@@ -40,11 +40,11 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
             subscription_rows(&named, customer, now, &mut subscriptions);
             profiles.add_rows(customer.profile.iter().map(|known| profile_row(&named, &known.profile)));
             backup_rows(&named, customer, now, &mut jobs, &mut modules);
-            for (question, known) in &customer.targets {
-                let status = inventory.status(*question, known, now);
+            for (query, known) in &customer.targets {
+                let status = inventory.status(*query, known, now);
                 if !matches!(status, TargetStatus::Fresh | TargetStatus::Absent) {
                     let reason = known.failure.map_or("", |reason| reason.as_str());
-                    failures.add_row([named.clone(), what(*question), status.as_str().into(), reason.into()]);
+                    failures.add_row([named.clone(), what(*query), status.as_str().into(), reason.into()]);
                 }
             }
         }
@@ -71,11 +71,11 @@ fn table(header: &[&str], first_number: usize) -> Table {
 /// One row of seats: assigned, available, purchased. Both queries about a product share one row.
 fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
     let answers: BTreeMap<_, _> =
-        customer.targets.iter().filter_map(|(question, known)| Some((*question, &known.answer.as_ref()?.1))).collect();
+        customer.targets.iter().filter_map(|(query, known)| Some((*query, &known.answer.as_ref()?.1))).collect();
     let mut rows = Vec::new();
-    for (&question, answer) in &answers {
-        match (question, answer) {
-            (Question::TenantSeats(tenant_type), Answer::TenantSeats(tenants)) => {
+    for (&query, answer) in &answers {
+        match (query, answer) {
+            (Query::TenantSeats(tenant_type), Observation::TenantSeats(tenants)) => {
                 for tenant in tenants.iter() {
                     let Seats { assigned, available } = tenant.seats;
                     let label = if tenant.name.is_empty() { tenant.id.as_str() } else { &tenant.name };
@@ -85,20 +85,20 @@ fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
                     ));
                 }
             }
-            (_, Answer::CustomerSeats(Seats { assigned, available })) => {
-                rows.push((what(question), [*assigned, *available, None]));
+            (_, Observation::CustomerSeats(Seats { assigned, available })) => {
+                rows.push((what(query), [*assigned, *available, None]));
             }
-            (Question::ProductPurchased(product), Answer::ProductPurchased(purchased)) => {
-                let available = match answers.get(&Question::ProductAvailable(product)) {
-                    Some(Answer::ProductAvailable(available)) => *available,
+            (Query::ProductPurchased(product), Observation::ProductPurchased(purchased)) => {
+                let available = match answers.get(&Query::ProductAvailable(product)) {
+                    Some(Observation::ProductAvailable(available)) => *available,
                     _ => None,
                 };
-                rows.push((what(question), [None, available, *purchased]));
+                rows.push((what(query), [None, available, *purchased]));
             }
-            (Question::ProductAvailable(product), Answer::ProductAvailable(available))
-                if !answers.contains_key(&Question::ProductPurchased(product)) =>
+            (Query::ProductAvailable(product), Observation::ProductAvailable(available))
+                if !answers.contains_key(&Query::ProductPurchased(product)) =>
             {
-                rows.push((what(question), [None, *available, None]));
+                rows.push((what(query), [None, *available, None]));
             }
             _ => {}
         }
@@ -109,8 +109,11 @@ fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
 fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &mut Table) {
     for known in customer.services.iter().flat_map(|services| services.subscriptions.iter()) {
         let row = &known.subscription;
-        let (date, left) =
-            row.expires.map(Moment::get).map(|at| (format::date(at), format::countdown(at, now))).unwrap_or_default();
+        let (date, left) = row
+            .expires
+            .map(CompactTimestamp::get)
+            .map(|at| (format::date(at), format::countdown(at, now)))
+            .unwrap_or_default();
         let cells = [
             named.to_owned(),
             escape(&row.kind.service).into_owned(),
@@ -132,7 +135,7 @@ fn profile_row(named: &str, profile: &Profile) -> [String; 4] {
 fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Table, modules: &mut Table) {
     for (_, answer) in customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()) {
         match answer {
-            Answer::BackupJobs(newest) => {
+            Observation::BackupJobs(newest) => {
                 for job in newest.iter() {
                     let plan = escape(&job.key.plan).into_owned();
                     let status = job.status.map_or_else(String::new, |status| status.as_str().to_owned());
@@ -141,7 +144,7 @@ fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Tabl
                     jobs.add_row([named.to_owned(), plan, job_type, module, status, ended]);
                 }
             }
-            Answer::BackupOverview(rows) => {
+            Observation::BackupOverview(rows) => {
                 for row in rows.iter() {
                     let (service, module) = (row.service_type.to_string(), row.service_module.to_string());
                     modules.add_row([named.to_owned(), service, module, number(row.protected), number(row.scanned)]);
@@ -152,11 +155,11 @@ fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Tabl
     }
 }
 
-fn what(question: Question) -> String {
-    match question {
-        Question::TenantSeats(tenant_type) => format!("{} tenants", tenant_type.label()),
-        Question::CustomerSeats(tenant_type) => format!("all {} tenants", tenant_type.label()),
-        Question::ProductPurchased(_) | Question::ProductAvailable(_) => question.about(),
+fn what(query: Query) -> String {
+    match query {
+        Query::TenantSeats(tenant_type) => format!("{} tenants", tenant_type.label()),
+        Query::CustomerSeats(tenant_type) => format!("all {} tenants", tenant_type.label()),
+        Query::ProductPurchased(_) | Query::ProductAvailable(_) => query.about(),
         other => other.collector().as_str().to_owned(),
     }
 }

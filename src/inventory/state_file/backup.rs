@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use elements::types::{BackupJob, JobKey, JobStatus, Moment, ProtectedObjects};
+use elements::types::{BackupJob, CompactTimestamp, JobKey, JobStatus, ProtectedObjects};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -71,8 +71,8 @@ impl From<JobRow<'_>> for BackupJob {
             status: row.status.map(|word| status(&word).unwrap_or(JobStatus::Unknown)),
             objects: row.objects.map(|number| number.map(|amount| amount.0)),
             duration: row.duration.map(|amount| amount.0),
-            started: row.started.map(Moment::from),
-            ended: row.ended.map(Moment::from),
+            started: row.started.map(CompactTimestamp::from),
+            ended: row.ended.map(CompactTimestamp::from),
             size: row.size.map(|amount| amount.0),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use elements::types::{
-    Answer, Collector, FailureReason, Moment, Question, Seats, Subscription, SubscriptionKind, TenantSeats,
+    Collector, CompactTimestamp, FailureReason, Observation, Query, Seats, Subscription, SubscriptionKey, TenantSeats,
 };
 
 use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
@@ -110,7 +110,7 @@ impl Decoder {
     }
 
     fn subscription(&mut self, row: &SubscriptionRow<'_>) -> Result<KnownSubscription, DecodeError> {
-        let kind = SubscriptionKind {
+        let kind = SubscriptionKey {
             service: self.text(&row.service),
             model: self.text(&row.model),
             source: self.text(&row.source),
@@ -136,8 +136,8 @@ impl Decoder {
                 capacity_protected: quantity(row.capacity_protected),
                 storage_consumed: quantity(row.storage_consumed),
                 seats_change: row.seats_change,
-                expires: row.expires.map(Moment::from),
-                contract_ends: row.contract_ends.map(Moment::from),
+                expires: row.expires.map(CompactTimestamp::from),
+                contract_ends: row.contract_ends.map(CompactTimestamp::from),
             },
         })
     }
@@ -153,16 +153,16 @@ impl Decoder {
 }
 
 /// Returns `None` if this version does not know the query or the failure reason.
-fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, TargetState)>, DecodeError> {
+fn target(mut row: TargetRow<'_>) -> Result<Option<(Query, TargetState)>, DecodeError> {
     let collector = Collector::ALL.into_iter().find(|collector| *collector.as_str() == *row.collector);
-    let question = collector.and_then(|collector| Question::of(collector, row.number));
+    let query = collector.and_then(|collector| Query::of(collector, row.number));
     let absence = match row.absence.as_deref() {
         None => Some(Absence::None),
         Some("suspected") => Some(Absence::Suspected),
         Some("confirmed") => Some(Absence::Confirmed),
         Some(_) => None,
     };
-    let (Some(question), Some(absence)) = (question, absence) else { return Ok(None) };
+    let (Some(query), Some(absence)) = (query, absence) else { return Ok(None) };
     let failure = match row.failure.as_deref() {
         None => None,
         Some(word) => match failure(word) {
@@ -171,10 +171,10 @@ fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, TargetState)>, Dec
         },
     };
     let answer = match row.seen {
-        Some(seen) => Some((seen.into(), answer(question, &mut row)?)),
+        Some(seen) => Some((seen.into(), answer(query, &mut row)?)),
         None => None,
     };
-    let known = TargetState { polled: row.polled.map(Moment::from), answer, failure, absence };
+    let known = TargetState { polled: row.polled.map(CompactTimestamp::from), answer, failure, absence };
     let contradicts = match known.absence {
         Absence::None => false,
         Absence::Suspected => known.answer.is_none(),
@@ -184,15 +184,15 @@ fn target(mut row: TargetRow<'_>) -> Result<Option<(Question, TargetState)>, Dec
     if contradicts || has_result && known.polled.is_none() {
         return Err(DecodeError::Invalid("a result and an absence that contradict each other"));
     }
-    Ok(Some((question, known)))
+    Ok(Some((query, known)))
 }
 
-fn answer(question: Question, row: &mut TargetRow<'_>) -> Result<Answer, DecodeError> {
+fn answer(query: Query, row: &mut TargetRow<'_>) -> Result<Observation, DecodeError> {
     let missing = DecodeError::Invalid("a result that does not match its query");
     let quantity = row.quantity.map(|amount| amount.0);
-    match question {
-        Question::CustomerSeats(_) => row.seats.map(|row| Answer::CustomerSeats(seats(row))).ok_or(missing),
-        Question::TenantSeats(_) => {
+    match query {
+        Query::CustomerSeats(_) => row.seats.map(|row| Observation::CustomerSeats(seats(row))).ok_or(missing),
+        Query::TenantSeats(_) => {
             let tenant = |row: super::rows::TenantRow<'_>| TenantSeats {
                 id: row.id.as_ref().into(),
                 name: row.name.as_ref().into(),
@@ -202,13 +202,13 @@ fn answer(question: Question, row: &mut TargetRow<'_>) -> Result<Answer, DecodeE
             if !tenants.is_sorted_by(|a, b| a.id < b.id) {
                 return Err(DecodeError::Invalid("tenants out of order"));
             }
-            Ok(Answer::TenantSeats(tenants.into()))
+            Ok(Observation::TenantSeats(tenants.into()))
         }
-        Question::ProductPurchased(_) => Ok(Answer::ProductPurchased(quantity)),
-        Question::ProductAvailable(_) => Ok(Answer::ProductAvailable(quantity)),
-        Question::BackupJobs => Ok(Answer::BackupJobs(backup::jobs(row.jobs.take().ok_or(missing)?)?.into())),
-        Question::BackupOverview => {
-            Ok(Answer::BackupOverview(backup::modules(row.modules.take().ok_or(missing)?)?.into()))
+        Query::ProductPurchased(_) => Ok(Observation::ProductPurchased(quantity)),
+        Query::ProductAvailable(_) => Ok(Observation::ProductAvailable(quantity)),
+        Query::BackupJobs => Ok(Observation::BackupJobs(backup::jobs(row.jobs.take().ok_or(missing)?)?.into())),
+        Query::BackupOverview => {
+            Ok(Observation::BackupOverview(backup::modules(row.modules.take().ok_or(missing)?)?.into()))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use elements::types::{Answer, FailureReason, Question, Seats, Subscription, SubscriptionKind, TenantSeats};
+use elements::types::{FailureReason, Observation, Query, Seats, Subscription, SubscriptionKey, TenantSeats};
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
@@ -52,15 +52,15 @@ impl Encoder {
             named_by_configuration: customer.named_by_configuration,
             services,
             profile: customer.profile.as_ref().map(|known| ProfileRow::of(known, self.time(known.seen))),
-            targets: customer.targets.iter().map(|(question, known)| self.target(*question, known)).collect(),
+            targets: customer.targets.iter().map(|(query, known)| self.target(*query, known)).collect(),
         }
     }
 
-    fn target(self, question: Question, known: &TargetState) -> TargetRow<'_> {
+    fn target(self, query: Query, known: &TargetState) -> TargetRow<'_> {
         let TargetState { polled, answer, failure, absence } = known;
         let mut row = TargetRow {
-            collector: question.collector().as_str().into(),
-            number: question.number(),
+            collector: query.collector().as_str().into(),
+            number: query.number(),
             polled: polled.map(|at| self.time(at)),
             seen: answer.as_ref().map(|&(seen, _)| self.time(seen)),
             failure: failure.map(word),
@@ -72,15 +72,15 @@ impl Encoder {
             ..TargetRow::default()
         };
         match answer.as_ref().map(|(_, answer)| answer) {
-            Some(Answer::CustomerSeats(answer)) => row.seats = Some(seats(answer)),
-            Some(Answer::TenantSeats(tenants)) => {
+            Some(Observation::CustomerSeats(answer)) => row.seats = Some(seats(answer)),
+            Some(Observation::TenantSeats(tenants)) => {
                 row.tenants = Some(tenants.iter().map(tenant).collect());
             }
-            Some(Answer::ProductPurchased(quantity) | Answer::ProductAvailable(quantity)) => {
+            Some(Observation::ProductPurchased(quantity) | Observation::ProductAvailable(quantity)) => {
                 row.quantity = quantity.map(Amount);
             }
-            Some(Answer::BackupJobs(jobs)) => row.jobs = Some(jobs.iter().map(Into::into).collect()),
-            Some(Answer::BackupOverview(modules)) => row.modules = Some(modules.iter().map(Into::into).collect()),
+            Some(Observation::BackupJobs(jobs)) => row.jobs = Some(jobs.iter().map(Into::into).collect()),
+            Some(Observation::BackupOverview(modules)) => row.modules = Some(modules.iter().map(Into::into).collect()),
             None => {}
         }
         row
@@ -115,7 +115,7 @@ fn subscription(known: &KnownSubscription) -> SubscriptionRow<'_> {
         expires,
         contract_ends,
     } = &known.subscription;
-    let SubscriptionKind { service, model, source, payment_type, storage, name, package } = &**kind;
+    let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &**kind;
     SubscriptionRow {
         number: known.id.suffix().into(),
         service: (&**service).into(),

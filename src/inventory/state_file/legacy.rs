@@ -73,7 +73,7 @@ struct OldSubscription {
 
 #[derive(Deserialize)]
 struct OldTarget<'a> {
-    question: OldQuestion,
+    query: OldQuestion,
     polled: Option<Time>,
     #[serde(borrow)]
     answer: Option<(Time, OldAnswer<'a>)>,
@@ -228,7 +228,7 @@ fn subscription<'a>(row: &OldSubscription, texts: &[&'a str]) -> Result<Subscrip
 }
 
 fn target(row: OldTarget<'_>) -> Result<TargetRow<'_>, DecodeError> {
-    let (collector, number) = match row.question {
+    let (collector, number) = match row.query {
         OldQuestion::TenantSeats(number) => ("tenant_seats", number.into()),
         OldQuestion::CustomerSeats(number) => ("customer_seats", number.into()),
         OldQuestion::ProductPurchased(number) => ("products_purchased", number),

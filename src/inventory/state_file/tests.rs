@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects};
 use elements::types::{
-    Answer, CustomerId, FailureReason, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    CustomerId, FailureReason, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
-use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -40,7 +40,7 @@ fn row() -> impl Strategy<Value = Subscription> {
     (prop::array::uniform8(text()), numbers, dates).prop_map(|(texts, numbers, (expires, contract_ends, change))| {
         let [service, model, source, payment_type, storage, name, package, retention] = texts;
         Subscription {
-            kind: SubscriptionKind { service, model, source, payment_type, storage, name, package }.into(),
+            kind: SubscriptionKey { service, model, source, payment_type, storage, name, package }.into(),
             retention,
             seats_purchased: numbers[0],
             units_purchased: numbers[1],
@@ -61,35 +61,35 @@ fn failure() -> impl Strategy<Value = Option<FailureReason>> {
     prop::option::of(prop::sample::select(FailureReason::ALL.to_vec()))
 }
 
-fn question() -> impl Strategy<Value = Question> {
+fn query() -> impl Strategy<Value = Query> {
     let tenant_type = || any::<u8>().prop_map(|number| TenantType::from_number(number.into()));
     prop_oneof![
-        tenant_type().prop_map(Question::TenantSeats),
-        tenant_type().prop_map(Question::CustomerSeats),
-        any::<u64>().prop_map(|number| Question::ProductPurchased(ProductType(number))),
-        any::<u64>().prop_map(|number| Question::ProductAvailable(ProductType(number))),
-        Just(Question::BackupJobs),
-        Just(Question::BackupOverview),
+        tenant_type().prop_map(Query::TenantSeats),
+        tenant_type().prop_map(Query::CustomerSeats),
+        any::<u64>().prop_map(|number| Query::ProductPurchased(ProductType(number))),
+        any::<u64>().prop_map(|number| Query::ProductAvailable(ProductType(number))),
+        Just(Query::BackupJobs),
+        Just(Query::BackupOverview),
     ]
 }
 
-fn answer(question: Question) -> BoxedStrategy<Answer> {
+fn answer(query: Query) -> BoxedStrategy<Observation> {
     let seats = || (quantity(), quantity()).prop_map(|(assigned, available)| Seats { assigned, available });
-    match question {
-        Question::CustomerSeats(_) => seats().prop_map(Answer::CustomerSeats).boxed(),
-        Question::TenantSeats(_) => prop::collection::btree_map(text(), (text(), seats()), 0..4)
+    match query {
+        Query::CustomerSeats(_) => seats().prop_map(Observation::CustomerSeats).boxed(),
+        Query::TenantSeats(_) => prop::collection::btree_map(text(), (text(), seats()), 0..4)
             .prop_map(|tenants| {
                 let tenant = |(id, (name, seats)): (Arc<str>, _)| TenantSeats { id: (&*id).into(), name, seats };
-                Answer::TenantSeats(tenants.into_iter().map(tenant).collect())
+                Observation::TenantSeats(tenants.into_iter().map(tenant).collect())
             })
             .boxed(),
-        Question::ProductPurchased(_) => quantity().prop_map(Answer::ProductPurchased).boxed(),
-        Question::ProductAvailable(_) => quantity().prop_map(Answer::ProductAvailable).boxed(),
-        Question::BackupJobs => {
-            prop::collection::vec(job(), 0..4).prop_map(|jobs| Answer::BackupJobs(BackupJob::newest(jobs))).boxed()
+        Query::ProductPurchased(_) => quantity().prop_map(Observation::ProductPurchased).boxed(),
+        Query::ProductAvailable(_) => quantity().prop_map(Observation::ProductAvailable).boxed(),
+        Query::BackupJobs => {
+            prop::collection::vec(job(), 0..4).prop_map(|jobs| Observation::BackupJobs(BackupJob::newest(jobs))).boxed()
         }
-        Question::BackupOverview => prop::collection::vec(module(), 0..4)
-            .prop_map(|modules| Answer::BackupOverview(ProtectedObjects::by_module(modules)))
+        Query::BackupOverview => prop::collection::vec(module(), 0..4)
+            .prop_map(|modules| Observation::BackupOverview(ProtectedObjects::by_module(modules)))
             .boxed(),
     }
 }
@@ -119,15 +119,15 @@ fn module() -> impl Strategy<Value = ProtectedObjects> {
 }
 
 /// Every state that polls can leave a target in.
-fn known(question: Question) -> impl Strategy<Value = (Question, TargetState)> {
+fn known(query: Query) -> impl Strategy<Value = (Query, TargetState)> {
     #[derive(Clone, Debug)]
     enum Poll {
-        Succeed(Answer),
+        Succeed(Observation),
         Fail(FailureReason),
         Miss,
     }
     let poll = prop_oneof![
-        answer(question).prop_map(Poll::Succeed),
+        answer(query).prop_map(Poll::Succeed),
         prop::sample::select(FailureReason::ALL.to_vec()).prop_map(Poll::Fail),
         Just(Poll::Miss),
     ];
@@ -142,14 +142,14 @@ fn known(question: Question) -> impl Strategy<Value = (Question, TargetState)> {
                 Poll::Miss => drop(known.record_absent(at)),
             }
         }
-        (question, known)
+        (query, known)
     })
 }
 
 fn customer() -> impl Strategy<Value = Customer> {
     let services = prop::option::of((time(), prop::collection::vec(row(), 0..4)));
-    let targets = prop::collection::btree_set(question(), 0..4)
-        .prop_flat_map(|questions| questions.into_iter().map(known).collect::<Vec<_>>());
+    let targets = prop::collection::btree_set(query(), 0..4)
+        .prop_flat_map(|queries| queries.into_iter().map(known).collect::<Vec<_>>());
     (text(), any::<bool>(), services, targets).prop_map(|(name, named_by_configuration, services, targets)| Customer {
         name,
         named_by_configuration,
@@ -205,16 +205,16 @@ fn sample() -> State {
         services: Some(Services { seen: at(1), subscriptions: assign(&[], rows).into() }),
         targets: vec![
             (
-                Question::TenantSeats(TenantType::Google),
-                answered(Answer::TenantSeats([tenant("t1"), tenant("t2")].into())),
+                Query::TenantSeats(TenantType::Google),
+                answered(Observation::TenantSeats([tenant("t1"), tenant("t2")].into())),
             ),
-            (Question::CustomerSeats(TenantType::Other(9)), answered(Answer::CustomerSeats(seats))),
+            (Query::CustomerSeats(TenantType::Other(9)), answered(Observation::CustomerSeats(seats))),
             (
-                Question::ProductPurchased(ProductType(2048)),
-                TargetState { failure: Some(FailureReason::Tls), ..answered(Answer::ProductPurchased(None)) },
+                Query::ProductPurchased(ProductType(2048)),
+                TargetState { failure: Some(FailureReason::Tls), ..answered(Observation::ProductPurchased(None)) },
             ),
             (
-                Question::ProductAvailable(ProductType(2048)),
+                Query::ProductAvailable(ProductType(2048)),
                 TargetState { polled: Some(at(4).into()), absence: Absence::Confirmed, ..TargetState::default() },
             ),
         ],
@@ -226,8 +226,8 @@ fn sample() -> State {
     State { saved: at(6), partners: vec![known], ..State::default() }
 }
 
-fn kind(service: &str) -> SubscriptionKind {
-    SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }
+fn kind(service: &str) -> SubscriptionKey {
+    SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }
 }
 
 /// A file with these rows.
@@ -367,7 +367,7 @@ fn what_contradicts_itself_is_refused() {
         ),
         (
             |customer| {
-                let Some((_, Answer::TenantSeats(tenants))) = &mut customer.targets[0].1.answer else { panic!() };
+                let Some((_, Observation::TenantSeats(tenants))) = &mut customer.targets[0].1.answer else { panic!() };
                 *tenants = tenants.iter().rev().cloned().collect();
             },
             "tenants out of order",

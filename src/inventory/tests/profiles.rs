@@ -52,7 +52,7 @@ fn a_profile_is_removed_by_the_second_list_that_lacks_it() {
 fn a_list_has_one_target_which_may_be_not_granted() {
     let mut inventory = empty();
     inventory.upsert_listed(listed("a", None), at(0));
-    inventory.plan(&"a".into(), &[Question::BackupJobs]);
+    inventory.plan(&"a".into(), &[Query::BackupJobs]);
     let state = |inventory: &Inventory, collector| {
         let counts = inventory.targets(collector, at(10));
         counts.iter().filter(|&(_, count)| count > 0).collect::<Vec<_>>()
@@ -73,7 +73,7 @@ fn a_list_has_one_target_which_may_be_not_granted() {
 fn an_earlier_configuration_leaves_what_is_still_wanted() {
     let mut before = empty();
     before.upsert_listed(listed("a", Some("A")), at(0));
-    before.plan(&"a".into(), &[Question::BackupJobs]);
+    before.plan(&"a".into(), &[Query::BackupJobs]);
     let job = BackupJob {
         key: JobKey { job_type: 1, job_module: 2, plan: "Daily".into() },
         status: Some(JobStatus::Failed),
@@ -83,7 +83,7 @@ fn an_earlier_configuration_leaves_what_is_still_wanted() {
         ended: Some(at(0).into()),
         size: None,
     };
-    before.record_success(&"a".into(), Question::BackupJobs, Answer::BackupJobs([job].into()), at(0));
+    before.record_success(&"a".into(), Query::BackupJobs, Observation::BackupJobs([job].into()), at(0));
     for id in ["a", "b"] {
         before.upsert_profile(profiled(id, "B"), at(0));
     }
@@ -106,7 +106,7 @@ fn an_earlier_configuration_leaves_what_is_still_wanted() {
 fn an_empty_list_of_jobs_is_believed_the_second_time() {
     let mut inventory = empty();
     inventory.upsert_listed(listed("a", None), at(0));
-    inventory.plan(&"a".into(), &[Question::BackupJobs]);
+    inventory.plan(&"a".into(), &[Query::BackupJobs]);
     let job = BackupJob {
         key: JobKey { job_type: 1, job_module: 2, plan: "Daily".into() },
         status: None,
@@ -116,9 +116,9 @@ fn an_empty_list_of_jobs_is_believed_the_second_time() {
         ended: None,
         size: None,
     };
-    let mut succeed = |answer, second| inventory.record_success(&"a".into(), Question::BackupJobs, answer, at(second));
-    assert!(succeed(Answer::BackupJobs([].into()), 0));
-    assert!(succeed(Answer::BackupJobs([job].into()), 1));
-    assert!(!succeed(Answer::BackupJobs([].into()), 2));
-    assert!(succeed(Answer::BackupJobs([].into()), 3));
+    let mut succeed = |answer, second| inventory.record_success(&"a".into(), Query::BackupJobs, answer, at(second));
+    assert!(succeed(Observation::BackupJobs([].into()), 0));
+    assert!(succeed(Observation::BackupJobs([job].into()), 1));
+    assert!(!succeed(Observation::BackupJobs([].into()), 2));
+    assert!(succeed(Observation::BackupJobs([].into()), 3));
 }

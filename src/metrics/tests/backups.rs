@@ -12,7 +12,7 @@ fn inventory() -> Inventory {
     let mut inventory = Inventory::new("main".into(), Arc::new(collectors), true, &[]);
     for id in ["a", "b"] {
         inventory.upsert_listed(ListedCustomer { id: id.into(), name: None, subscriptions: Some(vec![]) }, at(0));
-        inventory.plan(&id.into(), &[Question::BackupJobs, Question::BackupOverview]);
+        inventory.plan(&id.into(), &[Query::BackupJobs, Query::BackupOverview]);
     }
     inventory.complete_listing(&["a".into(), "b".into()].into(), at(0));
     let job = |plan: &str, status| BackupJob {
@@ -26,7 +26,7 @@ fn inventory() -> Inventory {
     };
     let nameless = BackupJob { objects: [None; 4], duration: None, ended: None, size: None, ..job("", None) };
     let jobs = [nameless, job("Daily \"one\"", Some(JobStatus::FinishedWithException))];
-    inventory.record_success(&"a".into(), Question::BackupJobs, Answer::BackupJobs(jobs.into()), at(1));
+    inventory.record_success(&"a".into(), Query::BackupJobs, Observation::BackupJobs(jobs.into()), at(1));
     let module = ProtectedObjects {
         service_type: 1,
         service_module: 3,
@@ -34,8 +34,8 @@ fn inventory() -> Inventory {
         protected: quantity(118.0),
         stored: [quantity(143.5 * GIB), None],
     };
-    inventory.record_success(&"a".into(), Question::BackupOverview, Answer::BackupOverview([module].into()), at(2));
-    inventory.record_success(&"b".into(), Question::BackupOverview, Answer::BackupOverview([].into()), at(3));
+    inventory.record_success(&"a".into(), Query::BackupOverview, Observation::BackupOverview([module].into()), at(2));
+    inventory.record_success(&"b".into(), Query::BackupOverview, Observation::BackupOverview([].into()), at(3));
     inventory
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use elements::types::{
-    Answer, ListedCustomer, Moment, ProductType, Quantity, Question, Seats, Subscription, SubscriptionKind,
+    CompactTimestamp, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use exposition::Family;
@@ -44,7 +44,7 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
     let numbers = prop::collection::vec(any_quantity(), 8);
     (prop::collection::vec(any_text(), 8), numbers, change, time(), time()).prop_map(
         move |(texts, numbers, change, expires, ends)| Subscription {
-            kind: SubscriptionKind {
+            kind: SubscriptionKey {
                 service: texts[0].as_str().into(),
                 model: texts[1].as_str().into(),
                 source: texts[2].as_str().into(),
@@ -79,10 +79,10 @@ fn any_customer() -> impl Strategy<Value = AnyCustomer> {
     (any_text(), labels, any_tenants(), subscriptions, prop::array::uniform4(any_quantity()))
 }
 
-const TENANTS: Question = Question::TenantSeats(TenantType::Google);
-const CUSTOMER: Question = Question::CustomerSeats(TenantType::Google);
-const PURCHASED: Question = Question::ProductPurchased(ProductType(2048));
-const AVAILABLE: Question = Question::ProductAvailable(ProductType(2048));
+const TENANTS: Query = Query::TenantSeats(TenantType::Google);
+const CUSTOMER: Query = Query::CustomerSeats(TenantType::Google);
+const PURCHASED: Query = Query::ProductPurchased(ProductType(2048));
+const AVAILABLE: Query = Query::ProductAvailable(ProductType(2048));
 
 /// The expected series of a customer in the API families, without the labels that all of them have.
 fn expected_of(
@@ -132,8 +132,8 @@ fn expected_of(
             (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, number(row.kind.capacity_per_seat())),
             (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, number(row.storage_consumed)),
             (&catalog::SUBSCRIPTION_SEATS_CHANGE, row.seats_change.map(|change| change as f64)),
-            (&catalog::SUBSCRIPTION_EXPIRATION, seconds(row.expires.map(Moment::get))),
-            (&catalog::SUBSCRIPTION_CONTRACT_END, seconds(row.contract_ends.map(Moment::get))),
+            (&catalog::SUBSCRIPTION_EXPIRATION, seconds(row.expires.map(CompactTimestamp::get))),
+            (&catalog::SUBSCRIPTION_CONTRACT_END, seconds(row.contract_ends.map(CompactTimestamp::get))),
         ] {
             expect(family, &labels[..2], value);
         }
@@ -163,10 +163,10 @@ proptest! {
             let id = id.as_str().into();
             inventory.plan(&id, &[TENANTS, CUSTOMER, PURCHASED, AVAILABLE]);
             let seats = Seats { assigned: numbers[0], available: numbers[1] };
-            inventory.record_success(&id, TENANTS, Answer::TenantSeats(tenants.clone().into()), at(0));
-            inventory.record_success(&id, CUSTOMER, Answer::CustomerSeats(seats), at(0));
-            inventory.record_success(&id, PURCHASED, Answer::ProductPurchased(numbers[2]), at(0));
-            inventory.record_success(&id, AVAILABLE, Answer::ProductAvailable(numbers[3]), at(0));
+            inventory.record_success(&id, TENANTS, Observation::TenantSeats(tenants.clone().into()), at(0));
+            inventory.record_success(&id, CUSTOMER, Observation::CustomerSeats(seats), at(0));
+            inventory.record_success(&id, PURCHASED, Observation::ProductPurchased(numbers[2]), at(0));
+            inventory.record_success(&id, AVAILABLE, Observation::ProductAvailable(numbers[3]), at(0));
             let listed = ListedCustomer { id: id.clone(), name: None, subscriptions: Some(subscriptions.clone()) };
             inventory.upsert_listed(listed, at(0));
             expected_of(customer, &inventory.customers[&id], |family, labels, value| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::{
-    Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Question, Subscription, SubscriptionKind,
+    CustomerId, FailureReason, ListedCustomer, Observation, ProductType, Query, Subscription, SubscriptionKey,
     TenantSeats, TenantType,
 };
 use exposition::{Format, Granularity, Snapshot};
@@ -24,14 +24,14 @@ fn small_shards() -> Renderer {
 }
 
 fn row(service: &str) -> Subscription {
-    let kind = SubscriptionKind { service: service.into(), ..SubscriptionKind::default() };
+    let kind = SubscriptionKey { service: service.into(), ..SubscriptionKey::default() };
     Subscription { kind: kind.into(), ..Subscription::default() }
 }
 
-const QUESTIONS: [Question; 3] = [
-    Question::TenantSeats(TenantType::Microsoft365),
-    Question::CustomerSeats(TenantType::Google),
-    Question::ProductPurchased(ProductType(40)),
+const QUESTIONS: [Query; 3] = [
+    Query::TenantSeats(TenantType::Microsoft365),
+    Query::CustomerSeats(TenantType::Google),
+    Query::ProductPurchased(ProductType(40)),
 ];
 
 /// A change to the inventory or the clock.
@@ -55,13 +55,13 @@ enum Event {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let (partner, customer, question) = (0..3_usize, 0..40_u8, 0..QUESTIONS.len());
+    let (partner, customer, query) = (0..3_usize, 0..40_u8, 0..QUESTIONS.len());
     prop_oneof![
         6 => (partner.clone(), customer.clone(), 0..3_u8).prop_map(|(p, c, n)| Event::Listed(p, c, n)),
         1 => (partner.clone(), 2..5_u8).prop_map(|(p, n)| Event::Left(p, n)),
-        6 => (partner.clone(), customer.clone(), question.clone(), 0..3_u8).prop_map(|(p, c, q, n)| Event::Answered(p, c, q, n)),
-        1 => (partner.clone(), customer.clone(), question.clone()).prop_map(|(p, c, q)| Event::Failed(p, c, q)),
-        1 => (partner.clone(), customer, question).prop_map(|(p, c, q)| Event::Missed(p, c, q)),
+        6 => (partner.clone(), customer.clone(), query.clone(), 0..3_u8).prop_map(|(p, c, q, n)| Event::Answered(p, c, q, n)),
+        1 => (partner.clone(), customer.clone(), query.clone()).prop_map(|(p, c, q)| Event::Failed(p, c, q)),
+        1 => (partner.clone(), customer, query).prop_map(|(p, c, q)| Event::Missed(p, c, q)),
         2 => (-10..2000_i64).prop_map(Event::Passed),
         1 => (0..5_u8).prop_map(Event::PartnerCame),
         1 => partner.clone().prop_map(Event::PartnerLeft),
@@ -129,22 +129,22 @@ impl Dataset {
                     ids.filter(|(n, _)| n % usize::from(divisor) != 0).map(|(_, id)| id.clone()).collect();
                 inventory.complete_listing(&seen, now);
             }
-            Event::Answered(_, customer, question, number) => {
+            Event::Answered(_, customer, query, number) => {
                 let seats = seats(number.into(), None);
-                let answer = match QUESTIONS[question] {
-                    Question::TenantSeats(_) => {
-                        Answer::TenantSeats([TenantSeats { id: "t".into(), name: "T".into(), seats }].into())
+                let answer = match QUESTIONS[query] {
+                    Query::TenantSeats(_) => {
+                        Observation::TenantSeats([TenantSeats { id: "t".into(), name: "T".into(), seats }].into())
                     }
-                    Question::CustomerSeats(_) => Answer::CustomerSeats(seats),
-                    _ => Answer::ProductPurchased(quantity(number.into())),
+                    Query::CustomerSeats(_) => Observation::CustomerSeats(seats),
+                    _ => Observation::ProductPurchased(quantity(number.into())),
                 };
-                inventory.record_success(&Self::id(customer), QUESTIONS[question], answer, now);
+                inventory.record_success(&Self::id(customer), QUESTIONS[query], answer, now);
             }
-            Event::Failed(_, customer, question) => {
-                inventory.record_failure(&Self::id(customer), QUESTIONS[question], FailureReason::Timeout, now);
+            Event::Failed(_, customer, query) => {
+                inventory.record_failure(&Self::id(customer), QUESTIONS[query], FailureReason::Timeout, now);
             }
-            Event::Missed(_, customer, question) => {
-                inventory.record_absent(&Self::id(customer), QUESTIONS[question], now);
+            Event::Missed(_, customer, query) => {
+                inventory.record_absent(&Self::id(customer), QUESTIONS[query], now);
             }
             Event::Reconfigured(_, enabled, hours) => {
                 let mut settings = collectors();

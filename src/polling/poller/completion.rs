@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use elements::types::{Answer, Collector, CustomerId, FailureReason, Quantity, Question, Target};
-use elements::{AskError, Failure};
+use elements::types::{Collector, CustomerId, FailureReason, Observation, Quantity, Query, Target};
+use elements::{QueryError, RequestError};
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
@@ -21,7 +21,7 @@ use crate::polling::profiles::ProfilesResult;
 const MAX_NAMED: usize = 10;
 
 impl Poller {
-    pub(super) fn listing_done(&mut self, target: &Target, result: Result<listing::ListingResult, Failure>) {
+    pub(super) fn listing_done(&mut self, target: &Target, result: Result<listing::ListingResult, RequestError>) {
         // The task sends all its pages before it ends.
         while let Ok(page) = self.pages.1.try_recv() {
             self.apply_page(page);
@@ -110,12 +110,12 @@ impl Poller {
     fn forget(&mut self, customer: &Customer) {
         self.capacity.cost.remove_all(customer);
         self.witness.forget(&customer.id);
-        for &(question, _) in &customer.targets {
-            self.queue.remove(&Target::Customer(customer.id.clone(), question));
+        for &(query, _) in &customer.targets {
+            self.queue.remove(&Target::Customer(customer.id.clone(), query));
         }
     }
 
-    pub(super) fn profiles_done(&mut self, target: &Target, result: Result<ProfilesResult, Failure>) {
+    pub(super) fn profiles_done(&mut self, target: &Target, result: Result<ProfilesResult, RequestError>) {
         // The task sends all its pages before it ends.
         while let Ok(page) = self.profile_pages.1.try_recv() {
             self.apply_profiles_page(page);
@@ -199,19 +199,19 @@ impl Poller {
         &mut self,
         target: &Target,
         customer: &CustomerId,
-        question: Question,
-        result: Result<Answer, AskError>,
+        query: Query,
+        result: Result<Observation, QueryError>,
     ) {
         let now = self.clock.now();
         match result {
-            Ok(answer) if self.reports_not_held(customer, question, &answer) => {
-                self.endpoint_answered(question.collector(), now);
-                self.absent(target, customer, question);
+            Ok(answer) if self.reports_not_held(customer, query, &answer) => {
+                self.endpoint_answered(query.collector(), now);
+                self.absent(target, customer, query);
             }
             Ok(answer) => {
-                self.endpoint_answered(question.collector(), now);
-                let accepted = self.capacity.change(&self.inventory, customer, question, |inventory| {
-                    inventory.record_success(customer, question, answer, now)
+                self.endpoint_answered(query.collector(), now);
+                let accepted = self.capacity.change(&self.inventory, customer, query, |inventory| {
+                    inventory.record_success(customer, query, answer, now)
                 });
                 if !accepted {
                     warn!(
@@ -221,17 +221,16 @@ impl Poller {
                 }
                 self.succeeded(target);
             }
-            Err(AskError::Absent) => {
-                self.granted(question.collector());
-                let targets = self.capacity.cost.targets(question.collector());
-                if self.probes.get_mut(&question.collector()).is_some_and(|endpoint| endpoint.record_404(targets, now))
-                {
+            Err(QueryError::Absent) => {
+                self.granted(query.collector());
+                let targets = self.capacity.cost.targets(query.collector());
+                if self.probes.get_mut(&query.collector()).is_some_and(|endpoint| endpoint.record_404(targets, now)) {
                     info!("the API answers 404 to every query: it does not have this endpoint; retrying in a day");
                 }
-                self.absent(target, customer, question);
+                self.absent(target, customer, query);
             }
-            Err(AskError::Failed(failure)) if failure.not_granted => self.not_granted(target),
-            Err(AskError::Failed(failure)) => {
+            Err(QueryError::Failed(failure)) if failure.not_granted => self.not_granted(target),
+            Err(QueryError::Failed(failure)) => {
                 self.log_failure(target, &failure);
                 self.failed(target, failure.reason);
             }
@@ -239,11 +238,13 @@ impl Poller {
     }
 
     /// The API reports 0 seats for a product that the customer does not hold, unless the service list contains it.
-    fn reports_not_held(&self, customer: &CustomerId, question: Question, answer: &Answer) -> bool {
-        let (Question::ProductPurchased(product) | Question::ProductAvailable(product)) = question else {
+    fn reports_not_held(&self, customer: &CustomerId, query: Query, answer: &Observation) -> bool {
+        let (Query::ProductPurchased(product) | Query::ProductAvailable(product)) = query else {
             return false;
         };
-        let (Answer::ProductPurchased(seats) | Answer::ProductAvailable(seats)) = answer else { return false };
+        let (Observation::ProductPurchased(seats) | Observation::ProductAvailable(seats)) = answer else {
+            return false;
+        };
         let customer = self.inventory.read(|inventory| inventory.customers.get(customer).cloned());
         seats.is_some_and(Quantity::is_zero)
             && !customer.is_some_and(|customer| Holdings::of(&customer).products.contains(&product))
@@ -259,10 +260,8 @@ impl Poller {
             let targets =
                 inventory.customers.values().flat_map(|c| c.targets.iter().map(move |target| (&c.id, target)));
             targets
-                .filter(|(_, (question, known))| {
-                    question.collector() == collector && known.absence == Absence::Confirmed
-                })
-                .map(|(id, (question, _))| Target::Customer(id.clone(), *question))
+                .filter(|(_, (query, known))| query.collector() == collector && known.absence == Absence::Confirmed)
+                .map(|(id, (query, _))| Target::Customer(id.clone(), *query))
                 .collect()
         });
         for target in absent {
@@ -293,12 +292,12 @@ impl Poller {
         }
     }
 
-    fn absent(&mut self, target: &Target, customer: &CustomerId, question: Question) {
+    fn absent(&mut self, target: &Target, customer: &CustomerId, query: Query) {
         let now = self.clock.now();
         self.metrics.poll(target.collector(), None);
         let absence = self
             .capacity
-            .change(&self.inventory, customer, question, |inventory| inventory.record_absent(customer, question, now));
+            .change(&self.inventory, customer, query, |inventory| inventory.record_absent(customer, query, now));
         let outcome = match (absence, self.queue.failures(target)) {
             (Absence::Confirmed, 0) => PollOutcome::Absent,
             (_, before) => PollOutcome::Missed(before),
@@ -322,7 +321,7 @@ impl Poller {
         self.inventory.update(|inventory| match target {
             Target::Services => inventory.record_listing_failure(reason, now),
             Target::Customers => inventory.record_profiles_failure(reason, now),
-            Target::Customer(customer, question) => inventory.record_failure(customer, *question, reason, now),
+            Target::Customer(customer, query) => inventory.record_failure(customer, *query, reason, now),
         });
         let failures = self.queue.failures(target);
         self.reschedule(target, PollOutcome::Failed(failures));
@@ -335,7 +334,7 @@ impl Poller {
     }
 
     /// The first failure in a row is logged as a warning; the metrics show that it continues.
-    fn log_failure(&self, target: &Target, failure: &Failure) {
+    fn log_failure(&self, target: &Target, failure: &RequestError) {
         let (reason, request_id) = (failure.reason.as_str(), failure.request_id.as_deref());
         if self.queue.failures(target) == 0 {
             warn!(reason, request_id, "poll failed: {failure}");

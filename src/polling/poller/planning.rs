@@ -1,6 +1,6 @@
 //! Applies pages of the lists of customers to the inventory, and plans the queries of their customers.
 
-use elements::types::{CustomerId, ListedProfile, Question, Target};
+use elements::types::{CustomerId, ListedProfile, Query, Target};
 use jiff::Timestamp;
 use tracing::warn;
 
@@ -20,7 +20,7 @@ impl Poller {
         let mut left_out = None;
         let changes: Vec<_> = inventory.update(|inventory| {
             let observe = |row: PreparedCustomer| {
-                let PreparedCustomer { id, name, subscriptions, questions } = row;
+                let PreparedCustomer { id, name, subscriptions, queries } = row;
                 let known = inventory.customers.get(&id);
                 if known.is_none() && inventory.customers.len() >= max {
                     left_out = Some(id);
@@ -39,7 +39,7 @@ impl Poller {
                     }
                 }
                 inventory.upsert_prepared(&id, name, subscriptions, now);
-                let changes = replan(inventory, &mut capacity.cost, &id, &questions);
+                let changes = replan(inventory, &mut capacity.cost, &id, &queries);
                 Some((id, changes))
             };
             page.into_iter().filter_map(observe).collect()
@@ -83,8 +83,8 @@ impl Poller {
         let (collectors, cost) = (self.collectors.clone(), &mut self.capacity.cost);
         let changes = self.inventory.update(|inventory| {
             let plan = |id: &CustomerId| {
-                let questions = plan::questions(inventory.customers.get(id)?, &collectors);
-                Some((id.clone(), replan(inventory, cost, id, &questions)))
+                let queries = plan::queries(inventory.customers.get(id)?, &collectors);
+                Some((id.clone(), replan(inventory, cost, id, &queries)))
             };
             customers.iter().filter_map(plan).collect()
         });
@@ -93,28 +93,28 @@ impl Poller {
 
     fn enqueue(&mut self, changes: Vec<(CustomerId, PlanChanges)>, now: Timestamp) {
         for (customer, (added, dropped)) in changes {
-            for question in dropped {
-                self.queue.remove(&Target::Customer(customer.clone(), question));
+            for query in dropped {
+                self.queue.remove(&Target::Customer(customer.clone(), query));
             }
             if !added.is_empty() {
                 self.first_pass.add(now);
             }
-            for question in added {
-                self.queue.add(Target::Customer(customer.clone(), question), now);
+            for query in added {
+                self.queue.add(Target::Customer(customer.clone(), query), now);
             }
         }
     }
 }
 
 /// The queries that are new, and those that were dropped.
-type PlanChanges = (Vec<Question>, Vec<Question>);
+type PlanChanges = (Vec<Query>, Vec<Query>);
 
 /// Plans the queries of a customer and updates the cost.
-fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, questions: &[Question]) -> PlanChanges {
+fn replan(inventory: &mut Inventory, cost: &mut Cost, id: &CustomerId, queries: &[Query]) -> PlanChanges {
     if let Some(customer) = inventory.customers.get(id) {
         cost.remove_all(customer);
     }
-    let changes = inventory.plan(id, questions);
+    let changes = inventory.plan(id, queries);
     if let Some(customer) = inventory.customers.get(id) {
         cost.add_all(customer);
     }

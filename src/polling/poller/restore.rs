@@ -1,6 +1,6 @@
 //! Initial poll queue: restores due times and failure counts from the inventory after a restart or a reload.
 
-use elements::types::{Moment, Target};
+use elements::types::{CompactTimestamp, Target};
 use jiff::Timestamp;
 
 use super::Poller;
@@ -28,15 +28,15 @@ impl Poller {
             self.queue.add(Target::Customers, due.unwrap_or(now));
         }
         for (id, customer) in &inventory.customers {
-            for (question, known) in &customer.targets {
-                let collector = question.collector();
+            for (query, known) in &customer.targets {
+                let collector = query.collector();
                 if known.answer.is_some()
                     && let Some(endpoint) = self.probes.get_mut(&collector)
                 {
                     endpoint.record_response();
                 }
-                let target = Target::Customer(id.clone(), *question);
-                let due = self.due_again(&target, known.polled.map(Moment::get), outcome(known));
+                let target = Target::Customer(id.clone(), *query);
+                let due = self.due_again(&target, known.polled.map(CompactTimestamp::get), outcome(known));
                 self.queue.add(target, due.unwrap_or(now));
             }
         }

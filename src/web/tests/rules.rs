@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use elements::types::{
-    Answer, CustomerId, ListedCustomer, Quantity, Seats, Subscription, SubscriptionKind, TenantSeats,
+    CustomerId, ListedCustomer, Observation, Quantity, Seats, Subscription, SubscriptionKey, TenantSeats,
 };
 use exposition::Format;
 use jiff::{SignedDuration, Timestamp};
@@ -70,7 +70,7 @@ fn subscription_of(random: &mut fastrand::Rng) -> Subscription {
     let is_simple = random.bool();
     let model = if is_simple { "" } else { pick(random, &MODELS) };
     let service = pick(random, &["Cloud Backup for Microsoft 365", "Opus"]);
-    let kind = SubscriptionKind { service: service.into(), model: model.into(), ..SubscriptionKind::default() };
+    let kind = SubscriptionKey { service: service.into(), model: model.into(), ..SubscriptionKey::default() };
     Subscription {
         kind: kind.into(),
         seats_purchased: number(if is_simple { Some(20.0) } else { pick(random, &SEATS) }),
@@ -109,7 +109,7 @@ fn partner() -> Inventory {
         let rows = (0..random.usize(1..4)).map(|_| subscription_of(&mut random)).collect();
         inventory.upsert_listed(ListedCustomer { id: id.clone(), name: None, subscriptions: Some(rows) }, seen);
         inventory.plan(&id, &[SEATS]);
-        inventory.record_success(&id, SEATS, Answer::TenantSeats([tenant(&mut random)].into()), seen);
+        inventory.record_success(&id, SEATS, Observation::TenantSeats([tenant(&mut random)].into()), seen);
     }
     inventory.complete_listing(&ids.iter().map(|id| id.as_str().into()).collect(), seen);
     inventory

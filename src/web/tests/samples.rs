@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::{
-    Answer, CustomerId, FailureReason, ListedCustomer, ProductType, Quantity, Question, Seats, Subscription,
-    SubscriptionKind, TenantSeats, TenantType,
+    CustomerId, FailureReason, ListedCustomer, Observation, ProductType, Quantity, Query, Seats, Subscription,
+    SubscriptionKey, TenantSeats, TenantType,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{CollectorSettings, Schedule, Selection};
 use crate::inventory::Inventory;
 
-pub(in crate::web) const SEATS: Question = Question::TenantSeats(TenantType::Microsoft365);
-const PRODUCT: Question = Question::ProductPurchased(ProductType::CLOUD_BACKUP_M365);
-const CUSTOMER: Question = Question::CustomerSeats(TenantType::Google);
+pub(in crate::web) const SEATS: Query = Query::TenantSeats(TenantType::Microsoft365);
+const PRODUCT: Query = Query::ProductPurchased(ProductType::CLOUD_BACKUP_M365);
+const CUSTOMER: Query = Query::CustomerSeats(TenantType::Google);
 
 /// A time, in seconds from one that all tests share.
 pub(in crate::web) fn at(second: i64) -> Timestamp {
@@ -47,14 +47,14 @@ pub(in crate::web) fn bare(partner: &str) -> Inventory {
 /// A subscription with nothing but a service.
 pub(in crate::web) fn subscription(service: &str) -> Subscription {
     Subscription {
-        kind: SubscriptionKind { service: service.into(), ..SubscriptionKind::default() }.into(),
+        kind: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
         ..Subscription::default()
     }
 }
 
 /// The same under a subscription model.
 pub(in crate::web) fn modelled(model: &str, subscription: Subscription) -> Subscription {
-    let kind = SubscriptionKind { model: model.into(), ..SubscriptionKind::clone(&subscription.kind) };
+    let kind = SubscriptionKey { model: model.into(), ..SubscriptionKey::clone(&subscription.kind) };
     Subscription { kind: kind.into(), ..subscription }
 }
 
@@ -77,9 +77,9 @@ pub(in crate::web) fn seats(inventory: &mut Inventory, customer: &str, assigned:
     inventory.record_success(&customer, SEATS, tenants(assigned, available), at(0));
 }
 
-fn tenants(assigned: u32, available: u32) -> Answer {
+fn tenants(assigned: u32, available: u32) -> Observation {
     let seats = Seats { assigned: Some(assigned.into()), available: Some(available.into()) };
-    Answer::TenantSeats([TenantSeats { id: "t1".into(), name: "contoso.onmicrosoft.com".into(), seats }].into())
+    Observation::TenantSeats([TenantSeats { id: "t1".into(), name: "contoso.onmicrosoft.com".into(), seats }].into())
 }
 
 /// Any number of customers as a partner might have them: most are well, some are not.
@@ -130,14 +130,14 @@ fn subscriptions(random: &mut fastrand::Rng, now: Timestamp) -> Vec<Subscription
     let expires = Some((now + SignedDuration::from_hours(24 * days + 5)).into());
     let gb = f64::from(1 << 30);
     let backup = Subscription {
-        kind: SubscriptionKind {
+        kind: SubscriptionKey {
             model: "Enterprise".into(),
             source: "AvePoint pooled subscription".into(),
             payment_type: "Prepaid".into(),
             storage: "AvePoint storage (Microsoft Azure Blob)".into(),
             package: "Standard".into(),
             service: "Cloud Backup for Microsoft 365".into(),
-            ..SubscriptionKind::default()
+            ..SubscriptionKey::default()
         }
         .into(),
         retention: "Unlimited retention".into(),
@@ -176,5 +176,5 @@ fn poll(inventory: &mut Inventory, customer: &CustomerId, random: &mut fastrand:
         }
     }
     inventory.record_absent(customer, CUSTOMER, seen);
-    inventory.record_success(customer, PRODUCT, Answer::ProductPurchased(Some(20.into())), seen);
+    inventory.record_success(customer, PRODUCT, Observation::ProductPurchased(Some(20.into())), seen);
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use reqwest::header::HeaderValue;
 
 use super::credential::CredentialId;
-use crate::Failure;
+use crate::RequestError;
 use crate::rate_limit::{MAX_RETRY_AFTER, backoff};
 use crate::redaction::Secret;
 
@@ -71,14 +71,14 @@ pub(crate) struct Retry {
 /// A failed token request.
 #[derive(Debug)]
 pub(super) struct TokenError {
-    pub(super) failure: Failure,
+    pub(super) failure: RequestError,
     /// The credential or its permissions were refused: retrying does not help until an operator fixes it.
     pub(super) refused: bool,
     pub(super) retry_after: Option<Duration>,
 }
 
-impl From<Failure> for TokenError {
-    fn from(failure: Failure) -> Self {
+impl From<RequestError> for TokenError {
+    fn from(failure: RequestError) -> Self {
         Self { failure, refused: false, retry_after: None }
     }
 }
@@ -100,7 +100,7 @@ pub(crate) struct TokenState {
     backoffs: HashMap<CredentialId, Backoff>,
     /// The number of fresh tokens in a row that the API refused twice, and its last message.
     rejections: u32,
-    rejection: Option<Failure>,
+    rejection: Option<RequestError>,
     /// The number of renewals in a row that the API refused while the old token worked, and when the next may be
     /// requested.
     rejected_renewals: u32,
@@ -124,7 +124,7 @@ struct Held {
 struct Backoff {
     consecutive: u32,
     paused_until: Timestamp,
-    failure: Failure,
+    failure: RequestError,
     refused: bool,
 }
 
@@ -175,7 +175,7 @@ impl TokenState {
     }
 
     /// The error that callers get during a pause; `None` if they should wait for its end.
-    pub(super) fn paused_with(&mut self, now: Timestamp, credential: CredentialId) -> Option<Failure> {
+    pub(super) fn paused_with(&mut self, now: Timestamp, credential: CredentialId) -> Option<RequestError> {
         self.expire(now);
         match &self.current {
             Some(held) => held.held_back(now).filter(|_| self.rejections > 0).and_then(|_| self.rejection.clone()),
@@ -184,7 +184,7 @@ impl TokenState {
     }
 
     /// The last failure of a token request with this credential, or of a fresh token; `None` if there is none.
-    pub(super) fn failure(&self, credential: CredentialId) -> Option<&Failure> {
+    pub(super) fn failure(&self, credential: CredentialId) -> Option<&RequestError> {
         self.backoffs.get(&credential).map(|backoff| &backoff.failure).or(self.rejection.as_ref())
     }
 
@@ -264,7 +264,7 @@ impl TokenState {
         (sent, now): (Timestamp, Timestamp),
         token: &AccessToken,
         earlier: Option<Retry>,
-        failure: &Failure,
+        failure: &RequestError,
         jitter: f64,
     ) -> Option<Retry> {
         let refusals = earlier.map_or(0, |earlier| earlier.refusals).saturating_add(1);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::json::{self, Json, Row};
 use super::reader::{self, FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, date, duration, number, page, size, without_addresses};
-use crate::types::{BackupJob, JobKey, JobStatus, MAX_TEXT_CHARS, Moment, ProtectedObjects};
+use crate::types::{BackupJob, CompactTimestamp, JobKey, JobStatus, MAX_TEXT_CHARS, ProtectedObjects};
 
 /// A row with a text that identifies it among the rows of a response.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ fn job(reader: &mut FieldReader, row: Row<'_>) -> Keyed<BackupJob> {
     }
     let plan = reader.read(row, Field::Name, plan).value();
     let plan = reader.intern(plan);
-    let mut time = |field| reader.read(row, field, date::timestamp).value().map(Moment::from);
+    let mut time = |field| reader.read(row, field, date::timestamp).value().map(CompactTimestamp::from);
     let [started, ended] = [Field::StartTime, Field::EndTime].map(&mut time);
     let counts = [Field::SuccessfulCount, Field::FailedCount, Field::SkippedCount, Field::WarningCount];
     let status = reader.read(row, Field::Status, number::count).value().map(JobStatus::from_number);
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::types::Quantity;
 
-    fn at(text: &str) -> Moment {
+    fn at(text: &str) -> CompactTimestamp {
         text.parse::<Timestamp>().unwrap().into()
     }
 

@@ -3,7 +3,7 @@
 use super::json::{self, Json, Row};
 use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, date, number, page, size};
-use crate::types::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
+use crate::types::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKey};
 
 /// Endpoint 5: a page of customers with their products. Customers without an id are omitted; email addresses are not
 /// read.
@@ -45,7 +45,7 @@ fn subscriptions(reader: &mut FieldReader, row: Row<'_>) -> Option<Vec<Subscript
 }
 
 fn subscription(reader: &mut FieldReader, row: Row<'_>) -> Subscription {
-    let kind = SubscriptionKind {
+    let kind = SubscriptionKey {
         service: reader.text(row, Field::Service),
         model: reader.text(row, Field::SubscriptionModel),
         source: reader.text(row, Field::Source),

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::redaction::Secrets;
-use crate::types::{Moment, Quantity, Seats, Subscription};
+use crate::types::{CompactTimestamp, Quantity, Seats, Subscription};
 
 fn quantity(number: u32) -> Option<Quantity> {
     Quantity::new(number.into())
 }
 
-fn moment(text: &str) -> Option<Moment> {
-    text.parse::<jiff::Timestamp>().ok().map(Moment::from)
+fn moment(text: &str) -> Option<CompactTimestamp> {
+    text.parse::<jiff::Timestamp>().ok().map(CompactTimestamp::from)
 }
 
 fn body(value: &Value) -> Vec<u8> {

@@ -21,7 +21,7 @@ mod vocabulary;
 mod tests;
 
 pub use exchange::{Exchange, Outcome};
-pub use read::{Answer, ReadError, RecordedPartner, Recording, Replayed};
+pub use read::{ReadError, RecordedPartner, RecordedResponse, Recording, Replayed};
 pub use recorder::{PartnerToRecord, Recorder, Summary};
 
 /// The response headers that a recording keeps. Their values stay if they are numbers, dates or known media types.

@@ -48,12 +48,12 @@ pub struct Replayed {
     /// The JSON that was sent.
     pub request: Option<Value>,
     /// How the request ended.
-    pub answer: Answer,
+    pub answer: RecordedResponse,
 }
 
 /// How a recorded request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum RecordedResponse {
     /// With a response.
     Response {
         /// The HTTP status.
@@ -159,7 +159,7 @@ fn exchange(path: &Path, partner: String) -> Result<Replayed, ReadError> {
     let text = text(path)?;
     let Document { operation, request, response, failure } = parse(path, &text)?;
     let answer = match (response, failure) {
-        (Some(Response { status, headers, body, not_json }), None) => Answer::Response {
+        (Some(Response { status, headers, body, not_json }), None) => RecordedResponse::Response {
             status,
             headers: headers.into_iter().collect(),
             body: match (body, not_json) {
@@ -168,7 +168,7 @@ fn exchange(path: &Path, partner: String) -> Result<Replayed, ReadError> {
                 (None, None) => Vec::new(),
             },
         },
-        (None, Some(reason)) => Answer::Failure(reason),
+        (None, Some(reason)) => RecordedResponse::Failure(reason),
         _ => {
             let problem = "it needs either \"response\" or \"failure\"".to_owned();
             return Err(ReadError::Malformed { path: path.to_owned(), problem });

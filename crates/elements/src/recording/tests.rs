@@ -40,7 +40,7 @@ fn recorded(body: &str) -> (String, Summary) {
     recorder.record(&answered(&format!("{API}/services/batch").parse().unwrap(), "services", body.as_bytes()));
     let summary = recorder.finish().unwrap();
     let recording = Recording::read(folder.path()).unwrap();
-    let Answer::Response { body, .. } = &recording.exchanges[0].answer else { panic!("{recording:?}") };
+    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].answer else { panic!("{recording:?}") };
     (String::from_utf8(body.clone()).unwrap(), summary)
 }
 
@@ -73,7 +73,8 @@ fn an_id_is_the_same_in_paths_and_bodies() {
     recorder.record(&Exchange { request: Some(request), ..answered(&url, "products_purchased", body) });
     recorder.finish().unwrap();
     let recording = Recording::read(folder.path()).unwrap();
-    let Replayed { path, request, answer: Answer::Response { body, .. }, .. } = &recording.exchanges[0] else {
+    let Replayed { path, request, answer: RecordedResponse::Response { body, .. }, .. } = &recording.exchanges[0]
+    else {
         panic!()
     };
     let body: Value = serde_json::from_slice(body).unwrap();
@@ -110,7 +111,7 @@ fn a_customer_that_is_left_out_keeps_its_place_and_nothing_else() {
     recorder.record(&answered(&format!("{API}/services/batch").parse().unwrap(), "services", body));
     assert_eq!(recorder.finish().unwrap().left_out, 2);
     let recording = Recording::read(folder.path()).unwrap();
-    let Answer::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
+    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
     let body: Value = serde_json::from_slice(body).unwrap();
     let rows = body["data"].as_array().unwrap();
     assert_eq!(rows.len(), 3);
@@ -135,7 +136,7 @@ fn a_customer_that_is_left_out_is_also_left_out_of_the_list_of_customers() {
     recorder.record(&answered(&format!("{API}/batch").parse().unwrap(), "customers", body));
     assert_eq!(recorder.finish().unwrap().left_out, 1);
     let recording = Recording::read(folder.path()).unwrap();
-    let Answer::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
+    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
     let body: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(body["data"][0]["jobStatus"], 1);
     assert_eq!(body["data"][1].as_object().unwrap().keys().collect::<Vec<_>>(), ["id"]);
@@ -157,8 +158,8 @@ fn what_is_not_json_keeps_its_kind_and_length() {
         .exchanges
         .iter()
         .map(|exchange| match &exchange.answer {
-            Answer::Response { body, .. } => (body.len(), body.first().copied()),
-            Answer::Failure(reason) => (reason.len(), None),
+            RecordedResponse::Response { body, .. } => (body.len(), body.first().copied()),
+            RecordedResponse::Failure(reason) => (reason.len(), None),
         })
         .collect();
     assert_eq!(bodies, [(20, Some(b'<')), (18, Some(b'{')), (17, Some(b'x')), (0, None), (7, None)]);

@@ -33,7 +33,7 @@ fn rows(ids: &[String]) -> String {
     format!("[{}]", rows.join(","))
 }
 
-async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>, Failure> {
+async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>, RequestError> {
     let mut listing = client.listing(ids);
     let mut all = Vec::new();
     let mut admission = Some(client.acquire().await);

@@ -3,7 +3,7 @@
 mod connections;
 mod listing;
 mod optional;
-mod questions;
+mod queries;
 mod server;
 mod throttling;
 mod tls;
@@ -19,8 +19,8 @@ use prometheus::proto::MetricType;
 use crate::clock::Clock;
 use crate::config::{Budget, ClientConfig, Credential, CredentialSource};
 use crate::types::Scope;
-use crate::types::{Answer, Question, TenantType};
-use crate::{AskError, Client, Failure, Registrations};
+use crate::types::{Observation, Query, TenantType};
+use crate::{Client, QueryError, Registrations, RequestError};
 use server::{Say, Seen, Server, token};
 
 const SECRET: &str = "hunter2-secret";
@@ -81,17 +81,17 @@ async fn server(api: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Server {
     Server::start(move |seen| if seen.path() == "/connect/token" { token(seen.before + 1) } else { api(seen) }).await
 }
 
-const SEATS: Question = Question::CustomerSeats(TenantType::Salesforce);
+const SEATS: Query = Query::CustomerSeats(TenantType::Salesforce);
 const SEATS_BODY: &str = r#"{"type": 1, "availableUserSeat": 6, "assignedUserSeat": 14}"#;
 
-async fn ask(client: &Client, question: Question) -> Result<Answer, AskError> {
+async fn ask(client: &Client, query: Query) -> Result<Observation, QueryError> {
     let admission = client.acquire().await;
-    client.ask(&"some customer/1".into(), question, admission).await
+    client.query(&"some customer/1".into(), query, admission).await
 }
 
-fn failure(outcome: Result<Answer, AskError>) -> Failure {
+fn failure(outcome: Result<Observation, QueryError>) -> RequestError {
     match outcome {
-        Err(AskError::Failed(failure)) => failure,
+        Err(QueryError::Failed(failure)) => failure,
         other => panic!("{other:?}"),
     }
 }

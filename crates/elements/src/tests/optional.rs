@@ -25,9 +25,9 @@ async fn each_has_its_request_and_its_token() {
     })
     .await;
     let client = client(&settings(&server));
-    let Ok(Answer::BackupJobs(jobs)) = ask(&client, Question::BackupJobs).await else { panic!("no jobs") };
+    let Ok(Observation::BackupJobs(jobs)) = ask(&client, Query::BackupJobs).await else { panic!("no jobs") };
     assert_eq!(jobs.iter().map(|job| job.status).collect::<Vec<_>>(), [Some(JobStatus::Failed)]);
-    assert_eq!(ask(&client, Question::BackupOverview).await, Ok(Answer::BackupOverview([].into())));
+    assert_eq!(ask(&client, Query::BackupOverview).await, Ok(Observation::BackupOverview([].into())));
     let seen = server.seen();
     let calls: Vec<_> = seen.iter().filter(|seen| seen.path() != "/connect/token").collect();
     let base = "/partner/external/v3/general/customers/some%20customer%2F1";
@@ -52,7 +52,7 @@ async fn each_has_its_request_and_its_token() {
 async fn a_scope_that_is_not_granted_takes_nothing_else_down() {
     let server = granting("elements.license", |_| say(200, SEATS_BODY)).await;
     let client = client(&settings(&server));
-    let failure = failure(ask(&client, Question::BackupJobs).await);
+    let failure = failure(ask(&client, Query::BackupJobs).await);
     assert!(failure.not_granted && failure.reason == FailureReason::Forbidden, "{failure:?}");
     assert!(client.check_scope(Collector::BackupJobs).await.unwrap_err().not_granted);
     assert!(ask(&client, SEATS).await.is_ok());

@@ -39,7 +39,7 @@ async fn a_gate_that_stays_closed_fails_what_is_asked() {
     let held = client.acquire().await;
     assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::Throttled);
     // Its permit is from before the pause: it is not sent, and does not wait for an hour either.
-    assert_eq!(failure(client.ask(&"c".into(), SEATS, held).await).reason, FailureReason::Throttled);
+    assert_eq!(failure(client.query(&"c".into(), SEATS, held).await).reason, FailureReason::Throttled);
     assert_eq!(server.seen_on("overview").len(), 1);
 }
 
@@ -70,7 +70,7 @@ async fn a_question_that_waits_to_be_repeated_holds_no_slot() {
     let client = client(&settings);
     let waiting = {
         let client = client.clone();
-        tokio::spawn(async move { ask(&client, Question::CustomerSeats(TenantType::Microsoft365)).await })
+        tokio::spawn(async move { ask(&client, Query::CustomerSeats(TenantType::Microsoft365)).await })
     };
     while server.seen_on("type/0/overview").is_empty() {
         tokio::task::yield_now().await;

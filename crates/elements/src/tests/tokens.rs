@@ -79,7 +79,7 @@ async fn an_api_that_refuses_every_token_does_not_storm_the_identity_service() {
     assert!(status.refused && status.paused_until.is_some() && status.failure.is_some());
     // During the pause the same failure is returned at once, without a request.
     let admission = client.0.rate_limiter.acquire().await;
-    assert_eq!(failure(client.ask(&"c".into(), SEATS, admission).await), first);
+    assert_eq!(failure(client.query(&"c".into(), SEATS, admission).await), first);
     assert_eq!(server.seen().len(), 5);
     assert_eq!(failures(&client, "customer_seats", "unauthorized"), Some(3.0));
 }
@@ -97,7 +97,7 @@ async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
             tokio::spawn(async move {
                 let customer = format!("c{}", n % 4);
                 let admission = client.acquire().await;
-                (customer.clone(), client.ask(&customer.as_str().into(), SEATS, admission).await)
+                (customer.clone(), client.query(&customer.as_str().into(), SEATS, admission).await)
             })
         })
         .collect();
@@ -132,7 +132,7 @@ async fn a_refused_credential_is_said_to_all_who_wait_and_not_sent_again() {
             let client = client.clone();
             tokio::spawn(async move {
                 let admission = client.0.rate_limiter.acquire().await;
-                client.ask(&"c".into(), SEATS, admission).await
+                client.query(&"c".into(), SEATS, admission).await
             })
         })
         .collect();
@@ -386,7 +386,7 @@ async fn partners_of_one_registration_share_one_token_and_one_budget() {
 
     let throttled = tokio::spawn({
         let main = main.clone();
-        async move { ask(&main, Question::CustomerSeats(TenantType::Microsoft365)).await }
+        async move { ask(&main, Query::CustomerSeats(TenantType::Microsoft365)).await }
     });
     while main.0.rate_limiter.state().paused_for.is_none() {
         tokio::task::yield_now().await;

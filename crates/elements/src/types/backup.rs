@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Moment, Quantity};
+use super::{CompactTimestamp, Quantity};
 
 /// One row of endpoint 7, without its job id. Values that are missing, `N/A` or unreadable are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub struct BackupJob {
     /// `jobDuration` in seconds.
     pub duration: Option<Quantity>,
     /// `startTime`
-    pub started: Option<Moment>,
+    pub started: Option<CompactTimestamp>,
     /// `endTime`
-    pub ended: Option<Moment>,
+    pub ended: Option<CompactTimestamp>,
     /// `backupSize` in bytes.
     pub size: Option<Quantity>,
 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn job(plan: &str, status: u64, ended: Option<i64>) -> BackupJob {
-        let at = |hour: i64| Moment::from(Timestamp::from_second(hour * 3600).unwrap());
+        let at = |hour: i64| CompactTimestamp::from(Timestamp::from_second(hour * 3600).unwrap());
         BackupJob {
             key: JobKey { job_type: 1, job_module: 2, plan: plan.into() },
             status: Some(JobStatus::from_number(status)),

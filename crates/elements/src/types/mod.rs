@@ -4,9 +4,9 @@
 //! labels are rendered at the other (`exposition`).
 
 mod backup;
+mod compact_timestamp;
 mod failure;
 mod ids;
-mod moment;
 mod product;
 mod profile;
 mod quantity;
@@ -16,13 +16,13 @@ mod target;
 mod tenant_type;
 
 pub use backup::{BackupJob, JobKey, JobStatus, ProtectedObjects, RESULTS, STORAGES};
+pub use compact_timestamp::CompactTimestamp;
 pub use failure::FailureReason;
 pub use ids::{CustomerId, MAX_ID_CHARS, MAX_TEXT_CHARS, PartnerName, TenantId};
-pub use moment::Moment;
 pub use product::{ProductType, Service};
 pub use profile::{CustomerJobStatus, ListedProfile, ManagementMode, Profile};
 pub use quantity::Quantity;
-pub use seats::{Answer, Seats, TenantSeats};
-pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKind};
-pub use target::{Collector, Endpoint, Question, Scope, Target};
+pub use seats::{Observation, Seats, TenantSeats};
+pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKey};
+pub use target::{Collector, Endpoint, Query, Scope, Target};
 pub use tenant_type::TenantType;

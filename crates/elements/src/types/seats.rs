@@ -26,9 +26,9 @@ pub struct TenantSeats {
     pub seats: Seats,
 }
 
-/// The result of a [`super::Question`], one variant per endpoint.
+/// The result of a [`super::Query`], one variant per endpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Observation {
     /// Endpoint 1.
     CustomerSeats(Seats),
     /// Endpoint 3: every tenant of the type; ids are distinct and sorted.
@@ -43,7 +43,7 @@ pub enum Answer {
     BackupOverview(Arc<[ProtectedObjects]>),
 }
 
-impl Answer {
+impl Observation {
     /// The number of rows of an answer that is a list.
     #[must_use]
     pub fn rows(&self) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CustomerId, Moment, Quantity};
+use super::{CompactTimestamp, CustomerId, Quantity};
 
 /// Maximum rows stored per customer from one response: its products, or its tenants of one type. Customers have a few;
 /// a page of the API could hold 400,000.
@@ -24,7 +24,7 @@ pub struct ListedCustomer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// Identifies the row. There are few distinct keys, so many rows share one.
-    pub kind: Arc<SubscriptionKind>,
+    pub kind: Arc<SubscriptionKey>,
     /// `retention`
     pub retention: Arc<str>,
     /// `purchasedUserSeats`
@@ -46,14 +46,14 @@ pub struct Subscription {
     /// `change`: seats added to (or, if negative, removed from) the pooled licence since the first day of this month.
     pub seats_change: Option<i64>,
     /// `expirationDate`
-    pub expires: Option<Moment>,
+    pub expires: Option<CompactTimestamp>,
     /// `contractEndDate`
-    pub contract_ends: Option<Moment>,
+    pub contract_ends: Option<CompactTimestamp>,
 }
 
 /// The fields that identify a row. Two rows of one customer with equal fields are distinguished only by a suffix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionKind {
+pub struct SubscriptionKey {
     /// `service`
     pub service: Arc<str>,
     /// `subscriptionModel`
@@ -70,7 +70,7 @@ pub struct SubscriptionKind {
     pub package: Arc<str>,
 }
 
-impl SubscriptionKind {
+impl SubscriptionKey {
     /// Bytes of storage per seat: N GB for a model of the form `N GB/User/Year`, where 1 GB is 2^30 bytes. `None` for
     /// every other model.
     #[must_use]
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_model_may_say_what_each_seat_may_fill() {
         let per_seat =
-            |model: &str| SubscriptionKind { model: model.into(), ..SubscriptionKind::default() }.capacity_per_seat();
+            |model: &str| SubscriptionKey { model: model.into(), ..SubscriptionKey::default() }.capacity_per_seat();
         let gb = |number: f64| Quantity::new(number * 1_073_741_824.0);
         for (model, expected) in [
             ("1 GB/User/Year", gb(1.0)),

@@ -134,7 +134,7 @@ impl Scope {
 
 /// One query about one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Question {
+pub enum Query {
     /// Endpoint 3.
     TenantSeats(TenantType),
     /// Endpoint 1.
@@ -149,7 +149,7 @@ pub enum Question {
     BackupOverview,
 }
 
-impl Question {
+impl Query {
     /// The collector that the query belongs to.
     #[must_use]
     pub const fn collector(self) -> Collector {
@@ -210,7 +210,7 @@ pub enum Target {
     /// The partner's list of customers, all pages of it.
     Customers,
     /// One query about one customer.
-    Customer(CustomerId, Question),
+    Customer(CustomerId, Query),
 }
 
 impl Target {
@@ -220,7 +220,7 @@ impl Target {
         match self {
             Self::Services => Collector::Services,
             Self::Customers => Collector::Customers,
-            Self::Customer(_, question) => question.collector(),
+            Self::Customer(_, query) => query.collector(),
         }
     }
 }
@@ -231,16 +231,16 @@ mod tests {
 
     #[test]
     fn a_query_is_its_collector_and_a_number() {
-        for question in [
-            Question::TenantSeats(TenantType::Other(9)),
-            Question::CustomerSeats(TenantType::Google),
-            Question::ProductPurchased(ProductType(u64::MAX)),
-            Question::ProductAvailable(ProductType(2048)),
-            Question::BackupJobs,
-            Question::BackupOverview,
+        for query in [
+            Query::TenantSeats(TenantType::Other(9)),
+            Query::CustomerSeats(TenantType::Google),
+            Query::ProductPurchased(ProductType(u64::MAX)),
+            Query::ProductAvailable(ProductType(2048)),
+            Query::BackupJobs,
+            Query::BackupOverview,
         ] {
-            assert_eq!(Question::of(question.collector(), question.number()), Some(question));
+            assert_eq!(Query::of(query.collector(), query.number()), Some(query));
         }
-        assert_eq!(Question::of(Collector::TenantSeats, u64::MAX), None);
+        assert_eq!(Query::of(Collector::TenantSeats, u64::MAX), None);
     }
 }

@@ -7,8 +7,8 @@ fn at(seconds: f64) -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap() + Duration::from_secs_f64(seconds)
 }
 
-fn failure() -> Failure {
-    Failure::new(FailureReason::Unauthorized, "no")
+fn failure() -> RequestError {
+    RequestError::new(FailureReason::Unauthorized, "no")
 }
 
 fn error(refused: bool, retry_after: Option<u64>) -> TokenError {

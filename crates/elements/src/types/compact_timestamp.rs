@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 /// A [`Timestamp`] with microsecond precision in 8 bytes. `Option` of it takes 8 bytes too; a `Timestamp` takes 24.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(NonZero<i64>);
+pub struct CompactTimestamp(NonZero<i64>);
 
 /// Larger than the microseconds of any timestamp, so that the stored number is always positive.
 const OFFSET: i64 = 1 << 60;
 
-impl Moment {
+impl CompactTimestamp {
     /// The full timestamp.
     #[must_use]
     pub fn get(self) -> Timestamp {
@@ -20,19 +20,19 @@ impl Moment {
     }
 }
 
-impl From<Timestamp> for Moment {
+impl From<Timestamp> for CompactTimestamp {
     fn from(at: Timestamp) -> Self {
         Self(NonZero::new(at.as_microsecond().saturating_add(OFFSET)).unwrap_or(NonZero::<i64>::MAX))
     }
 }
 
-impl From<Moment> for Timestamp {
-    fn from(moment: Moment) -> Self {
+impl From<CompactTimestamp> for Timestamp {
+    fn from(moment: CompactTimestamp) -> Self {
         moment.get()
     }
 }
 
-impl fmt::Debug for Moment {
+impl fmt::Debug for CompactTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.get().fmt(f)
     }
@@ -44,12 +44,12 @@ mod tests {
 
     #[test]
     fn it_is_the_time_to_the_microsecond() {
-        assert_eq!(size_of::<Option<Moment>>(), 8);
+        assert_eq!(size_of::<Option<CompactTimestamp>>(), 8);
         for at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
-            assert_eq!(Moment::from(at).get().as_microsecond(), at.as_microsecond());
+            assert_eq!(CompactTimestamp::from(at).get().as_microsecond(), at.as_microsecond());
         }
         let fine = Timestamp::new(1_800_000_000, 123_456_789).unwrap();
-        assert_eq!(Moment::from(fine).get(), Timestamp::new(1_800_000_000, 123_456_000).unwrap());
-        assert!(Moment::from(Timestamp::MIN) < Moment::from(fine));
+        assert_eq!(CompactTimestamp::from(fine).get(), Timestamp::new(1_800_000_000, 123_456_000).unwrap());
+        assert!(CompactTimestamp::from(Timestamp::MIN) < CompactTimestamp::from(fine));
     }
 }

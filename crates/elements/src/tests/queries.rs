@@ -21,19 +21,19 @@ async fn every_question_has_its_path() {
     .await;
     let client = client(&ClientConfig { api_url: server.url.join("/base/").unwrap(), ..settings(&server) });
     let seats = Seats { assigned: Some(quantity(14)), available: Some(quantity(6)) };
-    assert_eq!(ask(&client, SEATS).await, Ok(Answer::CustomerSeats(seats)));
+    assert_eq!(ask(&client, SEATS).await, Ok(Observation::CustomerSeats(seats)));
     let product = ProductType(2048);
     assert_eq!(
-        ask(&client, Question::ProductPurchased(product)).await,
-        Ok(Answer::ProductPurchased(Some(quantity(1024))))
+        ask(&client, Query::ProductPurchased(product)).await,
+        Ok(Observation::ProductPurchased(Some(quantity(1024))))
     );
     assert_eq!(
-        ask(&client, Question::ProductAvailable(product)).await,
-        Ok(Answer::ProductAvailable(Some(quantity(3))))
+        ask(&client, Query::ProductAvailable(product)).await,
+        Ok(Observation::ProductAvailable(Some(quantity(3))))
     );
     assert!(matches!(
-        ask(&client, Question::TenantSeats(TenantType::Google)).await,
-        Ok(Answer::TenantSeats(tenants)) if tenants.len() == 1
+        ask(&client, Query::TenantSeats(TenantType::Google)).await,
+        Ok(Observation::TenantSeats(tenants)) if tenants.len() == 1
     ));
     let seen = server.seen();
     let lines: Vec<String> = seen.iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect();
@@ -67,7 +67,7 @@ async fn ids_that_a_path_cannot_hold_are_not_asked_about() {
     let client = client(&settings(&server));
     for id in ["", ".", "..", "a\tb"] {
         let admission = client.acquire().await;
-        let failure = failure(client.ask(&id.into(), SEATS, admission).await);
+        let failure = failure(client.query(&id.into(), SEATS, admission).await);
         assert_eq!(failure.reason, FailureReason::BadRequest, "{id:?}");
     }
     assert!(server.seen_on("overview").is_empty());
@@ -77,8 +77,8 @@ async fn ids_that_a_path_cannot_hold_are_not_asked_about() {
 async fn an_absence_is_no_failure_and_no_retry() {
     let server = server(|_| say(404, r#"{"message": "no"}"#)).await;
     let client = client(&settings(&server));
-    for question in [SEATS, Question::TenantSeats(TenantType::Google)] {
-        assert_eq!(ask(&client, question).await, Err(AskError::Absent));
+    for query in [SEATS, Query::TenantSeats(TenantType::Google)] {
+        assert_eq!(ask(&client, query).await, Err(QueryError::Absent));
     }
     assert_eq!(server.seen().len(), 3);
     assert_eq!(failures(&client, "customer_seats", "not_found"), Some(0.0));
@@ -205,7 +205,7 @@ async fn compressed_answers_are_read_and_limited_by_what_they_hold() {
     .await;
     let client = client(&settings(&server));
     assert!(ask(&client, SEATS).await.is_ok());
-    let failure = failure(ask(&client, Question::CustomerSeats(TenantType::Microsoft365)).await);
+    let failure = failure(ask(&client, Query::CustomerSeats(TenantType::Microsoft365)).await);
     assert_eq!(failure.reason, FailureReason::TooLarge, "{failure}");
     assert_eq!(server.seen_on("type/0/overview").len(), 1);
 }
@@ -235,7 +235,7 @@ async fn what_cannot_be_read_is_counted_by_field() {
 async fn an_answer_that_cannot_be_read_at_all_is_not_asked_for_again() {
     let server = server(|_| say(200, r#"{"productType": 1, "purchasedUserSeat": "many"}"#)).await;
     let client = client(&settings(&server));
-    assert_eq!(ask(&client, Question::ProductPurchased(ProductType(1))).await, Ok(Answer::ProductPurchased(None)));
+    assert_eq!(ask(&client, Query::ProductPurchased(ProductType(1))).await, Ok(Observation::ProductPurchased(None)));
     assert_eq!(server.seen_on("overview").len(), 1);
     assert_eq!(metric(&client, "avepoint_unreadable_values_total", &[("field", "purchasedUserSeat")]), Some(1.0));
 }
@@ -262,10 +262,12 @@ async fn tenants_come_page_by_page() {
     };
     let server = server(move |seen| if seen.path().contains("type/0") { pages(seen) } else { tenants(0..3, 3) }).await;
     let client = client(&settings(&server));
-    let failure = failure(ask(&client, Question::TenantSeats(TenantType::Microsoft365)).await);
+    let failure = failure(ask(&client, Query::TenantSeats(TenantType::Microsoft365)).await);
     assert_eq!(failure.reason, FailureReason::Malformed);
     assert!(failure.message.contains("101 of 130"), "{failure}");
-    let Ok(Answer::TenantSeats(rows)) = ask(&client, Question::TenantSeats(TenantType::Google)).await else { panic!() };
+    let Ok(Observation::TenantSeats(rows)) = ask(&client, Query::TenantSeats(TenantType::Google)).await else {
+        panic!()
+    };
     assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["t000", "t001", "t002"]);
 }
 
@@ -276,7 +278,9 @@ async fn a_tenant_without_an_id_and_one_twice_leave_the_others_alone() {
     let body = format!(r#"{{"data": [{rows}], "metadata": {{"totalCount": 4}}}}"#);
     let server = server(move |_| say(200, &body)).await;
     let client = client(&settings(&server));
-    let Ok(Answer::TenantSeats(rows)) = ask(&client, Question::TenantSeats(TenantType::Google)).await else { panic!() };
+    let Ok(Observation::TenantSeats(rows)) = ask(&client, Query::TenantSeats(TenantType::Google)).await else {
+        panic!()
+    };
     assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(metric(&client, "avepoint_unreadable_values_total", &[("field", "tenantId")]), Some(1.0));
 }
@@ -302,7 +306,7 @@ async fn the_last_row_of_a_tenant_wins_and_a_bare_list_is_complete() {
     .await;
     let client = client(&settings(&server));
     for (kind, requests) in [(TenantType::Microsoft365, 1), (TenantType::Google, 3)] {
-        let Ok(Answer::TenantSeats(rows)) = ask(&client, Question::TenantSeats(kind)).await else { panic!() };
+        let Ok(Observation::TenantSeats(rows)) = ask(&client, Query::TenantSeats(kind)).await else { panic!() };
         assert_eq!(rows.len(), 150);
         assert_eq!(rows[0].seats.assigned, Some(quantity(150)));
         assert_eq!(server.seen_on(&format!("type/{}/tenants/batch", kind.number())).len(), requests);
