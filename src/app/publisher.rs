@@ -36,7 +36,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Publisher {
     running: watch::Receiver<Arc<ActiveConfig>>,
     changed: watch::Receiver<()>,
-    /// The generation of the configuration that was rendered last.
+    /// The configuration that was rendered last.
     rendered: watch::Sender<Arc<ActiveConfig>>,
     snapshots: SnapshotHandle,
     clock: Clock,

@@ -32,7 +32,7 @@ impl Warnings {
         output::print(&format!("warning: {warning}\n"));
     }
 
-    fn print_part(&mut self, (text, warning): Part) {
+    fn print_part(&mut self, (text, warning): ReportPart) {
         output::print(&text);
         if let Some(warning) = warning {
             self.print(&warning);
@@ -41,7 +41,7 @@ impl Warnings {
 }
 
 /// A part of the report, and a warning about it.
-type Part = (String, Option<String>);
+type ReportPart = (String, Option<String>);
 
 pub(super) async fn run(args: &CheckArgs) -> Result<(), CommandError> {
     let daemon = &args.daemon;
@@ -130,7 +130,7 @@ async fn try_lease(settings: &HaSettings) -> Result<String, String> {
 }
 
 /// The total cost of the partners of one app registration in requests per hour, and their shared budget.
-fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> Vec<Part> {
+fn shared_budgets(costs: &[(&PartnerSettings, f64)]) -> Vec<ReportPart> {
     let mut parts = Vec::new();
     for (index, (first, _)) in costs.iter().enumerate() {
         let is_same = |(settings, _): &&(&PartnerSettings, f64)| settings.same_registration(first);
@@ -194,7 +194,7 @@ impl Cost {
         self.per_collector.iter().map(|&(_, cost)| cost).sum()
     }
 
-    fn describe(&self, settings: &PartnerSettings, config: &Config) -> Part {
+    fn describe(&self, settings: &PartnerSettings, config: &Config) -> ReportPart {
         let budget = settings.budget.requests_per_second * 3600.0;
         let total = self.total();
         let mut text = format!("\npartner {}: requests per hour ({})\n", settings.name, self.basis);

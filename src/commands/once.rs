@@ -59,10 +59,10 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), CommandError> {
         OnceFormat::Openmetrics => text(&inventories, partners, customer_name_label, clock, Format::OpenMetrics),
         OnceFormat::Json => {
             let series = metrics::render(&inventories, customer_name_label, clock.wall_now()).series();
-            let document = api::document(&view(inventories.clone(), series, clock)).map_err(CommandError::run)?;
+            let document = api::document(&snapshot(inventories.clone(), series, clock)).map_err(CommandError::run)?;
             escape_json(&document).into_owned()
         }
-        OnceFormat::Csv => csv::render(&view(inventories.clone(), 0, clock), &CustomerQuery::default()),
+        OnceFormat::Csv => csv::render(&snapshot(inventories.clone(), 0, clock), &CustomerQuery::default()),
         OnceFormat::Table => table::render(&inventories, clock.wall_now()),
     });
     let mut unread = unread(&inventories, clock);
@@ -87,7 +87,7 @@ fn default_format() -> OnceFormat {
     if std::io::stdout().is_terminal() { OnceFormat::Table } else { OnceFormat::Prometheus }
 }
 
-fn view(inventories: Vec<Inventory>, series: u64, clock: Clock) -> PageSnapshot {
+fn snapshot(inventories: Vec<Inventory>, series: u64, clock: Clock) -> PageSnapshot {
     PageSnapshot::new(inventories, series, &ReadyLatch::default(), false, clock.wall_now())
 }
 

@@ -85,7 +85,7 @@ impl Capacity {
 
     /// Sets the metrics of the plan; collectors that are not granted need no requests. Logs once when the budget becomes
     /// too small, and once when it is sufficient again.
-    pub(super) fn evaluate(&mut self, lag: SignedDuration, is_granted: impl Fn(Collector) -> bool) {
+    pub(super) fn evaluate(&mut self, max_lateness: SignedDuration, is_granted: impl Fn(Collector) -> bool) {
         let mut per_hour = self.cost.requests_per_hour(&self.collectors);
         for (_, requests) in per_hour.iter_mut().filter(|(collector, _)| !is_granted(*collector)) {
             *requests = 0.0;
@@ -94,7 +94,7 @@ impl Capacity {
         let intervals = self.collectors.enabled().map(|collector| self.collectors.schedule(collector).interval);
         let Some(shortest) = intervals.min().filter(|_| self.complete) else { return };
         let needed = per_hour.iter().map(|&(_, requests)| requests).sum::<f64>() / 3600.0;
-        let late = Duration::try_from(lag).unwrap_or_default();
+        let late = Duration::try_from(max_lateness).unwrap_or_default();
         match self.overload.update(needed, late, shortest) {
             Some(Transition::Begins) => {
                 let (possible, bound) = self.overload.capacity();

@@ -281,8 +281,8 @@ impl Poller {
     }
 
     fn evaluate(&mut self) {
-        let lag = self.queue.max_lateness(self.clock.now());
-        self.capacity.evaluate(lag, |collector| !self.not_granted.contains_key(&collector));
+        let max_lateness = self.queue.max_lateness(self.clock.now());
+        self.capacity.evaluate(max_lateness, |collector| !self.not_granted.contains_key(&collector));
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Block<S: Source> {
     items: Vec<Arc<S::Item>>,
     /// The position of its lines: the chunks of a shard and the part index in them.
     written: Option<(EncodedChunks, usize)>,
-    /// What was rendered for it.
+    /// Its state at the last rendering.
     rendered: Option<BlockState<S::Tally>>,
     /// Whether it must be rendered again in any case.
     is_outdated: bool,
@@ -139,13 +139,13 @@ impl<S: Source> Shard<S> {
 
     /// Whether its chunks are up to date.
     pub(super) fn is_current(&self, now: Timestamp) -> bool {
-        let in_place = |(number, block): (usize, &Block<S>)| {
+        let positions_match = |(number, block): (usize, &Block<S>)| {
             block.written.as_ref().is_some_and(|(chunks, at)| Arc::ptr_eq(chunks, &self.chunks) && *at == number)
         };
         let complete = self.chunks.iter().all(|chunk| chunk.len() == self.blocks.len());
         complete
             && self.blocks.iter().all(|block| block.is_current(now))
-            && self.blocks.iter().enumerate().all(in_place)
+            && self.blocks.iter().enumerate().all(positions_match)
     }
 
     /// Renders the blocks that changed; chunks whose bytes do not change are kept.
