@@ -4,14 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use elements::types::{
-    Collector, CompactTimestamp, FailureReason, Observation, Query, Seats, Subscription, SubscriptionKey, TenantSeats,
-};
+use elements::types::{CompactTimestamp, FailureReason, Subscription, SubscriptionKey};
 
-use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, SubscriptionRow, TargetRow};
-use super::{DecodeError, KnownPartner, backup};
+use super::rows::{Amount, CustomerRow, PartnerRow, Row, SubscriptionRow};
+use super::{DecodeError, KnownPartner};
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
-use crate::inventory::{Absence, Customer, Listing, PriorState, Services, TargetState, interner};
+use crate::inventory::{Customer, Listing, PriorState, Services, interner};
 
 /// Consumes rows one at a time.
 #[derive(Default)]
@@ -101,7 +99,7 @@ impl Decoder {
         // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {
-            customer.targets.extend(target(row)?);
+            customer.targets.extend(row.decode()?);
         }
         if !customer.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(DecodeError::Invalid("targets out of order"));
@@ -152,71 +150,6 @@ impl Decoder {
     }
 }
 
-/// Returns `None` if this version does not know the query or the failure reason.
-fn target(mut row: TargetRow<'_>) -> Result<Option<(Query, TargetState)>, DecodeError> {
-    let collector = Collector::ALL.into_iter().find(|collector| *collector.as_str() == *row.collector);
-    let query = collector.and_then(|collector| Query::of(collector, row.number));
-    let absence = match row.absence.as_deref() {
-        None => Some(Absence::None),
-        Some("suspected") => Some(Absence::Suspected),
-        Some("confirmed") => Some(Absence::Confirmed),
-        Some(_) => None,
-    };
-    let (Some(query), Some(absence)) = (query, absence) else { return Ok(None) };
-    let failure = match row.failure.as_deref() {
-        None => None,
-        Some(word) => match failure(word) {
-            Some(reason) => Some(reason),
-            None => return Ok(None),
-        },
-    };
-    let answer = match row.seen {
-        Some(seen) => Some((seen.into(), answer(query, &mut row)?)),
-        None => None,
-    };
-    let known = TargetState { polled: row.polled.map(CompactTimestamp::from), answer, failure, absence };
-    let contradicts = match known.absence {
-        Absence::None => false,
-        Absence::Suspected => known.answer.is_none(),
-        Absence::Confirmed => known.answer.is_some(),
-    };
-    let has_result = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
-    if contradicts || has_result && known.polled.is_none() {
-        return Err(DecodeError::Invalid("a result and an absence that contradict each other"));
-    }
-    Ok(Some((query, known)))
-}
-
-fn answer(query: Query, row: &mut TargetRow<'_>) -> Result<Observation, DecodeError> {
-    let missing = DecodeError::Invalid("a result that does not match its query");
-    let quantity = row.quantity.map(|amount| amount.0);
-    match query {
-        Query::CustomerSeats(_) => row.seats.map(|row| Observation::CustomerSeats(seats(row))).ok_or(missing),
-        Query::TenantSeats(_) => {
-            let tenant = |row: super::rows::TenantRow<'_>| TenantSeats {
-                id: row.id.as_ref().into(),
-                name: row.name.as_ref().into(),
-                seats: seats(row.seats),
-            };
-            let tenants: Vec<_> = row.tenants.take().ok_or(missing)?.into_iter().map(tenant).collect();
-            if !tenants.is_sorted_by(|a, b| a.id < b.id) {
-                return Err(DecodeError::Invalid("tenants out of order"));
-            }
-            Ok(Observation::TenantSeats(tenants.into()))
-        }
-        Query::ProductPurchased(_) => Ok(Observation::ProductPurchased(quantity)),
-        Query::ProductAvailable(_) => Ok(Observation::ProductAvailable(quantity)),
-        Query::BackupJobs => Ok(Observation::BackupJobs(backup::jobs(row.jobs.take().ok_or(missing)?)?.into())),
-        Query::BackupOverview => {
-            Ok(Observation::BackupOverview(backup::modules(row.modules.take().ok_or(missing)?)?.into()))
-        }
-    }
-}
-
-fn seats(row: SeatsRow) -> Seats {
-    Seats { assigned: row.assigned.map(|amount| amount.0), available: row.available.map(|amount| amount.0) }
-}
-
-fn failure(word: &str) -> Option<FailureReason> {
+pub(super) fn failure(word: &str) -> Option<FailureReason> {
     FailureReason::ALL.into_iter().find(|reason| reason.as_str() == word)
 }

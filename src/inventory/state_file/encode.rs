@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 
-use elements::types::{FailureReason, Observation, Query, Seats, Subscription, SubscriptionKey, TenantSeats};
+use elements::types::{FailureReason, Subscription, SubscriptionKey};
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
 use super::profile::ProfileRow;
-use super::rows::ListRow;
-use super::rows::{Amount, CustomerRow, PartnerRow, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
+use super::rows::{Amount, CustomerRow, ListRow, PartnerRow, ServicesRow, SubscriptionRow};
+use super::target::TargetRow;
 use crate::inventory::subscription_ids::KnownSubscription;
-use crate::inventory::{Absence, Customer, Listing, TargetState};
+use crate::inventory::{Customer, Listing};
 
 /// The correction of the wall clock since the timestamps were taken.
 #[derive(Clone, Copy)]
 pub(super) struct Encoder(pub(super) SignedDuration);
 
 impl Encoder {
-    fn time(self, at: impl Into<Timestamp>) -> Timestamp {
+    pub(super) fn time(self, at: impl Into<Timestamp>) -> Timestamp {
         let at = at.into();
         at.saturating_add(self.0).unwrap_or(at)
     }
@@ -52,51 +52,13 @@ impl Encoder {
             named_by_configuration: customer.named_by_configuration,
             services,
             profile: customer.profile.as_ref().map(|known| ProfileRow::of(known, self.time(known.seen))),
-            targets: customer.targets.iter().map(|(query, known)| self.target(*query, known)).collect(),
+            targets: customer.targets.iter().map(|(query, known)| TargetRow::of(self, *query, known)).collect(),
         }
-    }
-
-    fn target(self, query: Query, known: &TargetState) -> TargetRow<'_> {
-        let TargetState { polled, answer, failure, absence } = known;
-        let mut row = TargetRow {
-            collector: query.collector().as_str().into(),
-            number: query.number(),
-            polled: polled.map(|at| self.time(at)),
-            seen: answer.as_ref().map(|&(seen, _)| self.time(seen)),
-            failure: failure.map(word),
-            absence: match absence {
-                Absence::None => None,
-                Absence::Suspected => Some("suspected".into()),
-                Absence::Confirmed => Some("confirmed".into()),
-            },
-            ..TargetRow::default()
-        };
-        match answer.as_ref().map(|(_, answer)| answer) {
-            Some(Observation::CustomerSeats(answer)) => row.seats = Some(seats(answer)),
-            Some(Observation::TenantSeats(tenants)) => {
-                row.tenants = Some(tenants.iter().map(tenant).collect());
-            }
-            Some(Observation::ProductPurchased(quantity) | Observation::ProductAvailable(quantity)) => {
-                row.quantity = quantity.map(Amount);
-            }
-            Some(Observation::BackupJobs(jobs)) => row.jobs = Some(jobs.iter().map(Into::into).collect()),
-            Some(Observation::BackupOverview(modules)) => row.modules = Some(modules.iter().map(Into::into).collect()),
-            None => {}
-        }
-        row
     }
 }
 
-fn tenant(tenant: &TenantSeats) -> TenantRow<'_> {
-    TenantRow { id: tenant.id.as_str().into(), name: (&*tenant.name).into(), seats: seats(&tenant.seats) }
-}
-
-fn word(reason: FailureReason) -> Cow<'static, str> {
+pub(super) fn word(reason: FailureReason) -> Cow<'static, str> {
     reason.as_str().into()
-}
-
-fn seats(seats: &Seats) -> SeatsRow {
-    SeatsRow { assigned: seats.assigned.map(Amount), available: seats.available.map(Amount) }
 }
 
 fn subscription(known: &KnownSubscription) -> SubscriptionRow<'_> {

@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::decode::Decoder;
-use super::rows::{Amount, CustomerRow, PartnerRow, Row, SeatsRow, ServicesRow, SubscriptionRow, TargetRow, TenantRow};
+use super::rows::{Amount, CustomerRow, PartnerRow, Row, ServicesRow, SubscriptionRow};
+use super::target::{SeatsRow, TargetRow, TenantRow};
 use super::{DecodeError, State};
 
 pub(super) const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";

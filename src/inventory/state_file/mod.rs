@@ -5,12 +5,12 @@
 //! holds one row at a time besides the result. All customers are decoded as discovered ones: which customers are
 //! configured depends on the current configuration.
 
-mod backup;
 mod decode;
 mod encode;
 mod legacy;
 mod profile;
 mod rows;
+mod target;
 #[cfg(test)]
 mod tests;
 

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::backup::{JobRow, ProtectedRow};
 use super::profile::ProfileRow;
+use super::target::TargetRow;
+
 /// The first line.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Head<'a> {
@@ -134,61 +135,6 @@ pub(super) struct SubscriptionRow<'a> {
     pub(super) expires: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) contract_ends: Option<Timestamp>,
-}
-
-/// A query and its last result; there is a result if `seen` is set.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct TargetRow<'a> {
-    /// The collector, by its name in the configuration.
-    #[serde(borrow)]
-    pub(super) collector: Cow<'a, str>,
-    /// The number of the tenant type or product type.
-    #[serde(rename = "type")]
-    pub(super) number: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) polled: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seen: Option<Timestamp>,
-    /// Set for `customer_seats`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seats: Option<SeatsRow>,
-    /// Set for `tenant_seats`.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    pub(super) tenants: Option<Vec<TenantRow<'a>>>,
-    /// Set for `backup_jobs`.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    pub(super) jobs: Option<Vec<JobRow<'a>>>,
-    /// Set for `backup_overview`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) modules: Option<Vec<ProtectedRow>>,
-    /// Set for `products_purchased` and `products_available`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) quantity: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) failure: Option<Cow<'a, str>>,
-    /// `suspected` or `confirmed`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) absence: Option<Cow<'a, str>>,
-}
-
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct SeatsRow {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) assigned: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) available: Option<Amount>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct TenantRow<'a> {
-    #[serde(borrow)]
-    pub(super) id: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "is_default")]
-    pub(super) name: Cow<'a, str>,
-    #[serde(default)]
-    pub(super) seats: SeatsRow,
 }
 
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use elements::types::{BackupJob, Collector, JobKey, JobStatus, ProtectedObjects};
+use elements::types::{
+    BackupJob, Collector, CustomerJobStatus, JobKey, JobStatus, ListedProfile, ManagementMode, Profile,
+    ProtectedObjects,
+};
 
 use super::*;
 
@@ -62,4 +65,36 @@ fn a_collector_that_is_not_granted_has_that_state_and_no_other() {
         .collect();
     assert_eq!(of_jobs.get("not_granted"), Some(&2.0));
     assert_eq!(of_jobs.values().sum::<f64>(), 2.0, "{of_jobs:?}");
+}
+
+/// Customers of both lists, of the list of customers alone, and with a row that says nothing.
+#[test]
+fn a_scrape_with_the_list_of_customers_is_as_it_was() {
+    let schedule = Schedule { enabled: true, interval: HOUR, max_age: 4 * HOUR };
+    let collectors = CollectorSettings { optional: [(Collector::Customers, schedule)].into(), ..collectors() };
+    let mut inventory = Inventory::new("main".into(), Arc::new(collectors), true, &[]);
+    for id in ["a", "c"] {
+        inventory.upsert_listed(ListedCustomer { id: id.into(), name: None, subscriptions: Some(vec![]) }, at(0));
+    }
+    inventory.complete_listing(&["a".into(), "c".into()].into(), at(0));
+    let profile = |job_status, country: &str, management_mode| Profile {
+        job_status: Some(job_status),
+        country: country.into(),
+        management_mode: Some(management_mode),
+        ..Profile::default()
+    };
+    let listed = [
+        ("a", "One \"1\"", profile(CustomerJobStatus::Working, "Germany", ManagementMode::ALL[0])),
+        ("b", "Two", profile(CustomerJobStatus::MultipleIssues, "", ManagementMode::Unknown)),
+        ("c", "Three", Profile::default()),
+    ];
+    for (id, name, profile) in listed {
+        inventory.upsert_profile(ListedProfile { id: id.into(), name: Some(name.into()), profile }, at(1));
+    }
+    inventory.complete_profiles(&["a".into(), "b".into(), "c".into()].into(), at(1));
+    let text = text_of(&render(&[inventory], false, at(10)).scrape(Format::Text, false, &[]));
+    parse(&text, false).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+    let is_of_customers = |line: &&str| line.contains("avepoint_customer_") || line.contains("collector=\"customers\"");
+    let lines: Vec<_> = text.lines().filter(is_of_customers).collect();
+    golden::compare(Path::new("tests/golden/customers.prom"), &(lines.join("\n") + "\n"));
 }
