@@ -9,6 +9,7 @@ mod combinations;
 mod daemon;
 mod document;
 mod door;
+mod optional;
 mod refusing;
 mod rows;
 mod scene;

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use elements::types::Scope;
 use tokio::time::Instant;
 
 use super::mutations::BodyMutation;
@@ -107,6 +108,8 @@ pub enum Fault {
     RefuseIds,
     /// Requests of the service list for certain customers are refused with 403 if one of them does not exist.
     RefuseUnknownIds,
+    /// Tokens of this scope are refused with `invalid_scope`; those that were issued stay valid.
+    RefuseScope(Scope),
     /// `totalCount` is not the number of rows.
     WrongTotal(TotalCount),
 }

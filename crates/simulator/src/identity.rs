@@ -171,9 +171,9 @@ impl Identity {
     }
 }
 
-/// `client_id` of a form, for counting; empty if it is missing.
-pub(super) fn client_id(form: &[u8]) -> String {
+/// A field of a form; empty if it is missing.
+pub(super) fn form_field(form: &[u8], field: &str) -> String {
     form_urlencoded::parse(form)
-        .find(|(name, _)| name == "client_id")
+        .find(|(name, _)| name == field)
         .map_or_else(String::new, |(_, value)| value.into_owned())
 }

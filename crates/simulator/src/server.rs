@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::connection::{Broken, ResetConnection, serve};
 use super::dataset::Dataset;
 use super::faults::{Fault, Faults};
-use super::identity::{Client, Identity, TokenContext, TokenError, client_id};
+use super::identity::{Client, Identity, TokenContext, TokenError, form_field};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
 use super::requests::{RequestLog, Requests};
@@ -178,7 +178,7 @@ impl Shared {
         let route = Route::of(head.uri.path());
         let body = axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await;
         let client = match (&body, route.operation) {
-            (Ok(form), Operation::Token) => client_id(form),
+            (Ok(form), Operation::Token) => form_field(form, "client_id"),
             _ => bearer(&head.headers)
                 .and_then(|token| self.identity.token(token))
                 .map_or_else(String::new, |t| t.client_id),
@@ -220,7 +220,7 @@ impl Shared {
         }
         match route.operation {
             Operation::Unknown => Reply::message(StatusCode::NOT_FOUND, "There is nothing at this path."),
-            Operation::Token => self.token(head, body),
+            Operation::Token => self.token(head, body, faults),
             Operation::Api(collector) => {
                 let app = match self.authorized(&head.headers, collector.endpoint().scope, faults) {
                     Ok(app) => app,
@@ -245,8 +245,12 @@ impl Shared {
         }
     }
 
-    fn token(&self, head: &hyper::http::request::Parts, body: &[u8]) -> Reply {
-        let granted = if has_content_type(&head.headers, "application/x-www-form-urlencoded") {
+    fn token(&self, head: &hyper::http::request::Parts, body: &[u8], faults: &[Fault]) -> Reply {
+        let wanted = form_field(body, "scope");
+        let is_refused = |fault: &Fault| matches!(fault, Fault::RefuseScope(scope) if scope.permission() == wanted);
+        let granted = if faults.iter().any(is_refused) {
+            Err(TokenError(StatusCode::BAD_REQUEST, "invalid_scope", "the app registration lost this scope"))
+        } else if has_content_type(&head.headers, "application/x-www-form-urlencoded") {
             let mut audiences = vec![format!("{}{TOKEN_PATH}", self.origin)];
             let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             audiences.extend(host.map(|host| format!("http://{host}{TOKEN_PATH}")));

@@ -32,6 +32,8 @@ fn document(single: &[Row], mixed: &[Row]) -> String {
          A fault lasts two intervals, so that nothing may disappear; \"for long\" is longer than `max_age`.\n\
          Where the response itself has no readable number, the series is absent (\"gaps\"), never 0 and never a guess.\n\
          What the API denies twice (404, or an empty response), an interval apart, is removed until the API reports it again.\n\
+         In the rows that begin with \"optional\", the optional collectors are enabled too: the fault is only about requests of\n\
+         `customers`, `backup_jobs` and `backup_overview`, and no value of the other collectors may be missing or too old.\n\
          Where the clock is set, the daemon runs inside the test, and its files and memory are not counted. Times are longer\n\
          on a busy machine.\n\n",
         MOST_MEMORY_KIB / 1024

@@ -30,6 +30,8 @@ pub struct Row {
     pub requests: Requests,
     /// Whether it may be part of a combination.
     pub combines: bool,
+    /// Whether the optional collectors are enabled too.
+    pub with_optional: bool,
 }
 
 /// A change that begins and ends.
@@ -121,6 +123,7 @@ impl Row {
             always: vec![Rule::new(Fault::SmallPages(5)).on(SERVICES)],
             requests: Requests::Free,
             combines: false,
+            with_optional: false,
         }
     }
 

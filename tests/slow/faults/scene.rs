@@ -122,7 +122,7 @@ pub fn play(row: &Row, runtime: &Handle) -> Result<Account, String> {
 
 impl<'a> Scene<'a> {
     fn start(row: &'a Row, runtime: &Handle) -> Result<Self, String> {
-        let history = Arc::new(History::default());
+        let history = Arc::new(History::new(row.with_optional));
         let (ca, server) = match row.transport {
             Transport::Http => (None, None),
             Transport::Https { http2 } => (Some(authority()), Some(authority().server(2099, http2))),
@@ -300,7 +300,8 @@ impl<'a> Scene<'a> {
         let aged = self.broken.is_some_and(|broken| broken.elapsed() + INTERVAL.mul_f64(1.1) + TIMEOUT >= max_age);
         allowed.aged = aged && self.row.lasts == Lasts::Outlasts;
         let groups = groups_of(&samples);
-        self.history.check(&groups, asked, max_age + SLACK.mul_f64(patience()), &allowed)?;
+        let slack = SLACK.mul_f64(patience());
+        self.history.check(&groups, asked, [max_age, LONG_AGE].map(|age| age + slack), &allowed)?;
         self.left_by_a_listing(&groups, &samples)?;
         // While the clock is being set, one listing has two times.
         if self.row.wall.is_none() {

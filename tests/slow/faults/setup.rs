@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use elements::types::Collector;
 use simulator::{Dataset, Generator, Scenario, SeatTrend, Settings, SimCustomer, Simulator};
 
 use super::door::{Authority, Door};
@@ -88,8 +89,16 @@ pub fn config(row: &Row, api: &Door, token: &Door, tls: bool) -> String {
         Lasts::Short => LONG_AGE,
         Lasts::Outlasts => SHORT_AGE,
     };
-    let collectors = ["services", "tenant_seats", "customer_seats", "products_purchased", "products_available"]
-        .map(|name| format!("  {name}: {{ interval: {interval}s, max_age: {}s }}\n", max_age.as_secs()))
+    let collectors = Collector::ALL
+        .into_iter()
+        .filter(|collector| row.with_optional || !collector.is_optional())
+        .map(|collector| {
+            // In a row about optional collectors, the fault ages only their values.
+            let is_aged = !row.with_optional || collector.is_optional();
+            let (name, max_age) = (collector.as_str(), if is_aged { max_age } else { LONG_AGE }.as_secs());
+            format!("  {name}: {{ enabled: true, interval: {interval}s, max_age: {max_age}s }}\n")
+        })
+        .collect::<Vec<_>>()
         .concat();
     format!(
         "partners:\n  - name: main\n    api_url: {scheme}://{}\n    token_url: {scheme}://{}/connect/token\n    auth: {{ client_id: {client_id}, client_secret: {secret} }}\n    budget: {{ requests_per_second: 400, burst: 100, concurrency: 8, timeout: {timeout}s }}\n{ca}collectors:\n{collectors}",

@@ -4,6 +4,7 @@ use simulator::{Fault, RetryAfter, Rule};
 
 use super::answering::{bodies, numbers, pages, totals};
 use super::clock::{WALLS, Wall};
+use super::optional::optional_collectors;
 use super::refusing::{connections, refusals, server_errors, throttling, tokens};
 use super::rows::*;
 
@@ -11,7 +12,7 @@ use super::rows::*;
 pub fn all_rows(trap: &str) -> Vec<Row> {
     let other_side = [throttling(), refusals(), tokens(), server_errors(), connections()];
     let answers = [bodies(), numbers(), pages(), totals()];
-    [other_side.concat(), answers.concat(), ways(trap), clocks()].concat()
+    [other_side.concat(), answers.concat(), ways(trap), clocks(), optional_collectors()].concat()
 }
 
 fn ways(trap: &str) -> Vec<Row> {

@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use simulator::{Dataset, SeatTrend, SimCustomer, WireValue};
 
-use crate::support::{Samples, expected, of, value};
+use crate::support::{Samples, expected, of, optional, value};
 
 /// Series by name, by group.
 pub type Groups = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
 /// Every version of the data set so far.
-#[derive(Default)]
-pub struct History(Mutex<Vec<Version>>);
+pub struct History {
+    versions: Mutex<Vec<Version>>,
+    /// Whether the optional collectors are enabled.
+    with_optional: bool,
+}
 
 struct Version {
     since: Instant,
@@ -34,12 +37,22 @@ pub struct Allowed {
     pub gone: Vec<String>,
     /// Values that are too old may be missing.
     pub aged: bool,
+    /// `gaps` and `aged` are only about groups with these name prefixes; about all if there are none.
+    pub only: Vec<String>,
 }
 
 impl History {
+    pub fn new(with_optional: bool) -> Self {
+        Self { versions: Mutex::default(), with_optional }
+    }
+
     /// Records the current data set. Call it while nothing reads the data set.
     pub fn add(&self, world: &Dataset) {
-        let groups = grouped(expected::api_series("main", world, 0));
+        let mut series = expected::api_series("main", world, 0);
+        if self.with_optional {
+            series.extend(single_values(optional::series("main", world)));
+        }
+        let groups = grouped(series);
         self.lock().push(Version { since: Instant::now(), groups });
     }
 
@@ -56,32 +69,44 @@ impl History {
     }
 
     /// Checks the groups of a scrape that was requested at `asked` and has just arrived: each is from one time not
-    /// longer ago than `oldest`, and each that existed during all of that time is present.
-    pub fn check(&self, served: &Groups, asked: Instant, oldest: Duration, allowed: &Allowed) -> Result<(), String> {
+    /// longer ago than `oldest` (`oldest_others`, if it is not one of `allowed.only`), and each that existed during all of that time is present.
+    pub fn check(
+        &self,
+        served: &Groups,
+        asked: Instant,
+        [oldest, oldest_others]: [Duration; 2],
+        allowed: &Allowed,
+    ) -> Result<(), String> {
         let versions = self.lock();
-        let from = asked.checked_sub(oldest);
-        let ends = versions.iter().skip(1).map(|next| Some(next.since)).chain([None]);
-        let recent: Vec<&Groups> = versions
-            .iter()
-            .zip(ends)
-            .filter(|(_, end)| end.is_none_or(|end| from.is_none_or(|from| end > from)))
-            .map(|(version, _)| &version.groups)
-            .collect();
-        let known: BTreeSet<&String> = recent.iter().flat_map(|groups| groups.keys()).chain(served.keys()).collect();
+        let within_age = |oldest| -> Vec<&Groups> {
+            let from = asked.checked_sub(oldest);
+            let ends = versions.iter().skip(1).map(|next| Some(next.since)).chain([None]);
+            let recent = versions.iter().zip(ends);
+            recent
+                .filter(|(_, end)| end.is_none_or(|end| from.is_none_or(|from| end > from)))
+                .map(|(version, _)| &version.groups)
+                .collect()
+        };
+        let (recent_affected, recent_others) = (within_age(oldest), within_age(oldest_others));
+        let all_recent = recent_affected.iter().chain(&recent_others);
+        let known: BTreeSet<&String> = all_recent.flat_map(|groups| groups.keys()).chain(served.keys()).collect();
         for group in known {
             // The customer's name stays, even if its other values are old.
             let ageless = group.starts_with("info");
             let told = served.get(group);
+            let is_affected =
+                allowed.only.is_empty() || allowed.only.iter().any(|start| group.starts_with(start.as_str()));
+            let recent = if is_affected { &recent_affected } else { &recent_others };
+            let (gaps, aged) = (allowed.gaps && is_affected, allowed.aged && is_affected);
             let fits = |groups: &Groups| match (groups.get(group), told) {
-                (Some(truth), Some(told)) if allowed.gaps => {
+                (Some(truth), Some(told)) if gaps => {
                     told.iter().all(|(series, values)| truth.get(series).is_some_and(|true_| within(values, true_)))
                 }
                 (truth, told) => truth == told,
             };
             let unjudged = allowed.unjudged.iter().any(|start| group.starts_with(start));
             let excused = told.is_none()
-                && ((allowed.gaps || allowed.aged) && !ageless
-                    || allowed.gone.iter().any(|start| group.starts_with(start)));
+                && ((gaps || aged) && !ageless || allowed.gone.iter().any(|start| group.starts_with(start)));
             let fits_ever = || ageless && versions.iter().any(|version| fits(&version.groups));
             if !excused && !unjudged && !recent.iter().rev().any(|groups| fits(groups)) && !fits_ever() {
                 let newest = recent.last().and_then(|groups| groups.get(group));
@@ -102,7 +127,7 @@ impl History {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Version>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,7 +141,13 @@ fn within(values: &[f64], truth: &[f64]) -> bool {
 
 /// The groups of a scrape.
 pub fn groups_of(samples: &Samples) -> Groups {
-    grouped(expected::served(samples, "main"))
+    let mut series = expected::served(samples, "main");
+    series.extend(single_values(optional::served(samples)));
+    grouped(series)
+}
+
+fn single_values(samples: Samples) -> impl Iterator<Item = (String, Vec<f64>)> {
+    samples.into_iter().map(|(series, value)| (series, vec![value]))
 }
 
 fn grouped(series: BTreeMap<String, Vec<f64>>) -> Groups {
@@ -139,6 +170,10 @@ fn group(series: &str) -> String {
         ("avepoint_product_seats_purchased", "purchased"),
         ("avepoint_product_seats_available", "available"),
         ("avepoint_subscription", "services"),
+        ("avepoint_customer_job_status", "profile"),
+        ("avepoint_customer_management_info", "profile"),
+        ("avepoint_backup_job", "jobs"),
+        ("avepoint_backup_", "modules"),
     ];
     let kind = kinds.iter().find(|(family, _)| series.starts_with(family)).map_or("?", |(_, kind)| kind);
     let what = label("tenant_type").or(label("product_type")).unwrap_or_default();
@@ -202,5 +237,13 @@ fn move_customer(customer: &mut SimCustomer) {
         // A change does not distinguish equal rows, so each keeps the values of the others.
         row.change = WireValue::change(row.change.value.unwrap_or(0) + 1);
     }
+    for job in &mut customer.jobs {
+        job.objects[0] += 1;
+    }
+    for module in &mut customer.modules {
+        module.scanned += 1;
+    }
+    let number = customer.profile.country.strip_prefix("Country ").and_then(|number| number.parse::<u64>().ok());
+    customer.profile.country = format!("Country {}", number.unwrap_or(0) + 1).into();
     customer.sync_license_fields();
 }
