@@ -57,7 +57,8 @@ impl From<ConfigErrors> for CommandError {
     }
 }
 
-/// Runs the command. SIGTERM and SIGINT shut down the daemon in order; commands that only print end at once.
+/// Runs the command. SIGTERM and SIGINT shut down the daemon in order, and complete a recording; commands that only print end at
+/// once.
 #[must_use]
 pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
     let shutdown = match shutdown {
@@ -82,12 +83,14 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
     let report = |message: &str| {
         if serves { message.lines().for_each(|line| error!("{line}")) } else { output::print_error(message) }
     };
+    let records = matches!(&command, Some(Command::Once(args)) if args.record.is_some());
+    let ends_in_order = serves || records;
     let signalled = shutdown.clone().signalled();
     let running = runtime.spawn(async move {
         match command {
             None => run_daemon(daemon, inherited, shutdown).await,
             Some(Command::Demo(args)) => demo::run(&args, inherited, shutdown).await,
-            Some(Command::Once(args)) => once::run(&args).await,
+            Some(Command::Once(args)) => once::run(&args, shutdown).await,
             Some(Command::Check(args)) => check::run(&args).await,
             Some(Command::Discover(args)) => discover::run(&args).await,
             Some(Command::Simulate(args)) => simulate::run(&args, shutdown).await,
@@ -102,9 +105,9 @@ pub fn run(cli: Cli, shutdown: io::Result<Shutdown>) -> ExitCode {
         let ended = async { running.await.unwrap_or_else(|error| Err(CommandError::run(error))) };
         tokio::select! {
             result = ended => result,
-            // A thread that is blocked by storage does not keep the process running. A server ends by itself, or
-            // `Shutdown` ends it.
-            signal = signalled, if !serves => Err(CommandError::Interrupted(signal)),
+            // A thread that is blocked by storage does not keep the process running. A server or a recording ends by
+            // itself, or `Shutdown` ends it.
+            signal = signalled, if !ends_in_order => Err(CommandError::Interrupted(signal)),
         }
     });
     // Name resolution or a render in progress does not delay the exit.

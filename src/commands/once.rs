@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::{CommandError, output};
-use crate::app::{Partner, Partners};
+use crate::app::{Partner, Partners, Shutdown};
 use crate::catalog;
 use crate::cli::OnceArgs;
 use crate::cli::OnceFormat;
@@ -34,7 +34,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// Without a terminal, progress is a log line.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(args: &OnceArgs) -> Result<(), CommandError> {
+pub(super) async fn run(args: &OnceArgs, shutdown: Shutdown) -> Result<(), CommandError> {
     let mut config = Config::load(&args.config.config_file)?;
     super::select_partners(&mut config, &args.partner)?;
     select::customers(&mut config, &args.customer);
@@ -47,11 +47,14 @@ pub(super) async fn run(args: &OnceArgs) -> Result<(), CommandError> {
     let running = polls.running().borrow().clone();
     let partners = &running.partners;
 
-    wait(&mut polls, partners).await?;
-    polls.pause().await;
-    if let Some((recorder, folder)) = recorder.as_ref().zip(args.record.as_deref()) {
-        record::finish(recorder, folder)?;
+    let waited = wait(&mut polls, partners, shutdown).await;
+    if waited.is_ok() {
+        polls.pause().await;
     }
+    if let Some((recorder, folder)) = recorder.as_ref().zip(args.record.as_deref()) {
+        record::finish(recorder, folder, waited.is_ok())?;
+    }
+    waited?;
 
     let inventories: Vec<Inventory> = partners.iter().map(Partner::snapshot).collect();
     output::print(&match format {
@@ -92,7 +95,8 @@ fn snapshot(inventories: Vec<Inventory>, series: u64, clock: Clock) -> PageSnaps
 }
 
 /// Waits until every target has been polled, and shows the progress.
-async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), CommandError> {
+async fn wait(polls: &mut Partners, partners: &[Partner], shutdown: Shutdown) -> Result<(), CommandError> {
+    let mut signalled = std::pin::pin!(shutdown.signalled());
     let bar = progress_bar();
     let mut logged = Instant::now();
     loop {
@@ -113,6 +117,7 @@ async fn wait(polls: &mut Partners, partners: &[Partner]) -> Result<(), CommandE
         tokio::select! {
             // Checking iterates over all targets, so changes are not checked one by one.
             () = tokio::time::sleep(DRAW_EVERY) => {}
+            signal = &mut signalled => return Err(CommandError::Interrupted(signal)),
             // Otherwise it would wait forever for targets that were not polled yet.
             error = polls.first_panic() => return Err(CommandError::Run(format!("polling ended abnormally: {error}"))),
         }

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use elements::recording::Recording;
-use simulator::{AbsentTenants, Dialect, Fault, Replay, Rule, Settings};
+use elements::types::Collector;
+use serde_json::Value;
+use simulator::{AbsentTenants, Dialect, Fault, Operation, Replay, Rule, Settings};
 use testkit::golden;
 
-use crate::support::{Simulated, config, run, today};
+use crate::support::{Simulated, config, eventually, run, today};
 
 /// Labels whose values are pseudonyms, placeholders, or derived from them.
 const REPLACED: [&str; 7] =
@@ -173,6 +175,50 @@ fn simulate_replays_and_prints_a_configuration() {
     let (code, _, said) = run(&["simulate", "--replay", none.to_str().unwrap()]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("--replay") && said.contains("index.json"), "{said}");
+}
+
+/// The exchanges of a recording that is under way or complete.
+fn exchanges(recording: &Path) -> usize {
+    fs::read_dir(recording)
+        .into_iter()
+        .flatten()
+        .filter(|entry| !entry.as_ref().unwrap().path().ends_with("index.json"))
+        .count()
+}
+
+#[test]
+fn an_interrupted_recording_has_what_was_read() {
+    let (_, settings) = revisions().into_iter().next().unwrap();
+    let simulator = Simulated::start(settings);
+    // These requests never end, so the command does not either.
+    simulator.faults().set(vec![Rule::new(Fault::Hang).on(Operation::Api(Collector::ProductsPurchased))]);
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = folder.path().join("recording");
+        let file = folder.path().join("config.yaml");
+        fs::write(&file, config(&simulator, "budget: { requests_per_second: 500, timeout: 10m }", "")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_avepoint_exporter"))
+            .args(["once", "--format=prometheus", "--config.file", file.to_str().unwrap(), "--record"])
+            .arg(&recording)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        eventually(|| match exchanges(&recording) {
+            3.. => Ok(()),
+            few => Err(format!("{few} exchanges")),
+        });
+        let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(output.stdout.is_empty());
+        assert!(said.contains("Interrupted: ") && said.contains("Look at the files before you send them"), "{said}");
+        let index: Value = serde_json::from_slice(&fs::read(recording.join("index.json")).unwrap()).unwrap();
+        assert_eq!(index["exchanges"].as_array().unwrap().len(), exchanges(&recording), "{index}");
+        assert!(nameless(&replayed(&recording)).len() == 3, "the customers are listed");
+    }
 }
 
 /// The folders of `tests/recordings/`.

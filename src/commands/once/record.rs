@@ -21,8 +21,11 @@ pub(super) fn start(folder: &Path, config: &Config) -> Result<Recorder, CommandE
 }
 
 /// Ends the recording, and prints on standard error what was replaced.
-pub(super) fn finish(recorder: &Recorder, folder: &Path) -> Result<(), CommandError> {
+pub(super) fn finish(recorder: &Recorder, folder: &Path, is_complete: bool) -> Result<(), CommandError> {
     let summary = recorder.finish().map_err(|error| failed(folder, &error))?;
+    if !is_complete {
+        output::print_error("Interrupted: the recording has only what was read until then.\n");
+    }
     output::print_error(&describe(&summary, folder));
     Ok(())
 }

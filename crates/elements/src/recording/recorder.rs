@@ -81,6 +81,7 @@ struct State {
     /// Name of the file, number of the partner.
     exchanges: Vec<(String, usize)>,
     failed: Option<io::Error>,
+    finished: bool,
 }
 
 struct Partner {
@@ -107,20 +108,22 @@ impl Recorder {
             kept: Kept::default(),
             exchanges: Vec::new(),
             failed: None,
+            finished: false,
         }))))
     }
 
-    /// Writes an exchange. The first error ends the recording; [`Self::finish`] returns it.
+    /// Writes an exchange, unless the recording is finished. The first error ends the recording; [`Self::finish`] returns it.
     pub fn record(&self, exchange: &Exchange<'_>) {
         let mut state = self.state();
-        if state.failed.is_none() {
+        if state.failed.is_none() && !state.finished {
             state.failed = state.write(exchange).err();
         }
     }
 
-    /// Writes the index.
+    /// Ends the recording and writes the index.
     pub fn finish(&self) -> io::Result<Summary> {
         let mut state = self.state();
+        state.finished = true;
         match state.failed.take() {
             Some(error) => Err(error),
             None => state.finish(),
