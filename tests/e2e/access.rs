@@ -121,7 +121,7 @@ fn a_certificate_is_replaced_without_a_restart() {
     pki.write("server.key", "nonsense");
     wait("the warning", || {
         assert_eq!(curl(&pki, &url, CA).status, 200);
-        exporter.log().contains("the last good one holds")
+        exporter.log().contains("keeping the previous one")
     });
     let renewed = Pki::new();
     pki.write("server.crt", &renewed.read("server.crt"));
@@ -129,7 +129,7 @@ fn a_certificate_is_replaced_without_a_restart() {
     pki.write("new-ca.pem", &renewed.read("ca.pem"));
     wait("the new certificate", || curl(&pki, &url, &["--cacert", "new-ca.pem"]).status == 200);
     assert_ne!(curl(&pki, &url, CA).code, 0);
-    let warnings = exporter.log().matches("the last good one holds").count();
+    let warnings = exporter.log().matches("keeping the previous one").count();
     assert!(warnings <= 2, "a broken state is warned of once: {}", exporter.log());
 }
 
@@ -274,7 +274,7 @@ fn only_users_with_their_passwords_get_answers() {
     wait("bob", || status("/-/healthy", "bob:two") == 200);
     assert_eq!(status("/-/healthy", "alice:one"), 401);
     // A file that is invalid, or would disable authentication, changes nothing and is logged once.
-    for (text, words) in [("basic_auth_users: { bob: two }", "is refused"), ("", "would take away basic_auth_users")] {
+    for (text, words) in [("basic_auth_users: { bob: two }", "is invalid"), ("", "would remove basic_auth_users")] {
         pki.write("web.yml", text);
         wait("the warning", || {
             assert_eq!((status("/-/healthy", ""), status("/-/healthy", "bob:two")), (401, 200));

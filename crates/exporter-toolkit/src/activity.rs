@@ -1,8 +1,8 @@
-//! What one connection is doing, and since when.
+//! Tracks the phase of a connection and the time of its last progress.
 //!
 //! The stream of a connection ([`ActivityStream`]) and its service report here; from that follow the deadline of the
-//! connection ([`Activity::expired`]) and whether it may be closed for a new one ([`Activity::eviction_rank`]). What a
-//! peer sends is no progress, but for whole requests: a peer that sends slowly counts as silent.
+//! connection ([`Activity::expired`]) and whether it may be closed for a new one ([`Activity::eviction_rank`]). Only
+//! complete requests count as progress, so a peer that sends slowly counts as idle.
 
 use std::io;
 use std::pin::Pin;
@@ -16,28 +16,28 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::server::Limits;
 
-/// Who did something within this time is not idle: a new connection needs some to send its request.
+/// Minimum inactivity before a connection counts as idle: a new connection needs some time to send its request.
 const MIN_IDLE: Duration = Duration::from_millis(100);
-/// The same of a client in the middle of its answer, which a busy machine may keep from reading.
+/// The same while a response is being read: a client on a busy machine may pause.
 const MIN_STALL: Duration = Duration::from_millis(500);
-/// How long an answer may be read before it may be ended for a new connection, though it is being read.
+/// How long a client may read a response before its connection may be closed for a new one, even if it makes progress.
 const MIN_ANSWER: Duration = Duration::from_secs(2);
-/// Before an idle connection is closed: a request that has arrived is read first, if it is us who are late.
+/// Delay before an idle connection is closed, so that a request that has already arrived is read first.
 const FINAL_CHECK: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It was accepted, and nothing has been read of it yet.
+    /// Accepted; nothing has been read yet.
     Accepted,
-    /// Its first request, or the TLS handshake before it, has not arrived completely.
+    /// The first request, or the TLS handshake before it, is incomplete.
     Opening,
     /// A part of a later request has arrived.
     ReceivingHead,
-    /// A request is complete, and nothing of the answer has been written.
+    /// A request is complete, and no byte of the response has been written.
     Processing,
-    /// A part of the answer has been written.
+    /// A part of the response has been written.
     Answering,
-    /// The answer has been written, and nothing of the next request has arrived.
+    /// The response has been written, and no byte of the next request has arrived.
     KeepAlive,
 }
 
@@ -55,7 +55,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Eviction {
     No,
-    /// Unless it has done something since then.
+    /// Close it unless it has made progress since then.
     IfIdleSince(Instant),
     Always,
 }
@@ -70,14 +70,14 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    /// Of a connection that has just been accepted.
+    /// The activity of a connection that was just accepted.
     pub(crate) fn new(limits: Limits) -> Self {
         let now = Instant::now();
         let state = State { phase: Phase::Accepted, request_at: now, progress_at: now, eviction: Eviction::No };
         Self { limits, state: Mutex::new(state), changed: Notify::new(), evict: Notify::new() }
     }
 
-    /// From now on the peer has to send something, before its first request.
+    /// The handshake or the first request is expected from now on.
     pub(crate) fn opening(&self) {
         self.enter(Phase::Opening);
     }
@@ -88,8 +88,8 @@ impl Activity {
         self.enter(Phase::Processing);
     }
 
-    /// The connection with the least is the first to be closed for a new one; `None` if it may not be. Never a connection
-    /// that waits for us; those that idle by how long they have; else the one that has been reading its answer longest.
+    /// The connection with the lowest rank is closed first; `None` if it must not be closed, because it waits for us.
+    /// Idle connections come first, longest idle first; then the one that has been reading its response longest.
     pub(crate) fn eviction_rank(&self, now: Instant) -> Option<(u8, Instant)> {
         let State { phase, request_at, progress_at, .. } = *self.state();
         match phase {
@@ -100,13 +100,13 @@ impl Activity {
         }
     }
 
-    /// Asks for the end of the connection; `rank` as it was given.
+    /// Requests that the connection is closed. `rank` is the result of [`Self::eviction_rank`].
     pub(crate) fn evict(&self, rank: (u8, Instant)) {
         self.state().eviction = if rank.0 == 0 { Eviction::IfIdleSince(rank.1) } else { Eviction::Always };
         self.evict.notify_one();
     }
 
-    /// Whether the connection has been asked to end.
+    /// Whether closing was requested.
     pub(crate) fn is_evicted(&self) -> bool {
         self.state().eviction != Eviction::No
     }

@@ -1,8 +1,8 @@
-//! How many connections there are, and which one is closed for a new one.
+//! Limits the number of connections, and closes idle ones for new ones.
 //!
-//! All listeners of a server share one number of places, which is below the limit on open files. When few are free, the
-//! connections that have been idle longest are closed: neither silent peers nor readers that read nothing keep a scraper
-//! out. [`Activity`] says which may be closed.
+//! All listeners of a server share one limit, which is below the limit on open files. When it is nearly reached, the
+//! connections that have been idle longest are closed, so that neither silent clients nor clients that stop reading
+//! lock out a scraper. [`Activity::eviction_rank`] decides which may be closed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,9 +14,9 @@ use tracing::warn;
 use super::activity::Activity;
 use super::server::Limits;
 
-/// One place in so many is kept free: closing a connection takes a moment.
+/// One connection in this many is kept free, because closing a connection takes time.
 const RESERVE_DIVISOR: usize = 16;
-/// Between two searches, which look at every connection.
+/// The minimum time between two searches, each of which visits every connection.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The connections of a server.

@@ -60,7 +60,7 @@ pub enum Location {
 pub struct Problem {
     /// Where it is.
     pub location: Location,
-    /// What is wrong, and what to do.
+    /// The message and the help text.
     pub diagnostic: Diagnostic,
 }
 

@@ -1,5 +1,5 @@
 //! `--web.external-url` and `--web.route-prefix`, as Prometheus has them: everything is under one path, and `/` redirects
-//! there. The pages' links are relative, so nothing else needs to know.
+//! there. The links of the pages are relative, so no other module depends on the prefix.
 
 use axum::Router;
 use axum::extract::RawQuery;
@@ -8,12 +8,12 @@ use axum::http::header::LOCATION;
 use axum::routing::{MethodRouter, any};
 use url::Url;
 
-/// How others reach the exporter.
+/// The URL at which clients reach the exporter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalUrl {
     /// Scheme, host and port, if there are any.
     url: Option<Url>,
-    /// A path such as `/avepoint`, or nothing.
+    /// A path such as `/avepoint`, or empty.
     route_prefix: String,
 }
 
@@ -32,8 +32,8 @@ pub enum ExternalUrlError {
 }
 
 impl ExternalUrl {
-    /// From the two flags, each of which may be empty. The external URL is an absolute one or only a path; without a
-    /// route prefix, its path is the prefix.
+    /// Parses the two flags; each may be empty. The external URL is absolute or only a path. Without a route prefix,
+    /// the path of the external URL is the prefix.
     pub fn new(external_url: &str, route_prefix: &str) -> Result<Self, ExternalUrlError> {
         let (url, path) =
             read_external_url(external_url).ok_or_else(|| ExternalUrlError::ExternalUrl(external_url.to_owned()))?;
@@ -45,7 +45,7 @@ impl ExternalUrl {
         Ok(Self { url, route_prefix })
     }
 
-    /// Under which path everything is: empty, or a path without a slash at its end.
+    /// The path prefix of all routes: empty, or a path without a trailing slash.
     #[must_use]
     pub fn route_prefix(&self) -> &str {
         &self.route_prefix
@@ -62,8 +62,7 @@ impl ExternalUrl {
         self.url.as_ref().is_some_and(|url| url.origin() == origin.origin())
     }
 
-    /// The pages, moved under the prefix. Redirects are relative, so that they are right behind a proxy that has a prefix
-    /// of its own.
+    /// Nests the routes under the prefix. Redirects are relative, so that they work behind a proxy that adds a prefix.
     pub fn nest(&self, pages: Router) -> Router {
         let prefix = &self.route_prefix;
         let Some((_, last)) = prefix.rsplit_once('/') else { return pages };
@@ -81,7 +80,7 @@ fn redirect(url: String) -> MethodRouter {
     })
 }
 
-/// The URL, if it is one with a host, and its path.
+/// The URL, unless only a path is given, and its path. `None` if invalid.
 fn read_external_url(text: &str) -> Option<(Option<Url>, String)> {
     if text.is_empty() || text.starts_with('/') {
         return Some((None, plain_path(text)?));
@@ -92,7 +91,7 @@ fn read_external_url(text: &str) -> Option<(Option<Url>, String)> {
     (is_plain && matches!(url.scheme(), "http" | "https")).then_some((Some(url), path))
 }
 
-/// A path without slashes at its end; nothing for `/`.
+/// A path without trailing slashes; empty for `/`.
 fn plain_path(path: &str) -> Option<String> {
     let path = path.trim_matches('/');
     if path.is_empty() {

@@ -1,9 +1,9 @@
 //! The header `Host` of a request (RFC 9112, section 3.2).
 //!
-//! Where every listener is on a loopback address, only programs of this machine are meant to ask. A web page in a browser
-//! of this machine could ask, too, if its own name resolves to that address (DNS rebinding): such a request names the
-//! page's host, and is refused with 421. A listener on any other address accepts every name, since scrapers and probes
-//! use names and addresses that nobody has told us.
+//! If every listener is on a loopback address, only programs of this machine should have access. A web page in a local
+//! browser could send requests too, if its own host name resolves to that address (DNS rebinding). Such a request names
+//! the page's host, and is refused with 421. With a listener on any other address every name is accepted, because the
+//! names that scrapers and probes use are not known.
 
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use super::external_url::ExternalUrl;
 
-/// Which hosts may be asked for.
+/// The accepted hosts.
 #[derive(Debug)]
 pub(crate) enum HostCheck {
     Any,
@@ -32,7 +32,7 @@ impl HostCheck {
         }
     }
 
-    /// What a request is refused with, if it is.
+    /// The refusal of a request; `None` if its host is accepted.
     pub(crate) fn refuse<B>(&self, request: &Request<B>) -> Option<(StatusCode, &'static str)> {
         let Ok(host) = host_header(request.headers(), request.version()) else {
             return Some((StatusCode::BAD_REQUEST, "a request must have one Host header\n"));
@@ -52,7 +52,7 @@ impl HostCheck {
     }
 }
 
-/// The one `Host`; fails if there are several, one that is no text, or none in HTTP/1.1.
+/// The value of `Host`. Fails if there are several, if it is not text, or if HTTP/1.1 has none.
 fn host_header(headers: &HeaderMap, version: Version) -> Result<Option<&str>, ()> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {

@@ -1,8 +1,8 @@
 //! The server: listening, connections with limits, shutdown.
 //!
-//! HTTP/1.1 only, with or without TLS. Every wait for a peer has a limit ([`Limits`]); every connection has a place, and
-//! the one that is idle longest is closed for a new one: see [`super::connections`]. Request bodies are not read beyond
-//! what came with the head. An accept that fails, for want of file descriptors say, is tried again.
+//! HTTP/1.1 only, with or without TLS. Every wait for a peer has a limit ([`Limits`]). The number of connections is
+//! limited, and idle ones are closed for new ones: see [`super::connections`]. Request bodies are not read beyond what
+//! arrives with the head. If accepting fails, for example for lack of file descriptors, it is retried.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -34,19 +34,19 @@ use super::connections::{ConnectionGuard, Connections, within_open_files};
 use super::external_url::ExternalUrl;
 use super::host::HostCheck;
 
-/// The largest head of a request, in bytes.
+/// The maximum size of a request head, in bytes.
 const HEAD_SIZE: usize = 16 * 1024;
-/// Header fields in a request.
+/// The maximum number of header fields in a request.
 const HEADERS: usize = 64;
-/// Connections that the kernel keeps for us while we do not accept. With few, a crowd makes it drop those of others, who
-/// try again seconds later; with many, they wait for their turn.
+/// Connections that the kernel queues until they are accepted. If the queue is full, it drops new ones, and their
+/// clients retry only seconds later.
 const BACKLOG: i32 = 4096;
-/// What the kernel takes of answers beyond what it may send at once, in bytes. Without it, it keeps megabytes for a peer
-/// that reads nothing, and many whole answers for one that asks for many in a row.
+/// The maximum unsent bytes that the kernel buffers per connection. Without it, the kernel buffers megabytes for a
+/// client that does not read.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
 
-/// How long peers are waited for, and how many of them.
+/// Limits on clients: their number, and how long each step may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at the same time, of all listeners together; fewer if the limit on open files is lower.
@@ -56,14 +56,14 @@ pub struct Limits {
     /// From the first byte of a request to the end of its head; of the first request, from when it may be sent. For a
     /// TLS handshake as well.
     pub head: Duration,
-    /// Without a byte of an answer taken by the peer.
+    /// The maximum time in which the peer reads no byte of a response.
     pub write: Duration,
-    /// From a request to the end of its answer.
+    /// From a request to the end of its response.
     pub answer: Duration,
     /// Between two requests on a connection. Longer than Prometheus keeps one open (5 minutes), so that it is never
     /// this end that closes a connection just as a scrape is sent on it.
     pub idle: Duration,
-    /// For requests under way at shutdown.
+    /// How long requests in flight may take at shutdown.
     pub drain: Duration,
 }
 
@@ -106,7 +106,7 @@ fn listen(address: &str) -> io::Result<TcpListener> {
     if let Some(text) = address.strip_prefix(':') {
         let port = port(text)?;
         return listen_on((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.kind() {
-            // The port is taken or not ours to take: on IPv4 too, and this error says it best.
+            // IPv4 would fail in the same way.
             io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
             // IPv6 is off.
             _ => listen_on((Ipv4Addr::UNSPECIFIED, port).into()),
@@ -134,17 +134,17 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Runs the future of a connection, for a caller that wants to know of its panics.
+/// Wraps the future of a connection, for example to catch its panics.
 pub type ConnectionScope = fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How requests are served.
+/// Options of [`serve`].
 #[derive(Debug)]
 pub struct Options {
-    /// Who may ask.
+    /// TLS, authentication and rate limit.
     pub access: Access,
-    /// By which URL and path the router is reached.
+    /// The URL and path of the router.
     pub external_url: ExternalUrl,
-    /// The limits on peers.
+    /// The limits on clients.
     pub limits: Limits,
     /// Wraps the future of every connection.
     pub scope: ConnectionScope,
@@ -199,7 +199,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// What all listeners and connections share; cheap to clone.
+/// Shared by all listeners and connections; cheap to clone.
 #[derive(Clone)]
 struct Server {
     connections: Arc<Connections>,
@@ -239,7 +239,7 @@ impl Server {
     }
 }
 
-/// The next connection. Fails never: whatever is wrong is waited out.
+/// The next connection. Never fails: errors are retried with a growing pause.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     let mut pause = Duration::from_millis(50);
     loop {
@@ -247,7 +247,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Ok(accepted) => return accepted,
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections; trying again");
+                tracing::warn!(%error, "cannot accept connections, retrying");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
@@ -260,7 +260,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// What a connection is made of, with or without TLS.
+/// The stream of a connection, with or without TLS.
 trait Stream: AsyncRead + AsyncWrite + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
@@ -309,8 +309,8 @@ impl Server {
             }
         });
         let mut builder = http1::Builder::new();
-        // A peer that has shut down its sending side, as tools in a pipe do, gets its answer nevertheless. The limits on
-        // time are those of Activity.
+        // A peer that has shut down its sending side, as tools in a pipe do, gets its answer nevertheless. The limits
+        // on time are those of Activity.
         builder.half_close(true).max_headers(HEADERS).max_buf_size(HEAD_SIZE).header_read_timeout(None);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut is_last = false;
@@ -327,23 +327,23 @@ impl Server {
                     break;
                 }
                 _ = stopping.wait_for(|&stopping| stopping), if !is_last => {}
-                // Whoever came in by other certificates or CAs than those of now has to connect again.
+                // Connections with an outdated TLS configuration are closed, so that clients connect again.
                 () = outdated.notified(), if !is_last => {}
             }
-            // What is in flight is answered; then it ends.
+            // Finishes the request in flight, then closes.
             is_last = true;
             connection.as_mut().graceful_shutdown();
         }
     }
 }
 
-/// The stream that requests come on: after the handshake, with TLS. `None` if it was answered already.
+/// The stream for requests, after the TLS handshake if there is one. `None` if the connection was already refused.
 async fn open(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
     activity: &Activity,
 ) -> io::Result<Option<Pin<Box<dyn Stream>>>> {
-    // Without it, the last packet of an answer may wait for an acknowledgement.
+    // Otherwise the last packet of a response may wait for an acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
@@ -364,7 +364,7 @@ async fn open(
     Ok(Some(Box::pin(stream)))
 }
 
-/// Says what Go's servers say. What has come is read first: unread, it would turn the close into a reset.
+/// Sends the response of Go's servers. Reads the request first; closing with unread data would reset the connection.
 async fn refuse_plain_http(mut stream: TcpStream) -> io::Result<()> {
     const ANSWER: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
     let _ = stream.read(&mut [0; 4096]).await?;

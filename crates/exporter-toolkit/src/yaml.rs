@@ -75,7 +75,7 @@ fn diagnostic(message: &str) -> Diagnostic {
     Diagnostic::new(format!("this is not YAML: {message}"), remedy)
 }
 
-/// The text before (a path with its colon, or nothing) and after the words.
+/// The text before `words` (a path with its colon, or empty) and after them.
 fn split<'a>(message: &'a str, words: &str) -> Option<(&'a str, &'a str)> {
     let (path, rest) = message.split_once(words)?;
     (path.is_empty() || path.ends_with(": ")).then_some((path, rest))

@@ -1,5 +1,4 @@
-//! What a request passes before its handler: the rate limit, the check of its host, the password; and the headers of every
-//! answer.
+//! Checks each request before its handler: rate limit, host, password. Adds the headers of every response.
 
 use axum::Router;
 use axum::body::Body;
@@ -20,7 +19,7 @@ use super::web_config::WebConfig;
 use crate::host::HostCheck;
 
 impl Access {
-    /// Answers a request: by a refusal, or by the pages.
+    /// Responds with a refusal, or with the response of the router.
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
@@ -77,7 +76,7 @@ fn refusal(status: StatusCode) -> Response {
     (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
-/// User and password of a request.
+/// User and password of a request with basic authentication.
 fn basic_auth(headers: &HeaderMap) -> Option<(String, SecretSlice<u8>)> {
     let (scheme, credentials) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -1,9 +1,8 @@
 //! `client_auth_type`, `client_ca_file` and `client_allowed_sans`: which clients' certificates a handshake accepts.
 //!
-//! That the client holds the certificate's key is verified in every case: the handshake is signed with it. What else is
-//! asked of it depends on the policy. As in Go, a certificate that is itself among the CAs is trusted, so that one that
-//! is self-signed can be listed, and a CA that has expired vouches for nobody; rustls alone would refuse the one and
-//! not look at the other.
+//! Every handshake proves that the client holds the key of its certificate. The policy decides what else is required.
+//! Two rules follow Go and are not in rustls: a certificate that is itself listed as a CA is trusted, which allows
+//! self-signed ones; expired client CAs are not trusted.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -18,10 +17,10 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// What is asked of a client, the strictest last.
+/// What is required of a client, the strictest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Policy {
-    /// No certificate is asked for.
+    /// No certificate is requested.
     None,
     /// It may have any certificate.
     Request,
@@ -42,7 +41,7 @@ impl Policy {
         ("RequireAndVerifyClientCert", Self::RequireAndVerify),
     ];
 
-    /// Whether somebody vouches for what a certificate says.
+    /// Whether certificates are verified by a CA.
     pub(super) const fn verifies(self) -> bool {
         matches!(self, Self::VerifyIfGiven | Self::RequireAndVerify)
     }
@@ -52,7 +51,7 @@ impl Policy {
     }
 }
 
-/// A CA, and when it vouches for anybody.
+/// A CA and its validity.
 #[derive(Debug)]
 pub(super) struct Ca {
     certificate: CertificateDer<'static>,
@@ -61,7 +60,7 @@ pub(super) struct Ca {
 }
 
 impl Ca {
-    /// One that rustls can read; of what nobody else can read, the life is not known.
+    /// A CA that rustls can read. If its validity cannot be read, it counts as always valid.
     pub(super) fn new(certificate: CertificateDer<'static>) -> Self {
         let life = X509Certificate::from_der(&certificate).map_or(i64::MIN..=i64::MAX, |(_, parsed)| {
             parsed.validity().not_before.timestamp()..=parsed.validity().not_after.timestamp()
@@ -70,11 +69,11 @@ impl Ca {
     }
 }
 
-/// Judges clients' certificates.
+/// Verifies client certificates.
 #[derive(Debug)]
 pub(super) struct Clients {
     pub(super) policy: Policy,
-    /// The CAs, as certificates and as the chain verifier that has them; nobody is trusted without.
+    /// The CAs, as certificates and as a chain verifier. Without CAs, no certificate is trusted.
     pub(super) cas: Vec<Ca>,
     pub(super) chain: Option<Arc<dyn ClientCertVerifier>>,
     /// A certificate must have one of these names.
@@ -133,8 +132,8 @@ fn verify_listed(parsed: &X509Certificate<'_>, now: UnixTime) -> Result<(), Erro
     }
 }
 
-/// Whether one of the DNS names, addresses, e-mails and URIs of a certificate is on the list. Names are compared as they
-/// are written, addresses as addresses.
+/// Whether one of the DNS names, addresses, e-mails and URIs of a certificate is on the list. Names are compared as
+/// they are written, addresses as addresses.
 fn has_allowed_san(certificate: &X509Certificate<'_>, allowed: &[String]) -> bool {
     let is_allowed = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {

@@ -1,4 +1,4 @@
-//! The words of `tls_server_config`: Go's names for versions, cipher suites and curves, and what they are here.
+//! Go's names for TLS versions, cipher suites and curves in `tls_server_config`, mapped to those of rustls.
 //!
 //! TLS is rustls with ring, which deliberately has no TLS below 1.2, no suite without forward secrecy and authenticated
 //! encryption, and no P-521. Go's names for those are refused with a message that says so.
@@ -9,7 +9,7 @@ use rustls::crypto::ring::{ALL_CIPHER_SUITES, kx_group};
 
 use crate::{Diagnostic, quoted};
 
-/// A version of TLS, in order.
+/// TLS versions, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Version {
     Tls12,
@@ -29,7 +29,7 @@ pub(super) fn version(word: &str) -> Result<Version, Diagnostic> {
     }
 }
 
-/// Of TLS 1.3, whose suites are no matter of choice (in Go neither).
+/// The suites of TLS 1.3, which are not configurable, as in Go.
 pub(super) const TLS13_SUITES: [&str; 3] =
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
 

@@ -1,5 +1,5 @@
-//! Headers of every answer: our defaults, and `http_server_config.headers`, which may set the few that exporter-toolkit
-//! allows.
+//! Headers of every response: our defaults, and `http_server_config.headers`, which may set the few that
+//! exporter-toolkit allows.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -15,8 +15,8 @@ const ALLOWED: [(&str, &[&str]); 5] = [
     ("X-XSS-Protection", &[]),
 ];
 
-/// What an answer has unless it says otherwise. Nothing but the style sheet and the icon is loaded, nothing runs, nobody frames it; what
-/// is true now is not a minute later.
+/// Defaults for headers that the handler has not set. A page loads only its style sheet and icon, runs no scripts and
+/// cannot be framed; responses change every minute and are not cached.
 const DEFAULTS: [(HeaderName, &str); 4] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -27,7 +27,7 @@ const DEFAULTS: [(HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// Adds the defaults that are not there.
+/// Adds the defaults for missing headers.
 pub(super) fn set_defaults(headers: &mut HeaderMap) {
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,9 +1,10 @@
-//! Who may ask, and how: the file of `--web.config.file`, in the format of Prometheus' exporter-toolkit.
+//! Access control: TLS, users, headers and rate limit from the file of `--web.config.file`, in the format of
+//! Prometheus' exporter-toolkit.
 //!
-//! The files (it, certificates, keys, CAs) are looked at again when somebody asks, at most every second, off the threads
-//! of the runtime. What changed and is valid applies to the next connection or request. What is broken changes nothing
-//! and is warned of once; so is what would take protection away, which needs a reload or a restart: a file
-//! that is being written may be empty for a moment.
+//! The file and the certificates, keys and CAs that it names are checked for changes when a request arrives, at most
+//! every second, off the threads of the runtime. A valid change applies to the next connection or request. An invalid
+//! change is ignored and logged once. So is a change that removes protection, because a file may be empty for a moment
+//! while it is being written: it needs a reload or a restart.
 
 mod auth;
 mod client_verifier;
@@ -28,25 +29,25 @@ use files::Files;
 use passwords::Passwords;
 use web_config::WebConfig;
 
-/// Between two looks at the files.
+/// The minimum time between two checks of the files.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a request waits for a refresh. Slow storage holds up nobody for longer: the known rules apply.
+/// How long a request waits for a refresh. On slow storage the previous configuration then applies.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Cheap to clone; every clone is the same.
+/// Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);
 
 struct Inner {
     file: Option<PathBuf>,
     config: RwLock<Arc<WebConfig>>,
-    /// Those that the rules came from, or that were refused last.
+    /// The files that were read last, whether they were valid or not.
     files: Mutex<Files>,
     refresh: Mutex<Refresh>,
     passwords: Arc<Passwords>,
 }
 
-/// A valid file that was read again.
+/// A valid configuration that was read but does not apply yet.
 pub struct Reread(Option<(WebConfig, Files)>);
 
 struct Refresh {
@@ -54,7 +55,7 @@ struct Refresh {
     in_flight: bool,
 }
 
-/// A refresh, until it is over, however it ends.
+/// Marks a refresh as in flight until it is dropped.
 struct InFlight(Access);
 
 impl Drop for InFlight {
@@ -70,7 +71,7 @@ impl std::fmt::Debug for Access {
 }
 
 impl Access {
-    /// Reads and validates the file. Without one everybody may ask, in plain HTTP.
+    /// Reads and validates the file. Without a file, every client has access, over plain HTTP.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let (config, files) = match file {
             Some(file) => {
@@ -82,7 +83,8 @@ impl Access {
         Self::new(file, config, files)
     }
 
-    /// Validates a text, and reads the files that it names. Relative paths start at `base`. It is not looked at again.
+    /// Validates a text, and reads the files that it names. Relative paths start at `base`. Later changes of the files
+    /// are not detected.
     pub fn parse(text: &str, base: &Path) -> Result<Self, ConfigErrors> {
         let mut files = Files::default();
         let config = WebConfig::parse(text, base, &mut files)?;
@@ -103,15 +105,15 @@ impl Access {
         })))
     }
 
-    /// Reads the file again, for [`Access::apply`]: so nothing changes before all else of a reload is known to be good.
-    /// Blocks for as long as files are read.
+    /// Reads and validates the file again. The result takes effect with [`Access::apply`], so that a reload can check
+    /// everything else first. Blocks while files are read.
     pub fn reread(&self) -> Result<Reread, ConfigErrors> {
         let Some(file) = &self.0.file else { return Ok(Reread(None)) };
         let (config, files) = WebConfig::read(file);
         config.map(|config| Reread(Some((config, files))))
     }
 
-    /// Goes by what was read again from now on, also if it takes protection away.
+    /// Replaces the configuration, even if this removes protection.
     pub fn apply(&self, reread: Reread) {
         if let Some((config, files)) = reread.0 {
             *locked(&self.0.files) = files;
@@ -119,7 +121,7 @@ impl Access {
         }
     }
 
-    /// What is valid and yet unwise, one sentence each.
+    /// Warnings about settings that are valid but unwise, one sentence each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         self.current().warnings.clone()
@@ -144,7 +146,7 @@ impl Access {
         }
     }
 
-    /// The rules, after a refresh at the files if it is time for one.
+    /// The current configuration, after a refresh if one is due.
     async fn config(&self) -> Arc<WebConfig> {
         if self.0.file.is_some() && self.is_due() {
             let in_flight = InFlight(self.clone());
@@ -154,7 +156,7 @@ impl Access {
         self.current()
     }
 
-    /// Whether it is time for a refresh; whoever is told so does it.
+    /// Whether a refresh is due. If so, marks it as in flight: the caller must run it.
     fn is_due(&self) -> bool {
         let mut refresh = locked(&self.0.refresh);
         let is_due = !refresh.in_flight && refresh.last.elapsed() >= REFRESH_INTERVAL;
@@ -179,16 +181,16 @@ impl Access {
         }
         *files = read;
         match config {
-            Err(errors) => warn!("the web configuration has changed and is refused; the last good one holds: {errors}"),
+            Err(errors) => warn!("the changed web configuration is invalid; keeping the previous one: {errors}"),
             Ok(config) => {
                 if let Some(what) = self.current().weakens(&config) {
                     warn!(
-                        "the web configuration has changed and would take away {what}; the last one holds until a \
-                         reload or a restart"
+                        "the changed web configuration would remove {what}; keeping the previous one until a reload or \
+                         a restart"
                     );
                     return;
                 }
-                info!("the web configuration or a certificate has changed and applies");
+                info!("the changed web configuration or certificate applies now");
                 for warning in &config.warnings {
                     warn!("{warning}");
                 }

@@ -1,12 +1,13 @@
 //! `basic_auth_users`: passwords against their bcrypt hashes.
 //!
-//! bcrypt is slow on purpose, so it runs off the threads of the runtime, one at a time, with a bounded queue and a limit on
-//! the time that a login waits, and its verdicts are cached: a scrape costs one HMAC. What is cached is an HMAC of user,
-//! hash and password under a key that this process made for itself; no password is kept, and a changed hash invalidates
-//! its entry. The right password of each user has an entry of its own, so that no flood of wrong ones evicts it.
+//! bcrypt is slow on purpose. It runs off the threads of the runtime, one password at a time, with a bounded queue and
+//! a maximum wait. Verdicts are cached, so a scrape costs one HMAC. The cache holds HMACs of user, hash and password
+//! under a random key of this process: it contains no password, and a changed hash invalidates its entry. The accepted
+//! password of each user has its own entry, so a flood of wrong passwords cannot evict it.
 //!
-//! A user who does not exist costs what one who does costs: the password is compared with the hash of another, always the
-//! same one while it is in the file, wherever it stands there. When any user changes, all wrong passwords are forgotten.
+//! An unknown user takes as long as a known one: the password is compared with the hash of another user. Which user
+//! that is does not depend on the order in the file and changes only if that user's hash changes. When any user
+//! changes, all cached rejections are removed.
 
 use std::collections::{HashMap, VecDeque};
 use std::str::FromStr as _;
@@ -23,22 +24,22 @@ use tokio::time::timeout;
 
 use crate::{ConfigPath, Pairs};
 
-/// Passwords that may wait for bcrypt at the same time, the one under way included.
+/// The maximum number of passwords that wait for bcrypt, including the one in progress.
 const MAX_QUEUED: usize = 32;
-/// How long a login waits for its verdict, the queue included; then it is told to come again.
+/// The maximum time that a request waits for its verdict, including the queue; then it gets 503 with `Retry-After`.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// Above this cost bcrypt takes seconds, also for every wrong password that somebody sends.
+/// Above this cost bcrypt takes seconds, for wrong passwords too.
 const HIGH_COST: u32 = 12;
 /// Above this cost bcrypt takes longer than [`MAX_WAIT`].
 const MAX_COST: u32 = 16;
-/// Wrong passwords that are cached, so that a client that is configured wrongly costs one bcrypt and not one a scrape.
+/// The maximum number of cached rejections. A misconfigured client then costs one bcrypt run, not one per scrape.
 const MAX_REJECTED: usize = 100;
-/// bcrypt looks no further.
+/// bcrypt ignores further bytes.
 const MAX_PASSWORD_BYTES: usize = 72;
 
 const MAKE_HASH: &str = "make one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`";
 
-/// Who may ask, and the hashes of their passwords.
+/// Users and the bcrypt hashes of their passwords.
 #[derive(Default)]
 pub(super) struct Users(HashMap<String, SecretString>);
 
@@ -48,7 +49,7 @@ impl Users {
         let mut users = HashMap::new();
         for (index, (name, hash)) in raw.0.into_iter().enumerate() {
             let Some(hash) = hash else {
-                // What stands alone may be the password.
+                // Not quoted: it may be the password.
                 let what = format!("entry {} is a name without a hash, or the other way round", index + 1);
                 at.error(what, "write the name, a colon, a space and the bcrypt hash");
                 continue;
@@ -57,7 +58,7 @@ impl Users {
             if name.contains(':') {
                 at.error("a user's name cannot have a colon in it: it ends the name", "choose another name");
             }
-            // Neither what stands there nor the library's message is quoted: it may be the password itself.
+            // Neither the value nor the library's message is quoted: it may be the password.
             match cost(&hash) {
                 None => at.error("this is not a bcrypt hash", MAKE_HASH),
                 Some(cost) if cost > MAX_COST => at.error(
@@ -86,8 +87,8 @@ impl Users {
         if let Some(hash) = self.0.get(user) {
             return Some((hash, true));
         }
-        // Which hash it is depends on the name and on that hash, and on no other user: neither the order of users nor a
-        // change of others tells that this one is none.
+        // The choice depends only on the name and the chosen hash, so neither the order of users nor a change of
+        // another user reveals that this user does not exist.
         let rank = |hash: &&SecretString| {
             let tag = sign(key, &[user.as_bytes(), hash.expose_secret().as_bytes()]);
             <[u8; 32]>::try_from(tag.as_ref()).unwrap_or_default()
@@ -96,13 +97,13 @@ impl Users {
     }
 }
 
-/// The cost of `$2a$`, `$2b$`, `$2x$` or `$2y$`, a cost from 4 to 31, salt and hash; `None` if that is not what it is.
+/// The cost of a bcrypt hash of version 2a, 2b, 2x or 2y, from 4 to 31; `None` if the text is not such a hash.
 fn cost(hash: &str) -> Option<u32> {
     let cost = HashParts::from_str(hash).ok()?.get_cost();
     (4..=31).contains(&cost).then_some(cost)
 }
 
-/// Each part with its length, so that no two lists read alike.
+/// Signs the parts, each with its length, so that different lists have different input.
 fn sign(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
@@ -112,16 +113,16 @@ fn sign(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
     context.sign()
 }
 
-/// What a password is worth.
+/// The result of a password check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
     Rejected,
-    /// Too many others are being verified, or it takes too long.
+    /// The queue is full, or the check took too long.
     Busy,
 }
 
-/// The verdicts that are cached, and the queue for the others.
+/// Verifies passwords: the cache of verdicts, and the queue for bcrypt.
 pub(super) struct Passwords {
     key: hmac::Key,
     bcrypt_permit: Arc<Semaphore>,
@@ -156,9 +157,9 @@ impl Passwords {
         }
         let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return Verdict::Busy };
         let run = async {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let Ok(permit) = Arc::clone(&self.bcrypt_permit).acquire_owned().await else { return Verdict::Busy };
-            // Somebody may have sent the same in the meantime.
+            // The same password may have been verified meanwhile.
             if let Some(verdict) = self.cached(user, &tag) {
                 return verdict;
             }
@@ -167,7 +168,7 @@ impl Passwords {
                 this.runs.fetch_add(1, Ordering::Relaxed);
                 let accepted = bcrypt::verify(password.expose_secret(), hash.expose_secret()).unwrap_or(false) & exists;
                 this.remember(user, tag, accepted);
-                // Held until here: whoever asked may be gone, the work goes on.
+                // Held until here, because the work continues if the client disconnects.
                 drop((permit, place));
                 if accepted { Verdict::Accepted } else { Verdict::Rejected }
             });
@@ -182,8 +183,8 @@ impl Passwords {
         self.runs.load(Ordering::Relaxed)
     }
 
-    /// The users have changed: forgets who is none any more, and every wrong password, so that none of them tells by the
-    /// time it takes whose hash did not change.
+    /// Removes the entries of removed users, and all cached rejections, so that response times do not reveal whose hash
+    /// was unchanged.
     pub(super) fn users_changed(&self, before: &Users, after: &Users) {
         let mut cache = self.cache();
         cache.accepted.retain(|user, _| after.0.contains_key(user));
@@ -232,7 +233,7 @@ impl PartialEq for Users {
     }
 }
 
-/// In a time that does not depend on where they differ.
+/// Compares in constant time.
 fn is_same(one: &hmac::Tag, other: &hmac::Tag) -> bool {
     one.as_ref().iter().zip(other.as_ref()).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }
@@ -348,7 +349,8 @@ mod tests {
         list[0].1 = &new;
         fixture.change(&list);
         assert_eq!(runs(&fixture).await, [1; 28], "with another hash of one");
-        // Each name keeps the hash that it is compared with, and so the time that takes, unless that is the one changed.
+        // Each name keeps the hash that it is compared with, and so the time that takes, unless that is the one
+        // changed.
         let key = &fixture.passwords.key;
         let compared = |users: &Users, name: &str| users.hash_of(name, key).unwrap().0.expose_secret().to_owned();
         let before = users(&names.into_iter().zip(hashes.iter().map(String::as_str)).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! `tls_server_config`: from what the YAML says to a configuration of rustls.
+//! Converts `tls_server_config` to a rustls configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::go_names::{self, Version};
 use super::parse_bool;
 use crate::{ConfigPath, Diagnostic, quoted, world_accessible_warning};
 
-/// Word for word. It may hold a key, and therefore has no `Debug`.
+/// The section as written. It may contain a key, and therefore has no `Debug`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
 pub(super) struct RawTls {
@@ -40,16 +40,16 @@ pub(super) struct RawTls {
     prefer_server_cipher_suites: Option<String>,
 }
 
-/// What a handshake needs, and what it asks of clients.
+/// The rustls configuration, and the requirements for clients.
 pub(super) struct Tls {
     pub(super) server: Arc<ServerConfig>,
     pub(super) policy: Policy,
     pub(super) asks_for_sans: bool,
-    /// Whether the private key stands in the web configuration itself.
+    /// Whether the private key is inline in the web configuration.
     pub(super) has_inline_key: bool,
 }
 
-/// `None` without TLS, or after what is wrong was written down.
+/// `None` without TLS, or if an error was reported.
 pub(super) fn tls(
     at: &ConfigPath<'_>,
     raw: RawTls,
@@ -57,7 +57,7 @@ pub(super) fn tls(
     files: &mut Files,
     warnings: &mut Vec<String>,
 ) -> Option<Tls> {
-    // An empty text is as good as none, as in exporter-toolkit.
+    // An empty value counts as missing, as in exporter-toolkit.
     let source = |inline: Option<String>, file: Option<String>| {
         (inline.filter(|text| !text.is_empty()), file.filter(|text| !text.is_empty()))
     };
@@ -121,7 +121,7 @@ pub(super) fn tls(
     server.ignore_client_order = prefer_ours;
     server.alpn_protocols = vec![b"http/1.1".into()];
     if policy != Policy::None {
-        // A session that is resumed would not be asked for its certificate again, though it may have expired.
+        // A resumed session would not present its certificate again, which may have expired meanwhile.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
     }
@@ -140,7 +140,7 @@ fn versions(at: &ConfigPath<'_>, least: Option<&str>, most: Option<&str>) -> (Ve
     (least, most)
 }
 
-/// Those of TLS 1.3 are always there; the others are as listed, in that order, or all.
+/// All suites of TLS 1.3, and those of TLS 1.2 that are listed, in that order; all if none is listed.
 fn suites(at: &ConfigPath<'_>, raw: &[String], (least, most): (Version, Version)) -> Vec<rustls::SupportedCipherSuite> {
     let mut suites: Vec<_> = go_names::suites(Version::Tls13).collect();
     if raw.is_empty() {
@@ -161,8 +161,7 @@ fn suites(at: &ConfigPath<'_>, raw: &[String], (least, most): (Version, Version)
 
 type Source = (Option<String>, Option<String>);
 
-/// The bytes of a text that is given here or in a file; `None` if there is none or it cannot be had, which has then been
-/// written down.
+/// The bytes of a value that is inline or in a file; `None` if there is none, or if an error was reported.
 fn text(
     at: &ConfigPath<'_>,
     key: &str,
@@ -189,7 +188,7 @@ fn identity(at: &ConfigPath<'_>, cert: Source, key: Source, base: &Path, files: 
             at.error(format!("{name}_file is missing"), format!("write {name}_file, or {name} with the PEM itself"));
         }
     }
-    // Both are looked at before either is given up, so that both are reported.
+    // Both are read before returning, so that the errors of both are reported.
     let cert = text(at, "cert", cert, base, files).and_then(|pem| at_cert.ok_or_report(certificates(&pem)));
     let key = text(at, "key", key, base, files).and_then(|pem| at_key.ok_or_report(private_key(&pem)));
     at_key.ok_or_report(certified(cert?, key?).map_err(|error| match error {
@@ -204,7 +203,7 @@ fn identity(at: &ConfigPath<'_>, cert: Source, key: Source, base: &Path, files: 
     }))
 }
 
-/// The key is wiped; what TLS makes of it is its own.
+/// Zeroes the key; the signing key is a copy owned by rustls.
 fn certified(cert: Vec<CertificateDer<'static>>, mut key: PrivateKeyDer<'static>) -> Result<CertifiedKey, Error> {
     let signing_key = any_supported_type(&key);
     key.zeroize();
@@ -279,7 +278,7 @@ fn clients(
             at.error("the list is empty, and nobody could connect", "list names, or leave the key out");
         } else if !policy.verifies() {
             warnings.push(
-                "tls_server_config: client_allowed_sans checks names that nobody vouches for; write client_auth_type: \
+                "tls_server_config: client_allowed_sans checks names that are not verified; write client_auth_type: \
                  RequireAndVerifyClientCert"
                     .to_owned(),
             );

@@ -1,11 +1,11 @@
-//! `rate_limit`: a bucket of requests that fills one by one, for everybody together.
+//! `rate_limit`: a token bucket shared by all clients.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Full at first.
+/// Starts full.
 pub(super) struct TokenBucket {
     interval: Duration,
     burst: f64,
@@ -13,12 +13,12 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// One request each `interval` (above zero), and `burst` of them at once. A burst of 0 lets nobody through.
+    /// One request per `interval` (above zero), and `burst` at once. A burst of 0 refuses every request.
     pub(super) fn new(interval: Duration, burst: u32) -> Self {
         Self { interval, burst: burst.into(), level: Mutex::new((burst.into(), Instant::now())) }
     }
 
-    /// Whether a request may pass now.
+    /// Takes a token, if there is one.
     pub(super) fn try_acquire(&self) -> bool {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

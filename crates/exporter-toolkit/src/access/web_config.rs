@@ -1,4 +1,4 @@
-//! The web configuration file, read and validated into the rules that the server goes by.
+//! Reads and validates the web configuration file.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::{
     ConfigErrors, ConfigPath, Diagnostic, Location, Pairs, Problem, quoted, read_yaml, world_accessible_warning,
 };
 
-/// Word for word.
+/// The YAML file as written.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a mapping")]
 struct Raw {
@@ -42,27 +42,27 @@ struct RawRate {
     burst: Option<String>,
 }
 
-/// Who may ask, and how.
+/// A validated web configuration.
 pub(super) struct WebConfig {
-    /// Without it, plain HTTP.
+    /// `None`: plain HTTP.
     pub(super) tls: Option<Tls>,
-    /// Set on every answer.
+    /// Headers of every response.
     pub(super) headers: HeaderMap,
-    /// If there are any, only they may ask.
+    /// If not empty, every request must authenticate as one of them.
     pub(super) users: Users,
-    /// Requests beyond it are refused.
+    /// Requests beyond it get 429.
     pub(super) rate: Option<TokenBucket>,
-    /// What is valid and yet unwise, a sentence each.
+    /// Settings that are valid but unwise, one sentence each.
     pub(super) warnings: Vec<String>,
 }
 
 impl WebConfig {
-    /// Those of no file: everybody may ask, in plain HTTP.
+    /// The configuration without a file: every client has access, over plain HTTP.
     pub(super) fn open() -> Self {
         Self { tls: None, headers: HeaderMap::new(), users: Users::default(), rate: None, warnings: Vec::new() }
     }
 
-    /// Those of a file, and the files that they came from, which are also there when it is refused.
+    /// Reads the file. Also returns the files that were read, even if the configuration is invalid.
     pub(super) fn read(file: &Path) -> (Result<Self, ConfigErrors>, Files) {
         let mut files = Files::default();
         let config = Self::read_into(file, &mut files).map_err(|errors| errors.of_file(file));
@@ -82,7 +82,7 @@ impl WebConfig {
         Ok(config)
     }
 
-    /// Those of a text, in which paths start at `base`.
+    /// Validates a text; relative paths start at `base`.
     pub(super) fn parse(text: &str, base: &Path, files: &mut Files) -> Result<Self, ConfigErrors> {
         let says_nothing = text.lines().all(|line| line.trim().is_empty() || line.starts_with(['#', '-']));
         let raw = if says_nothing && !text.lines().any(|line| line.starts_with("- ")) {
@@ -119,15 +119,15 @@ impl WebConfig {
         }
     }
 
-    /// What protection `next` would lack that these rules give: so it is not by accident that a file which is being
-    /// written, and is empty for a moment, opens the door.
+    /// Which protection of this configuration `next` lacks; `None` if it lacks none. A file that is being written may
+    /// be empty for a moment, which must not remove protection.
     pub(super) fn weakens(&self, next: &Self) -> Option<&'static str> {
         let policy = |config: &Self| config.tls.as_ref().map_or(Policy::None, |tls| tls.policy);
         let asks_for_sans = |config: &Self| config.tls.as_ref().is_some_and(|tls| tls.asks_for_sans);
         if self.tls.is_some() && next.tls.is_none() {
             Some("TLS")
         } else if policy(self) > policy(next) {
-            Some("what is asked of clients' certificates")
+            Some("the verification of client certificates")
         } else if asks_for_sans(self) && !asks_for_sans(next) {
             Some("client_allowed_sans")
         } else if !self.users.is_empty() && next.users.is_empty() {

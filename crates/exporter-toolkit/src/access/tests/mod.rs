@@ -109,7 +109,7 @@ fn what_is_unwise_is_warned_of() {
             "the bcrypt cost 13",
         ),
         (with_pair("client_auth_type: VerifyClientCertIfGiven"), "refuses every client that has a certificate"),
-        (with_pair("client_auth_type: RequireAnyClientCert, client_allowed_sans: [a]"), "nobody vouches for"),
+        (with_pair("client_auth_type: RequireAnyClientCert, client_allowed_sans: [a]"), "that are not verified"),
     ] {
         let config = parse(&folder, &yaml).unwrap();
         assert!(config.warnings.iter().any(|warning| warning.contains(words)), "{yaml}: {:?}", config.warnings);
