@@ -127,6 +127,6 @@ fn restored_state_for(
     move |PartnerSettings { name, client_id, .. }| {
         let known = restored.as_mut()?;
         let alone = ids.iter().filter(|id| *id == client_id).count() == 1;
-        if alone { known.take_past_of(name, client_id) } else { known.past_of(name, client_id) }
+        if alone { known.take_prior_state(name, client_id) } else { known.prior_state(name, client_id) }
     }
 }

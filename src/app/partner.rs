@@ -72,7 +72,7 @@ impl PreparedPartner {
     }
 
     /// Whether `before` can continue unchanged.
-    pub(super) fn changes_nothing(&self, before: &Partner) -> bool {
+    pub(super) fn is_unchanged_from(&self, before: &Partner) -> bool {
         self.settings.same_connection(&before.settings)
             && self.roots == before.roots
             && self.settings.customers == before.settings.customers

@@ -174,7 +174,7 @@ impl Partners {
                 })
                 .await??
             };
-            let unchanged = before.is_some_and(|before| prepared.changes_nothing(before));
+            let unchanged = before.is_some_and(|before| prepared.is_unchanged_from(before));
             prepared_partners.push((prepared, position, unchanged));
         }
 

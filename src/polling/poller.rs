@@ -20,12 +20,12 @@ use tracing::{Instrument as _, Span, error, error_span, info};
 
 use super::backoff::PollOutcome;
 use super::capacity::Capacity;
+use super::customer_list;
 use super::endpoint_probe::EndpointProbe;
 use super::first_pass::FirstPass;
-use super::prepared::PreparedCustomer;
-use super::profiles;
-use super::witness::Witness;
-use super::{CustomerFilter, PollMetrics, PollQueue, listing};
+use super::prepared_customer::PreparedCustomer;
+use super::removal_confirmation::RemovalConfirmation;
+use super::{CustomerFilter, PollMetrics, PollQueue, service_list};
 use crate::config::{CollectorSettings, PartnerSettings};
 use crate::health::Progress;
 use crate::inventory::InventoryHandle;
@@ -56,7 +56,7 @@ pub struct Poller {
     capacity: Capacity,
     /// Customers that the API refused in the last listing.
     unconfirmed: Arc<HashSet<CustomerId>>,
-    witness: Witness,
+    confirmation: RemovalConfirmation,
     /// `customers.max`, and whether it was reported that there are more customers.
     max_customers: u32,
     reported_max: bool,
@@ -89,8 +89,8 @@ struct InFlight {
 /// The result of a finished poll.
 #[derive(Debug)]
 enum PollResult {
-    Listing(Result<listing::ListingResult, RequestError>),
-    Profiles(Result<profiles::ProfilesResult, RequestError>),
+    Listing(Result<service_list::ListingResult, RequestError>),
+    Profiles(Result<customer_list::ProfilesResult, RequestError>),
     Query(CustomerId, Query, Result<Observation, QueryError>),
 }
 
@@ -107,7 +107,7 @@ impl Poller {
     ) -> Self {
         let filter = Arc::new(CustomerFilter::new(&settings.customers));
         let capacity = Capacity::new(settings, collectors.clone(), metrics.clone());
-        let witness = Witness::new(collectors.services.interval);
+        let confirmation = RemovalConfirmation::new(collectors.services.interval);
         let is_known = inventory.read(|inventory| inventory.listing.completed.is_some());
         let mut poller = Self {
             client,
@@ -122,7 +122,7 @@ impl Poller {
             missing_configured: HashSet::new(),
             capacity,
             unconfirmed: Arc::default(),
-            witness,
+            confirmation,
             max_customers: settings.customers.max,
             reported_max: false,
             reported_no_match: false,
@@ -204,7 +204,7 @@ impl Poller {
             let client = self.client.clone();
             let id = match target.clone() {
                 Target::Services => {
-                    let context = listing::Context {
+                    let context = service_list::Context {
                         filter: self.filter.clone(),
                         collectors: self.collectors.clone(),
                         inventory: self.inventory.clone(),
@@ -213,14 +213,14 @@ impl Poller {
                     };
                     let pages = self.pages.0.clone();
                     self.spawn(&span, async move {
-                        PollResult::Listing(listing::list(client, context, pages, permit).await)
+                        PollResult::Listing(service_list::list(client, context, pages, permit).await)
                     })
                 }
                 Target::Customers => {
                     let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
                     let limit = 2 * u64::from(self.max_customers);
                     self.spawn(&span, async move {
-                        PollResult::Profiles(profiles::read(client, filter, limit, pages, permit).await)
+                        PollResult::Profiles(customer_list::read(client, filter, limit, pages, permit).await)
                     })
                 }
                 Target::Customer(customer, query) => self.spawn(&span, async move {

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use super::customer_json::answers;
 use super::format;
-use super::headroom::Service;
 use super::query::CustomerQuery;
+use super::service_summary::Service;
 use super::snapshot::PageSnapshot;
 use super::summary::CustomerSummary;
 use super::utilization::Utilization;

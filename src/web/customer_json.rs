@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::backups::{self, JobJson, ModuleJson, ProfileJson};
-use super::headroom::Service;
 use super::service_json::{ServiceJson, UtilizationJson};
+use super::service_summary::Service;
 use super::summary::{self, CustomerSummary};
 use super::utilization::{Utilization, tenant_ratio};
 use crate::inventory::{Absence, TargetState, TargetStatus, is_expired};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::customer_json::QuantityJson;
-use super::headroom::Service;
 use super::issue::{Issue, Issues, Severity};
+use super::service_summary::Service;
 use super::utilization::{Resource, Utilization};
 
 /// The seats or the capacity with the highest ratio.
@@ -38,7 +38,7 @@ pub struct IssueJson {
 
 /// The rows of one service, aggregated: see [`Service`].
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of headroom::Service")]
+#[expect(missing_docs, reason = "the fields are those of service_summary::Service")]
 pub struct ServiceJson {
     pub service_name: Arc<str>,
     /// All rows, including expired ones.

@@ -7,8 +7,8 @@ use std::cmp::{Ordering, Reverse};
 use elements::types::{Collector, CompactTimestamp, Observation};
 use jiff::Timestamp;
 
-use super::headroom::{self, Service};
 use super::issue::{Issue, Issues, Severity};
+use super::service_summary::{self, Service};
 use super::utilization::Utilization;
 use crate::inventory::{Absence, Customer, Inventory, StatusCounts, TargetStatus, is_expired};
 
@@ -88,7 +88,7 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
     let mut row = CustomerSummary {
         inventory,
         customer,
-        services: headroom::services(customer, now),
+        services: service_summary::services(customer, now),
         issues: Issues::default(),
         most_utilized: None,
         expiry: None,
@@ -107,7 +107,7 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         row.oldest = Some(row.oldest.map_or(seen, |oldest| oldest.min(seen)));
         if let Observation::TenantSeats(tenants) = answer {
             for tenant in tenants.iter() {
-                row.issues.merge(&headroom::tenant_issues(tenant.seats));
+                row.issues.merge(&service_summary::tenant_issues(tenant.seats));
             }
         }
     }

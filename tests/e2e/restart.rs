@@ -239,7 +239,7 @@ fn a_file_that_is_no_state_is_set_aside_and_the_daemon_runs() {
         (&[], "it ends too early"),
         (&[&good[..], b"x"].concat(), "it has data after its end"),
         (b"partners: []\n", "it is not a state file of this exporter"),
-        (&newer, "its format 200 is newer than the 2 that this version reads"),
+        (&newer, "its format is 200, and this version reads 2"),
         (&corrupt, "its checksum does not match its content"),
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -70,7 +70,7 @@ pub fn served_of(config: &Config, state: &State) -> Samples {
 pub fn served_at(config: &Config, state: &State, now: Timestamp) -> Samples {
     let partner = &config.partners[0];
     let mut inventory = empty(config);
-    inventory.restore(state.past_of(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
+    inventory.restore(state.prior_state(&partner.name, &partner.client_id).unwrap(), |_, _| true, now);
     let scrape = metrics::render(&[inventory], config.customer_name_label, now).scrape(Format::Text, false, &[]);
     let text: String = scrape.chunks.iter().map(|chunk| String::from_utf8_lossy(chunk)).collect();
     kept(samples(&text))

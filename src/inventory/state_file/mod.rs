@@ -70,8 +70,8 @@ pub enum DecodeError {
     /// They do not start with the magic bytes of a state file.
     #[error("it is not a state file of this exporter")]
     BadMagic,
-    /// Written by a newer version of the exporter.
-    #[error("its format {0} is newer than the {VERSION} that this version reads")]
+    /// Written in a format that this version does not read: usually by a newer one.
+    #[error("its format is {0}, and this version reads {VERSION}")]
     UnsupportedVersion(u32),
     /// They are truncated.
     #[error("it ends too early")]
@@ -98,19 +98,19 @@ pub enum DecodeError {
 impl State {
     /// The state of an app registration. If several partners share it, the state of the one with that name.
     #[must_use]
-    pub fn past_of(&self, name: &PartnerName, client_id: &str) -> Option<PriorState> {
+    pub fn prior_state(&self, name: &PartnerName, client_id: &str) -> Option<PriorState> {
         self.position(name, client_id).and_then(|position| self.partners.get(position)).map(|known| known.past.clone())
     }
 
     /// The same, for the last caller: it takes the customers instead of sharing them.
-    pub fn take_past_of(&mut self, name: &PartnerName, client_id: &str) -> Option<PriorState> {
+    pub fn take_prior_state(&mut self, name: &PartnerName, client_id: &str) -> Option<PriorState> {
         let position = self.position(name, client_id)?;
         self.partners.get_mut(position).map(|known| std::mem::take(&mut known.past))
     }
 
     fn position(&self, name: &PartnerName, client_id: &str) -> Option<usize> {
-        let position = |is_it: &dyn Fn(&KnownPartner) -> bool| {
-            self.partners.iter().position(|known| known.client_id == client_id && is_it(known))
+        let position = |matches: &dyn Fn(&KnownPartner) -> bool| {
+            self.partners.iter().position(|known| known.client_id == client_id && matches(known))
         };
         position(&|known| known.name == *name).or_else(|| position(&|_| true))
     }

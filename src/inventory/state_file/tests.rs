@@ -400,7 +400,7 @@ fn a_partner_is_known_by_its_app_registration() {
     known("b", "2", 2);
     known("c", "2", 3);
     let found = |name: &str, client_id: &str| {
-        state.past_of(&name.into(), client_id).map(|past| past.listing.polled.unwrap().as_second())
+        state.prior_state(&name.into(), client_id).map(|past| past.listing.polled.unwrap().as_second())
     };
     assert_eq!(found("a", "1"), Some(1));
     assert_eq!(found("renamed", "1"), Some(1));

@@ -12,16 +12,16 @@ use super::Poller;
 use crate::inventory::Absence;
 use crate::inventory::Customer;
 use crate::polling::backoff::{self, PollOutcome};
+use crate::polling::customer_list::ProfilesResult;
 use crate::polling::endpoint_probe::EndpointProbe;
-use crate::polling::listing;
-use crate::polling::plan::Holdings;
-use crate::polling::profiles::ProfilesResult;
+use crate::polling::plan::ImpliedProducts;
+use crate::polling::service_list;
 
-/// More customers that arrive or leave at once are one line with their number.
+/// Above this number, customers that arrive or leave at once are logged as one line with a count.
 const MAX_NAMED: usize = 10;
 
 impl Poller {
-    pub(super) fn listing_done(&mut self, target: &Target, result: Result<listing::ListingResult, RequestError>) {
+    pub(super) fn listing_done(&mut self, target: &Target, result: Result<service_list::ListingResult, RequestError>) {
         // The task sends all its pages before it ends.
         while let Ok(page) = self.pages.1.try_recv() {
             self.apply_page(page);
@@ -40,8 +40,8 @@ impl Poller {
     }
 
     /// Records a complete listing: removes the customers that left, unless the removal must be confirmed first.
-    fn completed(&mut self, result: listing::ListingResult, now: Timestamp) {
-        let listing::ListingResult { mut seen, named, unconfirmed, unread, pages } = result;
+    fn completed(&mut self, result: service_list::ListingResult, now: Timestamp) {
+        let service_list::ListingResult { mut seen, named, unconfirmed, unread, pages } = result;
         self.unconfirmed = Arc::new(unconfirmed);
         self.warn_of_missing_configured(&seen);
         self.warn_of_idle_filters(named, seen.len());
@@ -109,7 +109,7 @@ impl Poller {
 
     fn forget(&mut self, customer: &Customer) {
         self.capacity.cost.remove_all(customer);
-        self.witness.forget(&customer.id);
+        self.confirmation.forget(&customer.id);
         for &(query, _) in &customer.targets {
             self.queue.remove(&Target::Customer(customer.id.clone(), query));
         }
@@ -150,7 +150,7 @@ impl Poller {
     ) -> HashSet<CustomerId> {
         let (max, missing) = (self.max_customers, absent.len());
         self.reported_max = left_out > 0;
-        let unconfirmed_removals = self.witness.unconfirmed_removals();
+        let unconfirmed_removals = self.confirmation.unconfirmed_removals();
         if unconfirmed_removals > 0 {
             warn!(
                 customers = unconfirmed_removals,
@@ -168,7 +168,7 @@ impl Poller {
             );
             return absent;
         }
-        let kept = self.witness.retain_unconfirmed(absent, known, now);
+        let kept = self.confirmation.retain_unconfirmed(absent, known, now);
         if !kept.is_empty() {
             warn!(
                 known,
@@ -247,7 +247,7 @@ impl Poller {
         };
         let customer = self.inventory.read(|inventory| inventory.customers.get(customer).cloned());
         seats.is_some_and(Quantity::is_zero)
-            && !customer.is_some_and(|customer| Holdings::of(&customer).products.contains(&product))
+            && !customer.is_some_and(|customer| ImpliedProducts::of(&customer).products.contains(&product))
     }
 
     /// When an endpoint that seemed to be missing answers, all suppressed targets become due.

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::Poller;
 use crate::inventory::Inventory;
-use crate::polling::prepared::PreparedCustomer;
+use crate::polling::prepared_customer::PreparedCustomer;
 use crate::polling::{Cost, plan};
 
 impl Poller {
@@ -15,7 +15,7 @@ impl Poller {
         self.progress.ended();
         let now = self.clock.now();
         let max = self.max_customers as usize;
-        let Self { inventory, capacity, witness, arrived, .. } = self;
+        let Self { inventory, capacity, confirmation, arrived, .. } = self;
         let notes_arrivals = self.first_pass.is_complete();
         let mut left_out = None;
         let changes: Vec<_> = inventory.update(|inventory| {
@@ -32,8 +32,8 @@ impl Poller {
                 if let Some(rows) = &subscriptions {
                     let had_rows = known.is_some_and(|known| !known.subscriptions().is_empty());
                     if !rows.is_empty() {
-                        witness.products_present(&id);
-                    } else if had_rows && !witness.products_removed(&id, now) {
+                        confirmation.products_present(&id);
+                    } else if had_rows && !confirmation.products_removed(&id, now) {
                         inventory.rename(&id, name);
                         return None;
                     }

@@ -1,4 +1,4 @@
-//! The page and the alerts say the same: over generated customers, [`headroom`] gives what the shipped rules give.
+//! The page and the alerts say the same: over generated customers, [`service_summary`] gives what the shipped rules give.
 //!
 //! The customers are rendered as the exporter does; `promtool` evaluates the recording rules and alerts on that.
 

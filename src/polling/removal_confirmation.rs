@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 /// Unconfirmed removals of one partner.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct RemovalConfirmation {
     /// The minimum time between two results that count as independent.
     interval: Duration,
     /// Customers reported without products, and since when.
@@ -22,7 +22,7 @@ pub(super) struct Witness {
     absent: Option<(Timestamp, HashSet<CustomerId>)>,
 }
 
-impl Witness {
+impl RemovalConfirmation {
     /// No unconfirmed removals.
     pub(super) fn new(interval: Duration) -> Self {
         Self { interval, products: HashMap::new(), absent: None }
@@ -31,11 +31,11 @@ impl Witness {
     /// Records that a customer with products is reported without any. Returns whether to accept this.
     pub(super) fn products_removed(&mut self, customer: &CustomerId, now: Timestamp) -> bool {
         let since = *self.products.entry(customer.clone()).or_insert(now);
-        let believed = self.is_confirmed(since, now);
-        if believed {
+        let confirmed = self.is_confirmed(since, now);
+        if confirmed {
             self.products.remove(customer);
         }
-        believed
+        confirmed
     }
 
     /// Records that the customer is reported with products.
@@ -96,38 +96,38 @@ mod tests {
 
     #[test]
     fn products_are_gone_after_two_denials_an_interval_apart() {
-        let mut witness = Witness::new(INTERVAL);
+        let mut confirmation = RemovalConfirmation::new(INTERVAL);
         let customer = "a".into();
-        assert!(!witness.products_removed(&customer, at(0)));
-        assert!(!witness.products_removed(&customer, at(1)), "a failed listing is repeated sooner");
-        assert!(witness.products_removed(&customer, at(15)));
-        assert!(!witness.products_removed(&customer, at(30)), "from the start");
-        witness.products_present(&customer);
-        assert!(!witness.products_removed(&customer, at(45)));
-        assert_eq!(witness.unconfirmed_removals(), 1);
+        assert!(!confirmation.products_removed(&customer, at(0)));
+        assert!(!confirmation.products_removed(&customer, at(1)), "a failed listing is repeated sooner");
+        assert!(confirmation.products_removed(&customer, at(15)));
+        assert!(!confirmation.products_removed(&customer, at(30)), "from the start");
+        confirmation.products_present(&customer);
+        assert!(!confirmation.products_removed(&customer, at(45)));
+        assert_eq!(confirmation.unconfirmed_removals(), 1);
     }
 
     #[test]
     fn most_customers_leave_after_two_listings_an_interval_apart() {
-        let mut witness = Witness::new(INTERVAL);
-        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b"]), 4, at(0)), ids(&[]), "half of them may leave");
-        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(0)), ids(&["a", "b", "c"]));
-        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(1)), ids(&["a", "b", "c"]), "too soon");
-        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(15)), ids(&[]));
-        assert_eq!(witness.retain_unconfirmed(ids(&["d"]), 1, at(30)), ids(&["d"]), "an empty listing");
-        assert_eq!(witness.retain_unconfirmed(ids(&[]), 1, at(45)), ids(&[]), "it is there again");
-        assert_eq!(witness.retain_unconfirmed(ids(&["d"]), 1, at(60)), ids(&["d"]), "from the start");
+        let mut confirmation = RemovalConfirmation::new(INTERVAL);
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["a", "b"]), 4, at(0)), ids(&[]), "half of them may leave");
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(0)), ids(&["a", "b", "c"]));
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(1)), ids(&["a", "b", "c"]), "too soon");
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["a", "b", "c"]), 4, at(15)), ids(&[]));
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["d"]), 1, at(30)), ids(&["d"]), "an empty listing");
+        assert_eq!(confirmation.retain_unconfirmed(ids(&[]), 1, at(45)), ids(&[]), "it is there again");
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["d"]), 1, at(60)), ids(&["d"]), "from the start");
     }
 
     #[test]
     fn another_denial_is_about_others() {
-        let mut witness = Witness::new(INTERVAL);
-        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b", "c"]), 5, at(0)).len(), 3);
+        let mut confirmation = RemovalConfirmation::new(INTERVAL);
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["a", "b", "c"]), 5, at(0)).len(), 3);
         assert_eq!(
-            witness.retain_unconfirmed(ids(&["c", "d", "e"]), 5, at(15)),
+            confirmation.retain_unconfirmed(ids(&["c", "d", "e"]), 5, at(15)),
             ids(&[]),
             "c is gone, of the other four two"
         );
-        assert_eq!(witness.retain_unconfirmed(ids(&["a", "b"]), 2, at(30)), ids(&["a", "b"]));
+        assert_eq!(confirmation.retain_unconfirmed(ids(&["a", "b"]), 2, at(30)), ids(&["a", "b"]));
     }
 }

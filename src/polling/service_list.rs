@@ -8,7 +8,7 @@ use elements::types::{CustomerId, FailureReason, ListedCustomer};
 use elements::{Client, Listing, Permit, RequestError};
 use tokio::sync::mpsc;
 
-use super::prepared::{NamedCustomers, PreparedCustomer, PriorRow};
+use super::prepared_customer::{NamedCustomers, PreparedCustomer, PriorRow};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
 use crate::inventory::InventoryHandle;

@@ -42,10 +42,10 @@ pub struct Service<'a> {
     pub capacity: Option<Utilization<'a>>,
     /// When its last row expired, if all rows have expired.
     pub expired: Option<Timestamp>,
-    /// The renewal before which its unused seats matter.
+    /// The next renewal, if many seats are unused.
     pub unused_until: Option<Timestamp>,
     now: Timestamp,
-    /// By band of [`EXPIRING`]: whether the running rows beyond it carry the seats of those within.
+    /// By band of [`EXPIRING`]: whether the rows that expire later have enough seats to replace those that expire within it.
     covered: [bool; EXPIRING.len()],
 }
 

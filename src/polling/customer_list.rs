@@ -10,7 +10,7 @@ use elements::types::{CustomerId, ListedProfile};
 use elements::{Client, Listing, Permit, RequestError};
 use tokio::sync::mpsc;
 
-use super::listing::is_refusal;
+use super::service_list::is_refusal;
 use super::{CustomerFilter, listing_pages};
 
 /// The result of a complete list.
