@@ -10,28 +10,25 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
-use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
-use url::{Url, form_urlencoded};
-use zeroize::Zeroizing;
+use url::Url;
 
 use self::credential::ClientAuth;
+use self::token_request::{form, read, wiped};
 use self::token_state::TokenError;
 pub(super) use self::token_state::{AccessToken, Retry, TokenState};
-use super::decode::{self, Token};
 use super::error::RequestError;
 use super::health::Health;
 use super::metrics::{Counters, Operation};
 use super::redaction::Secrets;
 use super::registration::Registration;
-use super::response::{self, Response};
+use super::response;
 use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::ClientConfig;
@@ -41,9 +38,10 @@ use crate::types::{FailureReason, PartnerName};
 
 mod assertion;
 mod credential;
+mod token_request;
 mod token_state;
 
-pub(super) const WHO: &str = "the identity service";
+pub(super) const PEER: &str = "the identity service";
 
 /// Gets the tokens of a registration for one partner. Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
@@ -61,7 +59,7 @@ struct Inner {
     counters: Arc<Counters>,
     credential: Mutex<Arc<ClientAuth>>,
     proxy_secrets: Secrets,
-    /// The URL of the identity service.
+    /// Whether token requests succeed.
     health: Health,
     /// Signalled when the credential was replaced.
     rotated: Notify,
@@ -183,7 +181,8 @@ impl Auth {
     }
 
     /// Reads the credential again from its source. A changed credential is used from the next token request on, and
-    /// ends a pause; one that cannot be read changes nothing and is logged once. Blocks while files are read.
+    /// ends a pause. If it cannot be read, the previous one stays, and the reason is logged once. Blocks while files
+    /// are read.
     pub(super) fn reread_credential(&self) {
         let before = self.credential();
         if !before.may_rotate() {
@@ -327,7 +326,7 @@ impl Auth {
         let secret = Secrets::new(fields.last().map(|(_, value)| value.as_str()));
         let mut outcome = response.map_err(TokenError::from).and_then(|response| read(response, &secret));
         if let Err(error) = &mut outcome {
-            // Without the licences, nothing works.
+            // A missing licence scope is a failure: every other collector depends on the service list.
             error.failure.not_granted &= scope != Scope::License;
         }
         let failed = outcome.as_ref().err().map(|error| error.failure.reason);
@@ -352,54 +351,4 @@ impl Auth {
     fn credential(&self) -> Arc<ClientAuth> {
         Arc::clone(&self.0.credential.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// The body of a token request.
-fn form(client_id: &str, scope: Scope, credential: &[(&str, Zeroizing<String>)]) -> String {
-    // Percent-encoding needs up to three bytes per byte. A growing buffer would leave copies of the secret in memory.
-    let length = credential.iter().map(|(name, value)| name.len() + 3 * value.len()).sum::<usize>();
-    form_urlencoded::Serializer::new(String::with_capacity(256 + 3 * client_id.len() + length))
-        .append_pair("grant_type", "client_credentials")
-        .append_pair("client_id", client_id)
-        .append_pair("scope", scope.permission())
-        .extend_pairs(credential)
-        .finish()
-}
-
-/// Bytes that are zeroed when their last owner drops them.
-fn wiped(text: String) -> Bytes {
-    Bytes::from_owner(Zeroizing::new(text.into_bytes()))
-}
-
-/// The header and the lifetime of the token in a response to this secret. Errors quote nothing of the response except
-/// OAuth's error code.
-fn read(response: Response, secret: &Secrets) -> Result<(HeaderValue, Duration), TokenError> {
-    let Response { status, retry_after, request_id, body, .. } = response;
-    let body = Zeroizing::new(body);
-    let malformed = |problem: String| {
-        RequestError::new(FailureReason::Malformed, format!("{WHO} answered {}: {problem}", status.as_u16()))
-    };
-    if status.is_success() {
-        let token = decode::token(&body).map_err(|problem| malformed(problem.to_string())).and_then(|token| {
-            let Token { access_token, expires_in } = token;
-            let mut header = HeaderValue::from_maybe_shared(wiped(["Bearer ", access_token.expose_secret()].concat()))
-                .map_err(|_| malformed("the token cannot stand in a header".to_owned()))?;
-            header.set_sensitive(true);
-            Ok((header, expires_in))
-        });
-        return token.map_err(|failure| RequestError { request_id, ..failure }.into());
-    }
-    let code = decode::oauth_error(&body);
-    let mut failure = RequestError { request_id, ..RequestError::from_status(WHO, status, None, b"", secret) };
-    match code.as_deref() {
-        Some("invalid_client" | "unauthorized_client") => failure.reason = FailureReason::Unauthorized,
-        // The registration lacks the permission of the scope.
-        Some("invalid_scope") => (failure.reason, failure.not_granted) = (FailureReason::Forbidden, true),
-        _ => {}
-    }
-    if let Some(code) = code.filter(|code| decode::OAUTH_ERRORS.contains(&code.as_str()) || !secret.are_in(code)) {
-        failure.message = format!("{}: {code}", failure.message);
-    }
-    let refused = matches!(failure.reason, FailureReason::Unauthorized | FailureReason::Forbidden);
-    Err(TokenError { failure, refused, retry_after })
 }

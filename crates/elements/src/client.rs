@@ -51,7 +51,7 @@ pub(super) struct Inner {
     pub(super) proxy_secrets: Secrets,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
-    /// The base URL of the API.
+    /// Whether requests to the API succeed.
     pub(super) health: Health,
     /// The page sizes that work for the service list and for the list of customers.
     pub(super) listing_sizes: [AtomicU32; 2],
@@ -65,8 +65,8 @@ pub struct ApiStatus {
     pub failure: Option<FailureReason>,
     /// The host and the message of that failure.
     pub detail: Option<Arc<str>>,
-    /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: nothing works until an
-    /// operator fixes it.
+    /// The credential is refused (401, 403, `invalid_client`) and no earlier token is left: every request fails until
+    /// an operator fixes it.
     pub refused: bool,
 }
 
@@ -88,9 +88,9 @@ impl Client {
         clock: Clock,
         resolver: Resolver,
     ) -> Result<Self, ClientError> {
-        let new = |who, url, resolver| Transport::new(who, config, url, resolver);
-        let transport = new(request::WHO, &config.api_url, resolver.clone())?;
-        let token_transport = new(auth::WHO, &config.token_url, resolver)?;
+        let new = |peer, url, resolver| Transport::new(peer, config, url, resolver);
+        let transport = new(request::PEER, &config.api_url, resolver.clone())?;
+        let token_transport = new(auth::PEER, &config.token_url, resolver)?;
         let registry = Registry::new();
         let counters = Arc::new(Counters::new(&config.partner, &registry)?);
         let rate_limiter = registration.rate_limiter.clone();
@@ -142,8 +142,8 @@ impl Client {
         self.0.auth.reread_credential();
     }
 
-    /// Waits until a request may be sent: no pause after failed requests for the token of the licences, which everything
-    /// depends on, and the rate limiter grants a permit. Dropping the future is safe.
+    /// Waits until a request may be sent: no pause after failed requests for the token of the licences, which
+    /// everything depends on, and the rate limiter grants a permit. Dropping the future is safe.
     pub async fn acquire(&self) -> Permit {
         self.0.auth.wait_ready(Scope::License).await;
         // The request itself returns this failure again.

@@ -92,7 +92,7 @@ pub enum Credential {
     ClientSecret {
         /// The secret, not empty.
         secret: SecretString,
-        /// When it expires, if the operator has said so.
+        /// When it expires, if configured; the API does not report it.
         expires: Option<Timestamp>,
     },
     /// A certificate, whose key signs an assertion for each token request.

@@ -49,9 +49,9 @@ pub struct RequestError {
     pub reason: FailureReason,
     /// One line for logs and the status page.
     pub message: String,
-    /// The request id of the response, which AvePoint's support asks for.
+    /// The request id of the response, for AvePoint's support.
     pub request_id: Option<String>,
-    /// The app registration lacks the optional scope of the endpoint: nothing is wrong with anything else.
+    /// The app registration lacks the optional scope of the endpoint. Other endpoints are not affected.
     pub not_granted: bool,
 }
 
@@ -74,10 +74,10 @@ impl RequestError {
         Self { request_id: self.request_id.filter(|id| !secrets.are_in(id)), ..self }
     }
 
-    /// A response with an error status. `who` sent it; `redirect` is the target host of a 3xx; `secrets` are those that
-    /// the server may have echoed.
+    /// A response with an error status. `peer` sent it; `redirect` is the target host of a 3xx; `secrets` are those
+    /// that the server may have echoed.
     pub(super) fn from_status(
-        who: &str,
+        peer: &str,
         status: StatusCode,
         redirect: Option<&str>,
         body: &[u8],
@@ -97,14 +97,14 @@ impl RequestError {
         };
         if status.is_redirection() {
             let to = redirect.map(|host| format!(" to {}", secrets.redact(host))).unwrap_or_default();
-            return Self::new(reason, format!("{who} answered {code}, a redirect{to}, which is not followed"));
+            return Self::new(reason, format!("{peer} answered {code}, a redirect{to}, which is not followed"));
         }
         let reported = decode::error_message(body, secrets).map(|reported| format!(": {reported}"));
-        Self::new(reason, format!("{who} answered {code}{}", reported.unwrap_or_default()))
+        Self::new(reason, format!("{peer} answered {code}{}", reported.unwrap_or_default()))
     }
 
     /// A request that could not be sent or got no response. `proxy` is the `host:port` that it went through.
-    pub(super) fn from_sending(who: &str, proxy: Option<&str>, error: &reqwest::Error) -> Self {
+    pub(super) fn from_sending(peer: &str, proxy: Option<&str>, error: &reqwest::Error) -> Self {
         let (reason, what) = if is_tls(error) {
             (FailureReason::Tls, "no TLS connection to")
         } else if error.is_connect() {
@@ -119,11 +119,11 @@ impl RequestError {
             (FailureReason::Connect, "connection lost to")
         };
         let through = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-        Self::new(reason, format!("{what} {who}{through}: {}", root_cause(error)))
+        Self::new(reason, format!("{what} {peer}{through}: {}", root_cause(error)))
     }
 
     /// A response whose body was truncated or cannot be decompressed.
-    pub(super) fn from_body(who: &str, error: &reqwest::Error) -> Self {
+    pub(super) fn from_body(peer: &str, error: &reqwest::Error) -> Self {
         let reason = if is_tls(error) {
             FailureReason::Tls
         } else if error.is_timeout() {
@@ -133,7 +133,7 @@ impl RequestError {
         } else {
             FailureReason::Malformed
         };
-        Self::new(reason, format!("the response of {who} ended early: {}", root_cause(error)))
+        Self::new(reason, format!("the response of {peer} ended early: {}", root_cause(error)))
     }
 }
 
@@ -158,7 +158,7 @@ fn is_reset(error: &io::Error) -> bool {
     matches!(error.kind(), K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::NotConnected)
 }
 
-/// Only the last cause: the outer ones say where, which the caller knows, and may contain a URL.
+/// Only the last cause: the outer ones repeat the location, which the caller adds, and may contain a URL.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = causes(error).last().map(ToString::to_string).unwrap_or_default();
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

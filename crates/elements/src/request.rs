@@ -26,7 +26,7 @@ use crate::recording::Exchange;
 use crate::types::Scope;
 use crate::types::{Collector, FailureReason};
 
-pub(super) const WHO: &str = "the API";
+pub(super) const PEER: &str = "the API";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Pauses between the requests of one query: random, up to 0.5 s, 1 s, 2 s.
@@ -172,7 +172,7 @@ impl Client {
         let throttled = |wait: Duration| {
             RequestError::new(
                 FailureReason::Throttled,
-                format!("{WHO} answered 429, requests are paused for another {wait:.0?}"),
+                format!("{PEER} answered 429, requests are paused for another {wait:.0?}"),
             )
         };
         if let Some(wait) = paused(left) {
@@ -307,7 +307,7 @@ impl Client {
             return Ok(None);
         }
         if !status.is_success() {
-            return Err(RequestError::from_status(WHO, status, redirect.as_deref(), &body, secrets));
+            return Err(RequestError::from_status(PEER, status, redirect.as_deref(), &body, secrets));
         }
         match response::off_thread(body, move |body| decode(&body)).await {
             Ok(Decoded { value, unreadable }) => {
@@ -315,7 +315,7 @@ impl Client {
                 Ok(Some(value))
             }
             Err(malformed) => {
-                let message = format!("{WHO} answered {}: {malformed}", status.as_u16());
+                let message = format!("{PEER} answered {}: {malformed}", status.as_u16());
                 Err(RequestError::new(FailureReason::Malformed, message))
             }
         }

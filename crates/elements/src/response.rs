@@ -49,9 +49,9 @@ pub(super) struct Read {
 }
 
 impl Response {
-    /// Reads a response from `who` to its end. For an error, the status is enough: its body may be truncated.
+    /// Reads a response from `peer` to its end. For an error, the status is enough: its body may be truncated.
     pub(super) async fn read(
-        who: &'static str,
+        peer: &'static str,
         mut answer: reqwest::Response,
         deadline: Instant,
         limit: usize,
@@ -70,15 +70,15 @@ impl Response {
         let success = response.status.is_success();
         let limit = if success { limit } else { ERROR_BODY };
         let late =
-            || Err(RequestError::new(FailureReason::Timeout, format!("no complete response in time from {who}")));
-        let read = timeout_at(deadline, collect(who, &mut answer, limit, &mut response.body)).await;
+            || Err(RequestError::new(FailureReason::Timeout, format!("no complete response in time from {peer}")));
+        let read = timeout_at(deadline, collect(peer, &mut answer, limit, &mut response.body)).await;
         let read = read.unwrap_or_else(|_| late());
         // The body of an error is cut at the limit; the connection can still be reused.
         let complete = read.as_ref().err().is_none_or(|failure| failure.reason == FailureReason::TooLarge);
         let mut outcome = read;
         if gzip && (outcome.is_ok() || !success) {
             let compressed = std::mem::take(&mut response.body);
-            match off_thread(compressed, move |compressed| decompress(who, &compressed, limit)).await {
+            match off_thread(compressed, move |compressed| decompress(peer, &compressed, limit)).await {
                 Ok(body) => response.body = body,
                 Err(failure) => outcome = outcome.and(Err(failure)),
             }
@@ -116,22 +116,22 @@ pub(super) async fn off_thread<T: Send + 'static>(
 }
 
 async fn collect(
-    who: &str,
+    peer: &str,
     answer: &mut reqwest::Response,
     limit: usize,
     body: &mut Vec<u8>,
 ) -> Result<(), RequestError> {
-    while let Some(chunk) = answer.chunk().await.map_err(|error| RequestError::from_body(who, &error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| RequestError::from_body(peer, &error))? {
         if body.len() + chunk.len() > limit {
-            return Err(too_large(who, limit));
+            return Err(too_large(peer, limit));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(())
 }
 
-fn too_large(who: &str, limit: usize) -> RequestError {
-    RequestError::new(FailureReason::TooLarge, format!("the response of {who} is larger than {} MiB", limit >> 20))
+fn too_large(peer: &str, limit: usize) -> RequestError {
+    RequestError::new(FailureReason::TooLarge, format!("the response of {peer} is larger than {} MiB", limit >> 20))
 }
 
 fn is_gzip(headers: &HeaderMap) -> bool {
@@ -141,9 +141,9 @@ fn is_gzip(headers: &HeaderMap) -> bool {
 
 /// Decompresses gzip (RFC 1952): all members, up to `limit` bytes in total. Data after the last member is ignored, as
 /// in `gzip`.
-fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, RequestError> {
+fn decompress(peer: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>, RequestError> {
     let malformed = |problem: &dyn std::fmt::Display| {
-        RequestError::new(FailureReason::Malformed, format!("the response of {who} cannot be decompressed: {problem}"))
+        RequestError::new(FailureReason::Malformed, format!("the response of {peer} cannot be decompressed: {problem}"))
     };
     let mut body = Vec::new();
     let mut members = 0;
@@ -157,7 +157,7 @@ fn decompress(who: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>,
         let mut member = GzDecoder::new(compressed).take(left);
         member.read_to_end(&mut body).map_err(|error| malformed(&error))?;
         if body.len() > limit {
-            return Err(too_large(who, limit));
+            return Err(too_large(peer, limit));
         }
         compressed = member.into_inner().into_inner();
     }

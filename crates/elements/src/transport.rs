@@ -48,7 +48,7 @@ pub(super) struct Transport(Arc<Inner>);
 
 struct Inner {
     /// The name of the host in messages: `the API`.
-    who: &'static str,
+    peer: &'static str,
     options: Options,
     connections: Mutex<Connections>,
 }
@@ -77,9 +77,9 @@ struct Connections {
 }
 
 impl Transport {
-    /// Connections to the host of `url`, which messages call `who`. Does not connect yet.
+    /// Prepares connections to the host of `url`; `peer` is its name in messages. Does not connect yet.
     pub(super) fn new(
-        who: &'static str,
+        peer: &'static str,
         config: &ClientConfig,
         url: &Url,
         resolver: Resolver,
@@ -101,7 +101,7 @@ impl Transport {
             failures: 0,
             max_failures: MAX_FAILURES,
         };
-        Ok(Self(Arc::new(Inner { who, options, connections: Mutex::new(connections) })))
+        Ok(Self(Arc::new(Inner { peer, options, connections: Mutex::new(connections) })))
     }
 
     /// Sends a request and reads the whole response, both before `deadline`. `limit` is the maximum body size in bytes,
@@ -114,14 +114,14 @@ impl Transport {
         now: Timestamp,
     ) -> Result<Response, RequestError> {
         let (client, generation) = self.client();
-        let who = self.0.who;
+        let peer = self.0.peer;
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        let late = || RequestError::new(FailureReason::Timeout, format!("no complete response in time from {who}"));
+        let late = || RequestError::new(FailureReason::Timeout, format!("no complete response in time from {peer}"));
         let proxy = self.0.options.proxy_name.as_deref();
         let answer = match timeout_at(deadline, client.execute(request)).await {
             Err(_) => Err(late()),
-            Ok(Err(error)) => Err(RequestError::from_sending(who, proxy, &error)),
-            Ok(Ok(answer)) => Response::read(who, answer, deadline, limit, now).await,
+            Ok(Err(error)) => Err(RequestError::from_sending(peer, proxy, &error)),
+            Ok(Ok(answer)) => Response::read(peer, answer, deadline, limit, now).await,
         };
         match answer {
             Ok(read) => {
@@ -171,7 +171,7 @@ impl Transport {
 /// Without the proxy's URL, which may contain a password.
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("who", &self.0.who).finish_non_exhaustive()
+        f.debug_struct("Transport").field("peer", &self.0.peer).finish_non_exhaustive()
     }
 }
 

@@ -1,9 +1,10 @@
 //! State machine for the token of one scope: which token requests use, when it is renewed, and when no token may be
 //! requested. Pure: time is passed in.
 //!
-//! The API may refuse a fresh token for a while, until it knows it. So a refused token that has not expired is tried
-//! once more after a pause, and only if it is refused again is another one requested. When a working token is renewed,
-//! one request at a time tries the new token; the others use the old one until the API has accepted the new one.
+//! The API may refuse a fresh token for a short time after it was issued. So a refused token that has not expired is
+//! tried once more after a pause, and only if it is refused again is another one requested. When a working token is
+//! renewed, one request at a time tries the new token; the others use the old one until the API has accepted the new
+//! one.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -12,9 +12,9 @@ use crate::types::{BackupJob, CompactTimestamp, JobKey, JobStatus, MAX_TEXT_CHAR
 /// A row with a text that identifies it among the rows of a response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keyed<T> {
-    /// Made from what the row says; it contains no id of a job.
+    /// Built from the fields of the row; contains no job id.
     pub key: String,
-    /// `None` if the row says nothing: the scan that begins every list of jobs, or a row that cannot be read.
+    /// `None` if the row has no data: the scan at the start of every list of jobs, or a row that cannot be read.
     pub row: Option<T>,
 }
 

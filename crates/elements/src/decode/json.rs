@@ -33,8 +33,8 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
 }
 
-/// Parses a whole document. The error says where the JSON is invalid, and how it starts if it is an HTML page. It
-/// quotes nothing else, because the body may contain email addresses.
+/// Parses a whole document. The error has the position of the invalid JSON, and the start of the body if it is an HTML
+/// page. It quotes nothing else, because the body may contain email addresses.
 ///
 /// Half of a surrogate pair (`"\ud800"`) replaces one character, like any other invalid encoding.
 pub(super) fn parse(text: &str) -> Result<Json<'_>, Malformed> {

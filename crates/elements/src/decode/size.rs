@@ -25,8 +25,8 @@ pub(super) fn bytes(json: &Json<'_>) -> FieldValue<Quantity> {
     }
 }
 
-/// `purchased`, or `used/purchased`. If the first number has no unit, that of the second applies. Either the whole text
-/// is readable or nothing.
+/// `purchased`, or `used/purchased`. If the first number has no unit, that of the second applies. If any part is
+/// unreadable, the whole text is.
 pub(super) fn capacity(json: &Json<'_>) -> FieldValue<Capacity> {
     match json.as_text().and_then(|text| text.split_once('/')) {
         Some((used, purchased)) => pair(used, purchased).into(),

@@ -1,4 +1,4 @@
-//! The file of an exchange.
+//! Writes the file of one exchange.
 
 use std::time::Duration;
 
@@ -90,7 +90,8 @@ pub(super) fn document(exchange: &Exchange<'_>, rewriter: &mut Rewriter<'_>) -> 
     )
 }
 
-/// The member that holds the body; nothing for an empty body. Of a body that is not JSON only its kind and length stay.
+/// The JSON member with the body; empty if the body is empty. Of a body that is not JSON, only kind and length are
+/// kept.
 fn response(body: &[u8], rewriter: &mut Rewriter<'_>) -> String {
     let text = String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
     if text.trim().is_empty() {

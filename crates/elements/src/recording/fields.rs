@@ -1,4 +1,4 @@
-//! What a field of the API holds, by its name in any letter case: it decides what of its value may stay.
+//! Classifies the fields of the API by name, ignoring case. The class decides which part of the value is kept.
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

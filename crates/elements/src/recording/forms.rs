@@ -1,4 +1,4 @@
-//! Texts that say nothing about anybody: numbers, sizes, durations, dates, and "not applicable".
+//! Recognises texts without personal data: numbers, sizes, durations, dates, and "not applicable".
 
 /// More digits in a text may be a phone number or an id.
 const MAX_DIGITS: usize = 9;
@@ -7,7 +7,7 @@ const UNITS: &[&str] = &[
     "ms",
 ];
 
-/// `N/A`, `-`, spaces, or nothing.
+/// `N/A`, `-`, spaces, or empty.
 pub(super) fn is_not_applicable(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text == "-" || text.eq_ignore_ascii_case("n/a")

@@ -1,10 +1,10 @@
-//! Recordings: what the API answered, anonymised, as a folder of files that can be sent to somebody and replayed.
+//! Recordings: anonymised responses of the API in a folder of files that can be shared and replayed.
 //!
 //! `index.json` names the partners and the exchanges in their order; each exchange is a file of its own. A recording keeps
-//! numbers, dates, field names and the shape of every body. It keeps a text only where a field is an enumeration and the
-//! text consists of words that AvePoint uses. Ids become pseudonyms of the same form, all other texts placeholders of the
-//! same class of length; both are keyed by a random key that is never written. Tokens, secrets and cookies are not taken
-//! at all. Customers that the filters of the configuration leave out keep their place in a page, and nothing else.
+//! numbers, dates, field names and the shape of every body. It keeps a text only where a field is an enumeration and
+//! the text consists of words that AvePoint uses. Ids become pseudonyms of the same form, all other texts placeholders
+//! of the same class of length; both are derived with a random key that is never written. Tokens, secrets and cookies
+//! are not recorded. Of customers that the filters of the configuration exclude, only the position in a page is kept.
 //!
 //! [`Recorder`] writes a recording, [`Recording`] reads one.
 

@@ -143,8 +143,8 @@ fn shaped_like(id: &str, is_hex: bool, random: &mut Random<'_>) -> String {
         .collect()
 }
 
-/// A text of the same class of length, which says of the original only whether it is an address, a link or a domain, has
-/// spaces, and has characters beyond ASCII.
+/// A text of the same class of length. It reveals only whether the original is an address, a link or a domain, and
+/// whether it has spaces or characters beyond ASCII.
 fn placeholder(text: &str, random: &mut Random<'_>) -> String {
     let trimmed = text.trim();
     let has_spaces = trimmed.chars().any(char::is_whitespace);

@@ -17,9 +17,9 @@ const RESPONSE: &str = "\n  \"response\": {";
 /// A recording in memory.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// What a configuration needs besides the partners to poll the same.
+    /// The settings of the recorded configuration, except its partners.
     pub settings: Value,
-    /// Its partners.
+    /// The partners.
     pub partners: Vec<RecordedPartner>,
     /// In the order in which they ended.
     pub exchanges: Vec<Replayed>,
@@ -54,16 +54,16 @@ pub struct Replayed {
 /// How a recorded request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordedResponse {
-    /// With a response.
+    /// A response was received.
     Response {
         /// The HTTP status.
         status: u16,
-        /// Those that were recorded.
+        /// The recorded headers.
         headers: Vec<(String, String)>,
-        /// The body.
+        /// The body, anonymised.
         body: Vec<u8>,
     },
-    /// Without one; the word of the reason.
+    /// No response; the label of the failure reason.
     Failure(String),
 }
 
@@ -192,7 +192,7 @@ impl NotJson {
     }
 }
 
-/// The body as it stands in the file: with repeated keys, and numbers as they are written.
+/// The unparsed body of the file, which keeps repeated keys and the notation of numbers.
 fn raw_body(text: &str) -> Option<&str> {
     let response = text.get(text.find(RESPONSE)?..)?;
     let body = response.get(response.find(BODY)? + BODY.len()..)?;

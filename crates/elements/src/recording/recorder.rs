@@ -18,7 +18,7 @@ use super::{FORMAT, INDEX, fields};
 /// A customer's word of this many characters is removed from within the name of an unknown field as well.
 const MIN_WORD_IN_FIELD: usize = 8;
 
-/// What the configuration says of a partner, as far as a replay needs it.
+/// The settings of a partner that a replay needs.
 pub struct PartnerToRecord {
     /// Its name, which is not written.
     pub name: String,
@@ -40,16 +40,16 @@ type ListedCustomer = (String, Option<String>, Vec<(String, String)>);
 #[derive(Clone)]
 pub struct Recorder(Arc<Mutex<State>>);
 
-/// What was written, what was replaced, and what was kept, for the person who looks at it before sending it.
+/// What was written, replaced and kept, for a review before the recording is shared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// The number of exchanges.
     pub exchanges: usize,
-    /// Different ids that have a pseudonym now.
+    /// The number of distinct ids that were replaced by pseudonyms.
     pub ids: usize,
-    /// Different names and other texts that have a placeholder now.
+    /// The number of distinct names and other texts that were replaced by placeholders.
     pub texts: usize,
-    /// Secrets in bodies, which were removed.
+    /// The number of secrets that were removed from bodies.
     pub secrets: usize,
     /// Customers whose rows were emptied, because the filters leave them out.
     pub left_out: usize,
@@ -57,7 +57,8 @@ pub struct Summary {
     pub values: Vec<String>,
     /// Names of fields that stayed although the documentation does not have them.
     pub fields: Vec<String>,
-    /// Values of enumerations with words that are not known to be AvePoint's, as they came. They are not in the recording.
+    /// Values of enumerations with words that are not known to be AvePoint's, as they came. They are not in the
+    /// recording.
     pub new_values: Vec<String>,
 }
 

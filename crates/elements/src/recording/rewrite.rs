@@ -1,5 +1,5 @@
-//! Rewrites a JSON body: every text, and every number that is an id, is replaced or kept by the name of its field. The order
-//! of members, repeated keys, numbers and literals stay as they came; only the space between them is made readable.
+//! Rewrites a JSON body: every text, and every number that is an id, is replaced or kept by the name of its field. The
+//! order of members, repeated keys, numbers and literals do not change; only white space is normalised.
 
 use std::fmt::Write as _;
 
@@ -159,7 +159,7 @@ impl Rewriter<'_> {
         self.pseudonyms.id(key)
     }
 
-    /// The JSON of the text that stands for this one.
+    /// The replacement of a text, as JSON.
     fn string(&mut self, kind: Kind, raw: &str) -> String {
         if kind == Kind::Secret {
             self.kept.secrets += 1;

@@ -1,4 +1,4 @@
-//! What the list of customers (endpoint 6) says of a customer.
+//! Rows of the list of customers (endpoint 6).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub struct ListedProfile {
     pub profile: Profile,
 }
 
-/// How a customer is managed, and how its backups are.
+/// Job status, country and management of a customer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     /// `jobStatus`
@@ -100,7 +100,7 @@ impl CustomerJobStatus {
     }
 }
 
-/// `managementMode` of endpoint 6: who manages the customer.
+/// `managementMode` of endpoint 6: the party that manages the customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManagementMode {
     /// 0

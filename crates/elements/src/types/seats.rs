@@ -33,9 +33,9 @@ pub enum Observation {
     CustomerSeats(Seats),
     /// Endpoint 3: every tenant of the type; ids are distinct and sorted.
     TenantSeats(Arc<[TenantSeats]>),
-    /// Endpoint 4: `purchasedUserSeat`; `None` if the API says "not applicable".
+    /// Endpoint 4: `purchasedUserSeat`; `None` for "not applicable".
     ProductPurchased(Option<Quantity>),
-    /// Endpoint 2: `availableUserSeat`; `None` if the API says "not applicable".
+    /// Endpoint 2: `availableUserSeat`; `None` for "not applicable".
     ProductAvailable(Option<Quantity>),
     /// Endpoint 7: the newest job of each plan; keys are distinct and sorted.
     BackupJobs(Arc<[BackupJob]>),

@@ -25,7 +25,7 @@ pub enum Collector {
     BackupOverview,
 }
 
-/// What every part of the exporter knows of an endpoint. How it is requested and decoded is in `elements`.
+/// Name, scope and default interval of an endpoint. The request and the decoder are in `client` and `decode`.
 #[derive(Debug)]
 pub struct Endpoint {
     /// The name in the configuration, in logs and in labels.
@@ -62,7 +62,7 @@ impl Collector {
         Self::BackupOverview,
     ];
 
-    /// What is known of its endpoint.
+    /// Its name, scope and default interval.
     #[must_use]
     pub const fn endpoint(self) -> &'static Endpoint {
         match self {
@@ -83,8 +83,8 @@ impl Collector {
         self.endpoint().name
     }
 
-    /// Whether it is off unless the configuration enables it, with a scope of its own that may not be granted. Without
-    /// it, nothing of it is visible.
+    /// Whether it is off unless the configuration enables it, with a scope of its own that may not be granted. While
+    /// off, it has no series, log lines or rows on the status page.
     #[must_use]
     pub const fn is_optional(self) -> bool {
         !matches!(self.endpoint().scope, Scope::License)
