@@ -14,6 +14,7 @@ mod headers;
 mod passwords;
 mod tls;
 mod token_bucket;
+mod users;
 mod web_config;
 
 use std::path::{Path, PathBuf};

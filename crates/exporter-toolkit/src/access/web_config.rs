@@ -11,9 +11,9 @@ use super::client_verifier::Policy;
 use super::files::Files;
 use super::headers::headers;
 use super::parse_bool;
-use super::passwords::Users;
 use super::tls::{RawTls, Tls, tls};
 use super::token_bucket::TokenBucket;
+use super::users::Users;
 use crate::{
     ConfigErrors, ConfigPath, Diagnostic, Location, Pairs, Problem, quoted, read_yaml, world_accessible_warning,
 };
