@@ -217,10 +217,11 @@ impl Poller {
                     })
                 }
                 Target::Customers => {
-                    let (filter, pages) = (self.filter.clone(), self.profile_pages.0.clone());
+                    let (filter, inventory) = (self.filter.clone(), self.inventory.clone());
+                    let pages = self.profile_pages.0.clone();
                     let limit = 2 * u64::from(self.max_customers);
                     self.spawn(&span, async move {
-                        PollResult::Profiles(customer_list::read(client, filter, limit, pages, permit).await)
+                        PollResult::Profiles(customer_list::read(client, filter, inventory, limit, pages, permit).await)
                     })
                 }
                 Target::Customer(customer, query) => self.spawn(&span, async move {

@@ -168,7 +168,7 @@ impl Client {
             method,
             url: self.customer_url(customer, path)?,
             // A customer may have thousands of jobs.
-            limit: if query == Query::BackupJobs { response::LISTING_BODY } else { response::USUAL_BODY },
+            limit: if query == Query::BackupJobs { response::JOBS_BODY } else { response::USUAL_BODY },
             may_be_absent: true,
             repeats_timeouts: true,
         };

@@ -17,9 +17,12 @@ use crate::types::FailureReason;
 
 /// The maximum bytes read from the body of an error response.
 const ERROR_BODY: usize = 64 * 1024;
-/// The maximum bytes of a body, for every endpoint except the service list.
+/// The maximum bytes of a body, for every endpoint that has no other limit.
 pub(super) const USUAL_BODY: usize = 1024 * 1024;
-/// The maximum bytes of a page of the service list: 160 KiB (about 200 rows) for each of 100 customers.
+/// The maximum bytes of the jobs of a customer: several may be read at the same time, and a page has a hundred jobs of
+/// about a kilobyte. An older revision without pages may send some thousands.
+pub(super) const JOBS_BODY: usize = 4 * 1024 * 1024;
+/// The maximum bytes of a page of a list of customers; of the service list: 160 KiB (about 200 rows) for each of 100 customers.
 pub(super) const LISTING_BODY: usize = 16 * 1024 * 1024;
 /// The maximum number of gzip members of a body: a server that starts one at each flush needs some thousands for the
 /// largest body.

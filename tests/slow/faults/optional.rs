@@ -64,7 +64,7 @@ fn refusals() -> Vec<Row> {
         optional("403", "403", each(Fault::Status(403))).outlasts(),
         optional(
             "404, one customer, once",
-            "404, one time, to each query about the backups of a customer that has some",
+            "404, one time, to each question about the backups of a customer that has some",
             of_victim(&Fault::Status(404)).map(|rule| rule.first(1)),
         ),
         gone(
@@ -135,7 +135,7 @@ fn values_of_backups() -> Vec<Row> {
         optional("lists for objects", "rows are lists of their values", each(Fault::Mutated(BodyMutation::Lists))),
         optional(
             "empty once",
-            "200 without a row, one time, to each query about the backups of a customer that has some",
+            "200 without a row, one time, to each question about the backups of a customer that has some",
             of_victim(&answer(200, EMPTY)).map(|rule| rule.first(1)),
         ),
     ]
