@@ -21,7 +21,7 @@ const ERROR_BODY: usize = 64 * 1024;
 pub(super) const USUAL_BODY: usize = 1024 * 1024;
 /// The maximum bytes of the jobs of a customer: several may be read at the same time, and a page has a hundred jobs of
 /// about a kilobyte. An older revision without pages may send some thousands.
-pub(super) const JOBS_BODY: usize = 4 * 1024 * 1024;
+pub(super) const JOBS_BODY: usize = 2 * 1024 * 1024;
 /// The maximum bytes of a page of a list of customers; of the service list: 160 KiB (about 200 rows) for each of 100 customers.
 pub(super) const LISTING_BODY: usize = 16 * 1024 * 1024;
 /// The maximum number of gzip members of a body: a server that starts one at each flush needs some thousands for the
@@ -148,7 +148,10 @@ fn decompress(peer: &str, mut compressed: &[u8], limit: usize) -> Result<Vec<u8>
     let malformed = |problem: &dyn std::fmt::Display| {
         RequestError::new(FailureReason::Malformed, format!("the response of {peer} cannot be decompressed: {problem}"))
     };
-    let mut body = Vec::new();
+    // The memory of a large body is reserved once: a vector that grows holds two copies. Pages that are not written to do
+    // not count.
+    let reserved = if compressed.len() > MAX_INLINE { limit + 1 } else { 0 };
+    let mut body = Vec::with_capacity(reserved);
     let mut members = 0;
     while members == 0 && !compressed.is_empty() || compressed.starts_with(&[0x1f, 0x8b]) {
         members += 1;
