@@ -4,12 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use elements::types::{CompactTimestamp, FailureReason, Subscription, SubscriptionKey};
+use elements::types::FailureReason;
 
-use super::rows::{Amount, CustomerRow, PartnerRow, Row, SubscriptionRow};
+use super::rows::{CustomerRow, PartnerRow, Row};
 use super::{DecodeError, KnownPartner};
-use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
-use crate::inventory::{Customer, Listing, PriorState, Services, interner};
+use crate::inventory::{Customer, Listing, PriorState, Services};
 
 /// Consumes rows one at a time.
 #[derive(Default)]
@@ -88,8 +87,11 @@ impl Decoder {
         customer.name = row.name.as_ref().into();
         customer.named_by_configuration = row.named_by_configuration;
         if let Some(services) = row.services {
-            let subscriptions: Vec<_> =
-                services.subscriptions.iter().map(|row| self.subscription(row)).collect::<Result<_, _>>()?;
+            let subscriptions: Vec<_> = services
+                .subscriptions
+                .iter()
+                .map(|row| row.decode(|text| self.text(text)))
+                .collect::<Result<_, _>>()?;
             if !subscriptions.is_sorted_by(|a, b| a.id < b.id) {
                 return Err(DecodeError::Invalid("subscriptions out of order"));
             }
@@ -105,39 +107,6 @@ impl Decoder {
             return Err(DecodeError::Invalid("targets out of order"));
         }
         Ok(customer)
-    }
-
-    fn subscription(&mut self, row: &SubscriptionRow<'_>) -> Result<KnownSubscription, DecodeError> {
-        let kind = SubscriptionKey {
-            service: self.text(&row.service),
-            model: self.text(&row.model),
-            source: self.text(&row.source),
-            payment_type: self.text(&row.payment_type),
-            storage: self.text(&row.storage),
-            name: self.text(&row.name),
-            package: self.text(&row.package),
-        };
-        let number = u16::try_from(row.number).ok().filter(|&number| number > 0);
-        let number = number.ok_or(DecodeError::Invalid("the number of a subscription"))?;
-        let quantity = |amount: Option<Amount>| amount.map(|amount| amount.0);
-        Ok(KnownSubscription {
-            id: SubscriptionId::of(&kind, number),
-            subscription: Subscription {
-                kind: interner::intern(kind.into()),
-                retention: self.text(&row.retention),
-                seats_purchased: quantity(row.seats_purchased),
-                units_purchased: quantity(row.units_purchased),
-                licenses_assigned: quantity(row.licenses_assigned),
-                licenses_available: quantity(row.licenses_available),
-                capacity_purchased: quantity(row.capacity_purchased),
-                capacity_used: quantity(row.capacity_used),
-                capacity_protected: quantity(row.capacity_protected),
-                storage_consumed: quantity(row.storage_consumed),
-                seats_change: row.seats_change,
-                expires: row.expires.map(CompactTimestamp::from),
-                contract_ends: row.contract_ends.map(CompactTimestamp::from),
-            },
-        })
     }
 
     fn text(&mut self, text: &str) -> Arc<str> {

@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::decode::Decoder;
-use super::rows::{Amount, CustomerRow, PartnerRow, Row, ServicesRow, SubscriptionRow};
+use super::rows::{Amount, CustomerRow, PartnerRow, Row, ServicesRow};
+use super::subscription::SubscriptionRow;
 use super::target::{SeatsRow, TargetRow, TenantRow};
 use super::{DecodeError, State};
 
@@ -197,6 +198,7 @@ fn customer<'a>(row: OldCustomer<'a>, texts: &[&'a str]) -> Result<CustomerRow<'
     })
 }
 
+#[expect(clippy::needless_update, reason = "fields that this format did not have are empty")]
 fn subscription<'a>(row: &OldSubscription, texts: &[&'a str]) -> Result<SubscriptionRow<'a>, DecodeError> {
     let text = |index: u32| {
         let text = usize::try_from(index).ok().and_then(|index| texts.get(index));
@@ -225,6 +227,7 @@ fn subscription<'a>(row: &OldSubscription, texts: &[&'a str]) -> Result<Subscrip
         seats_change: row.seats_change,
         expires: times(row.expires)?,
         contract_ends: times(row.contract_ends)?,
+        ..SubscriptionRow::default()
     })
 }
 

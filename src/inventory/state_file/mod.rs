@@ -10,6 +10,7 @@ mod encode;
 mod legacy;
 mod profile;
 mod rows;
+mod subscription;
 mod target;
 #[cfg(test)]
 mod tests;

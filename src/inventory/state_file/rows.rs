@@ -10,6 +10,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::profile::ProfileRow;
+use super::subscription::SubscriptionRow;
 use super::target::TargetRow;
 
 /// The first line.
@@ -90,51 +91,6 @@ pub(super) struct ServicesRow<'a> {
     pub(super) seen: Timestamp,
     #[serde(borrow, default)]
     pub(super) subscriptions: Vec<SubscriptionRow<'a>>,
-}
-
-/// The id is derived from the texts and `number`, which distinguishes equal rows.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct SubscriptionRow<'a> {
-    pub(super) number: u32,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) service: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) model: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) source: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) payment_type: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) storage: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) name: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) package: Cow<'a, str>,
-    #[serde(borrow, skip_serializing_if = "is_default")]
-    pub(super) retention: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seats_purchased: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) units_purchased: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) licenses_assigned: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) licenses_available: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity_purchased: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity_used: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity_protected: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) storage_consumed: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seats_change: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expires: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) contract_ends: Option<Timestamp>,
 }
 
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,0 +1,135 @@
+//! The row of a subscription in a state file, in both directions.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use elements::types::{CompactTimestamp, Subscription, SubscriptionKey};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::DecodeError;
+use super::rows::{Amount, is_default};
+use crate::inventory::interner;
+use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
+
+/// The id is derived from the texts and `number`, which distinguishes equal rows.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct SubscriptionRow<'a> {
+    pub(super) number: u32,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) service: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) model: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) source: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) payment_type: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) storage: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) name: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) package: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "is_default")]
+    pub(super) retention: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seats_purchased: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) units_purchased: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) licenses_assigned: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) licenses_available: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) capacity_purchased: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) capacity_used: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) capacity_protected: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) storage_consumed: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seats_change: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) contract_ends: Option<Timestamp>,
+}
+
+impl<'a> SubscriptionRow<'a> {
+    pub(super) fn of(known: &'a KnownSubscription) -> Self {
+        let Subscription {
+            kind,
+            retention,
+            seats_purchased,
+            units_purchased,
+            licenses_assigned,
+            licenses_available,
+            capacity_purchased,
+            capacity_used,
+            capacity_protected,
+            storage_consumed,
+            seats_change,
+            expires,
+            contract_ends,
+        } = &known.subscription;
+        let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &**kind;
+        Self {
+            number: known.id.suffix().into(),
+            service: (&**service).into(),
+            model: (&**model).into(),
+            source: (&**source).into(),
+            payment_type: (&**payment_type).into(),
+            storage: (&**storage).into(),
+            name: (&**name).into(),
+            package: (&**package).into(),
+            retention: (&**retention).into(),
+            seats_purchased: seats_purchased.map(Amount),
+            units_purchased: units_purchased.map(Amount),
+            licenses_assigned: licenses_assigned.map(Amount),
+            licenses_available: licenses_available.map(Amount),
+            capacity_purchased: capacity_purchased.map(Amount),
+            capacity_used: capacity_used.map(Amount),
+            capacity_protected: capacity_protected.map(Amount),
+            storage_consumed: storage_consumed.map(Amount),
+            seats_change: *seats_change,
+            expires: expires.map(Timestamp::from),
+            contract_ends: contract_ends.map(Timestamp::from),
+        }
+    }
+
+    /// `text` shares equal texts.
+    pub(super) fn decode(&self, mut text: impl FnMut(&str) -> Arc<str>) -> Result<KnownSubscription, DecodeError> {
+        let kind = SubscriptionKey {
+            service: text(&self.service),
+            model: text(&self.model),
+            source: text(&self.source),
+            payment_type: text(&self.payment_type),
+            storage: text(&self.storage),
+            name: text(&self.name),
+            package: text(&self.package),
+        };
+        let number = u16::try_from(self.number).ok().filter(|&number| number > 0);
+        let number = number.ok_or(DecodeError::Invalid("the number of a subscription"))?;
+        let quantity = |amount: Option<Amount>| amount.map(|amount| amount.0);
+        Ok(KnownSubscription {
+            id: SubscriptionId::of(&kind, number),
+            subscription: Subscription {
+                kind: interner::intern(kind.into()),
+                retention: text(&self.retention),
+                seats_purchased: quantity(self.seats_purchased),
+                units_purchased: quantity(self.units_purchased),
+                licenses_assigned: quantity(self.licenses_assigned),
+                licenses_available: quantity(self.licenses_available),
+                capacity_purchased: quantity(self.capacity_purchased),
+                capacity_used: quantity(self.capacity_used),
+                capacity_protected: quantity(self.capacity_protected),
+                storage_consumed: quantity(self.storage_consumed),
+                seats_change: self.seats_change,
+                expires: self.expires.map(CompactTimestamp::from),
+                contract_ends: self.contract_ends.map(CompactTimestamp::from),
+            },
+        })
+    }
+}
