@@ -101,7 +101,11 @@ impl Scene {
         self.until("the first leads", |scene| scene.leader() == Some(first) && scene.is_complete(first));
         let second = self.join();
         self.until("the second stands by", |scene| {
-            scene.replicas[second].exporter.get("/-/ready").1.contains("replica-0 leads")
+            let replica = &scene.replicas[second];
+            // What was scraped last may be older than what is answered now.
+            let has_seen_the_lease =
+                lease_value(&replica.seen, "avepoint_exporter_lease_renew_timestamp_seconds") > Some(0.0);
+            has_seen_the_lease && replica.exporter.get("/-/ready").1.contains("replica-0 leads")
         });
         self
     }
