@@ -151,7 +151,7 @@ struct CachedSnapshot {
 
 impl SnapshotCache {
     /// Returns the cached snapshot, or builds the first one; concurrent callers wait for it. From then on it is rebuilt
-    /// every [`REFRESH_INTERVAL`], until there was no request for [`IDLE_TIMEOUT`]. Then it is dropped, because it keeps
+    /// every `REFRESH_INTERVAL`, until there was no request for `IDLE_TIMEOUT`. Then it is dropped, because it keeps
     /// values in memory that the inventory has replaced. Must be called in a tokio runtime, on a thread that may block.
     pub fn get_or_build(
         self: &Arc<Self>,
