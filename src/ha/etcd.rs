@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::AUTHORIZATION;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use url::Url;
@@ -85,7 +84,7 @@ impl Etcd {
         let endpoint = self.settings.endpoints.first().map_or("", Url::as_str).trim_end_matches('/');
         let mut request = self.http.request(Method::POST, format!("{endpoint}/v3/{method}")).body(body.to_string());
         if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token);
+            request = request.header("authorization", token);
         }
         self.http.send(request).await?.json()
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use exporter_toolkit::Diagnostic;
 use jiff::Timestamp;
-use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -96,7 +95,7 @@ impl Kubernetes {
         let mut request = self.http.request(method, url).bearer_auth(token.expose_secret());
         if let Some(body) = body {
             let body = serde_json::to_vec(body).map_err(|error| RemoteError::new(ENGINE, error))?;
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            request = request.header("content-type", "application/json").body(body);
         }
         let answer = self.http.send(request).await?;
         if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.json().map(Some) }

@@ -32,7 +32,7 @@ pub fn compare(rows: &[Row]) {
 fn written(rows: &[Row]) -> String {
     let mut text = "| fault | engine | times | without a leader | calls (again before their time) | outcome |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
     let mut rows: Vec<_> = rows.iter().collect();
-    rows.sort_by_key(|row| (row.fault, row.engine));
+    rows.sort_by_key(|row| (row.fault, row.engine, row.times.lease_duration));
     for Row { fault, engine, times, without_leader, calls, early, outcome } in rows {
         let gap = without_leader.as_secs_f64();
         let _ = writeln!(text, "| {fault} | {engine} | {times} | {gap:.1} s | {calls} ({early}) | {outcome} |");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engines::{Azurite, EtcdCluster, FakeKubernetes, Process};
-use super::scene::{AZURE, SHORT, Scene, Times, is_bare, lease_value, signal_process};
+use super::scene::{AZURE, DEFAULTS, SHORT, Scene, Times, is_bare, lease_value, signal_process};
 use super::tap::Tap;
 
 /// Beyond the times of the election: requests, a busy machine.
@@ -40,11 +40,11 @@ impl Engines {
     }
 
     /// A lease of its own, by the engine's name.
-    fn lease(&self, engine: &str, name: &str) -> (String, Times) {
+    fn lease(&self, engine: &str, name: &str) -> String {
         match engine {
-            "etcd" => (etcd_lease(&self.etcd, name), SHORT),
-            "Kubernetes" => (self.kubernetes.lease(name), SHORT),
-            _ => (self.azurite.lease(name), AZURE),
+            "etcd" => etcd_lease(&self.etcd, name),
+            "Kubernetes" => self.kubernetes.lease(name),
+            _ => self.azurite.lease(name),
         }
     }
 }
@@ -68,9 +68,9 @@ fn row(
     Row { fault, engine, times, without_leader: gap, calls, early, outcome }
 }
 
-fn scene(engines: &Engines, engine: &str, name: &str) -> (Scene, Times) {
-    let (lease, times) = engines.lease(engine, name);
-    (Scene::new(move || lease.clone(), times).pair(), times)
+fn scene(engines: &Engines, engine: &str, name: &str, times: Times) -> Scene {
+    let lease = engines.lease(engine, &format!("{name}-{}", times.lease_duration));
+    Scene::new(move || lease.clone(), times).pair()
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -85,8 +85,8 @@ fn taken_over(scene: &mut Scene) -> Duration {
 }
 
 /// kill -9 of the leader.
-pub fn killed(engines: &Engines, engine: &'static str) -> Row {
-    let (mut scene, times) = scene(engines, engine, "killed");
+pub fn killed(engines: &Engines, engine: &'static str, times: Times) -> Row {
+    let mut scene = scene(engines, engine, "killed", times);
     assert!(is_bare(&scene.replicas[1].seen), "a standby exports no customers: {:?}", scene.replicas[1].seen);
     assert_eq!(lease_value(&scene.replicas[1].seen, "avepoint_exporter_leading"), Some(0.0));
     assert!(lease_value(&scene.replicas[1].seen, "avepoint_exporter_lease_renew_timestamp_seconds") > Some(0.0));
@@ -110,8 +110,8 @@ pub fn killed(engines: &Engines, engine: &'static str) -> Row {
 }
 
 /// SIGTERM of the leader.
-pub fn resigned(engines: &Engines, engine: &'static str) -> Row {
-    let (mut scene, times) = scene(engines, engine, "resigned");
+pub fn resigned(engines: &Engines, engine: &'static str, times: Times) -> Row {
+    let mut scene = scene(engines, engine, "resigned", times);
     scene.send(0, "TERM");
     let gap = taken_over(&mut scene);
     assert_eq!(scene.ended(0), Some(0));
@@ -122,8 +122,8 @@ pub fn resigned(engines: &Engines, engine: &'static str) -> Row {
 }
 
 /// SIGSTOP of the leader beyond the lease, then SIGCONT.
-pub fn frozen(engines: &Engines, engine: &'static str) -> Row {
-    let (mut scene, times) = scene(engines, engine, "frozen");
+pub fn frozen(engines: &Engines, engine: &'static str, times: Times) -> Row {
+    let mut scene = scene(engines, engine, "frozen", times);
     scene.send(0, "STOP");
     let gap = taken_over(&mut scene);
     scene.polls(1);
@@ -356,10 +356,17 @@ pub fn all(engines: &Arc<Engines>) -> Vec<(String, Play)> {
     add("an hour", Box::new(|engines| vec![an_hour(engines)]));
     add("engine frozen, Azure Blob", Box::new(|_| vec![engine_frozen("Azure Blob")]));
     add("one blob", Box::new(|engines| vec![one_blob(engines)]));
-    for engine in ["Azure Blob", "etcd", "Kubernetes"] {
-        add(&format!("frozen, {engine}"), Box::new(move |engines| vec![frozen(engines, engine)]));
-        add(&format!("killed, {engine}"), Box::new(move |engines| vec![killed(engines, engine)]));
-        add(&format!("resigned, {engine}"), Box::new(move |engines| vec![resigned(engines, engine)]));
+    for engine in ["etcd", "Kubernetes"] {
+        add(&format!("killed, {engine}, defaults"), Box::new(move |engines| vec![killed(engines, engine, DEFAULTS)]));
+        add(
+            &format!("resigned, {engine}, defaults"),
+            Box::new(move |engines| vec![resigned(engines, engine, DEFAULTS)]),
+        );
+    }
+    for (engine, times) in [("Azure Blob", AZURE), ("etcd", SHORT), ("Kubernetes", SHORT)] {
+        add(&format!("frozen, {engine}"), Box::new(move |engines| vec![frozen(engines, engine, times)]));
+        add(&format!("killed, {engine}"), Box::new(move |engines| vec![killed(engines, engine, times)]));
+        add(&format!("resigned, {engine}"), Box::new(move |engines| vec![resigned(engines, engine, times)]));
     }
     add("engine frozen, Kubernetes", Box::new(|_| vec![engine_frozen("Kubernetes")]));
     add("slow", Box::new(|engines| vec![slow(engines)]));

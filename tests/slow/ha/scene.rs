@@ -25,6 +25,7 @@ pub struct Times {
     pub retry_period: u64,
 }
 
+pub const DEFAULTS: Times = Times { lease_duration: 35, renew_deadline: 30, retry_period: 5 };
 pub const SHORT: Times = Times { lease_duration: 9, renew_deadline: 7, retry_period: 1 };
 /// Azure storage has no shorter leases.
 pub const AZURE: Times = Times { lease_duration: 15, renew_deadline: 12, retry_period: 1 };
