@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use elements::is_loopback;
 use url::Url;
-
-use super::urls::is_loopback;
 
 /// `ha`
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ fn is_clean(what: &str, text: &str, secrets: &[&str]) {
     let lower = text.to_ascii_lowercase();
     for secret in secrets {
         let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let hex = hex(secret.as_bytes());
+        let hex = hex::encode(secret);
         // Debug output of bytes.
         let list = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
         let escaped = [secret.replace('&', "&amp;"), secret.replace('&', r"\u0026").replace('+', r"\u002B")];
@@ -55,10 +55,6 @@ fn is_clean(what: &str, text: &str, secrets: &[&str]) {
             assert!(!lower.contains(&form.to_ascii_lowercase()), "{what} holds {secret} as {form}:\n{text}");
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A certificate in a folder: `app.crt`, `app.key`, `app.pfx` and its `password`. Returns the key as PEM.
@@ -80,7 +76,7 @@ fn key_forms(pem: &str, line: usize) -> [String; 3] {
     let bytes = BASE64_STANDARD.decode(line).unwrap();
     let part = &bytes[bytes.len() - 12..];
     let list = part.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-    [line[line.len() - 16..].to_owned(), list, hex(part)]
+    [line[line.len() - 16..].to_owned(), list, hex::encode(part)]
 }
 
 /// Panics if a text contains one of the forms of a key.

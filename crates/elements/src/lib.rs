@@ -38,6 +38,7 @@ pub use redaction::Secrets;
 pub use registration::{Registration, Registrations};
 #[doc(hidden)]
 pub use response::read_retry_after;
+pub use transport::is_loopback;
 
 /// The example of the README compiles.
 #[cfg(doctest)]

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
-use url::{Url, form_urlencoded};
+use percent_encoding::percent_decode_str;
+use url::Url;
 use zeroize::Zeroizing;
 
 const REDACTED: &str = "<secret>";
@@ -192,24 +193,17 @@ fn user_info(url: &str) -> Vec<Zeroizing<String>> {
     let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
     let Some((user_info, _)) = authority.rsplit_once('@') else { return Vec::new() };
     let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    let (user, password) = (percent_decoded(user), percent_decoded(password));
+    let decode = |text| Zeroizing::new(percent_decode_str(text).decode_utf8_lossy().into_owned());
+    let (user, password) = (decode(user), decode(password));
     let both = Zeroizing::new(format!("{}:{}", *user, *password));
     vec![both, if password.is_empty() { user } else { password }]
-}
-
-fn percent_decoded(text: &str) -> Zeroizing<String> {
-    // One value of a form, in which these characters have another meaning.
-    let form = Zeroizing::new(text.replace('+', "%2B").replace('&', "%26"));
-    form_urlencoded::parse(format!("={}", *form).as_bytes())
-        .map(|(_, value)| value.into_owned())
-        .collect::<String>()
-        .into()
 }
 
 #[cfg(test)]
 mod tests {
     use base64::prelude::BASE64_URL_SAFE;
     use proptest::prelude::*;
+    use url::form_urlencoded;
 
     use super::*;
 

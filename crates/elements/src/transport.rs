@@ -245,11 +245,14 @@ fn proxy_name(configured: Option<&Url>, url: &Url) -> Option<String> {
     Some(format!("{}{port}", proxy.uri().host()?))
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host is a loopback address or `localhost`. A name below `localhost` is not: resolvers may ask a DNS
+/// server for it.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
 }
@@ -262,10 +265,18 @@ mod tests {
     fn loopback_is_known() {
         for (url, expected) in [
             ("http://127.0.0.1:1/", true),
-            ("http://[::1]/", true),
-            ("http://localhost/", true),
-            ("https://graph.example.com/", false),
+            ("http://127.8.9.1", true),
+            ("http://[::1]:8080/base/", true),
+            ("http://localhost", true),
+            ("https://LOCALHOST:1/", true),
+            ("http://api.localhost", false),
+            ("http://localhost.example.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://0.0.0.0", false),
+            ("http://[::]", false),
             ("https://10.0.0.1/", false),
+            ("https://graph.example.com/", false),
+            ("data:text/plain,localhost", false),
         ] {
             assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
         }

@@ -48,7 +48,7 @@ pub(super) fn verify(
         return Err("alg must be RS256 and typ JWT");
     }
     let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate);
-    if header.x5t != BASE64URL.encode(thumbprint.as_ref()) || header.kid != upper_hex(thumbprint.as_ref()) {
+    if header.x5t != BASE64URL.encode(thumbprint.as_ref()) || header.kid != hex::encode_upper(thumbprint) {
         return Err("x5t or kid is not the thumbprint of the certificate");
     }
     let (_, certificate) =
@@ -77,12 +77,4 @@ pub(super) fn verify(
         return Err("jti is empty");
     }
     Ok(claims.jti)
-}
-
-fn upper_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02X}");
-        hex
-    })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use elements::types::Collector;
 use hyper::Method;
-use url::form_urlencoded;
+use percent_encoding::percent_decode_str;
 
 /// The prefix of every path of the API.
 pub(super) const BASE_PATH: &str = "/partner/external/v3/general";
@@ -94,15 +94,9 @@ impl Route {
     }
 
     fn new(operation: Operation, customer: &str, kind: &str) -> Self {
-        Self { operation, customer: decoded(customer), kind: decoded(kind) }
+        let decode = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        Self { operation, customer: decode(customer), kind: decode(kind) }
     }
-}
-
-/// Decodes the percent escapes of a path segment with the form decoder; the characters special to forms are escaped
-/// first.
-fn decoded(segment: &str) -> String {
-    let escaped = segment.replace('+', "%2B").replace('=', "%3D").replace('&', "%26");
-    form_urlencoded::parse(escaped.as_bytes()).next().map_or_else(String::new, |(text, _)| text.into_owned())
 }
 
 #[cfg(test)]

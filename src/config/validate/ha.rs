@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use elements::is_loopback;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
@@ -128,9 +129,7 @@ pub(super) fn blob(at: &ConfigPath<'_>, raw: RawAzureBlob, base: &Path) -> Optio
     let url = at.ok_or_report(SecretSource::File(url_file.clone()).read())?;
     let url = Url::parse(url.expose_secret()).ok().filter(|url| url.query().is_some() && url.path().len() > 1);
     match url {
-        Some(mut address)
-            if address.scheme() == "https" || address.scheme() == "http" && urls::is_loopback(&address) =>
-        {
+        Some(mut address) if address.scheme() == "https" || address.scheme() == "http" && is_loopback(&address) => {
             address.set_query(None);
             address.set_fragment(None);
             Some(BlobSettings { url_file, address })

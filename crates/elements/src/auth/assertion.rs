@@ -38,14 +38,14 @@ pub(super) fn sign(
         "alg": "RS256",
         "typ": "JWT",
         "x5t": BASE64_URL_SAFE_NO_PAD.encode(thumbprint.as_ref()),
-        "kid": hex(thumbprint.as_ref()),
+        "kid": hex::encode_upper(thumbprint),
     });
     let issued = now.saturating_sub(BACKDATED).unwrap_or(now).as_second();
     let claims = json!({
         "iss": client_id,
         "sub": client_id,
         "aud": token_url,
-        "jti": hex(&id),
+        "jti": hex::encode_upper(id),
         "nbf": issued,
         "iat": issued,
         "exp": issued.saturating_add(LIFETIME.as_secs()),
@@ -56,10 +56,6 @@ pub(super) fn sign(
     key.sign(&signature::RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signed)
         .map_err(|_| CredentialError::CannotSign)?;
     Ok(format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signed)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
+use url::Url;
 
 use super::forms;
 use super::rewrite::{Rewriter, quoted};
@@ -111,7 +112,8 @@ fn response(body: &[u8], rewriter: &mut Rewriter<'_>) -> String {
 
 /// The path and the query from the API's own first word on, with pseudonyms for ids.
 fn path(url: &Url, rewriter: &mut Rewriter<'_>) -> String {
-    let segments: Vec<String> = url.path_segments().into_iter().flatten().map(decoded).collect();
+    let decode = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let segments: Vec<String> = url.path_segments().into_iter().flatten().map(decode).collect();
     let begin = segments.windows(2).position(|two| two == ["partner", "external"]).unwrap_or(0);
     let (mut clean, mut before) = (Vec::new(), "");
     for segment in segments.get(begin..).unwrap_or_default() {
@@ -137,12 +139,6 @@ fn path(url: &Url, rewriter: &mut Rewriter<'_>) -> String {
     }
     let query = replaced.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{}{query}", replaced.path())
-}
-
-/// A path segment without its percent escapes.
-fn decoded(segment: &str) -> String {
-    let form = segment.replace('+', "%2B").replace('=', "%3D").replace('&', "%26");
-    form_urlencoded::parse(form.as_bytes()).next().map_or_else(String::new, |(text, _)| text.into_owned())
 }
 
 /// A header's value, if it is a number, a date, or a known media type with a charset.

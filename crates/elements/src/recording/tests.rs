@@ -181,7 +181,6 @@ fn a_folder_is_not_overwritten_and_a_foreign_one_not_read() {
 
 /// The ways in which a word may stand in a file: in lower case.
 fn encodings(word: &str) -> Vec<String> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let wide: Vec<u8> = word.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let base64 = (0..3).map(|offset| {
         let bytes = [&vec![0; offset], word.as_bytes()].concat();
@@ -189,8 +188,12 @@ fn encodings(word: &str) -> Vec<String> {
         // The first and the last characters depend on what stands beside the word.
         encoded[(8 * offset).div_ceil(6)..8 * bytes.len() / 6].to_lowercase()
     });
-    let plain =
-        [word.to_lowercase(), hex(word.as_bytes()), hex(&wide), word.chars().rev().collect::<String>().to_lowercase()];
+    let plain = [
+        word.to_lowercase(),
+        hex::encode(word),
+        hex::encode(&wide),
+        word.chars().rev().collect::<String>().to_lowercase(),
+    ];
     plain.into_iter().chain(base64).collect()
 }
 
