@@ -1,15 +1,15 @@
 //! The raw configuration, as written in the YAML: only unknown keys are rejected here.
 //!
-//! Scalars are kept as the text in the file, whatever type YAML would give them (number, date, boolean). Validation
-//! parses them, so that all errors are reported together. The same structs, completely filled in, are serialized for
-//! `/config`. They contain secrets and therefore have no `Debug`.
+//! Values are parsed by validation, so that all errors are reported together. The same structs, completely filled in,
+//! are serialized for `/config`. They contain secrets and therefore have no `Debug`.
 
-use std::fmt;
+mod value;
 
 use elements::types::Collector;
 use exporter_toolkit::Pairs;
-use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+pub(super) use value::{RawSelection, Scalar};
 
 use super::reference::{Key, Value};
 
@@ -35,6 +35,25 @@ macro_rules! mapping {
                 keys: <$type as Value>::KEYS,
             },)*];
         }
+    };
+}
+
+/// The mapping of a collector: its schedule, then these keys.
+macro_rules! collector {
+    ($(#[$doc:meta])* $name:ident { $($keys:tt)* }) => {
+        mapping!(
+            $(#[$doc])*
+            $name {
+                /// Whether it is polled.
+                enabled: Scalar,
+                /// The time between two polls of a target: from 1ms to 1y.
+                interval: Scalar,
+                /// The age at which a value that could not be renewed is no longer served: at least `interval`, from
+                /// 1ms to 10y. The default is 4 intervals.
+                max_age: Scalar,
+                $($keys)*
+            }
+        );
     };
 }
 
@@ -194,42 +213,20 @@ impl RawCollectors {
     }
 }
 
-mapping!(
+collector!(
     /// An optional collector.
-    RawSchedule {
-        /// Whether it is polled.
-        enabled: Scalar,
-        /// The time between two polls of a target: from 1ms to 1y.
-        interval: Scalar,
-        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
-        /// 10y. The default is 4 intervals.
-        max_age: Scalar,
-    }
+    RawSchedule {}
 );
-mapping!(
+collector!(
     /// `collectors.services`
     RawServices {
-        /// Whether it is polled.
-        enabled: Scalar,
-        /// The time between two polls of a target: from 1ms to 1y.
-        interval: Scalar,
-        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
-        /// 10y. The default is 4 intervals.
-        max_age: Scalar,
         /// No effect; accepted with a warning until 0.3.
         adaptive: Scalar,
     }
 );
-mapping!(
+collector!(
     /// `collectors.tenant_seats`, `collectors.customer_seats`
     RawTenantCollector {
-        /// Whether it is polled.
-        enabled: Scalar,
-        /// The time between two polls of a target: from 1ms to 1y.
-        interval: Scalar,
-        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
-        /// 10y. The default is 4 intervals.
-        max_age: Scalar,
         /// No effect; accepted with a warning until 0.3.
         adaptive: Scalar,
         /// `auto`: the types that follow from the service list. Or a list of `microsoft365`, `salesforce`, `google`,
@@ -237,16 +234,9 @@ mapping!(
         tenant_types: RawSelection,
     }
 );
-mapping!(
+collector!(
     /// `collectors.products_purchased`, `collectors.products_available`
     RawProductCollector {
-        /// Whether it is polled.
-        enabled: Scalar,
-        /// The time between two polls of a target: from 1ms to 1y.
-        interval: Scalar,
-        /// The age at which a value that could not be renewed is no longer served: at least `interval`, from 1ms to
-        /// 10y. The default is 4 intervals.
-        max_age: Scalar,
         /// No effect; accepted with a warning until 0.3.
         adaptive: Scalar,
         /// `auto`: the products that follow from the service list. Or a list of numbers of the API, such as `[2048,
@@ -338,80 +328,3 @@ mapping!(
         password_file: String,
     }
 );
-
-impl Value for String {}
-impl Value for Scalar {}
-impl Value for RawSelection {}
-impl Value for Pairs {}
-impl<T: Value> Value for Vec<T> {
-    const IS_LIST: bool = true;
-    const KEYS: &'static [Key] = T::KEYS;
-}
-
-/// A number, a boolean or a duration as written in the file.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Scalar(pub(super) String);
-
-impl Scalar {
-    pub(super) fn of(value: &impl ToString) -> Self {
-        Self(value.to_string())
-    }
-}
-
-impl Serialize for Scalar {
-    /// Without quotes if it is a number or a boolean.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Ok(flag) = self.0.parse::<bool>() {
-            serializer.serialize_bool(flag)
-        } else if let Ok(whole) = self.0.parse::<u64>() {
-            serializer.serialize_u64(whole)
-        } else if let Ok(number) = self.0.parse::<f64>() {
-            serializer.serialize_f64(number)
-        } else {
-            serializer.serialize_str(&self.0)
-        }
-    }
-}
-
-/// A word or a list.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum RawSelection {
-    /// `auto`, or a word that is not allowed.
-    Word(Scalar),
-    /// A list of types.
-    List(Vec<Scalar>),
-}
-
-impl<'de> Deserialize<'de> for RawSelection {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct WordOrList;
-
-        impl<'de> Visitor<'de> for WordOrList {
-            type Value = RawSelection;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`auto` or a list")
-            }
-
-            fn visit_str<E>(self, word: &str) -> Result<Self::Value, E> {
-                Ok(RawSelection::Word(Scalar(word.to_owned())))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(RawSelection::Word(Scalar(number.to_string())))
-            }
-
-            fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-                Ok(RawSelection::Word(Scalar(flag.to_string())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(RawSelection::List)
-            }
-        }
-
-        deserializer.deserialize_any(WordOrList)
-    }
-}
