@@ -38,7 +38,7 @@ const CANARY: &str = "canary-0123456789";
 
 // Endpoints.
 
-/// Endpoint 5.
+/// The endpoint `services`.
 pub(crate) fn services(body: &[u8]) {
     let Some(page) = decoded(decode::services(body)) else { return };
     rows_add_up(&page);
@@ -63,7 +63,7 @@ pub(crate) fn services(body: &[u8]) {
     assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
 }
 
-/// Endpoint 3.
+/// The endpoint `tenant_seats`.
 pub(crate) fn tenant_seats(body: &[u8]) {
     const QUERY: Query = Query::TenantSeats(TenantType::Google);
     let Some(page) = decoded(decode::tenant_seats(body)) else { return };
@@ -81,7 +81,7 @@ pub(crate) fn tenant_seats(body: &[u8]) {
     assert_eq!(found, expected.into_iter().filter_map(|(id, seats)| Some((id, seats?))).collect());
 }
 
-/// Endpoint 1.
+/// The endpoint `customer_seats`.
 pub(crate) fn customer_seats(body: &[u8]) {
     const QUERY: Query = Query::CustomerSeats(TenantType::Google);
     let Some(seats) = decoded(decode::customer_seats(body)) else { return };
@@ -94,7 +94,7 @@ pub(crate) fn customer_seats(body: &[u8]) {
     assert_eq!(values(&found), seats.assigned.map(Quantity::get).into_iter().collect::<Vec<_>>());
 }
 
-/// Endpoint 4.
+/// The endpoint `products_purchased`.
 pub(crate) fn products_purchased(body: &[u8]) {
     const QUERY: Query = Query::ProductPurchased(ProductType(2048));
     let read = |body: &[u8]| decoded(decode::product_purchased(body));
@@ -108,7 +108,7 @@ pub(crate) fn products_purchased(body: &[u8]) {
     );
 }
 
-/// Endpoint 2.
+/// The endpoint `products_available`.
 pub(crate) fn products_available(body: &[u8]) {
     const QUERY: Query = Query::ProductAvailable(ProductType(2048));
     let read = |body: &[u8]| decoded(decode::product_available(body));
@@ -122,7 +122,7 @@ pub(crate) fn products_available(body: &[u8]) {
     );
 }
 
-/// Endpoint 6.
+/// The endpoint `customers`.
 pub(crate) fn customers(body: &[u8]) {
     let Some(page) = decoded(decode::customers(body)) else { return };
     rows_add_up(&page);
@@ -137,7 +137,7 @@ pub(crate) fn customers(body: &[u8]) {
     assert_eq!(values(&found).iter().sum::<f64>(), statuses as f64);
 }
 
-/// Endpoint 7.
+/// The endpoint `backup_jobs`.
 pub(crate) fn backup_jobs(body: &[u8]) {
     let Some(page) = decoded(decode::backup_jobs(body)) else { return };
     rows_add_up(&page);
@@ -148,7 +148,7 @@ pub(crate) fn backup_jobs(body: &[u8]) {
     assert_eq!(values(&found), expected);
 }
 
-/// Endpoint 8.
+/// The endpoint `backup_overview`.
 pub(crate) fn backup_overview(body: &[u8]) {
     let Some(page) = decoded(decode::backup_overview(body)) else { return };
     rows_add_up(&page);

@@ -129,15 +129,15 @@ pub struct ListedSettings {
 /// The collectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectorSettings {
-    /// Endpoint 5.
+    /// The service list.
     pub services: Schedule,
-    /// Endpoint 3 and the tenant types to query.
+    /// The seats of each tenant, and the tenant types to query.
     pub tenant_seats: (Schedule, Selection<TenantType>),
-    /// Endpoint 1 and the tenant types to query.
+    /// The seats of all tenants of a type together, and the tenant types to query.
     pub customer_seats: (Schedule, Selection<TenantType>),
-    /// Endpoint 4 and the product types to query.
+    /// The purchased seats of a product, and the product types to query.
     pub products_purchased: (Schedule, Selection<ProductType>),
-    /// Endpoint 2 and the product types to query.
+    /// The available seats of a product, and the product types to query.
     pub products_available: (Schedule, Selection<ProductType>),
     /// Those of the optional collectors that are enabled.
     pub optional: BTreeMap<Collector, Schedule>,

@@ -24,7 +24,7 @@ pub struct Customer {
     pub configured: bool,
     /// The customer's last row of the service list; `None` until a listing first names the customer.
     pub services: Option<Services>,
-    /// The customer's last row of the list of customers (endpoint 6); removed when two lists in a row lack it.
+    /// The customer's last row of the list of customers; removed when two lists in a row lack it.
     pub profile: Option<Box<KnownProfile>>,
     /// The queries about the customer and their results, sorted by query.
     pub targets: Vec<(Query, TargetState)>,

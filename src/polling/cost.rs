@@ -1,8 +1,9 @@
 //! Computes the minimum number of requests that the configured intervals need. Pure.
 //!
-//! A target costs the requests of one poll (for endpoints 3 and 8: its pages) per interval of its collector. An absent target
-//! costs one request per day, and a list of customers costs its pages. Retries and token requests are not included. The
-//! cost is updated with every change of a target, so that nothing has to iterate over the inventory.
+//! A target costs the requests of one poll (for `tenant_seats` and `backup_overview`: its pages) per interval of its
+//! collector. An absent target costs one request per day, and a list of customers costs its pages. Retries and token
+//! requests are not included. The cost is updated with every change of a target, so that nothing has to iterate over
+//! the inventory.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::backoff::ABSENCE_INTERVAL;
 use crate::config::CollectorSettings;
 use crate::inventory::{Absence, Customer, TargetState};
 
-/// Rows per page, of the service list and of endpoint 3.
+/// Rows per page, of the service list and of `tenant_seats`.
 const PAGE: u64 = 100;
 
 const COLLECTORS: usize = Collector::ALL.len();

@@ -1,5 +1,5 @@
-//! Detects endpoints that do not exist: an environment may lack endpoints 1 and 2 and then answers every query with
-//! 404.
+//! Detects endpoints that do not exist: an environment may lack `customer_seats` and `products_available` and then
+//! answers every query with 404.
 //!
 //! It then counts as one absence, detected once and checked daily, instead of one absence per customer. Pure.
 

@@ -1,8 +1,8 @@
 //! Plans the queries about each customer. Pure.
 //!
 //! `auto` plans the queries that the service list implies, and none before the list is known. A configured list of
-//! types is used unchanged, except for endpoint 2: that old endpoint knows one product, so its list only narrows what
-//! the customer holds, as far as the service list shows it.
+//! types is used unchanged, except for `products_available`: that old endpoint knows one product, so its list only
+//! narrows what the customer holds, as far as the service list shows it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -125,7 +125,7 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
         Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
         Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
-        // A customer holds at most one of the products that endpoint 2 knows.
+        // A customer holds at most one of the products that `products_available` knows.
         Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
         // One of the products is a backup of Microsoft 365.
         Collector::BackupJobs | Collector::BackupOverview => customers,

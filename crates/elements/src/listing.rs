@@ -1,5 +1,5 @@
-//! The lists of customers (endpoints 5 and 6) page by page, so that the first customers are polled before the last page
-//! arrives.
+//! The lists of customers (`services` and `customers`) page by page, so that the first customers are polled before the
+//! last page arrives.
 //!
 //! A page that takes too long, for this client or for a gateway (504), is requested again at half its size; the smaller
 //! size is stored for the next listing. The cause may have been an outage, so full pages that take less than a quarter

@@ -1,4 +1,5 @@
-//! Simulated backups: jobs (endpoint 7), coverage (endpoint 8), how they are generated, and the expected values.
+//! Simulated backups: jobs (`backup_jobs`), coverage (`backup_overview`), how they are generated, and the expected
+//! values.
 
 use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects, Quantity, ServiceInfo, TenantType};
 use jiff::civil::Date;
@@ -12,7 +13,7 @@ use super::rng::SeededRng;
 use super::settings::Dialect;
 use super::wire_value::{Text, grouped};
 
-/// A job of endpoint 7.
+/// A job of `backup_jobs`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimJob {
     /// `jobType`
@@ -35,7 +36,7 @@ pub struct SimJob {
     pub size: u32,
 }
 
-/// A module of endpoint 8, all tenants together.
+/// A module of `backup_overview`, all tenants together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimModule {
     /// `serviceType`
@@ -166,7 +167,7 @@ impl SimModule {
     }
 }
 
-/// The response of endpoint 7: a scan, then the jobs.
+/// The response of `backup_jobs`: a scan, then the jobs.
 pub(super) fn jobs(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
     let [job_type, job_module] = ["jobType", "jobModule"].map(|name| filter_number(request.body, name));
     let (job_type, job_module) = (job_type?, job_module?);
@@ -186,7 +187,7 @@ pub(super) fn jobs(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Di
     respond(&rows, request, dialect)
 }
 
-/// The response of endpoint 8; live, with a row for each tenant.
+/// The response of `backup_overview`; live, with a row for each tenant.
 pub(super) fn overview(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
     let tenants = customer.tenants.iter().filter(|tenant| tenant.tenant_type == TenantType::Microsoft365);
     let first = tenants.map(|tenant| tenant.id.as_str()).next().filter(|_| dialect == Dialect::Live);

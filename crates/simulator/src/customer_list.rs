@@ -1,4 +1,4 @@
-//! Simulated list of customers (endpoint 6): rows, how they are generated, and the expected values.
+//! Simulated list of customers: rows, how they are generated, and the expected values.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::rng::SeededRng;
 use super::settings::Dialect;
 use super::wire_value::Text;
 
-/// The fields of endpoint 6 besides name, address and tenants.
+/// The fields of a row besides name, address and tenants.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimProfile {
     /// `jobStatus`
@@ -40,7 +40,7 @@ impl SimProfile {
 }
 
 impl SimCustomer {
-    /// Its row of endpoint 6.
+    /// Its row of the list of customers.
     pub(super) fn profile_json(&self, dialect: Dialect) -> Value {
         let SimProfile { job_status, country, management_mode } = &self.profile;
         let tenants: Vec<_> =

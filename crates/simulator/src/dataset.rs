@@ -29,21 +29,21 @@ pub struct SimCustomer {
     pub organization: Text,
     /// `customer`, an email address that no exporter may show.
     pub email: String,
-    /// Its tenants, in the order of endpoint 3.
+    /// Its tenants, in the order of `tenant_seats`.
     pub tenants: Vec<SimTenant>,
-    /// The values of endpoint 4 by product; other products return 0.
+    /// The values of `products_purchased` by product; other products return 0.
     pub purchased: BTreeMap<ProductType, u32>,
-    /// The values of endpoint 2 by product; other products return 404.
+    /// The values of `products_available` by product; other products return 404.
     pub available: BTreeMap<ProductType, u32>,
-    /// Its rows of endpoint 5.
+    /// Its rows of the service list.
     pub rows: Vec<SimRow>,
-    /// Its row of endpoint 6.
+    /// Its row of the list of customers.
     pub profile: SimProfile,
-    /// Whether it is missing in the list of endpoint 5.
+    /// Whether it is missing in the service list.
     pub unlisted: bool,
-    /// Its rows of endpoint 7.
+    /// Its rows of `backup_jobs`.
     pub jobs: Vec<SimJob>,
-    /// Its rows of endpoint 8.
+    /// Its rows of `backup_overview`.
     pub modules: Vec<SimModule>,
 }
 
@@ -84,7 +84,7 @@ pub enum SeatTrend {
     },
 }
 
-/// One row of `products` of endpoint 5: every field as a string of the response, with its value.
+/// One row of `products` in the service list: every field as a string of the response, with its value.
 ///
 /// A text field that is `None` omits its key from the response; `N/A` means that there is no value.
 #[derive(Clone, Debug, PartialEq)]

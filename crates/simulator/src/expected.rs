@@ -15,21 +15,21 @@ use super::wire_value::Text;
 /// The correctly read results of the endpoints for a customer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expected {
-    /// Endpoint 5.
+    /// Its rows of the service list.
     pub listed: ListedCustomer,
-    /// Endpoint 1, for the customer's tenant types.
+    /// For the customer's tenant types.
     pub customer_seats: BTreeMap<TenantType, Seats>,
-    /// Endpoint 3, for the customer's tenant types; sorted by id.
+    /// For the customer's tenant types; sorted by id.
     pub tenant_seats: BTreeMap<TenantType, Vec<TenantSeats>>,
-    /// Endpoint 4, for the known products; 0 for those sold by capacity or not held.
+    /// For the known products; 0 for those sold by capacity or not held.
     pub purchased: BTreeMap<ProductType, Quantity>,
-    /// Endpoint 2, for the known products.
+    /// For the known products.
     pub available: BTreeMap<ProductType, Quantity>,
-    /// Endpoint 6.
+    /// Its row of the list of customers.
     pub profile: ListedProfile,
-    /// Endpoint 7, the newest job of each plan.
+    /// The newest job of each plan.
     pub backup_jobs: Arc<[BackupJob]>,
-    /// Endpoint 8.
+    /// What backups protect.
     pub backup_overview: Arc<[ProtectedObjects]>,
 }
 

@@ -129,7 +129,7 @@ impl IndexedDataset {
         Ok(body.to_string().into_bytes())
     }
 
-    /// Endpoints 5 and 6.
+    /// A page of `services` or `customers`.
     fn list(&self, collector: Collector, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
         let wanted = filter(request.body, "customerIds", "customerId")?;
         let is_known = |id: &String| self.dataset.customers.iter().any(|customer| customer.id == *id);
@@ -191,7 +191,7 @@ fn split(customer: &SimCustomer) -> [SimCustomer; 2] {
     [first, others].map(|rows| SimCustomer { rows, ..customer.clone() })
 }
 
-/// Endpoint 3.
+/// A page of `tenant_seats`.
 fn tenants(
     customer: &SimCustomer,
     tenant_type: TenantType,

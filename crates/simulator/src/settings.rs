@@ -23,9 +23,9 @@ pub struct Settings {
     pub time_scale: u32,
     /// The API revision of the responses.
     pub dialect: Dialect,
-    /// Whether endpoints 1 and 2 exist; if not, all their requests get a 404.
+    /// Whether `customer_seats` and `products_available` exist; if not, all their requests get a 404.
     pub legacy_endpoints: bool,
-    /// The response of endpoint 3 for a type without a tenant.
+    /// The response of `tenant_seats` for a type without a tenant.
     pub absent_tenants: AbsentTenants,
     /// Whether long responses are compressed for clients that accept gzip.
     pub gzip: bool,
@@ -63,14 +63,15 @@ pub enum Dialect {
     /// As in live responses.
     #[default]
     Live,
-    /// As documented: `productType` of endpoint 4 is a string.
+    /// As documented: `productType` of `products_purchased` is a string.
     Documented,
-    /// As in older revisions: endpoint 3 returns a bare array of `id` and `name`, numbers are strings with thousands
-    /// separators, service rows have keys in another case, and endpoints 2 and 4 each use the other's field.
+    /// As in older revisions: `tenant_seats` returns a bare array of `id` and `name`, numbers are strings with thousands
+    /// separators, service rows have keys in another case, and `products_available` and `products_purchased` each use
+    /// the other's field.
     Older,
 }
 
-/// The response of endpoint 3 for a type without a tenant.
+/// The response of `tenant_seats` for a type without a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AbsentTenants {
     /// 200 with no rows.

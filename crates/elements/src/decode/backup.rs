@@ -1,4 +1,4 @@
-//! Decodes endpoints 7 and 8: backup jobs, and what backups protect.
+//! Decodes backup jobs, and what backups protect.
 //!
 //! Job ids and the names of objects are not read. A plan's name may contain an email address, which is left out.
 
@@ -18,13 +18,13 @@ pub struct Keyed<T> {
     pub row: Option<T>,
 }
 
-/// Endpoint 7: `{jobType, jobModule, status, name, successfulCount, ...}`, in the envelope or as a bare list.
+/// `backup_jobs`: `{jobType, jobModule, status, name, successfulCount, ...}`, in the envelope or as a bare list.
 pub fn backup_jobs(body: &[u8]) -> Result<Decoded<Page<Keyed<BackupJob>>>, Malformed> {
     let text = json::text(body);
     page::read(&json::parse(&text)?, page::Shape::EnvelopeOrList, Field::JobType, |reader, row| Some(job(reader, row)))
 }
 
-/// Endpoint 8: `{serviceType, serviceModule, totalScannedObjects, ...}`, in the envelope or as a bare list.
+/// `backup_overview`: `{serviceType, serviceModule, totalScannedObjects, ...}`, in the envelope or as a bare list.
 pub fn backup_overview(body: &[u8]) -> Result<Decoded<Page<Keyed<ProtectedObjects>>>, Malformed> {
     let text = json::text(body);
     page::read(&json::parse(&text)?, page::Shape::EnvelopeOrList, Field::ServiceType, |reader, row| {

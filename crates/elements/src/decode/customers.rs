@@ -1,4 +1,4 @@
-//! Decodes endpoint 6, the list of customers.
+//! Decodes the list of customers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::reader::{FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, number, page};
 use crate::types::{CustomerJobStatus, ListedProfile, MAX_ROWS, ManagementMode, Profile, TenantId};
 
-/// Endpoint 6: a page of customers. Customers without an id are omitted; email addresses are not read.
+/// A page of customers. Customers without an id are omitted; email addresses are not read.
 pub fn customers(body: &[u8]) -> Result<Decoded<Page<ListedProfile>>, Malformed> {
     let text = json::text(body);
     page::read(&json::parse(&text)?, page::Shape::Envelope, Field::Id, customer)

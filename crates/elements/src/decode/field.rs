@@ -36,17 +36,17 @@ macro_rules! fields {
 }
 
 fields! {
-    // Endpoints 1 to 4.
+    // `tenant_seats`, `customer_seats`, `products_purchased` and `products_available`.
     AssignedUserSeat "assignedUserSeat"
     AvailableUserSeat "availableUserSeat"
     PurchasedUserSeat "purchasedUserSeat"
     TenantId "tenantId"
     TenantName "tenantName"
-    // Endpoint 5, a customer.
+    // `services`, a customer.
     CustomerId "customerId"
     Organization "organization"
     Products "products"
-    // Endpoint 5, a row of products.
+    // `services`, a row of products.
     Service "service"
     SubscriptionModel "subscriptionModel"
     PurchasedUserSeats "purchasedUserSeats"
@@ -65,13 +65,13 @@ fields! {
     PaymentType "paymentType"
     SubscriptionName "subscriptionName"
     Package "package"
-    // Endpoint 6.
+    // `customers`.
     Id "id" (Customers)
     JobStatus "jobStatus" (Customers)
     CountryOrRegion "countryOrRegion" (Customers)
     ManagementMode "managementMode" (Customers)
     Tenants "tenants" (Customers)
-    // Endpoint 7.
+    // `backup_jobs`.
     JobType "jobType" (BackupJobs)
     JobModule "jobModule" (BackupJobs)
     Status "status" (BackupJobs)
@@ -84,7 +84,7 @@ fields! {
     StartTime "startTime" (BackupJobs)
     EndTime "endTime" (BackupJobs)
     JobDuration "jobDuration" (BackupJobs)
-    // Endpoint 8.
+    // `backup_overview`.
     ServiceType "serviceType" (BackupOverview)
     ServiceModule "serviceModule" (BackupOverview)
     TotalScannedObjects "totalScannedObjects" (BackupOverview)

@@ -1,11 +1,11 @@
-//! Decodes endpoints 1 to 4.
+//! Decodes `tenant_seats`, `customer_seats`, `products_purchased` and `products_available`.
 
 use super::json::{self, Json, Row};
 use super::reader::{self, FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, number, page};
 use crate::types::{Quantity, Seats, TenantSeats};
 
-/// Endpoint 1: `{type, availableUserSeat, assignedUserSeat}`, with at least one of the two seat fields.
+/// `customer_seats`: `{type, availableUserSeat, assignedUserSeat}`, with at least one of the two seat fields.
 pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     const FIELDS: [Field; 2] = [Field::AssignedUserSeat, Field::AvailableUserSeat];
     let text = json::text(body);
@@ -19,12 +19,12 @@ pub fn customer_seats(body: &[u8]) -> Result<Decoded<Seats>, Malformed> {
     Ok(reader.finish(Seats { assigned: assigned.value(), available: available.value() }))
 }
 
-/// Endpoint 4: `{productType, purchasedUserSeat}`, or the field of endpoint 2 instead.
+/// `products_purchased`: `{productType, purchasedUserSeat}`, or the field of `products_available` instead.
 pub fn product_purchased(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     product_seats(body, [Field::PurchasedUserSeat, Field::AvailableUserSeat])
 }
 
-/// Endpoint 2: `{productType, availableUserSeat}`, or the field of endpoint 4 instead.
+/// `products_available`: `{productType, availableUserSeat}`, or the field of `products_purchased` instead.
 pub fn product_available(body: &[u8]) -> Result<Decoded<Option<Quantity>>, Malformed> {
     product_seats(body, [Field::AvailableUserSeat, Field::PurchasedUserSeat])
 }
@@ -44,7 +44,7 @@ fn product_seats(body: &[u8], fields: [Field; 2]) -> Result<Decoded<Option<Quant
     Err(neither(fields))
 }
 
-/// Endpoint 3: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of `{id,
+/// `tenant_seats`: a page of `{type, tenantId, tenantName, availableUserSeat, assignedUserSeat}`, or the bare list of `{id,
 /// name, ...}` of an older revision. Rows without an id are omitted.
 pub fn tenant_seats(body: &[u8]) -> Result<Decoded<Page<TenantSeats>>, Malformed> {
     let text = json::text(body);

@@ -1,11 +1,11 @@
-//! Decodes endpoint 5, the service list.
+//! Decodes the service list.
 
 use super::json::{self, Json, Row};
 use super::reader::FieldReader;
 use super::{Decoded, Field, Malformed, Page, date, number, page, size};
 use crate::types::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKey};
 
-/// Endpoint 5: a page of customers with their products. Customers without an id are omitted; email addresses are not
+/// A page of customers with their products. Customers without an id are omitted; email addresses are not
 /// read.
 pub fn services(body: &[u8]) -> Result<Decoded<Page<ListedCustomer>>, Malformed> {
     let text = json::text(body);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CompactTimestamp, Quantity};
 
-/// One row of endpoint 7, without its job id. Values that are missing, `N/A` or unreadable are `None`.
+/// One row of `backup_jobs`, without its job id. Values that are missing, `N/A` or unreadable are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupJob {
     /// `jobType`, `jobModule` and `name`.
@@ -59,7 +59,7 @@ impl BackupJob {
     }
 }
 
-/// `status` of endpoint 7.
+/// `status` of `backup_jobs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobStatus {
     /// 2
@@ -145,7 +145,7 @@ impl JobStatus {
     }
 }
 
-/// One row of endpoint 8: what backups of one service and module of a customer cover, all its tenants together.
+/// One row of `backup_overview`: what backups of one service and module of a customer cover, all its tenants together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectedObjects {
     /// `serviceType`, the API's number.

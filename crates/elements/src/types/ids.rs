@@ -63,7 +63,7 @@ id!(
     CustomerId
 );
 id!(
-    /// `tenantId` of the API (endpoint 3), opaque.
+    /// `tenantId` of the API (`tenant_seats`), opaque.
     TenantId
 );
 

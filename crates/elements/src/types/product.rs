@@ -2,7 +2,8 @@
 
 use super::TenantType;
 
-/// `productType` of endpoints 2 and 4. New releases add numbers: an unknown number is valid data, not an error.
+/// `productType` of `products_available` and `products_purchased`. New releases add numbers: an unknown number is valid
+/// data, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductType(pub u64);
 
@@ -33,7 +34,7 @@ const PRODUCTS: &[(u64, &str, &[&str])] = &[
 ];
 
 impl ProductType {
-    /// Cloud Backup for Microsoft 365, the only product in the documentation of endpoint 2.
+    /// Cloud Backup for Microsoft 365, the only product in the documentation of `products_available`.
     pub const CLOUD_BACKUP_M365: Self = Self(2048);
 
     /// Every product that has a name.
@@ -48,7 +49,7 @@ impl ProductType {
     }
 }
 
-/// What the service name (`products[].service` of endpoint 5) implies about which queries are useful.
+/// What the service name (`products[].service` of `services`) implies about which queries are useful.
 ///
 /// Accurate enough to plan requests, but not to join values on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

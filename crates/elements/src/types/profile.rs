@@ -1,10 +1,10 @@
-//! Rows of the list of customers (endpoint 6).
+//! Rows of the list of customers.
 
 use std::sync::Arc;
 
 use super::{CustomerId, TenantId};
 
-/// One row of endpoint 6. The decoder drops its owner's email address.
+/// One row of the list of customers. The decoder drops its owner's email address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedProfile {
     /// `id`
@@ -37,7 +37,7 @@ impl Profile {
     }
 }
 
-/// `jobStatus` of endpoint 6: of all backups of a customer together.
+/// `jobStatus` of `customers`: of all backups of a customer together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CustomerJobStatus {
     /// 0, `N/A`
@@ -100,7 +100,7 @@ impl CustomerJobStatus {
     }
 }
 
-/// `managementMode` of endpoint 6: the party that manages the customer.
+/// `managementMode` of `customers`: the party that manages the customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManagementMode {
     /// 0

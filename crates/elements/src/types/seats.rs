@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{BackupJob, ProtectedObjects, Quantity, TenantId};
 
-/// `assignedUserSeat` and `availableUserSeat` of endpoints 1 and 3; `None` where the API omitted the field.
+/// `assignedUserSeat` and `availableUserSeat` of `customer_seats` and `tenant_seats`; `None` where the API omitted the
+/// field.
 ///
 /// The API does not document what *available* counts (it reads as "left"); the numbers are exported unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -15,7 +16,7 @@ pub struct Seats {
     pub available: Option<Quantity>,
 }
 
-/// One row of endpoint 3.
+/// One row of `tenant_seats`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TenantSeats {
     /// `tenantId` (`id` in an older revision).
@@ -29,17 +30,17 @@ pub struct TenantSeats {
 /// The result of a [`super::Query`], one variant per endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
-    /// Endpoint 1.
+    /// `customer_seats`: the seats of all tenants of the type together.
     CustomerSeats(Seats),
-    /// Endpoint 3: every tenant of the type; ids are distinct and sorted.
+    /// `tenant_seats`: every tenant of the type; ids are distinct and sorted.
     TenantSeats(Arc<[TenantSeats]>),
-    /// Endpoint 4: `purchasedUserSeat`; `None` for "not applicable".
+    /// `products_purchased`: `purchasedUserSeat`; `None` for "not applicable".
     ProductPurchased(Option<Quantity>),
-    /// Endpoint 2: `availableUserSeat`; `None` for "not applicable".
+    /// `products_available`: `availableUserSeat`; `None` for "not applicable".
     ProductAvailable(Option<Quantity>),
-    /// Endpoint 7: the newest job of each plan; keys are distinct and sorted.
+    /// `backup_jobs`: the newest job of each plan; keys are distinct and sorted.
     BackupJobs(Arc<[BackupJob]>),
-    /// Endpoint 8: services and modules are distinct and sorted.
+    /// `backup_overview`: services and modules are distinct and sorted.
     BackupOverview(Arc<[ProtectedObjects]>),
 }
 

@@ -1,4 +1,4 @@
-//! Customers and their subscriptions, as listed by endpoint 5.
+//! Customers and their subscriptions, as the service list has them.
 
 use std::sync::Arc;
 

@@ -7,21 +7,21 @@ use super::{CustomerId, ProductType, TenantType};
 /// One endpoint of the API. Its name is used in the configuration and in the labels `collector` and `operation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Collector {
-    /// Endpoint 5.
+    /// The service list: every customer, with subscriptions.
     Services,
-    /// Endpoint 3.
+    /// The seats of each tenant of one type, of one customer.
     TenantSeats,
-    /// Endpoint 1.
+    /// The seats of all tenants of one type together, of one customer.
     CustomerSeats,
-    /// Endpoint 4.
+    /// The purchased seats of one product, of one customer.
     ProductsPurchased,
-    /// Endpoint 2.
+    /// The available seats of one product, of one customer.
     ProductsAvailable,
-    /// Endpoint 6.
+    /// The list of customers: job status, country, management mode.
     Customers,
-    /// Endpoint 7.
+    /// The backup jobs of one customer.
     BackupJobs,
-    /// Endpoint 8.
+    /// What backups protect, of one customer.
     BackupOverview,
 }
 
@@ -135,17 +135,17 @@ impl Scope {
 /// One query about one customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Query {
-    /// Endpoint 3.
+    /// The seats of each tenant of this type.
     TenantSeats(TenantType),
-    /// Endpoint 1.
+    /// The seats of all tenants of this type together.
     CustomerSeats(TenantType),
-    /// Endpoint 4.
+    /// The purchased seats of this product.
     ProductPurchased(ProductType),
-    /// Endpoint 2.
+    /// The available seats of this product.
     ProductAvailable(ProductType),
-    /// Endpoint 7.
+    /// The newest backup jobs.
     BackupJobs,
-    /// Endpoint 8.
+    /// What backups protect.
     BackupOverview,
 }
 

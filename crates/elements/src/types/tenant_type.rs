@@ -1,8 +1,8 @@
-//! Tenant types, the parameter `type` of endpoints 1 and 3.
+//! Tenant types, the parameter `type` of `customer_seats` and `tenant_seats`.
 
 use std::borrow::Cow;
 
-/// `type` of endpoints 1 and 3. An unknown number is valid data, not an error.
+/// `type` of `customer_seats` and `tenant_seats`. An unknown number is valid data, not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TenantType {
     /// 0

@@ -62,7 +62,7 @@ pub(super) const EXTRAS: &[Offer] = &[
 pub(super) struct Holding {
     pub(super) row: SimRow,
     pub(super) product: ProductType,
-    /// Seats or units, as endpoint 4 counts them while the subscription is valid.
+    /// Seats or units, as `products_purchased` counts them while the subscription is valid.
     pub(super) count: u32,
     /// Whether the expiration date has passed.
     pub(super) expired: bool,
