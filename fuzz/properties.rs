@@ -154,8 +154,8 @@ pub(crate) fn backup_overview(body: &[u8]) {
     rows_add_up(&page);
     let modules = ProtectedObjects::by_module(page.rows.into_iter().filter_map(|keyed| keyed.row));
     let expected: Vec<_> = modules.iter().filter_map(|module| module.scanned).map(Quantity::get).collect();
-    let answer = Observation::BackupOverview(modules);
-    assert_eq!(values(&answered(Query::BackupOverview, answer, catalog::BACKUP_OBJECTS_SCANNED.name)), expected);
+    let observation = Observation::BackupOverview(modules);
+    assert_eq!(values(&answered(Query::BackupOverview, observation, catalog::BACKUP_OBJECTS_SCANNED.name)), expected);
 }
 
 fn product(
@@ -163,7 +163,7 @@ fn product(
     read: impl Fn(&[u8]) -> Option<Option<Quantity>>,
     field: &str,
     query_of: Query,
-    answer: fn(Option<Quantity>) -> Observation,
+    observation: fn(Option<Quantity>) -> Observation,
     family: &str,
 ) {
     let Some(seats) = read(body) else { return };
@@ -172,7 +172,7 @@ fn product(
         assert_eq!(read(written.as_bytes()), Some(seats), "{written}");
     }
     assert_eq!(
-        values(&answered(query_of, answer(seats), family)),
+        values(&answered(query_of, observation(seats), family)),
         seats.map(Quantity::get).into_iter().collect::<Vec<_>>()
     );
 }

@@ -75,8 +75,8 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
             let long = |what: String| format!("{what:\u{1f600}<characters$}");
             listed.name = Some(long(format!("customer {index}")).into());
             for (number, row) in listed.subscriptions.iter_mut().flatten().enumerate() {
-                let kind = Arc::make_mut(&mut row.kind);
-                for text in [&mut kind.service, &mut kind.model, &mut kind.storage, &mut kind.name] {
+                let key = Arc::make_mut(&mut row.key);
+                for text in [&mut key.service, &mut key.model, &mut key.storage, &mut key.name] {
                     *text = long(format!("{text} {index} {number}")).into();
                 }
             }
@@ -95,7 +95,7 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
         let (tenants, purchased): (HashMap<TenantType, _>, HashMap<ProductType, _>) =
             (truth_tenants.into_iter().collect(), expected.purchased.into_iter().collect());
         for query in queries {
-            let answer = match query {
+            let observation = match query {
                 Query::TenantSeats(kind) => {
                     Observation::TenantSeats(tenants.get(&kind).cloned().unwrap_or_default().into())
                 }
@@ -109,7 +109,7 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
                 Query::BackupJobs => Observation::BackupJobs(expected.backup_jobs.clone()),
                 Query::BackupOverview => Observation::BackupOverview(expected.backup_overview.clone()),
             };
-            inventory.record_success(&id, query, answer, noon());
+            inventory.record_success(&id, query, observation, noon());
         }
     }
     let all = inventory.customers.keys().cloned().collect();
@@ -118,15 +118,15 @@ pub fn inventory_with_names(customers: u32, characters: usize) -> Inventory {
 }
 
 fn share(row: &mut Subscription, known: &mut HashSet<Arc<str>>) {
-    let kind = Arc::make_mut(&mut row.kind);
+    let key = Arc::make_mut(&mut row.key);
     let texts = [
-        &mut kind.service,
-        &mut kind.model,
-        &mut kind.source,
-        &mut kind.payment_type,
-        &mut kind.storage,
-        &mut kind.name,
-        &mut kind.package,
+        &mut key.service,
+        &mut key.model,
+        &mut key.source,
+        &mut key.payment_type,
+        &mut key.storage,
+        &mut key.name,
+        &mut key.package,
         &mut row.retention,
     ];
     for text in texts {
@@ -148,7 +148,7 @@ pub fn some_ids(inventory: &Inventory, count: usize) -> Vec<CustomerId> {
 /// Polls the seats of a customer's first tenant type again, with another number if `changed`.
 pub fn poll(inventory: &mut Inventory, id: &CustomerId, seconds: i64, changed: bool) {
     let customer = &inventory.customers[id];
-    let known = customer.targets.iter().find_map(|(query, known)| match (query, &known.answer) {
+    let known = customer.targets.iter().find_map(|(query, known)| match (query, &known.observation) {
         (Query::TenantSeats(_), Some((_, Observation::TenantSeats(tenants)))) => Some((*query, tenants.clone())),
         _ => None,
     });

@@ -37,7 +37,7 @@ pub(super) fn customer_json(customer: &ListedCustomer) -> Value {
 }
 
 fn subscription_json(row: &Subscription) -> Value {
-    let kind = &row.kind;
+    let key = &row.key;
     let capacity = match (row.capacity_used, row.capacity_purchased) {
         (None, purchased) => bytes(purchased),
         (used, purchased) => {
@@ -46,13 +46,13 @@ fn subscription_json(row: &Subscription) -> Value {
         }
     };
     json!({
-        "service": &*kind.service,
-        "subscriptionModel": &*kind.model,
-        "source": &*kind.source,
-        "paymentType": &*kind.payment_type,
-        "storage": &*kind.storage,
-        "subscriptionName": &*kind.name,
-        "package": &*kind.package,
+        "service": &*key.service,
+        "subscriptionModel": &*key.model,
+        "source": &*key.source,
+        "paymentType": &*key.payment_type,
+        "storage": &*key.storage,
+        "subscriptionName": &*key.name,
+        "package": &*key.package,
         "retention": &*row.retention,
         "purchasedUserSeats": quantity(row.seats_purchased),
         "purchasedUnits": quantity(row.units_purchased),

@@ -22,12 +22,12 @@ pub(super) fn inventory() -> Inventory {
 }
 
 /// The samples of a family for one customer with one result.
-pub(super) fn answered(query: Query, answer: Observation, family: &str) -> Vec<Sample> {
+pub(super) fn answered(query: Query, observation: Observation, family: &str) -> Vec<Sample> {
     let mut inventory = inventory();
     let id = CustomerId::from("a customer");
     inventory.upsert_listed(ListedCustomer { id: id.clone(), name: None, subscriptions: None }, now());
     inventory.plan(&id, &[query]);
-    inventory.record_success(&id, query, answer, now());
+    inventory.record_success(&id, query, observation, now());
     served(inventory, family)
 }
 

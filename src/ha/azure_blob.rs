@@ -85,6 +85,6 @@ impl Backend for AzureBlob {
 }
 
 /// Another replica has the lease, or writes at the same moment.
-fn is_conflict(answer: &Response) -> bool {
-    matches!(answer.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
+fn is_conflict(response: &Response) -> bool {
+    matches!(response.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED)
 }

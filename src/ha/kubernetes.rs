@@ -97,8 +97,8 @@ impl Kubernetes {
             let body = serde_json::to_vec(body).map_err(|error| RemoteError::new(ENGINE, error))?;
             request = request.header("content-type", "application/json").body(body);
         }
-        let answer = self.http.send(request).await?;
-        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { answer.json().map(Some) }
+        let response = self.http.send(request).await?;
+        if response.status == StatusCode::NOT_FOUND { Ok(None) } else { response.json().map(Some) }
     }
 }
 

@@ -57,7 +57,7 @@ pub struct TargetState {
     /// When a poll last ended, successful or not.
     pub polled: Option<CompactTimestamp>,
     /// The last result and when it was received.
-    pub answer: Option<(CompactTimestamp, Observation)>,
+    pub observation: Option<(CompactTimestamp, Observation)>,
     /// Why the last poll failed; `None` if it succeeded.
     pub failure: Option<FailureReason>,
     /// Whether the API reports that the customer does not have this.
@@ -117,9 +117,9 @@ impl TargetState {
     pub(super) fn status(&self, now: Timestamp, max_age: Duration) -> TargetStatus {
         if self.absence == Absence::Confirmed {
             TargetStatus::Absent
-        } else if self.polled.is_none() && self.answer.is_none() {
+        } else if self.polled.is_none() && self.observation.is_none() {
             TargetStatus::Pending
-        } else if self.answer.as_ref().is_some_and(|(seen, _)| is_expired(seen.get(), max_age, now)) {
+        } else if self.observation.as_ref().is_some_and(|(seen, _)| is_expired(seen.get(), max_age, now)) {
             TargetStatus::Stale
         } else if self.failure.is_some() {
             TargetStatus::Failing
@@ -131,22 +131,23 @@ impl TargetState {
     /// The result and when it was received, unless it is older than `max_age`.
     #[must_use]
     pub fn current(&self, now: Timestamp, max_age: Duration) -> Option<(Timestamp, &Observation)> {
-        let (seen, answer) = self.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
-        (!is_expired(seen, max_age, now)).then_some((seen, answer))
+        let (seen, observation) = self.observation.as_ref().map(|(seen, observation)| (seen.get(), observation))?;
+        (!is_expired(seen, max_age, now)).then_some((seen, observation))
     }
 
     /// Returns false if the result is not accepted yet: it is the first one that would remove all rows.
-    pub(super) fn record_success(&mut self, mut answer: Observation, now: Timestamp) -> bool {
-        if let Some((_, before)) = &self.answer {
-            if takes_all_rows(&answer, before) && self.absence == Absence::None {
+    pub(super) fn record_success(&mut self, mut observation: Observation, now: Timestamp) -> bool {
+        if let Some((_, before)) = &self.observation {
+            if takes_all_rows(&observation, before) && self.absence == Absence::None {
                 self.polled = Some(now.into());
                 (self.failure, self.absence) = (None, Absence::Suspected);
                 return false;
             }
-            reuse_allocations(&mut answer, before);
+            reuse_allocations(&mut observation, before);
         }
         let now = now.into();
-        *self = Self { polled: Some(now), answer: Some((now, answer)), failure: None, absence: Absence::None };
+        *self =
+            Self { polled: Some(now), observation: Some((now, observation)), failure: None, absence: Absence::None };
         true
     }
 
@@ -159,26 +160,26 @@ impl TargetState {
         self.polled = Some(now.into());
         self.failure = None;
         self.absence = match self.absence {
-            Absence::None if self.answer.is_some() => Absence::Suspected,
+            Absence::None if self.observation.is_some() => Absence::Suspected,
             _ => Absence::Confirmed,
         };
         if self.absence == Absence::Confirmed {
-            self.answer = None;
+            self.observation = None;
         }
         self.absence
     }
 }
 
-fn takes_all_rows(answer: &Observation, before: &Observation) -> bool {
-    answer.rows() == Some(0) && before.rows().is_some_and(|rows| rows > 0)
+fn takes_all_rows(observation: &Observation, before: &Observation) -> bool {
+    observation.rows() == Some(0) && before.rows().is_some_and(|rows| rows > 0)
 }
 
 /// Unchanged values keep their memory: hundreds of results arrive per second, and replacing each would fragment the
 /// heap.
-fn reuse_allocations(answer: &mut Observation, before: &Observation) {
-    if answer == before {
-        answer.clone_from(before);
-    } else if let (Observation::TenantSeats(tenants), Observation::TenantSeats(before)) = (answer, before) {
+fn reuse_allocations(observation: &mut Observation, before: &Observation) {
+    if observation == before {
+        observation.clone_from(before);
+    } else if let (Observation::TenantSeats(tenants), Observation::TenantSeats(before)) = (observation, before) {
         for tenant in Arc::make_mut(tenants) {
             let known = before.binary_search_by(|known| known.id.cmp(&tenant.id)).ok();
             let known = known.and_then(|place| before.get(place)).filter(|known| known.name == tenant.name);
@@ -292,7 +293,7 @@ impl Customer {
         let targets = self.targets.iter().filter(|(query, _)| query.collector() == collector);
         targets
             .filter(|(_, known)| known.absence != Absence::Confirmed)
-            .filter_map(|(_, known)| known.answer.as_ref().map(|&(seen, _)| seen.get()))
+            .filter_map(|(_, known)| known.observation.as_ref().map(|&(seen, _)| seen.get()))
             .min()
     }
 }

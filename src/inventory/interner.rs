@@ -19,18 +19,18 @@ const MIN_SWEEP_THRESHOLD: usize = 1024;
 static INTERNER: Mutex<Option<Interner>> = Mutex::new(None);
 
 /// Returns the shared `Arc` of an equal key.
-pub(super) fn intern(kind: Arc<SubscriptionKey>) -> Arc<SubscriptionKey> {
+pub(super) fn intern(key: Arc<SubscriptionKey>) -> Arc<SubscriptionKey> {
     let mut interner = INTERNER.lock().unwrap_or_else(PoisonError::into_inner);
     let Interner { known, sweep_threshold } = interner.get_or_insert_default();
-    if let Some(known) = known.get(&kind) {
+    if let Some(known) = known.get(&key) {
         return known.clone();
     }
     if known.len() >= *sweep_threshold {
-        known.retain(|kind| Arc::strong_count(kind) > 1);
+        known.retain(|key| Arc::strong_count(key) > 1);
         *sweep_threshold = MIN_SWEEP_THRESHOLD.max(2 * known.len());
     }
-    known.insert(kind.clone());
-    kind
+    known.insert(key.clone());
+    key
 }
 
 #[cfg(test)]
@@ -39,12 +39,12 @@ mod tests {
 
     #[test]
     fn equal_kinds_are_one_and_what_nobody_has_is_dropped() {
-        let kind = |service: &str| Arc::new(SubscriptionKey { service: service.into(), ..SubscriptionKey::default() });
-        let first = intern(kind("kept"));
+        let key = |service: &str| Arc::new(SubscriptionKey { service: service.into(), ..SubscriptionKey::default() });
+        let first = intern(key("kept"));
         for number in 0..10 * MIN_SWEEP_THRESHOLD {
-            intern(kind(&number.to_string()));
+            intern(key(&number.to_string()));
         }
-        assert!(Arc::ptr_eq(&first, &intern(kind("kept"))));
+        assert!(Arc::ptr_eq(&first, &intern(key("kept"))));
         let kept = INTERNER.lock().unwrap().as_ref().unwrap().known.len();
         assert!(kept < 5 * MIN_SWEEP_THRESHOLD, "{kept}");
     }

@@ -224,8 +224,14 @@ impl Inventory {
 
     /// Records a successful query. Returns false if the result is not accepted yet: it would remove all rows of a list,
     /// which needs a second result that says the same.
-    pub fn record_success(&mut self, customer: &CustomerId, query: Query, answer: Observation, now: Timestamp) -> bool {
-        self.known_mut(customer, query).is_none_or(|known| known.record_success(answer, now))
+    pub fn record_success(
+        &mut self,
+        customer: &CustomerId,
+        query: Query,
+        observation: Observation,
+        now: Timestamp,
+    ) -> bool {
+        self.known_mut(customer, query).is_none_or(|known| known.record_success(observation, now))
     }
 
     /// Records a failed list of customers; all values stay.

@@ -95,7 +95,7 @@ impl Customer {
         let seen = self.services.iter().map(|services| services.seen);
         let seen = seen.chain(self.profile.iter().map(|profile| profile.seen));
         let times = self.targets.iter().flat_map(|(_, known)| {
-            let answered = known.answer.as_ref().map(|(seen, _)| *seen);
+            let answered = known.observation.as_ref().map(|(seen, _)| *seen);
             known.polled.into_iter().chain(answered).map(CompactTimestamp::get)
         });
         !self.configured
@@ -137,7 +137,7 @@ impl Customer {
         }
         for (_, known) in &mut self.targets {
             known.polled = known.polled.map(|at| map(at.get()).into());
-            if let Some((seen, _)) = &mut known.answer {
+            if let Some((seen, _)) = &mut known.observation {
                 *seen = map(seen.get()).into();
             }
         }

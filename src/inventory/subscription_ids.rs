@@ -26,8 +26,8 @@ pub struct SubscriptionId {
 
 impl SubscriptionId {
     /// The id of a row with these identifying fields and this suffix; 1 means no suffix.
-    pub(super) fn of(kind: &SubscriptionKey, suffix: u16) -> Self {
-        let [hash @ .., _, _] = hash(kind).to_be_bytes();
+    pub(super) fn of(key: &SubscriptionKey, suffix: u16) -> Self {
+        let [hash @ .., _, _] = hash(key).to_be_bytes();
         Self { hash, suffix }
     }
 
@@ -93,7 +93,7 @@ pub fn prepare(
         return Arc::clone(known);
     }
     for row in &mut assigned {
-        row.subscription.kind = interner::intern(std::mem::take(&mut row.subscription.kind));
+        row.subscription.key = interner::intern(std::mem::take(&mut row.subscription.key));
     }
     assigned.into()
 }
@@ -104,7 +104,7 @@ pub(super) fn assign(known: &[KnownSubscription], mut rows: Vec<Subscription>) -
     rows.truncate(MAX_ROWS);
     let mut groups: HashMap<[u8; 6], (Vec<&KnownSubscription>, Vec<Subscription>)> = HashMap::new();
     for row in rows {
-        groups.entry(SubscriptionId::of(&row.kind, 1).hash).or_default().1.push(row);
+        groups.entry(SubscriptionId::of(&row.key, 1).hash).or_default().1.push(row);
     }
     for known in known {
         if let Some((before, _)) = groups.get_mut(&known.id.hash) {
@@ -125,14 +125,14 @@ fn assign_group(
 ) -> Vec<KnownSubscription> {
     before.sort_unstable_by_key(|known| known.id.suffix);
     // The first assignment must not depend on the order of the response.
-    rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| (&a.retention, &a.kind).cmp(&(&b.retention, &b.kind))));
+    rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| (&a.retention, &a.key).cmp(&(&b.retention, &b.key))));
 
     let mut assigned = Vec::with_capacity(rows.len());
     match_rows(&mut before, &mut rows, &mut assigned, Clone::clone);
-    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.kind.clone(), row.expires, row.seats_purchased));
-    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.kind.clone(), row.expires));
-    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.kind.clone(), row.seats_purchased));
-    match_rows(&mut before, &mut rows, &mut assigned, |row| row.kind.clone());
+    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.key.clone(), row.expires, row.seats_purchased));
+    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.key.clone(), row.expires));
+    match_rows(&mut before, &mut rows, &mut assigned, |row| (row.key.clone(), row.seats_purchased));
+    match_rows(&mut before, &mut rows, &mut assigned, |row| row.key.clone());
 
     let taken: HashSet<u16> = assigned.iter().map(|known: &KnownSubscription| known.id.suffix).collect();
     let free = (1..=u16::MAX).filter(|suffix| !taken.contains(suffix));
@@ -177,7 +177,7 @@ fn merge(parts: impl IntoIterator<Item = Vec<Subscription>>) -> Vec<Subscription
     for part in parts {
         let mut groups: HashMap<_, Vec<Subscription>> = HashMap::new();
         for row in part {
-            groups.entry((row.kind.clone(), row.expires)).or_default().push(row);
+            groups.entry((row.key.clone(), row.expires)).or_default().push(row);
         }
         for (key, rows) in groups {
             let most = merged.entry(key).or_default();
@@ -207,8 +207,8 @@ fn order(row: &Subscription) -> impl Ord + use<> {
 
 /// FNV-1a over the fields, each terminated by a byte that is invalid in UTF-8. It must never change: dashboards and
 /// alert silences contain these ids.
-fn hash(kind: &SubscriptionKey) -> u64 {
-    let SubscriptionKey { service, model, source, payment_type, storage, name, package } = kind;
+fn hash(key: &SubscriptionKey) -> u64 {
+    let SubscriptionKey { service, model, source, payment_type, storage, name, package } = key;
     let texts = [service, model, source, payment_type, storage, name, package];
     let bytes = texts.into_iter().flat_map(|text| text.bytes().chain([0xff]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))

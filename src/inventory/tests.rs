@@ -37,7 +37,7 @@ fn inventory() -> Inventory {
 
 fn row(service: &str, seats: u32, expires: i64) -> Subscription {
     Subscription {
-        kind: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
+        key: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
         seats_purchased: Some(seats.into()),
         expires: Some(at(expires).into()),
         ..Subscription::default()
@@ -48,7 +48,7 @@ fn listed(id: &str, name: Option<&str>) -> ListedCustomer {
     ListedCustomer { id: id.into(), name: name.map(Into::into), subscriptions: Some(vec![]) }
 }
 
-fn answer(assigned: u32) -> Observation {
+fn observation(assigned: u32) -> Observation {
     Observation::CustomerSeats(Seats { assigned: Some(assigned.into()), available: Some(Quantity::ZERO) })
 }
 
@@ -71,11 +71,15 @@ fn a_target_is_in_one_condition_at_a_time() {
     assert_eq!(status(&inventory, 0), TargetStatus::Pending);
     inventory.record_failure(&"a".into(), SEATS, FailureReason::Timeout, at(1));
     assert_eq!(status(&inventory, 1), TargetStatus::Failing);
-    inventory.record_success(&"a".into(), SEATS, answer(5), at(2));
+    inventory.record_success(&"a".into(), SEATS, observation(5), at(2));
     assert_eq!(status(&inventory, 2), TargetStatus::Fresh);
     inventory.record_failure(&"a".into(), SEATS, FailureReason::Timeout, at(3));
     assert_eq!(status(&inventory, 3), TargetStatus::Failing);
-    assert_eq!(known(&inventory).current(at(3601), HOUR), Some((at(2), &answer(5))), "a failure takes nothing away");
+    assert_eq!(
+        known(&inventory).current(at(3601), HOUR),
+        Some((at(2), &observation(5))),
+        "a failure takes nothing away"
+    );
     assert_eq!(status(&inventory, 3602), TargetStatus::Stale);
     assert_eq!(known(&inventory).current(at(3602), HOUR), None);
     assert_eq!(inventory.customers[&"a".into()].last_success(Collector::CustomerSeats), Some(at(2)));
@@ -106,7 +110,7 @@ fn what_is_as_it_was_keeps_its_memory() {
             [tenant("s", "same"), tenant("t", if seats.assigned == Some(1.into()) { "T" } else { "U" })].into(),
         )
     };
-    let rows = |inventory: &Inventory| match &known(inventory).answer {
+    let rows = |inventory: &Inventory| match &known(inventory).observation {
         Some((_, Observation::TenantSeats(rows))) => rows.clone(),
         _ => unreachable!("it was answered"),
     };
@@ -126,7 +130,7 @@ fn what_is_as_it_was_keeps_its_memory() {
 fn what_has_had_values_is_absent_only_after_two_misses() {
     let mut inventory = planned();
     assert_eq!(inventory.record_absent(&"a".into(), SEATS, at(0)), Absence::Confirmed, "it never had values");
-    inventory.record_success(&"a".into(), SEATS, answer(5), at(1));
+    inventory.record_success(&"a".into(), SEATS, observation(5), at(1));
     assert_eq!(inventory.record_absent(&"a".into(), SEATS, at(2)), Absence::Suspected);
     assert!(known(&inventory).current(at(3), HOUR).is_some(), "one miss takes nothing away");
     inventory.record_failure(&"a".into(), SEATS, FailureReason::Connect, at(3));
@@ -157,7 +161,7 @@ fn customers_leave_only_by_a_complete_listing() {
 fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     let mut before = planned();
     before.upsert_listed(ListedCustomer { subscriptions: Some(vec![row("x", 1, 2)]), ..listed("a", Some("A")) }, at(1));
-    before.record_success(&"a".into(), SEATS, answer(5), at(9));
+    before.record_success(&"a".into(), SEATS, observation(5), at(9));
     before.upsert_listed(listed("b", Some("B")), at(1));
     before.upsert_listed(listed("c", Some("C")), at(1));
     before.complete_listing(&HashSet::from(["a".into(), "b".into(), "c".into()]), at(2));
@@ -172,7 +176,7 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     let names: Vec<_> = inventory.customers.values().map(|c| (c.id.as_str(), &*c.name, c.configured)).collect();
     assert_eq!(names, [("a", "A", true), ("c", "ours", true)], "b is not wanted any more");
     assert_eq!(inventory.customers[&"a".into()].labels.len(), 1);
-    assert_eq!(known(&inventory).current(at(5), HOUR), Some((at(5), &answer(5))), "never later than now");
+    assert_eq!(known(&inventory).current(at(5), HOUR), Some((at(5), &observation(5))), "never later than now");
     assert_eq!(known(&inventory).polled, Some(at(5).into()));
     assert_eq!(inventory.customers[&"a".into()].services.as_ref().unwrap().subscriptions.len(), 1);
     assert_eq!(inventory.listing.completed, Some(at(2)));
@@ -201,7 +205,7 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     unlisted.restore(before.into(), |_, _| false, at(5));
     assert_eq!(unlisted.listing.polled, None);
     assert!(unlisted.customers[&"a".into()].services.is_none(), "nobody would renew it");
-    assert!(known(&unlisted).answer.is_some());
+    assert!(known(&unlisted).observation.is_some());
 }
 
 #[test]
@@ -216,12 +220,12 @@ fn a_name_once_known_does_not_flap() {
 #[test]
 fn a_new_plan_keeps_the_answers_of_what_is_still_asked() {
     let mut inventory = planned();
-    inventory.record_success(&"a".into(), SEATS, answer(5), at(1));
+    inventory.record_success(&"a".into(), SEATS, observation(5), at(1));
     let other = Query::TenantSeats(TenantType::Google);
     assert_eq!(inventory.plan(&"a".into(), &[SEATS, other]), (vec![other], vec![]));
     assert_eq!(inventory.plan(&"a".into(), &[other]), (vec![], vec![SEATS]));
     assert_eq!(inventory.plan(&"nobody".into(), &[other]), (vec![], vec![]));
-    inventory.record_success(&"a".into(), SEATS, answer(6), at(2));
+    inventory.record_success(&"a".into(), SEATS, observation(6), at(2));
     assert_eq!(inventory.customers[&"a".into()].targets.len(), 1, "an answer that nobody asked for is dropped");
 }
 
@@ -295,7 +299,7 @@ fn an_empty_list_of_tenants_takes_them_away_only_the_second_time() {
     };
     let mut succeed = |ids: &[&str], second| {
         let believed = inventory.record_success(&"a".into(), TENANTS, tenants(ids), at(second));
-        (believed, known(&inventory).answer.clone(), known(&inventory).status(at(second), HOUR))
+        (believed, known(&inventory).observation.clone(), known(&inventory).status(at(second), HOUR))
     };
     let kept = |ids, second| Some((at(second).into(), tenants(ids)));
     assert_eq!(succeed(&[], 1), (true, kept(&[], 1), TargetStatus::Fresh), "there was nothing to lose");
@@ -330,7 +334,7 @@ fn rows_of_one_customer_are_merged() {
     let merged = |earlier: &[KnownSubscription], rows| {
         let rows = prepare_subscriptions(&Arc::default(), earlier, vec![rows]);
         let told =
-            rows.iter().map(|known| (known.subscription.kind.service.to_string(), known.subscription.seats_purchased));
+            rows.iter().map(|known| (known.subscription.key.service.to_string(), known.subscription.seats_purchased));
         let mut told: Vec<_> = told.map(|(service, seats)| (service, seats.map(Quantity::get))).collect();
         told.sort_by(|a, b| a.partial_cmp(b).unwrap());
         told

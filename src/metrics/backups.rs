@@ -21,7 +21,7 @@ fn jobs(views: &[CustomerView<'_>]) -> [FamilyWriter; 5] {
     let mut end = FamilyWriter::new(&catalog::BACKUP_JOB_END);
     let mut size = FamilyWriter::new(&catalog::BACKUP_JOB_SIZE);
     for view in views {
-        let jobs = view.answers.iter().filter_map(|(_, answer)| match answer {
+        let jobs = view.observations.iter().filter_map(|(_, observation)| match observation {
             Observation::BackupJobs(jobs) => Some(jobs.iter()),
             _ => None,
         });
@@ -50,7 +50,7 @@ fn overviews(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
     let mut protected = FamilyWriter::new(&catalog::BACKUP_OBJECTS_PROTECTED);
     let mut stored = FamilyWriter::new(&catalog::BACKUP_STORED);
     for view in views {
-        let modules = view.answers.iter().filter_map(|(_, answer)| match answer {
+        let modules = view.observations.iter().filter_map(|(_, observation)| match observation {
             Observation::BackupOverview(modules) => Some(modules.iter()),
             _ => None,
         });

@@ -31,7 +31,7 @@ pub(super) struct CustomerView<'a> {
     /// The same, followed by the name if that is configured.
     labels_and_name: String,
     /// The current results, distinct and sorted by query.
-    pub(super) answers: Vec<(Query, &'a Observation)>,
+    pub(super) observations: Vec<(Query, &'a Observation)>,
     /// The row of the list of customers, if it is current.
     pub(super) profile: Option<&'a Profile>,
     /// The subscriptions, distinct and sorted by id; empty if they are not current.
@@ -62,13 +62,13 @@ impl<'a> CustomerView<'a> {
             let expiry = expiry(seen, collectors.schedule(collector).max_age);
             next_expiry = Some(next_expiry.map_or(expiry, |next| next.min(expiry)));
         };
-        let mut answers = Vec::with_capacity(customer.targets.len());
+        let mut observations = Vec::with_capacity(customer.targets.len());
         for (query, known) in distinct(&customer.targets, |(a, _), (b, _)| a.cmp(b)) {
             let collector = query.collector();
             let schedule = collectors.schedule(collector);
-            if let Some((seen, answer)) = known.current(now, schedule.max_age).filter(|_| schedule.enabled) {
+            if let Some((seen, observation)) = known.current(now, schedule.max_age).filter(|_| schedule.enabled) {
                 expires(seen, collector);
-                answers.push((*query, answer));
+                observations.push((*query, observation));
             }
         }
         let mut subscriptions = Vec::new();
@@ -87,7 +87,7 @@ impl<'a> CustomerView<'a> {
             expires(known.seen, Collector::Customers);
             profile = Some(&known.profile);
         }
-        Self { context, customer, identity, labels, labels_and_name, answers, profile, subscriptions, next_expiry }
+        Self { context, customer, identity, labels, labels_and_name, observations, profile, subscriptions, next_expiry }
     }
 
     /// Adds a series of the customer, if it has a value. `labels` contains the labels after the customer's id.

@@ -29,8 +29,8 @@ fn customers(views: &[CustomerView<'_>]) -> FamilyWriter {
 fn customer_seats(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
     let mut assigned = FamilyWriter::new(&catalog::CUSTOMER_SEATS_ASSIGNED);
     let mut available = FamilyWriter::new(&catalog::CUSTOMER_SEATS_AVAILABLE);
-    for (view, query, answer) in answers(views) {
-        if let (Query::CustomerSeats(tenant_type), Observation::CustomerSeats(seats)) = (query, answer) {
+    for (view, query, observation) in observations(views) {
+        if let (Query::CustomerSeats(tenant_type), Observation::CustomerSeats(seats)) = (query, observation) {
             let labels = assigned.labels(&[&tenant_type.label()]);
             view.push(&mut assigned, &labels, seats.assigned.map(Quantity::get));
             view.push(&mut available, &labels, seats.available.map(Quantity::get));
@@ -43,8 +43,8 @@ fn tenants(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
     let mut info = FamilyWriter::new(&catalog::TENANT_INFO);
     let mut assigned = FamilyWriter::new(&catalog::TENANT_SEATS_ASSIGNED);
     let mut available = FamilyWriter::new(&catalog::TENANT_SEATS_AVAILABLE);
-    for (view, query, answer) in answers(views) {
-        if let (Query::TenantSeats(tenant_type), Observation::TenantSeats(tenants)) = (query, answer) {
+    for (view, query, observation) in observations(views) {
+        if let (Query::TenantSeats(tenant_type), Observation::TenantSeats(tenants)) = (query, observation) {
             let tenant_type = tenant_type.label();
             // Deduplicated by the identifying labels, so that no two rows give the same series.
             let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
@@ -64,8 +64,8 @@ fn tenants(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
 fn products(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
     let mut purchased = FamilyWriter::new(&catalog::PRODUCT_SEATS_PURCHASED);
     let mut available = FamilyWriter::new(&catalog::PRODUCT_SEATS_AVAILABLE);
-    for (view, query, answer) in answers(views) {
-        let (lines, product, seats) = match (query, answer) {
+    for (view, query, observation) in observations(views) {
+        let (lines, product, seats) = match (query, observation) {
             (Query::ProductPurchased(product), Observation::ProductPurchased(seats)) => {
                 (&mut purchased, product, seats)
             }
@@ -80,6 +80,8 @@ fn products(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
     [purchased, available]
 }
 
-fn answers<'a>(views: &'a [CustomerView<'a>]) -> impl Iterator<Item = (&'a CustomerView<'a>, Query, &'a Observation)> {
-    views.iter().flat_map(|view| view.answers.iter().map(move |&(query, answer)| (view, query, answer)))
+fn observations<'a>(
+    views: &'a [CustomerView<'a>],
+) -> impl Iterator<Item = (&'a CustomerView<'a>, Query, &'a Observation)> {
+    views.iter().flat_map(|view| view.observations.iter().map(move |&(query, observation)| (view, query, observation)))
 }

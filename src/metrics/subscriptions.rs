@@ -20,7 +20,7 @@ const GAUGES: [(&Family, Value); 12] = [
     (&catalog::SUBSCRIPTION_CAPACITY_PURCHASED, |row| row.capacity_purchased.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_CAPACITY_USED, |row| row.capacity_used.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, |row| row.capacity_protected.map(Quantity::get)),
-    (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, |row| row.kind.capacity_per_seat().map(Quantity::get)),
+    (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, |row| row.key.capacity_per_seat().map(Quantity::get)),
     (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, |row| row.storage_consumed.map(Quantity::get)),
     (&catalog::SUBSCRIPTION_SEATS_CHANGE, |row| row.seats_change.map(|change| change as f64)),
     (&catalog::SUBSCRIPTION_EXPIRATION, |row| row.expires.map(|at| unix_time(at.get()))),
@@ -35,7 +35,7 @@ pub(super) fn render(views: &[CustomerView<'_>]) -> Vec<FamilyWriter> {
         for known in &view.subscriptions {
             let id: &str = &known.id.to_string();
             let row = &known.subscription;
-            let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &*row.kind;
+            let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &*row.key;
             let labels = [id, service, model, storage, &row.retention, source, payment_type, name, package];
             let labels = info.labels(&labels);
             view.push(&mut info, &labels, Some(1.0));

@@ -61,7 +61,7 @@ fn small() -> Inventory {
     let listed = ListedSettings { id: "a".into(), name: Some("Contoso \"ŁÓDŹ\"".into()), labels };
     let mut inventory = Inventory::new("main".into(), Arc::new(collectors()), true, &[listed]);
     let backup = Subscription {
-        kind: SubscriptionKey {
+        key: SubscriptionKey {
             service: "Cloud Backup for Microsoft 365".into(),
             model: "50 GB/User/Year".into(),
             source: "AvePoint subscription".into(),

@@ -103,10 +103,10 @@ pub fn listing_pages(all_customers: Option<usize>, by_id: usize) -> u64 {
 
 /// Requests of one poll of a target, estimated from its last result.
 fn requests(known: &TargetState) -> u64 {
-    match &known.answer {
+    match &known.observation {
         // Only the newest job of each plan is stored, so the number of pages of jobs is unknown.
-        Some((_, answer @ (Observation::TenantSeats(_) | Observation::BackupOverview(_)))) => {
-            pages(answer.rows().unwrap_or(0))
+        Some((_, observation @ (Observation::TenantSeats(_) | Observation::BackupOverview(_)))) => {
+            pages(observation.rows().unwrap_or(0))
         }
         _ => 1,
     }
@@ -160,7 +160,7 @@ mod tests {
     fn pages_and_absences_are_what_they_cost() {
         let mut cost = Cost::default();
         cost.list(Collector::Services, listing_pages(Some(20_000), 101));
-        let asked = TargetState { answer: Some((NOW.into(), tenants(250))), ..TargetState::default() };
+        let asked = TargetState { observation: Some((NOW.into(), tenants(250))), ..TargetState::default() };
         let absent = TargetState { absence: Absence::Confirmed, ..TargetState::default() };
         cost.add(Query::TenantSeats(TenantType::Microsoft365), &asked);
         (0..24).for_each(|_| cost.add(Query::CustomerSeats(TenantType::Google), &absent));

@@ -39,7 +39,7 @@ impl ImpliedProducts {
     #[must_use]
     pub fn of_rows(rows: &[KnownSubscription]) -> Self {
         let mut holdings = Self { complete: true, ..Self::default() };
-        let services: HashSet<&str> = rows.iter().map(|known| &*known.subscription.kind.service).collect();
+        let services: HashSet<&str> = rows.iter().map(|known| &*known.subscription.key.service).collect();
         for service in services {
             let service = ServiceInfo::parse(service);
             holdings.complete &= service.product.is_some();
@@ -164,7 +164,7 @@ mod tests {
 
     fn customer(services: &[&str]) -> Customer {
         let row = |service: &&str| Subscription {
-            kind: SubscriptionKey { service: (*service).into(), ..SubscriptionKey::default() }.into(),
+            key: SubscriptionKey { service: (*service).into(), ..SubscriptionKey::default() }.into(),
             ..Subscription::default()
         };
         let mut inventory = Inventory::new("main".into(), defaults().into(), true, &[]);

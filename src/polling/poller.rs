@@ -225,8 +225,8 @@ impl Poller {
                     })
                 }
                 Target::Customer(customer, query) => self.spawn(&span, async move {
-                    let answer = client.query(&customer, query, permit).await;
-                    PollResult::Query(customer, query, answer)
+                    let observation = client.query(&customer, query, permit).await;
+                    PollResult::Query(customer, query, observation)
                 }),
             };
             self.in_flight.insert(id, InFlight { target, started: now, span });

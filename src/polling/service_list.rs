@@ -146,7 +146,7 @@ impl ListingPass {
         listed.sort_unstable_by_key(|id| (unconfirmed.contains(id), id.clone()));
         let (others, apart) = listed.split_at(listed.partition_point(|id| !unconfirmed.contains(id)));
         let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
-        let (mut first, mut requests, mut answers, mut refused) = (Some(permit), 0, 0, HashSet::new());
+        let (mut first, mut requests, mut answered, mut refused) = (Some(permit), 0, 0, HashSet::new());
         while let Some(ids) = left.pop_front() {
             let permit = match first.take() {
                 Some(permit) => permit,
@@ -154,10 +154,10 @@ impl ListingPass {
             };
             requests += 1;
             match self.read(client.listing(Some(ids)), permit).await {
-                Ok(()) => answers += 1,
+                Ok(()) => answered += 1,
                 Err(failure) if is_refusal(&failure) => {
                     let nobody_else = left.is_empty() && ids.len() == 1;
-                    if answers == 0 && (nobody_else || requests == MAX_REFUSALS) {
+                    if answered == 0 && (nobody_else || requests == MAX_REFUSALS) {
                         return Err(failure);
                     }
                     match ids {

@@ -56,8 +56,8 @@ impl Simulation {
                 self.in_flight.push(Reverse((self.now + self.latency, target)));
                 self.now += self.spacing;
             } else {
-                let answer = self.in_flight.peek().map(|&Reverse((at, _))| at);
-                self.now = self.queue.next_due().into_iter().chain(answer).min().unwrap_or(end).max(self.now);
+                let response = self.in_flight.peek().map(|&Reverse((at, _))| at);
+                self.now = self.queue.next_due().into_iter().chain(response).min().unwrap_or(end).max(self.now);
             }
         }
     }

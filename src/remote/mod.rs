@@ -126,8 +126,8 @@ impl Response {
 
     /// The JSON of a success.
     pub fn json<T: DeserializeOwned>(self) -> Result<T, RemoteError> {
-        let answer = self.success()?;
-        serde_json::from_slice(&answer.body).map_err(|error| RemoteError::new(answer.service, error))
+        let response = self.success()?;
+        serde_json::from_slice(&response.body).map_err(|error| RemoteError::new(response.service, error))
     }
 
     /// A header's value as text.

@@ -103,8 +103,8 @@ pub(super) fn status(snapshot: &PageSnapshot) -> RenderedPage {
     json(&snapshot.status)
 }
 
-fn json(answer: &impl Serialize) -> RenderedPage {
-    let made = serde_json::to_vec(answer).map(|text| (StatusCode::OK, text));
+fn json(value: &impl Serialize) -> RenderedPage {
+    let made = serde_json::to_vec(value).map(|text| (StatusCode::OK, text));
     let (status, text) = made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string().into()));
     RenderedPage { status, content_type: "application/json", text }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::customer_json::{QuantityJson, answers};
+use super::customer_json::{QuantityJson, observations};
 use super::format::{ago, bytes, count, moment, plural, quantity};
 use super::layout::{badge, bar, columns, number, seen};
 use super::summary::CustomerSummary;
@@ -134,8 +134,8 @@ pub fn coverage(module: &ProtectedObjects) -> Option<f64> {
 #[must_use]
 pub(super) fn jobs(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<JobJson>> {
     let mut details = Vec::new();
-    for (query, answer, seen, stale) in answers(row, now) {
-        if let (Query::BackupJobs, Observation::BackupJobs(jobs)) = (query, answer) {
+    for (query, observation, seen, stale) in observations(row, now) {
+        if let (Query::BackupJobs, Observation::BackupJobs(jobs)) = (query, observation) {
             details.extend(jobs.iter().map(|job| JobJson::new(job, seen, stale)));
         }
     }
@@ -146,8 +146,8 @@ pub(super) fn jobs(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<JobJ
 #[must_use]
 pub(super) fn modules(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<ModuleJson>> {
     let mut details = Vec::new();
-    for (query, answer, seen, stale) in answers(row, now) {
-        if let (Query::BackupOverview, Observation::BackupOverview(modules)) = (query, answer) {
+    for (query, observation, seen, stale) in observations(row, now) {
+        if let (Query::BackupOverview, Observation::BackupOverview(modules)) = (query, observation) {
             details.extend(modules.iter().map(|module| ModuleJson::new(module, seen, stale)));
         }
     }
@@ -194,8 +194,8 @@ fn is_enabled(row: &CustomerSummary<'_>, collector: Collector) -> bool {
 
 /// The number of failed jobs and of all jobs; `None` if no job is known.
 fn failed_jobs(row: &CustomerSummary<'_>) -> Option<(usize, usize)> {
-    let known = row.customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref());
-    let mut jobs = known.filter_map(|(_, answer)| match answer {
+    let known = row.customer.targets.iter().filter_map(|(_, known)| known.observation.as_ref());
+    let mut jobs = known.filter_map(|(_, observation)| match observation {
         Observation::BackupJobs(jobs) if !jobs.is_empty() => Some(jobs),
         _ => None,
     });

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use elements::types::{Collector, CompactTimestamp, JobStatus, Observation, Quantity};
 use jiff::Timestamp;
 
-use super::customer_json::answers;
+use super::customer_json::observations;
 use super::format;
 use super::query::CustomerQuery;
 use super::service_summary::Service;
@@ -89,21 +89,21 @@ fn label_cells<'a>(row: &CustomerSummary<'a>, labels: &BTreeSet<&str>) -> Vec<Co
 
 /// The values of [`OPTIONAL_COLUMNS`]: of the job that ended last, or of all modules together.
 fn backups(row: &CustomerSummary<'_>, collector: Collector, now: Timestamp) -> [String; 2] {
-    let known = answers(row, now).map(|(_, answer, ..)| answer);
+    let known = observations(row, now).map(|(_, observation, ..)| observation);
     if !row.inventory.collectors.schedule(collector).enabled {
         return Default::default();
     }
     if collector == Collector::BackupJobs {
-        let jobs =
-            known.filter_map(|answer| if let Observation::BackupJobs(jobs) = answer { Some(jobs) } else { None });
+        let jobs = known
+            .filter_map(|observation| if let Observation::BackupJobs(jobs) = observation { Some(jobs) } else { None });
         let ended = jobs.flat_map(|jobs| jobs.iter()).filter_map(|job| Some((job.ended?.get(), job.status)));
         let Some((at, status)) = ended.max_by_key(|(at, _)| *at) else { return Default::default() };
         let status = status.map_or("", JobStatus::as_str);
         return [status.to_owned(), at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()];
     }
     let (mut scanned, mut protected, mut stored) = (0.0, 0.0, None);
-    for answer in known {
-        let Observation::BackupOverview(modules) = answer else { continue };
+    for observation in known {
+        let Observation::BackupOverview(modules) = observation else { continue };
         for module in modules.iter() {
             if let (Some(of), Some(number)) = (module.scanned, module.protected) {
                 scanned += of.get();
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn backups_are_in_the_first_row_of_a_customer_while_they_are_enabled() {
         let mut inventory = listed("main", vec![("c1", "One", vec![subscription("Backup"), subscription("Fly")])]);
-        let answered = |answer| TargetState {
+        let answered = |observation| TargetState {
             polled: Some(at(0).into()),
-            answer: Some((at(0).into(), answer)),
+            observation: Some((at(0).into(), observation)),
             ..TargetState::default()
         };
         let job = |plan: &str, status, ended: Option<Timestamp>| BackupJob {

@@ -202,22 +202,23 @@ impl CustomerJson {
 }
 
 /// Every value that is not absent, when it was received, and whether it is stale.
-pub(super) fn answers<'a>(
+pub(super) fn observations<'a>(
     row: &CustomerSummary<'a>,
     now: Timestamp,
 ) -> impl Iterator<Item = (Query, &'a Observation, Timestamp, bool)> + use<'a> {
     let CustomerSummary { inventory, customer, .. } = *row;
     customer.targets.iter().filter(|(_, known)| known.absence != Absence::Confirmed).filter_map(
         move |(query, known)| {
-            let (seen, answer) = known.answer.as_ref().map(|(seen, answer)| (seen.get(), answer))?;
-            Some((*query, answer, seen, is_expired(seen, inventory.max_age(query.collector()), now)))
+            let (seen, observation) =
+                known.observation.as_ref().map(|(seen, observation)| (seen.get(), observation))?;
+            Some((*query, observation, seen, is_expired(seen, inventory.max_age(query.collector()), now)))
         },
     )
 }
 
 fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
     let mut details = Vec::new();
-    for (query, answer, seen, stale) in answers(row, now) {
+    for (query, observation, seen, stale) in observations(row, now) {
         let detail = |tenant_type: String, Seats { assigned, available }: Seats| SeatsJson {
             tenant_type,
             tenant_id: None,
@@ -228,7 +229,7 @@ fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
             seen,
             stale,
         };
-        match (query, answer) {
+        match (query, observation) {
             (Query::TenantSeats(tenant_type), Observation::TenantSeats(tenants)) => {
                 details.extend(tenants.iter().map(|tenant| SeatsJson {
                     tenant_id: Some(tenant.id.to_string()),
@@ -247,7 +248,7 @@ fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
 
 fn products(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<ProductJson> {
     let mut details: BTreeMap<u64, ProductJson> = BTreeMap::new();
-    for (query, answer, seen, stale) in answers(row, now) {
+    for (query, observation, seen, stale) in observations(row, now) {
         let (Query::ProductPurchased(product) | Query::ProductAvailable(product)) = query else { continue };
         let detail = details.entry(product.0).or_insert(ProductJson {
             product_type: product.0,
@@ -257,7 +258,7 @@ fn products(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<ProductJson> {
             seen,
             stale,
         });
-        match answer {
+        match observation {
             Observation::ProductPurchased(purchased) => detail.purchased = purchased.map(QuantityJson),
             Observation::ProductAvailable(available) => detail.available = available.map(QuantityJson),
             _ => {}
@@ -279,17 +280,17 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
     let Some(services) = &customer.services else { return Vec::new() };
     let stale = is_expired(services.seen, inventory.max_age(Collector::Services), now);
     let detail = |service: &Service<'_>, id: String, subscription: &Subscription| {
-        let kind = &subscription.kind;
+        let key = &subscription.key;
         let expiry = service.expiry(subscription);
         SubscriptionJson {
             subscription_id: id,
-            service_name: Arc::clone(&kind.service),
-            subscription_model: Arc::clone(&kind.model),
-            subscription_name: Arc::clone(&kind.name),
-            package: Arc::clone(&kind.package),
-            source: Arc::clone(&kind.source),
-            payment_type: Arc::clone(&kind.payment_type),
-            storage: Arc::clone(&kind.storage),
+            service_name: Arc::clone(&key.service),
+            subscription_model: Arc::clone(&key.model),
+            subscription_name: Arc::clone(&key.name),
+            package: Arc::clone(&key.package),
+            source: Arc::clone(&key.source),
+            payment_type: Arc::clone(&key.payment_type),
+            storage: Arc::clone(&key.storage),
             retention: Arc::clone(&subscription.retention),
             seats_purchased: subscription.seats_purchased.map(QuantityJson),
             units_purchased: subscription.units_purchased.map(QuantityJson),
@@ -299,7 +300,7 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
             capacity_purchased_bytes: subscription.capacity_purchased.map(QuantityJson),
             capacity_used_bytes: subscription.capacity_used.map(QuantityJson),
             capacity_protected_bytes: subscription.capacity_protected.map(QuantityJson),
-            capacity_per_seat_bytes: kind.capacity_per_seat().map(QuantityJson),
+            capacity_per_seat_bytes: key.capacity_per_seat().map(QuantityJson),
             storage_consumed_bytes: subscription.storage_consumed.map(QuantityJson),
             capacity_utilization: service.capacity.map(Utilization::ratio),
             seats_change: subscription.seats_change,
@@ -351,7 +352,7 @@ fn target(query: Query, known: &TargetState, status: TargetStatus) -> TargetJson
         collector: query.collector().as_str(),
         about: query.about(),
         condition: status.as_str(),
-        last_success: known.answer.as_ref().map(|&(seen, _)| seen.get()),
+        last_success: known.observation.as_ref().map(|&(seen, _)| seen.get()),
         last_poll: known.polled.map(CompactTimestamp::get),
         failure: known.failure.map(FailureReason::as_str),
     }

@@ -145,7 +145,7 @@ fn pending(inventory: &Inventory) -> u64 {
     let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
     let pending = targets.filter(|(query, known)| {
         known.polled.is_none()
-            && known.answer.is_none()
+            && known.observation.is_none()
             && known.absence != Absence::Confirmed
             && is_enabled(query.collector())
     });

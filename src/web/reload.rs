@@ -82,10 +82,10 @@ impl Reloader {
             state.last = Some(Instant::now());
             std::mem::take(&mut state.waiting)
         };
-        let (reply, answer) = oneshot::channel();
+        let (reply, outcome) = oneshot::channel();
         // One reload at a time: this waits for one in progress.
         let outcome = match self.reload.send(reply).await {
-            Ok(()) => answer.await.ok(),
+            Ok(()) => outcome.await.ok(),
             Err(_) => None,
         };
         for reply in waiting {

@@ -55,11 +55,11 @@ pub fn services(customer: &Customer, now: Timestamp) -> Vec<Service<'_>> {
     let Some(services) = &customer.services else { return Vec::new() };
     let mut rows: Vec<_> = services.subscriptions.iter().collect();
     rows.sort_by_key(|row| {
-        let Subscription { kind, expires, .. } = &row.subscription;
-        (&*kind.service, expires.map_or(Timestamp::MAX, CompactTimestamp::get))
+        let Subscription { key, expires, .. } = &row.subscription;
+        (&*key.service, expires.map_or(Timestamp::MAX, CompactTimestamp::get))
     });
     let same =
-        |a: &&KnownSubscription, b: &&KnownSubscription| a.subscription.kind.service == b.subscription.kind.service;
+        |a: &&KnownSubscription, b: &&KnownSubscription| a.subscription.key.service == b.subscription.key.service;
     rows.chunk_by(same).filter_map(|rows| Service::new(rows, now)).collect()
 }
 
@@ -78,11 +78,11 @@ pub fn tenant_issues(seats: Seats) -> Issues {
 
 impl<'a> Service<'a> {
     fn new(rows: &[&'a KnownSubscription], now: Timestamp) -> Option<Self> {
-        let name = &*rows.first()?.subscription.kind.service;
+        let name = &*rows.first()?.subscription.key.service;
         let running: Vec<_> = rows.iter().map(|row| &row.subscription).filter(|row| is_running(row, now)).collect();
         let purchased = sum(running.iter().map(|row| row.seats_purchased.map(Quantity::get)));
         let assigned = running.iter().filter_map(|row| row.licenses_assigned).max();
-        let is_about_seats = !running.iter().any(|row| is_not_about_seats(&row.kind.model));
+        let is_about_seats = !running.iter().any(|row| is_not_about_seats(&row.key.model));
         let seats = purchased.zip(assigned).filter(|_| is_about_seats);
         let seats = seats.and_then(|(total, used)| Utilization::new(Resource::Seats(name), used, total));
         let latest = rows.iter().filter_map(|row| row.subscription.expires).max().map(CompactTimestamp::get);
@@ -187,7 +187,7 @@ fn seats_issue(seats: Utilization<'_>) -> Option<(Issue, Severity)> {
 }
 
 fn capacity<'a>(name: &'a str, running: &[&Subscription]) -> Option<Utilization<'a>> {
-    let purchased = |row: &&Subscription| match row.kind.capacity_per_seat() {
+    let purchased = |row: &&Subscription| match row.key.capacity_per_seat() {
         Some(per_seat) => row.seats_purchased.map(|seats| per_seat.get() * seats.get()),
         None => row.capacity_purchased.map(Quantity::get),
     };

@@ -102,10 +102,10 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         if known.absence == Absence::Confirmed {
             continue;
         }
-        let Some((seen, answer)) = &known.answer else { continue };
+        let Some((seen, observation)) = &known.observation else { continue };
         let seen = seen.get();
         row.oldest = Some(row.oldest.map_or(seen, |oldest| oldest.min(seen)));
-        if let Observation::TenantSeats(tenants) = answer {
+        if let Observation::TenantSeats(tenants) = observation {
             for tenant in tenants.iter() {
                 row.issues.merge(&service_summary::tenant_issues(tenant.seats));
             }

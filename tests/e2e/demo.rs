@@ -77,8 +77,8 @@ fn a_real_prometheus_scrapes_every_line() {
             .arg(format!("http://127.0.0.1:{port}/api/v1/query"))
             .output()
             .unwrap();
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
-        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+        let response: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        response["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     };
     eventually(|| {
         let served = get(&format!("{}/metrics", exporter.url), &[OPENMETRICS]).1;

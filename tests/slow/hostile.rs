@@ -102,8 +102,8 @@ fn silent_peers_keep_no_scraper_out_of_an_exporter_with_few_open_files() {
     let silent: Vec<_> = (0..100).map(|_| TcpStream::connect(watched.address).unwrap()).collect();
     for _ in 0..20 {
         let mut stream = TcpStream::connect_timeout(&watched.address, TIMEOUT).unwrap();
-        let answer = ask(&mut stream, false, false, Instant::now() + TIMEOUT).expect("a scrape fails");
-        assert!(answer.expect("closed without an answer").starts_with(b"HTTP/1.1 200"));
+        let response = ask(&mut stream, false, false, Instant::now() + TIMEOUT).expect("a scrape fails");
+        assert!(response.expect("closed without an answer").starts_with(b"HTTP/1.1 200"));
         assert!(watched.files() < 64, "{} open files", watched.files());
     }
     drop(silent);
@@ -251,15 +251,15 @@ fn scraper(address: SocketAddr, keeps: bool, done: Arc<AtomicBool>) -> JoinHandl
 fn scrape(address: SocketAddr, keeps: bool, gzip: bool, kept: &mut Option<TcpStream>) -> Result<(), String> {
     let end = Instant::now() + TIMEOUT;
     if let Some(mut stream) = kept.take()
-        && let Some(answer) = ask(&mut stream, true, gzip, end)?
+        && let Some(response) = ask(&mut stream, true, gzip, end)?
     {
         *kept = Some(stream);
-        return check(&answer, gzip);
+        return check(&response, gzip);
     }
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(|error| format!("connecting: {error}"))?;
-    let answer = ask(&mut stream, keeps, gzip, end)?.ok_or("closed without an answer")?;
+    let response = ask(&mut stream, keeps, gzip, end)?.ok_or("closed without an answer")?;
     *kept = keeps.then_some(stream);
-    check(&answer, gzip)
+    check(&response, gzip)
 }
 
 /// A response with its head; `None` if the connection was closed before the first byte.
@@ -272,42 +272,42 @@ fn ask(stream: &mut TcpStream, keeps: bool, gzip: bool, end: Instant) -> Result<
     if stream.write_all(request.as_bytes()).is_err() {
         return Ok(None);
     }
-    let (mut answer, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    let (mut response, mut piece) = (Vec::new(), vec![0; 1 << 16]);
     loop {
         let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         stream.set_read_timeout(Some(left)).unwrap();
         match stream.read(&mut piece) {
-            Ok(0) if answer.is_empty() => return Ok(None),
-            Err(error) if answer.is_empty() && error.kind() == ErrorKind::ConnectionReset => return Ok(None),
-            Ok(0) => return Err(format!("closed after {} bytes", answer.len())),
-            Ok(read) => answer.extend(&piece[..read]),
-            Err(error) => return Err(format!("{error} after {} bytes", answer.len())),
+            Ok(0) if response.is_empty() => return Ok(None),
+            Err(error) if response.is_empty() && error.kind() == ErrorKind::ConnectionReset => return Ok(None),
+            Ok(0) => return Err(format!("closed after {} bytes", response.len())),
+            Ok(read) => response.extend(&piece[..read]),
+            Err(error) => return Err(format!("{error} after {} bytes", response.len())),
         }
-        if is_whole(&answer) {
-            return Ok(Some(answer));
+        if is_whole(&response) {
+            return Ok(Some(response));
         }
         if Instant::now() > end {
-            return Err(format!("too late, after {} bytes", answer.len()));
+            return Err(format!("too late, after {} bytes", response.len()));
         }
     }
 }
 
 /// The head and the body of a response, once the head is complete.
-fn parts(answer: &[u8]) -> Option<(&str, &[u8])> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    Some((std::str::from_utf8(&answer[..end]).ok()?, &answer[end + 4..]))
+fn parts(response: &[u8]) -> Option<(&str, &[u8])> {
+    let end = response.windows(4).position(|four| four == b"\r\n\r\n")?;
+    Some((std::str::from_utf8(&response[..end]).ok()?, &response[end + 4..]))
 }
 
-fn is_whole(answer: &[u8]) -> bool {
-    parts(answer).is_some_and(|(head, body)| {
+fn is_whole(response: &[u8]) -> bool {
+    parts(response).is_some_and(|(head, body)| {
         let length =
             head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         length.is_none_or(|length: usize| body.len() >= length)
     })
 }
 
-fn check(answer: &[u8], gzip: bool) -> Result<(), String> {
-    let (head, body) = parts(answer).ok_or("no head")?;
+fn check(response: &[u8], gzip: bool) -> Result<(), String> {
+    let (head, body) = parts(response).ok_or("no head")?;
     if !head.starts_with("HTTP/1.1 200") {
         return Err(head.lines().next().unwrap_or_default().to_owned());
     }

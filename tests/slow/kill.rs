@@ -37,10 +37,11 @@ fn turn(world: &mut Dataset, number: u32) {
 /// The tenants of a state, in order.
 fn numbers(state: &State) -> Vec<f64> {
     let customers = state.partners.iter().flat_map(|known| known.past.customers.values());
-    let answers = customers.flat_map(|customer| customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()));
+    let observations =
+        customers.flat_map(|customer| customer.targets.iter().filter_map(|(_, known)| known.observation.as_ref()));
     let mut numbers = Vec::new();
-    for (_, answer) in answers {
-        let Observation::TenantSeats(tenants) = answer else { continue };
+    for (_, observation) in observations {
+        let Observation::TenantSeats(tenants) = observation else { continue };
         for tenant in tenants.iter() {
             assert_eq!(tenant.seats.assigned, tenant.seats.available, "a mixture within an answer");
             numbers.push(tenant.seats.assigned.unwrap().get());

@@ -89,17 +89,17 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
         }
     }
     for row in &rows {
-        let kind = &row.kind;
-        let service = ("service_name", &*kind.service);
+        let key = &row.key;
+        let service = ("service_name", &*key.service);
         let info = [
             service,
-            ("subscription_model", &*kind.model),
-            ("storage", &*kind.storage),
+            ("subscription_model", &*key.model),
+            ("storage", &*key.storage),
             ("retention", &*row.retention),
-            ("source", &*kind.source),
-            ("payment_type", &*kind.payment_type),
-            ("subscription_name", &*kind.name),
-            ("package", &*kind.package),
+            ("source", &*key.source),
+            ("payment_type", &*key.payment_type),
+            ("subscription_name", &*key.name),
+            ("package", &*key.package),
         ];
         add("subscription_info", &info, Some(1.0));
         let quantities = [
@@ -110,7 +110,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
             ("capacity_purchased_bytes", row.capacity_purchased),
             ("capacity_used_bytes", row.capacity_used),
             ("capacity_protected_bytes", row.capacity_protected),
-            ("capacity_per_seat_bytes", row.kind.capacity_per_seat()),
+            ("capacity_per_seat_bytes", row.key.capacity_per_seat()),
             ("storage_consumed_bytes", row.storage_consumed),
         ];
         for (name, quantity) in quantities {
@@ -127,7 +127,7 @@ fn customer_series(partner: &str, customer: &SimCustomer, series: &mut BTreeMap<
 }
 
 fn service(row: &Subscription) -> elements::types::ServiceInfo {
-    elements::types::ServiceInfo::parse(&row.kind.service)
+    elements::types::ServiceInfo::parse(&row.key.service)
 }
 
 fn implied(rows: &[Subscription]) -> (HashSet<ProductType>, HashSet<elements::types::TenantType>) {

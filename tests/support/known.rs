@@ -24,9 +24,9 @@ pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
         let queries = plan::queries(&inventory.customers[&id], &collectors);
         inventory.plan(&id, &queries);
         for query in queries {
-            match answer(customer, query) {
-                Some(answer) => {
-                    inventory.record_success(&id, query, answer, now);
+            match observation(customer, query) {
+                Some(observation) => {
+                    inventory.record_success(&id, query, observation, now);
                 }
                 None => drop(inventory.record_absent(&id, query, now)),
             }
@@ -37,7 +37,7 @@ pub fn state_of(config: &Config, dataset: &Dataset, now: Timestamp) -> State {
     State { saved: now, partners: vec![known], ..State::default() }
 }
 
-fn answer(customer: &SimCustomer, query: Query) -> Option<Observation> {
+fn observation(customer: &SimCustomer, query: Query) -> Option<Observation> {
     let expected = customer.expected();
     match query {
         Query::TenantSeats(of) => {

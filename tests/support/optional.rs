@@ -60,7 +60,7 @@ fn add_customer(partner: &str, customer: &SimCustomer, samples: &mut Samples) {
 
     // Only who holds a backup is asked.
     let services = listed.subscriptions.unwrap();
-    let backups = services.iter().map(|row| ServiceInfo::parse(&row.kind.service)).filter(|service| service.is_backup);
+    let backups = services.iter().map(|row| ServiceInfo::parse(&row.key.service)).filter(|service| service.is_backup);
     let is_m365 = backups.clone().any(|service| service.tenant_type == Some(TenantType::Microsoft365));
     let has_backup = backups.count() > 0 && !customer.unlisted;
     for job in backup_jobs.iter().filter(|_| has_backup) {

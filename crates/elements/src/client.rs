@@ -11,6 +11,7 @@ use prometheus::proto::MetricFamily;
 use reqwest::Method;
 use url::Url;
 
+use super::app_registration::{Registration, Registrations};
 use super::auth::{self, Auth};
 use super::decode::{self, DecodePage, Decoded};
 use super::error::{ClientError, QueryError, RequestError};
@@ -20,7 +21,6 @@ use super::metrics::{Counters, Gauges};
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::{Permit, RateLimiter};
 use super::redaction::Secrets;
-use super::registration::{Registration, Registrations};
 use super::request::{self, RequestSpec};
 use super::resolver::Resolver;
 use super::response;

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_is_set_moves_what_is_exported_and_nothing_else() {
+    fn setting_the_wall_clock_changes_exported_times_only() {
         let clock = Clock::following(wall, suspended);
         let before = clock.now();
         assert_eq!(clock.correction(), SignedDuration::ZERO);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sleep_ends_soon_after_a_suspend_that_it_would_have_ended_in() {
+    async fn a_sleep_that_is_due_during_a_suspend_ends_soon_after_it() {
         let clock = Clock::following(Timestamp::now, || Duration::from_secs(SUSPENDED.load(Ordering::Relaxed)));
         let (start, began) = (clock.now(), Instant::now());
         clock.sleep_until(start + Duration::from_secs(90)).await;

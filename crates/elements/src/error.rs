@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_what_the_other_side_said_without_addresses_and_secrets() {
+    fn a_message_quotes_the_server_without_addresses_and_secrets() {
         let body = br#"{"message": "no access for\n anna@example.com with hunter2"}"#;
         let failure =
             RequestError::from_status("the API", StatusCode::FORBIDDEN, None, body, &Secrets::new(["hunter2", "API"]));

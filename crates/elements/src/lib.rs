@@ -4,6 +4,7 @@
 //! passes the rate limiter of its app registration, carries a token, has a deadline and a size limit, is counted, and
 //! is retried where that helps. A failure is returned as a [`RequestError`]; the caller logs it.
 
+mod app_registration;
 mod auth;
 mod client;
 pub mod clock;
@@ -17,7 +18,6 @@ mod paging;
 mod rate_limit;
 pub mod recording;
 mod redaction;
-mod registration;
 mod request;
 mod resolver;
 mod response;
@@ -33,9 +33,9 @@ pub use error::{ClientError, QueryError, RequestError};
 pub use listing::Listing;
 pub use rate_limit::Permit;
 // For the fuzz targets: no other module needs it.
+pub use app_registration::{Registration, Registrations};
 #[doc(hidden)]
 pub use redaction::Secrets;
-pub use registration::{Registration, Registrations};
 #[doc(hidden)]
 pub use response::read_retry_after;
 pub use transport::is_loopback;

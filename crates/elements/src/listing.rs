@@ -166,9 +166,8 @@ impl<T: Send> Listing<T> {
                 may_be_absent: false,
                 repeats_timeouts: size == 1,
             };
-            let answer = self.client.request(&call, permit.take(), decode).await;
-            let (page, took) = match answer {
-                Ok(answer) => answer,
+            let (page, took) = match self.client.request(&call, permit.take(), decode).await {
+                Ok(received) => received,
                 Err(CallError::TimedOut(_)) if cursor.halve() => {
                     self.resized = true;
                     continue;

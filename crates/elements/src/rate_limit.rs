@@ -5,7 +5,7 @@
 //! - In any window of `t` seconds at most `rate * t + burst` requests are sent, with the configured rate. An unused
 //!   permit keeps its place in the bucket, so holding permits back gains nothing.
 //! - Timers fire late, but no capacity is lost: the bucket grows with the elapsed time, and can hold, besides the
-//!   request that is waiting, what [`bucket::TIMER_SLACK`] adds. A burst above 1 has room for that. With a burst of 1
+//!   request that is waiting, what [`bucket::TIMER_SLACK`] adds. A burst above 1 includes that. With a burst of 1
 //!   the bucket is larger by less than one request: the bound above then holds exactly if `rate * t` is whole, and
 //!   otherwise within one request.
 //! - The 429 that starts a pause halves the rate, but not below a tenth of the configured one. Requests in flight at

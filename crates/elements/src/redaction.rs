@@ -226,14 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_does_not_mangle_what_is_said() {
+    fn a_short_secret_is_replaced_as_a_word_only() {
         assert_eq!(redacted("a bad case, e.g. a=1", &["a"]), "<secret> bad case, e.g. <secret>=1");
         assert_eq!(redacted("no such client: abc, abcd", &["abc"]), "no such client: <secret>, abcd");
         assert_eq!(redacted("grün", &["gr"]), "grün");
     }
 
     #[test]
-    fn the_beginning_of_a_token_is_as_good_as_the_token() {
+    fn the_beginning_of_a_token_is_redacted_too() {
         let token = "eyJhbGciOiJSUzI1NiJ9.payload.signature";
         assert_eq!(redacted("token eyJhbGciOiJS... is not valid", &[token]), "token <secret>... is not valid");
         assert_eq!(redacted("token eyJhbGc... is not valid", &[token]), "token eyJhbGc... is not valid");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_is_sent_is_a_secret() {
+    fn credentials_of_a_proxy_are_secrets() {
         for (url, secrets) in [
             ("http://bob:hunter2@proxy.example.com:3128", &["bob:hunter2", "hunter2"][..]),
             ("http://bob:h%40n+%26t@proxy.example.com/", &["bob:h@n+&t", "h@n+&t"]),
@@ -283,7 +283,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_of_it_is_left(before in "\\PC{0,9}", secret in "[!-~ä]{4,20}", after in "\\PC{0,9}", upper: bool) {
+        fn no_part_of_a_secret_is_left(before in "\\PC{0,9}", secret in "[!-~ä]{4,20}", after in "\\PC{0,9}", upper: bool) {
             let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             let encoded = if upper { encoded } else { encoded.to_ascii_lowercase() };
             for form in [&secret, &encoded] {
@@ -299,7 +299,7 @@ mod tests {
         }
 
         #[test]
-        fn what_holds_none_stays(text in "\\PC{0,30}") {
+        fn a_text_without_a_secret_is_unchanged(text in "\\PC{0,30}") {
             prop_assert_eq!(redacted(&text, &["\u{1}\u{2}\u{3}\u{4}"]), text);
         }
     }

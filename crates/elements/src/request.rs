@@ -273,9 +273,9 @@ impl Client {
         let failed = outcome.as_ref().err().map(|failure| failure.reason);
         self.0.counters.answered(operation, took, failed);
         match outcome {
-            Ok(answer) => {
+            Ok(found) => {
                 self.0.health.api_succeeded(self.0.clock.now());
-                answer.map_or(Outcome::Absent, |value| Outcome::Answered(value, took))
+                found.map_or(Outcome::Absent, |value| Outcome::Answered(value, took))
             }
             Err(failure) => {
                 let failure = failure.without(&secrets);

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn look_ups_that_nobody_waits_for_do_not_add_up() {
+    async fn abandoned_lookups_do_not_accumulate() {
         let (go_on, begun) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
         let resolver = {
             let (go_on, begun) = (go_on.clone(), begun.clone());

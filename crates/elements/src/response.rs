@@ -55,18 +55,18 @@ impl Response {
     /// Reads a response from `peer` to its end. For an error, the status is enough: its body may be truncated.
     pub(super) async fn read(
         peer: &'static str,
-        mut answer: reqwest::Response,
+        mut received: reqwest::Response,
         deadline: Instant,
         limit: usize,
         now: Timestamp,
     ) -> Result<Read, RequestError> {
-        let headers = answer.headers();
+        let headers = received.headers();
         let gzip = is_gzip(headers);
         let mut response = Self {
-            status: answer.status(),
+            status: received.status(),
             retry_after: retry_after(headers, now),
             request_id: request_id(headers),
-            redirect: redirect(&answer),
+            redirect: redirect(&received),
             headers: recorded(headers),
             body: Vec::new(),
         };
@@ -74,7 +74,7 @@ impl Response {
         let limit = if success { limit } else { ERROR_BODY };
         let late =
             || Err(RequestError::new(FailureReason::Timeout, format!("no complete response in time from {peer}")));
-        let read = timeout_at(deadline, collect(peer, &mut answer, limit, &mut response.body)).await;
+        let read = timeout_at(deadline, collect(peer, &mut received, limit, &mut response.body)).await;
         let read = read.unwrap_or_else(|_| late());
         // The body of an error is cut at the limit; the connection can still be reused.
         let complete = read.as_ref().err().is_none_or(|failure| failure.reason == FailureReason::TooLarge);
@@ -120,11 +120,11 @@ pub(super) async fn off_thread<T: Send + 'static>(
 
 async fn collect(
     peer: &str,
-    answer: &mut reqwest::Response,
+    received: &mut reqwest::Response,
     limit: usize,
     body: &mut Vec<u8>,
 ) -> Result<(), RequestError> {
-    while let Some(chunk) = answer.chunk().await.map_err(|error| RequestError::from_body(peer, &error))? {
+    while let Some(chunk) = received.chunk().await.map_err(|error| RequestError::from_body(peer, &error))? {
         if body.len() + chunk.len() > limit {
             return Err(too_large(peer, limit));
         }

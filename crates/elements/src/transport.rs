@@ -118,12 +118,12 @@ impl Transport {
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let late = || RequestError::new(FailureReason::Timeout, format!("no complete response in time from {peer}"));
         let proxy = self.0.options.proxy_name.as_deref();
-        let answer = match timeout_at(deadline, client.execute(request)).await {
+        let outcome = match timeout_at(deadline, client.execute(request)).await {
             Err(_) => Err(late()),
             Ok(Err(error)) => Err(RequestError::from_sending(peer, proxy, &error)),
-            Ok(Ok(answer)) => Response::read(peer, answer, deadline, limit, now).await,
+            Ok(Ok(response)) => Response::read(peer, response, deadline, limit, now).await,
         };
-        match answer {
+        match outcome {
             Ok(read) => {
                 self.record(generation, read.complete, read.response.status.is_server_error());
                 Ok(read.response)
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_known() {
+    fn only_loopback_addresses_and_localhost_are_loopback() {
         for (url, expected) in [
             ("http://127.0.0.1:1/", true),
             ("http://127.8.9.1", true),

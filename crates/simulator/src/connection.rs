@@ -66,9 +66,9 @@ where
         return http2_connection(stream, handler).await;
     }
     let service = service_fn(move |request| {
-        let answer = handler(request);
+        let response = handler(request);
         async move {
-            match answer.await {
+            match response.await {
                 Ok(response) => Ok(response),
                 Err(Broken::Reset(reset)) => Err(reset),
                 // One request at a time: the connection waits with it.
@@ -109,9 +109,9 @@ where
     let service = service_fn({
         let (go_away, freeze) = (Arc::clone(&go_away), Arc::clone(&freeze));
         move |request| {
-            let (answer, go_away, freeze) = (handler(request), Arc::clone(&go_away), Arc::clone(&freeze));
+            let (response, go_away, freeze) = (handler(request), Arc::clone(&go_away), Arc::clone(&freeze));
             async move {
-                match answer.await {
+                match response.await {
                     Ok(response) => Ok(response),
                     Err(Broken::Reset(reset)) => {
                         go_away.notify_one();

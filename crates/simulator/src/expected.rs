@@ -84,7 +84,7 @@ impl SimRow {
     pub fn expected(&self) -> Subscription {
         let capacity = self.purchased_capacity.value;
         Subscription {
-            kind: SubscriptionKey {
+            key: SubscriptionKey {
                 service: text(self.service.as_ref()),
                 model: text(self.subscription_model.as_ref()),
                 source: text(self.source.as_ref()),
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(expected.tenant_seats[&TenantType::Google][0].id.as_str(), "a");
         assert_eq!(expected.purchased, [(ProductType(1), 0.into()), (ProductType(4), 7.into())].into());
         let row = &expected.listed.subscriptions.unwrap()[0];
-        assert_eq!((&*row.kind.service, &*row.kind.model, &*row.kind.storage), ("MyHub", "", ""));
+        assert_eq!((&*row.key.service, &*row.key.model, &*row.key.storage), ("MyHub", "", ""));
         assert_eq!((row.seats_purchased, row.units_purchased, row.expires), (Some(1024.into()), None, None));
     }
 }

@@ -39,7 +39,7 @@ pub struct Replay {
 #[derive(Debug)]
 struct ResponseSequence {
     request: Option<Value>,
-    answers: Vec<RecordedResponse>,
+    responses: Vec<RecordedResponse>,
     next: AtomicUsize,
 }
 
@@ -56,7 +56,7 @@ impl Replay {
         }
         let (settings, partners) = (recording.settings.take(), std::mem::take(&mut recording.partners));
         let book = Arc::new(book(recording));
-        let handler = move |request| answer(Arc::clone(&book), request);
+        let handler = move |request| replay(Arc::clone(&book), request);
         let serving = tokio::spawn(async move {
             serve(listener, handler).await;
         });
@@ -94,16 +94,16 @@ fn book(recording: Recording) -> RecordedResponses {
     for exchange in recording.exchanges {
         let same = book.entry((exchange.partner, exchange.method, exchange.path)).or_default();
         if let Some(known) = same.iter_mut().find(|known| known.request == exchange.request) {
-            known.answers.push(exchange.answer);
+            known.responses.push(exchange.response);
         } else {
-            let answers = vec![exchange.answer];
-            same.push(ResponseSequence { request: exchange.request, answers, next: AtomicUsize::new(0) });
+            let responses = vec![exchange.response];
+            same.push(ResponseSequence { request: exchange.request, responses, next: AtomicUsize::new(0) });
         }
     }
     book
 }
 
-async fn answer(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
+async fn replay(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Result<Response<Body>, Broken> {
     let (head, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await else {
         return Ok(respond(413, &[], b"{\"message\": \"The body is too long.\"}".to_vec()));
@@ -114,7 +114,7 @@ async fn answer(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Res
     let is_token = path == TOKEN_PATH;
     let sent = if is_token { Some(token_request(&body)) } else { serde_json::from_slice(&body).ok() };
     let known = book.get(&(partner.to_owned(), head.method.as_str().to_owned(), path));
-    let known = known.and_then(|same| same.iter().find(|answers| answers.request == sent));
+    let known = known.and_then(|same| same.iter().find(|responses| responses.request == sent));
     Ok(match known.and_then(ResponseSequence::next) {
         Some(RecordedResponse::Response { status, headers, body }) => respond(*status, headers, body.clone()),
         Some(RecordedResponse::Failure(reason)) => {
@@ -133,7 +133,7 @@ async fn answer(book: Arc<RecordedResponses>, request: Request<Incoming>) -> Res
 impl ResponseSequence {
     fn next(&self) -> Option<&RecordedResponse> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        self.answers.get(next).or(self.answers.last())
+        self.responses.get(next).or(self.responses.last())
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Requests {
     /// Unknown paths, and how often each was requested.
     pub unknown_paths: Vec<String>,
     in_flight: BTreeMap<String, usize>,
-    answers: u64,
+    responses: u64,
 }
 
 /// The arrival of a request.
@@ -104,8 +104,8 @@ impl RequestLog {
     /// The next response number, from 1.
     pub(super) fn next_answer(&self) -> u64 {
         let mut requests = self.lock();
-        requests.answers += 1;
-        requests.answers
+        requests.responses += 1;
+        requests.responses
     }
 
     /// Resets the counts; requests in flight stay in flight.
@@ -113,7 +113,7 @@ impl RequestLog {
         let mut requests = self.lock();
         *requests = Requests {
             in_flight: std::mem::take(&mut requests.in_flight),
-            answers: requests.answers,
+            responses: requests.responses,
             ..Requests::default()
         };
     }
@@ -133,7 +133,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// Records its response.
-    pub(super) fn answer(&self, status: u16) {
+    pub(super) fn answered(&self, status: u16) {
         *self.request_log.lock().by_answer.entry((self.operation, status)).or_default() += 1;
     }
 }
@@ -158,8 +158,8 @@ mod tests {
         let first = request_log.arrive(services, "/", "a", Duration::from_millis(0));
         let second = request_log.arrive(services, "/", "a", Duration::from_millis(900));
         let other = request_log.arrive(Operation::Unknown, "/x", "b", Duration::from_millis(900));
-        first.answer(200);
-        other.answer(404);
+        first.answered(200);
+        other.answered(404);
         drop((first, second));
         let third = request_log.arrive(services, "/", "a", Duration::from_secs(1));
         let requests = request_log.counts();

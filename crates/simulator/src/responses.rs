@@ -71,7 +71,7 @@ impl IndexedDataset {
     }
 
     /// The response of an endpoint.
-    pub(super) fn answer(
+    pub(super) fn respond(
         &self,
         collector: Collector,
         request: &ApiRequest<'_>,

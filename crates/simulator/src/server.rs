@@ -202,7 +202,7 @@ impl Shared {
             (None, Err(_)) => Reply::message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
             (None, Ok(body)) => self.reply(&route, &head, &body, &matched.faults),
         };
-        in_flight.answer(reply.status.as_u16());
+        in_flight.answered(reply.status.as_u16());
         let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &matched.faults);
         let number = self.request_log.next_answer();
         if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.seed, 0x5251, number]).guid()) {
@@ -237,7 +237,7 @@ impl Shared {
                 let query = head.uri.query().unwrap_or_default();
                 let request = ApiRequest { route, query, body, minutes: self.minutes(), faults };
                 let indexed = app.indexed.read().unwrap_or_else(PoisonError::into_inner);
-                match indexed.answer(collector, &request, self.options) {
+                match indexed.respond(collector, &request, self.options) {
                     Ok(body) => Reply::new(StatusCode::OK, body),
                     Err((status, message)) => Reply::message(status, message),
                 }

@@ -70,11 +70,11 @@ fn table(header: &[&str], first_number: usize) -> Table {
 
 /// One row of seats: assigned, available, purchased. Both queries about a product share one row.
 fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
-    let answers: BTreeMap<_, _> =
-        customer.targets.iter().filter_map(|(query, known)| Some((*query, &known.answer.as_ref()?.1))).collect();
+    let observations: BTreeMap<_, _> =
+        customer.targets.iter().filter_map(|(query, known)| Some((*query, &known.observation.as_ref()?.1))).collect();
     let mut rows = Vec::new();
-    for (&query, answer) in &answers {
-        match (query, answer) {
+    for (&query, observation) in &observations {
+        match (query, observation) {
             (Query::TenantSeats(tenant_type), Observation::TenantSeats(tenants)) => {
                 for tenant in tenants.iter() {
                     let Seats { assigned, available } = tenant.seats;
@@ -89,14 +89,14 @@ fn seats_of(customer: &Customer) -> Vec<(String, [Option<Quantity>; 3])> {
                 rows.push((what(query), [*assigned, *available, None]));
             }
             (Query::ProductPurchased(product), Observation::ProductPurchased(purchased)) => {
-                let available = match answers.get(&Query::ProductAvailable(product)) {
+                let available = match observations.get(&Query::ProductAvailable(product)) {
                     Some(Observation::ProductAvailable(available)) => *available,
                     _ => None,
                 };
                 rows.push((what(query), [None, available, *purchased]));
             }
             (Query::ProductAvailable(product), Observation::ProductAvailable(available))
-                if !answers.contains_key(&Query::ProductPurchased(product)) =>
+                if !observations.contains_key(&Query::ProductPurchased(product)) =>
             {
                 rows.push((what(query), [None, *available, None]));
             }
@@ -116,7 +116,7 @@ fn subscription_rows(named: &str, customer: &Customer, now: Timestamp, table: &m
             .unwrap_or_default();
         let cells = [
             named.to_owned(),
-            escape(&row.kind.service).into_owned(),
+            escape(&row.key.service).into_owned(),
             number(row.seats_purchased),
             number(row.licenses_assigned),
             date,
@@ -133,8 +133,8 @@ fn profile_row(named: &str, profile: &Profile) -> [String; 4] {
 }
 
 fn backup_rows(named: &str, customer: &Customer, now: Timestamp, jobs: &mut Table, modules: &mut Table) {
-    for (_, answer) in customer.targets.iter().filter_map(|(_, known)| known.answer.as_ref()) {
-        match answer {
+    for (_, observation) in customer.targets.iter().filter_map(|(_, known)| known.observation.as_ref()) {
+        match observation {
             Observation::BackupJobs(newest) => {
                 for job in newest.iter() {
                     let plan = escape(&job.key.plan).into_owned();

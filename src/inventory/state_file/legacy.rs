@@ -65,7 +65,7 @@ struct OldCustomer<'a> {
 struct OldSubscription {
     number: u32,
     /// Indexes into the string table of the head.
-    kind: [u32; 7],
+    key: [u32; 7],
     retention: u32,
     quantities: [Option<f64>; 8],
     seats_change: Option<i64>,
@@ -78,7 +78,7 @@ struct OldTarget<'a> {
     query: OldQuestion,
     polled: Option<Time>,
     #[serde(borrow)]
-    answer: Option<(Time, OldAnswer<'a>)>,
+    observation: Option<(Time, OldAnswer<'a>)>,
     failure: Option<&'a str>,
     absence: OldAbsence,
 }
@@ -204,7 +204,7 @@ fn subscription<'a>(row: &OldSubscription, texts: &[&'a str]) -> Result<Subscrip
         let text = usize::try_from(index).ok().and_then(|index| texts.get(index));
         text.map(|text| Cow::from(*text)).ok_or(DecodeError::Invalid("a text that is not there"))
     };
-    let [service, model, source, payment_type, storage, name, package] = row.kind;
+    let [service, model, source, payment_type, storage, name, package] = row.key;
     let [seats, units, assigned, available, purchased, used, protected, consumed] = row.quantities;
     Ok(SubscriptionRow {
         number: row.number,
@@ -251,9 +251,9 @@ fn target(row: OldTarget<'_>) -> Result<TargetRow<'_>, DecodeError> {
         absence,
         ..TargetRow::default()
     };
-    let Some((seen, answer)) = row.answer else { return Ok(target) };
+    let Some((seen, observation)) = row.observation else { return Ok(target) };
     target.seen = Some(time(seen)?);
-    match answer {
+    match observation {
         OldAnswer::CustomerSeats(row) => target.seats = Some(seats(row)?),
         OldAnswer::TenantSeats(rows) => {
             target.tenants = Some(rows.into_iter().map(tenant).collect::<Result<_, _>>()?);

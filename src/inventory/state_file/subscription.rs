@@ -60,7 +60,7 @@ pub(super) struct SubscriptionRow<'a> {
 impl<'a> SubscriptionRow<'a> {
     pub(super) fn of(known: &'a KnownSubscription) -> Self {
         let Subscription {
-            kind,
+            key,
             retention,
             seats_purchased,
             units_purchased,
@@ -74,7 +74,7 @@ impl<'a> SubscriptionRow<'a> {
             expires,
             contract_ends,
         } = &known.subscription;
-        let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &**kind;
+        let SubscriptionKey { service, model, source, payment_type, storage, name, package } = &**key;
         Self {
             number: known.id.suffix().into(),
             service: (&**service).into(),
@@ -101,7 +101,7 @@ impl<'a> SubscriptionRow<'a> {
 
     /// `text` shares equal texts.
     pub(super) fn decode(&self, mut text: impl FnMut(&str) -> Arc<str>) -> Result<KnownSubscription, DecodeError> {
-        let kind = SubscriptionKey {
+        let key = SubscriptionKey {
             service: text(&self.service),
             model: text(&self.model),
             source: text(&self.source),
@@ -114,9 +114,9 @@ impl<'a> SubscriptionRow<'a> {
         let number = number.ok_or(DecodeError::Invalid("the number of a subscription"))?;
         let quantity = |amount: Option<Amount>| amount.map(|amount| amount.0);
         Ok(KnownSubscription {
-            id: SubscriptionId::of(&kind, number),
+            id: SubscriptionId::of(&key, number),
             subscription: Subscription {
-                kind: interner::intern(kind.into()),
+                key: interner::intern(key.into()),
                 retention: text(&self.retention),
                 seats_purchased: quantity(self.seats_purchased),
                 units_purchased: quantity(self.units_purchased),

@@ -1,5 +1,5 @@
 //! The row of a target in a state file: a query and its last answer, in both directions. What a further endpoint answers
-//! is a field of [`TargetRow`], an arm of [`TargetRow::of`] and one of [`answer`].
+//! is a field of [`TargetRow`], an arm of [`TargetRow::of`] and one of [`observation`].
 
 use std::borrow::Cow;
 
@@ -72,12 +72,12 @@ pub(super) struct TenantRow<'a> {
 
 impl<'a> TargetRow<'a> {
     pub(super) fn of(encoder: Encoder, query: Query, known: &'a TargetState) -> Self {
-        let TargetState { polled, answer, failure, absence } = known;
+        let TargetState { polled, observation, failure, absence } = known;
         let mut row = Self {
             collector: query.collector().as_str().into(),
             number: query.number(),
             polled: polled.map(|at| encoder.time(at)),
-            seen: answer.as_ref().map(|&(seen, _)| encoder.time(seen)),
+            seen: observation.as_ref().map(|&(seen, _)| encoder.time(seen)),
             failure: failure.map(word),
             absence: match absence {
                 Absence::None => None,
@@ -86,8 +86,8 @@ impl<'a> TargetRow<'a> {
             },
             ..Self::default()
         };
-        match answer.as_ref().map(|(_, answer)| answer) {
-            Some(Observation::CustomerSeats(answer)) => row.seats = Some(seats(answer)),
+        match observation.as_ref().map(|(_, observation)| observation) {
+            Some(Observation::CustomerSeats(observation)) => row.seats = Some(seats(observation)),
             Some(Observation::TenantSeats(tenants)) => {
                 row.tenants = Some(tenants.iter().map(tenant).collect());
             }
@@ -119,17 +119,17 @@ impl<'a> TargetRow<'a> {
                 None => return Ok(None),
             },
         };
-        let answer = match self.seen {
-            Some(seen) => Some((seen.into(), answer(query, &mut self)?)),
+        let observation = match self.seen {
+            Some(seen) => Some((seen.into(), observation(query, &mut self)?)),
             None => None,
         };
-        let known = TargetState { polled: self.polled.map(CompactTimestamp::from), answer, failure, absence };
+        let known = TargetState { polled: self.polled.map(CompactTimestamp::from), observation, failure, absence };
         let contradicts = match known.absence {
             Absence::None => false,
-            Absence::Suspected => known.answer.is_none(),
-            Absence::Confirmed => known.answer.is_some(),
+            Absence::Suspected => known.observation.is_none(),
+            Absence::Confirmed => known.observation.is_some(),
         };
-        let has_result = known.answer.is_some() || known.failure.is_some() || known.absence != Absence::None;
+        let has_result = known.observation.is_some() || known.failure.is_some() || known.absence != Absence::None;
         if contradicts || has_result && known.polled.is_none() {
             return Err(DecodeError::Invalid("a result and an absence that contradict each other"));
         }
@@ -137,7 +137,7 @@ impl<'a> TargetRow<'a> {
     }
 }
 
-fn answer(query: Query, row: &mut TargetRow<'_>) -> Result<Observation, DecodeError> {
+fn observation(query: Query, row: &mut TargetRow<'_>) -> Result<Observation, DecodeError> {
     let missing = DecodeError::Invalid("a result that does not match its query");
     let quantity = row.quantity.map(|amount| amount.0);
     match query {

@@ -40,7 +40,7 @@ fn row() -> impl Strategy<Value = Subscription> {
     (prop::array::uniform8(text()), numbers, dates).prop_map(|(texts, numbers, (expires, contract_ends, change))| {
         let [service, model, source, payment_type, storage, name, package, retention] = texts;
         Subscription {
-            kind: SubscriptionKey { service, model, source, payment_type, storage, name, package }.into(),
+            key: SubscriptionKey { service, model, source, payment_type, storage, name, package }.into(),
             retention,
             seats_purchased: numbers[0],
             units_purchased: numbers[1],
@@ -73,7 +73,7 @@ fn query() -> impl Strategy<Value = Query> {
     ]
 }
 
-fn answer(query: Query) -> BoxedStrategy<Observation> {
+fn observation(query: Query) -> BoxedStrategy<Observation> {
     let seats = || (quantity(), quantity()).prop_map(|(assigned, available)| Seats { assigned, available });
     match query {
         Query::CustomerSeats(_) => seats().prop_map(Observation::CustomerSeats).boxed(),
@@ -127,7 +127,7 @@ fn known(query: Query) -> impl Strategy<Value = (Query, TargetState)> {
         Miss,
     }
     let poll = prop_oneof![
-        answer(query).prop_map(Poll::Succeed),
+        observation(query).prop_map(Poll::Succeed),
         prop::sample::select(FailureReason::ALL.to_vec()).prop_map(Poll::Fail),
         Just(Poll::Miss),
     ];
@@ -135,8 +135,8 @@ fn known(query: Query) -> impl Strategy<Value = (Query, TargetState)> {
         let mut known = TargetState::default();
         for (poll, at) in polls {
             match poll {
-                Poll::Succeed(answer) => {
-                    known.record_success(answer, at);
+                Poll::Succeed(observation) => {
+                    known.record_success(observation, at);
                 }
                 Poll::Fail(reason) => known.record_failure(reason, at),
                 Poll::Miss => drop(known.record_absent(at)),
@@ -193,12 +193,12 @@ fn state() -> impl Strategy<Value = State> {
 /// A state that contains one value of every kind.
 fn sample() -> State {
     let at = |second| Timestamp::from_second(second).unwrap();
-    let rows = vec![Subscription { kind: kind("Opus").into(), ..Subscription::default() }; 2];
+    let rows = vec![Subscription { key: key("Opus").into(), ..Subscription::default() }; 2];
     let seats = Seats { assigned: Some(5.into()), available: None };
     let tenant = |id: &str| TenantSeats { id: id.into(), name: "Tenant".into(), seats };
-    let answered = |answer| TargetState {
+    let answered = |observation| TargetState {
         polled: Some(at(3).into()),
-        answer: Some((at(2).into(), answer)),
+        observation: Some((at(2).into(), observation)),
         ..TargetState::default()
     };
     let customer = Customer {
@@ -226,7 +226,7 @@ fn sample() -> State {
     State { saved: at(6), partners: vec![known], ..State::default() }
 }
 
-fn kind(service: &str) -> SubscriptionKey {
+fn key(service: &str) -> SubscriptionKey {
     SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }
 }
 
@@ -329,7 +329,7 @@ fn times_become_wall_time_when_they_are_written() {
         let known = &state.partners[0].past;
         let customer = &known.customers[&"c".into()];
         let [purchased, absent] = [2, 3].map(|index| &customer.targets[index].1);
-        let seen = Timestamp::from(purchased.answer.as_ref().unwrap().0);
+        let seen = Timestamp::from(purchased.observation.as_ref().unwrap().0);
         [known.listing.completed.unwrap(), customer.services.as_ref().unwrap().seen, seen, absent.polled.unwrap().get()]
     };
     assert_eq!(times(&read), times(&before).map(|at| at + SignedDuration::from_hours(1)));
@@ -367,7 +367,9 @@ fn what_contradicts_itself_is_refused() {
         ),
         (
             |customer| {
-                let Some((_, Observation::TenantSeats(tenants))) = &mut customer.targets[0].1.answer else { panic!() };
+                let Some((_, Observation::TenantSeats(tenants))) = &mut customer.targets[0].1.observation else {
+                    panic!()
+                };
                 *tenants = tenants.iter().rev().cloned().collect();
             },
             "tenants out of order",
@@ -413,7 +415,7 @@ fn texts_are_shared() {
     let state = State::decode(&sample().encode()).unwrap();
     let services = state.partners[0].past.customers[&"c".into()].services.clone().unwrap();
     let [first, second] = &*services.subscriptions else { panic!() };
-    assert!(Arc::ptr_eq(&first.subscription.kind.service, &second.subscription.kind.service));
+    assert!(Arc::ptr_eq(&first.subscription.key.service, &second.subscription.key.service));
     assert_eq!(format!("{}-2", first.id), second.id.to_string());
 }
 

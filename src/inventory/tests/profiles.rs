@@ -116,7 +116,8 @@ fn an_empty_list_of_jobs_is_believed_the_second_time() {
         ended: None,
         size: None,
     };
-    let mut succeed = |answer, second| inventory.record_success(&"a".into(), Query::BackupJobs, answer, at(second));
+    let mut succeed =
+        |observation, second| inventory.record_success(&"a".into(), Query::BackupJobs, observation, at(second));
     assert!(succeed(Observation::BackupJobs([].into()), 0));
     assert!(succeed(Observation::BackupJobs([job].into()), 1));
     assert!(!succeed(Observation::BackupJobs([].into()), 2));

@@ -44,7 +44,7 @@ fn any_subscription() -> impl Strategy<Value = Subscription> {
     let numbers = prop::collection::vec(any_quantity(), 8);
     (prop::collection::vec(any_text(), 8), numbers, change, time(), time()).prop_map(
         move |(texts, numbers, change, expires, ends)| Subscription {
-            kind: SubscriptionKey {
+            key: SubscriptionKey {
                 service: texts[0].as_str().into(),
                 model: texts[1].as_str().into(),
                 source: texts[2].as_str().into(),
@@ -106,18 +106,18 @@ fn expected_of(
         expect(&catalog::TENANT_SEATS_AVAILABLE, &labels[..2], number(tenant.seats.available));
     }
     for KnownSubscription { id, subscription: row } in &*known.services.as_ref().unwrap().subscriptions {
-        let kind = &row.kind;
+        let key = &row.key;
         let id = id.to_string();
         let labels = [
             ("subscription_id", id.as_str()),
-            ("service_name", &*kind.service),
-            ("subscription_model", &*kind.model),
-            ("storage", &*kind.storage),
+            ("service_name", &*key.service),
+            ("subscription_model", &*key.model),
+            ("storage", &*key.storage),
             ("retention", &*row.retention),
-            ("source", &*kind.source),
-            ("payment_type", &*kind.payment_type),
-            ("subscription_name", &*kind.name),
-            ("package", &*kind.package),
+            ("source", &*key.source),
+            ("payment_type", &*key.payment_type),
+            ("subscription_name", &*key.name),
+            ("package", &*key.package),
         ];
         expect(&catalog::SUBSCRIPTION_INFO, &labels, Some(1.0));
         let seconds = |time: Option<Timestamp>| time.map(|time| time.as_millisecond() as f64 / 1000.0);
@@ -129,7 +129,7 @@ fn expected_of(
             (&catalog::SUBSCRIPTION_CAPACITY_PURCHASED, number(row.capacity_purchased)),
             (&catalog::SUBSCRIPTION_CAPACITY_USED, number(row.capacity_used)),
             (&catalog::SUBSCRIPTION_CAPACITY_PROTECTED, number(row.capacity_protected)),
-            (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, number(row.kind.capacity_per_seat())),
+            (&catalog::SUBSCRIPTION_CAPACITY_PER_SEAT, number(row.key.capacity_per_seat())),
             (&catalog::SUBSCRIPTION_STORAGE_CONSUMED, number(row.storage_consumed)),
             (&catalog::SUBSCRIPTION_SEATS_CHANGE, row.seats_change.map(|change| change as f64)),
             (&catalog::SUBSCRIPTION_EXPIRATION, seconds(row.expires.map(CompactTimestamp::get))),

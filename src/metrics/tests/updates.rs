@@ -24,11 +24,11 @@ fn small_shards() -> Renderer {
 }
 
 fn row(service: &str) -> Subscription {
-    let kind = SubscriptionKey { service: service.into(), ..SubscriptionKey::default() };
-    Subscription { kind: kind.into(), ..Subscription::default() }
+    let key = SubscriptionKey { service: service.into(), ..SubscriptionKey::default() };
+    Subscription { key: key.into(), ..Subscription::default() }
 }
 
-const QUESTIONS: [Query; 3] = [
+const QUERIES: [Query; 3] = [
     Query::TenantSeats(TenantType::Microsoft365),
     Query::CustomerSeats(TenantType::Google),
     Query::ProductPurchased(ProductType(40)),
@@ -55,7 +55,7 @@ enum Event {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let (partner, customer, query) = (0..3_usize, 0..40_u8, 0..QUESTIONS.len());
+    let (partner, customer, query) = (0..3_usize, 0..40_u8, 0..QUERIES.len());
     prop_oneof![
         6 => (partner.clone(), customer.clone(), 0..3_u8).prop_map(|(p, c, n)| Event::Listed(p, c, n)),
         1 => (partner.clone(), 2..5_u8).prop_map(|(p, n)| Event::Left(p, n)),
@@ -121,7 +121,7 @@ impl Dataset {
                 let rows = (0..rows).map(|n| row(&format!("Service {n}"))).collect();
                 let (id, name) = (Self::id(customer), Some("Name".into()));
                 inventory.upsert_listed(ListedCustomer { id: id.clone(), name, subscriptions: Some(rows) }, now);
-                inventory.plan(&id, &QUESTIONS);
+                inventory.plan(&id, &QUERIES);
             }
             Event::Left(_, divisor) => {
                 let ids = inventory.customers.keys().enumerate();
@@ -131,20 +131,20 @@ impl Dataset {
             }
             Event::Answered(_, customer, query, number) => {
                 let seats = seats(number.into(), None);
-                let answer = match QUESTIONS[query] {
+                let observation = match QUERIES[query] {
                     Query::TenantSeats(_) => {
                         Observation::TenantSeats([TenantSeats { id: "t".into(), name: "T".into(), seats }].into())
                     }
                     Query::CustomerSeats(_) => Observation::CustomerSeats(seats),
                     _ => Observation::ProductPurchased(quantity(number.into())),
                 };
-                inventory.record_success(&Self::id(customer), QUESTIONS[query], answer, now);
+                inventory.record_success(&Self::id(customer), QUERIES[query], observation, now);
             }
             Event::Failed(_, customer, query) => {
-                inventory.record_failure(&Self::id(customer), QUESTIONS[query], FailureReason::Timeout, now);
+                inventory.record_failure(&Self::id(customer), QUERIES[query], FailureReason::Timeout, now);
             }
             Event::Missed(_, customer, query) => {
-                inventory.record_absent(&Self::id(customer), QUESTIONS[query], now);
+                inventory.record_absent(&Self::id(customer), QUERIES[query], now);
             }
             Event::Reconfigured(_, enabled, hours) => {
                 let mut settings = collectors();

@@ -204,14 +204,14 @@ impl Poller {
     ) {
         let now = self.clock.now();
         match result {
-            Ok(answer) if self.reports_not_held(customer, query, &answer) => {
+            Ok(observation) if self.reports_not_held(customer, query, &observation) => {
                 self.endpoint_answered(query.collector(), now);
                 self.absent(target, customer, query);
             }
-            Ok(answer) => {
+            Ok(observation) => {
                 self.endpoint_answered(query.collector(), now);
                 let accepted = self.capacity.change(&self.inventory, customer, query, |inventory| {
-                    inventory.record_success(customer, query, answer, now)
+                    inventory.record_success(customer, query, observation, now)
                 });
                 if !accepted {
                     warn!(
@@ -238,11 +238,11 @@ impl Poller {
     }
 
     /// The API reports 0 seats for a product that the customer does not hold, unless the service list contains it.
-    fn reports_not_held(&self, customer: &CustomerId, query: Query, answer: &Observation) -> bool {
+    fn reports_not_held(&self, customer: &CustomerId, query: Query, observation: &Observation) -> bool {
         let (Query::ProductPurchased(product) | Query::ProductAvailable(product)) = query else {
             return false;
         };
-        let (Observation::ProductPurchased(seats) | Observation::ProductAvailable(seats)) = answer else {
+        let (Observation::ProductPurchased(seats) | Observation::ProductAvailable(seats)) = observation else {
             return false;
         };
         let customer = self.inventory.read(|inventory| inventory.customers.get(customer).cloned());

@@ -30,7 +30,7 @@ impl Poller {
         for (id, customer) in &inventory.customers {
             for (query, known) in &customer.targets {
                 let collector = query.collector();
-                if known.answer.is_some()
+                if known.observation.is_some()
                     && let Some(endpoint) = self.probes.get_mut(&collector)
                 {
                     endpoint.record_response();

@@ -140,7 +140,7 @@ async fn what_stands_still_is_named() {
         let (access, router) = (Access::load(None).unwrap(), router(state).unwrap());
         tokio::spawn(async move { serve(vec![listener], router, Options::new(access), std::future::pending()).await });
         stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
-        let answer = Answer::read(&mut stream).await;
-        assert_eq!((answer.status, answer.body), (status, body.as_bytes().to_vec()));
+        let response = Answer::read(&mut stream).await;
+        assert_eq!((response.status, response.body), (status, body.as_bytes().to_vec()));
     }
 }

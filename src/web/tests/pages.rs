@@ -92,16 +92,16 @@ async fn metrics_come_as_they_are_asked_for() {
 #[tokio::test]
 async fn ready_once_is_ready_for_good() {
     let server = Server::start(vec![bare("main")]);
-    let answer = server.get("/-/ready").await;
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.text(), "main: waiting for the first customer listing\n1 target pending in all\n");
+    let response = server.get("/-/ready").await;
+    assert_eq!(response.status, 503);
+    assert_eq!(response.text(), "main: waiting for the first customer listing\n1 target pending in all\n");
     assert_eq!(server.get("/-/healthy").await.status, 200, "healthy all the same");
     assert_eq!(server.get("/api/v1/status").await.json()["ready"], false);
 
     *server.inventories.lock().unwrap() = contoso();
-    let answer = server.get("/-/ready").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.text(), "main: ready, 2 customers, 0 targets pending\n0 targets pending in all\n");
+    let response = server.get("/-/ready").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.text(), "main: ready, 2 customers, 0 targets pending\n0 targets pending in all\n");
 
     *server.inventories.lock().unwrap() = vec![bare("main")];
     assert_eq!(server.get("/-/ready").await.status, 200);
@@ -111,8 +111,8 @@ async fn ready_once_is_ready_for_good() {
 
 #[tokio::test]
 async fn the_configuration_is_shown_as_it_is_given() {
-    let answer = Server::start(contoso()).get("/config").await;
-    assert_eq!(answer.text(), "partners:\n- name: main\n  auth: {client_secret: <secret>}\n");
+    let response = Server::start(contoso()).get("/config").await;
+    assert_eq!(response.text(), "partners:\n- name: main\n  auth: {client_secret: <secret>}\n");
 }
 
 #[tokio::test]
@@ -122,10 +122,10 @@ async fn what_comes_from_outside_is_text() {
     seats(&mut inventory, "../<b>", 14, 0);
     let server = Server::start(vec![inventory]);
     for path in ["/", "/?q=%3Cscript%3E", "/customers/p%26q/..%2F%3Cb%3E"] {
-        let answer = server.get(path).await;
-        assert_eq!(answer.status, 200, "{path}");
-        assert!(answer.text().contains("&lt;script&gt;"), "{path}");
-        assert!(!answer.text().contains("<script") && !answer.text().contains("<b>.."), "{path}");
+        let response = server.get(path).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert!(response.text().contains("&lt;script&gt;"), "{path}");
+        assert!(!response.text().contains("<script") && !response.text().contains("<b>.."), "{path}");
     }
     let page = server.get("/").await.text();
     assert!(page.contains("href=\"customers/p%26q/..%2F%3Cb%3E\""), "{page}");
@@ -250,9 +250,9 @@ async fn a_failure_is_named() {
 #[tokio::test]
 async fn json_says_null_and_unlimited() {
     let server = Server::start(contoso());
-    let answer = server.get("/api/v1/customers").await.json();
-    assert_eq!((&answer["total"], &answer["pages"]), (&2.into(), &1.into()));
-    let contoso = &answer["customers"][0];
+    let response = server.get("/api/v1/customers").await.json();
+    assert_eq!((&response["total"], &response["pages"]), (&2.into(), &1.into()));
+    let contoso = &response["customers"][0];
     assert_eq!(contoso["findings"], serde_json::json!(["exhausted", "expiring", "tenant_exhausted"]));
     assert_eq!((&contoso["severity"], &contoso["muted"]), (&"warning".into(), &false.into()));
     let service = &contoso["services"][0];
@@ -268,7 +268,7 @@ async fn json_says_null_and_unlimited() {
     assert_eq!(contoso["subscriptions"][0]["seats_purchased"], "unlimited");
     assert_eq!(contoso["subscriptions"][0]["units_purchased"], serde_json::Value::Null);
     assert_eq!(contoso["expires"], "2027-01-27T08:00:00Z");
-    assert_eq!(answer["customers"][1]["tightest"], serde_json::Value::Null);
+    assert_eq!(response["customers"][1]["tightest"], serde_json::Value::Null);
 }
 
 #[tokio::test]
@@ -290,9 +290,9 @@ async fn customers_are_searched_filtered_and_paged() {
 
     let mut seen = Vec::new();
     for page in 1..=3 {
-        let answer = server.get(&format!("/api/v1/customers?per_page=60&page={page}")).await.json();
+        let response = server.get(&format!("/api/v1/customers?per_page=60&page={page}")).await.json();
         seen.extend(
-            answer["customers"]
+            response["customers"]
                 .as_array()
                 .unwrap()
                 .iter()

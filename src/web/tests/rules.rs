@@ -70,9 +70,9 @@ fn subscription_of(random: &mut fastrand::Rng) -> Subscription {
     let is_simple = random.bool();
     let model = if is_simple { "" } else { pick(random, &MODELS) };
     let service = pick(random, &["Cloud Backup for Microsoft 365", "Opus"]);
-    let kind = SubscriptionKey { service: service.into(), model: model.into(), ..SubscriptionKey::default() };
+    let key = SubscriptionKey { service: service.into(), model: model.into(), ..SubscriptionKey::default() };
     Subscription {
-        kind: kind.into(),
+        key: key.into(),
         seats_purchased: number(if is_simple { Some(20.0) } else { pick(random, &SEATS) }),
         licenses_assigned: number(pick(random, &ASSIGNED)),
         capacity_purchased: number(pick(random, &capacity)),

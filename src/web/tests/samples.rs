@@ -47,15 +47,15 @@ pub(in crate::web) fn bare(partner: &str) -> Inventory {
 /// A subscription with nothing but a service.
 pub(in crate::web) fn subscription(service: &str) -> Subscription {
     Subscription {
-        kind: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
+        key: SubscriptionKey { service: service.into(), ..SubscriptionKey::default() }.into(),
         ..Subscription::default()
     }
 }
 
 /// The same under a subscription model.
 pub(in crate::web) fn modelled(model: &str, subscription: Subscription) -> Subscription {
-    let kind = SubscriptionKey { model: model.into(), ..SubscriptionKey::clone(&subscription.kind) };
-    Subscription { kind: kind.into(), ..subscription }
+    let key = SubscriptionKey { model: model.into(), ..SubscriptionKey::clone(&subscription.key) };
+    Subscription { key: key.into(), ..subscription }
 }
 
 /// A partner whose listing of these customers was complete at 0.
@@ -130,7 +130,7 @@ fn subscriptions(random: &mut fastrand::Rng, now: Timestamp) -> Vec<Subscription
     let expires = Some((now + SignedDuration::from_hours(24 * days + 5)).into());
     let gb = f64::from(1 << 30);
     let backup = Subscription {
-        kind: SubscriptionKey {
+        key: SubscriptionKey {
             model: "Enterprise".into(),
             source: "AvePoint pooled subscription".into(),
             payment_type: "Prepaid".into(),

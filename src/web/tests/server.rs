@@ -75,12 +75,12 @@ async fn a_head_has_a_size() {
         let request = format!("GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let (mut reader, mut writer) = stream.split();
         // The server may close before it has taken all of it.
-        let (_, answer) = tokio::join!(writer.write_all(request.as_bytes()), async {
+        let (_, response) = tokio::join!(writer.write_all(request.as_bytes()), async {
             let mut bytes = Vec::new();
             let _ = timeout(PATIENCE, reader.read_to_end(&mut bytes)).await.expect("the connection stays open");
             String::from_utf8(bytes).unwrap()
         });
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 431"), "{response}");
     }
 }
 
@@ -92,8 +92,8 @@ async fn bodies_are_not_read() {
         .write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\nsome")
         .await
         .unwrap();
-    let answer = closed(&mut stream).await;
-    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    let response = closed(&mut stream).await;
+    assert!(response.starts_with(b"HTTP/1.1 200"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,9 +103,9 @@ async fn who_has_said_everything_is_answered_too() {
         let mut stream = server.connect().await;
         stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        let answer = Answer::read(&mut stream).await;
-        assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()), "{path}");
+        let response = Answer::read(&mut stream).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(response.header("content-length"), Some(&*response.body.len().to_string()), "{path}");
     }
 }
 
@@ -168,12 +168,12 @@ async fn a_crowd_that_wants_pages_is_told_to_come_back_and_holds_up_no_scrape() 
         assert_eq!(server.get("/-/ready").await.status, 200);
     }
     let (mut taken, mut sent_back) = (0, 0);
-    for answer in crowd {
-        let answer = answer.await.unwrap();
-        match answer.status {
+    for response in crowd {
+        let response = response.await.unwrap();
+        match response.status {
             200 => taken += 1,
             503 => {
-                assert_eq!(answer.header("retry-after"), Some("1"));
+                assert_eq!(response.header("retry-after"), Some("1"));
                 sent_back += 1;
             }
             other => panic!("{other}"),
@@ -201,8 +201,8 @@ async fn shutdown_lets_answers_finish() {
     let server = Server::start_with(many(), Limits { drain: PATIENCE, ..Limits::default() });
     let mut stream = slow_reader(&server).await;
     server.stop.send(()).unwrap();
-    let answer = Answer::read(&mut stream).await;
-    assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()));
+    let response = Answer::read(&mut stream).await;
+    assert_eq!(response.header("content-length"), Some(&*response.body.len().to_string()));
     timeout(PATIENCE, server.task).await.expect("it does not end").unwrap().unwrap();
 }
 
@@ -220,8 +220,8 @@ async fn http2_is_not_spoken() {
     let server = start(Limits::default());
     let mut stream = server.connect().await;
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-    let answer = closed(&mut stream).await;
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    let response = closed(&mut stream).await;
+    assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 400"), "{response:?}");
     let upgrade = "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nConnection: upgrade, http2-settings, close\r\n";
     assert_eq!(server.ask("GET", "/-/healthy", upgrade).await.status, 200);
 }

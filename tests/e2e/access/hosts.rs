@@ -23,8 +23,8 @@ fn an_exporter_on_loopback_answers_to_no_foreign_name() {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let twice = "GET /x/metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     std::io::Write::write_all(&mut stream, twice.as_bytes()).unwrap();
-    let answer = std::io::read_to_string(stream).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let response = std::io::read_to_string(stream).unwrap();
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
 }
 
 /// Probes use an address, scrapers use names that only they know.

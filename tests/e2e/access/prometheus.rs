@@ -42,8 +42,8 @@ impl Prometheus {
     /// The value of the first series.
     pub fn value(&mut self, query: &str) -> Option<String> {
         let (_, text) = crate::support::get(&format!("{}/api/v1/query?query={}", self.url, escaped(query)), &[]);
-        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
-        answer["data"]["result"][0]["value"][1].as_str().map(str::to_owned)
+        let response: serde_json::Value = serde_json::from_str(&text).unwrap();
+        response["data"]["result"][0]["value"][1].as_str().map(str::to_owned)
     }
 }
 

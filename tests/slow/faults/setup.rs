@@ -112,9 +112,9 @@ pub fn get(url: &str, path: &str) -> Result<String, String> {
     let all = TcpStream::connect(host).and_then(|mut stream| {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     });
     let all = all.map_err(|error| format!("{path} does not answer: {error}"))?;
     let (head, body) = all.split_once("\r\n\r\n").ok_or("an answer without headers")?;

@@ -97,7 +97,7 @@ async fn swallow(mut reader: impl AsyncReadExt + Unpin) -> io::Result<()> {
 }
 
 /// Reads one response of a connection that stays open.
-async fn answer(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
+async fn read_response(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.clear();
     while !super::is_whole(bytes) {
         if stream.read_buf(bytes).await? == 0 {
@@ -310,7 +310,7 @@ fn flood(target: &Target, count: usize, requests: fn() -> Vec<String>) -> JoinSe
             for request in requests() {
                 stream.write_all(request.as_bytes()).await?;
                 target.asked(1);
-                answer(&mut stream, &mut bytes).await?;
+                read_response(&mut stream, &mut bytes).await?;
             }
         }
     })

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_cannot_sign_is_said() {
+    fn a_key_that_cannot_sign_is_an_error() {
         let broken = Made::new().certificate(PrivateKeyDer::Pkcs8(vec![1, 2, 3].into()));
         assert!(sign(&broken, "app", "https://x/", Timestamp::MIN).is_err());
     }

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_of_a_job_is_counted_and_left_out() {
+    fn unreadable_values_of_a_job_are_counted_and_omitted() {
         let body = br#"[{"jobType": 1, "jobModule": 2, "status": "done", "failedCount": "-1", "jobDuration": "long"},
             {"jobModule": 2, "status": 3}, {"jobType": "N/A", "jobModule": "N/A"}, {"jobType": -1, "jobModule": 2}, 7]"#;
         let Decoded { value: page, unreadable } = backup_jobs(body).unwrap();

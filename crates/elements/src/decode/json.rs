@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_surrogate_pair_costs_a_letter() {
+    fn half_a_surrogate_pair_becomes_a_replacement_character() {
         for (text, expected) in [
             (r#""A\ud800B""#, "A\u{fffd}B"),
             (r#""\uDC00\uD83D\uDE00""#, "\u{fffd}\u{1f600}"),
@@ -261,7 +261,7 @@ mod tests {
         }
 
         #[test]
-        fn repairing_ends_and_leaves_what_is_whole(text in "(\\\\|u|d8|dc|00|[\"ä ]){0,24}") {
+        fn repairing_terminates_and_keeps_valid_text(text in "(\\\\|u|d8|dc|00|[\"ä ]){0,24}") {
             let repaired = without_lone_surrogates(&text);
             prop_assert_eq!(without_lone_surrogates(&repaired), repaired.clone());
             prop_assert_eq!(repaired.len(), text.len());

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_quantity_is_none() {
+    fn texts_that_are_no_quantity_are_none() {
         let endless = "9".repeat(400);
         for value in [
             json!(-1),

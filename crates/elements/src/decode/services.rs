@@ -45,7 +45,7 @@ fn subscriptions(reader: &mut FieldReader, row: Row<'_>) -> Option<Vec<Subscript
 }
 
 fn subscription(reader: &mut FieldReader, row: Row<'_>) -> Subscription {
-    let kind = SubscriptionKey {
+    let key = SubscriptionKey {
         service: reader.text(row, Field::Service),
         model: reader.text(row, Field::SubscriptionModel),
         source: reader.text(row, Field::Source),
@@ -56,7 +56,7 @@ fn subscription(reader: &mut FieldReader, row: Row<'_>) -> Subscription {
     };
     let capacity = reader.read(row, Field::PurchasedCapacity, size::capacity).value();
     Subscription {
-        kind: kind.into(),
+        key: key.into(),
         retention: reader.text(row, Field::Retention),
         seats_purchased: reader.read(row, Field::PurchasedUserSeats, number::quantity).value(),
         units_purchased: reader.read(row, Field::PurchasedUnits, number::quantity).value(),

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_none() {
+    fn texts_that_are_no_size_are_none() {
         for text in [
             "7",
             "GB",

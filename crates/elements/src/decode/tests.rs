@@ -59,8 +59,8 @@ fn the_sample_of_the_service_list() {
     assert!(!format!("{customer:?}").contains('@'), "email addresses stay behind");
     let [iaas, fly, opus, backup] = customer.subscriptions.as_deref().unwrap() else { panic!("{customer:?}") };
 
-    assert_eq!(&*iaas.kind.service, "Cloud Backup for IaaS + PaaS - Unit");
-    assert_eq!((&*iaas.kind.model, &*iaas.kind.storage), ("", "Bring your own storage"));
+    assert_eq!(&*iaas.key.service, "Cloud Backup for IaaS + PaaS - Unit");
+    assert_eq!((&*iaas.key.model, &*iaas.key.storage), ("", "Bring your own storage"));
     assert_eq!((iaas.seats_purchased, iaas.units_purchased), (None, None));
     assert_eq!((iaas.licenses_assigned, iaas.licenses_available), (quantity(0), quantity(0)));
     assert_eq!((iaas.capacity_used, iaas.capacity_purchased), (quantity(0), quantity(1 << 30)));
@@ -71,8 +71,8 @@ fn the_sample_of_the_service_list() {
     assert_eq!((opus.seats_purchased, opus.licenses_assigned), (quantity(40), quantity(14)));
     assert_eq!(opus.expires, moment("2026-03-14T00:00:00Z"));
 
-    assert_eq!((&*backup.kind.model, backup.seats_purchased), ("Unlimited organizations", quantity(20)));
-    assert_eq!((&*backup.retention, &*backup.kind.package), ("Unlimited retention", "Standard"));
+    assert_eq!((&*backup.key.model, backup.seats_purchased), ("Unlimited organizations", quantity(20)));
+    assert_eq!((&*backup.retention, &*backup.key.package), ("Unlimited retention", "Standard"));
     assert_eq!(backup.storage_consumed, Quantity::new(1.42 * f64::from(1 << 30)));
 }
 
@@ -80,13 +80,13 @@ fn the_sample_of_the_service_list() {
 fn equal_texts_of_a_page_are_one() {
     let page = services(include_bytes!("samples/services.json")).unwrap().value;
     let [iaas, fly, opus, backup] = page.rows[0].subscriptions.as_deref().unwrap() else { panic!("{page:?}") };
-    assert!(std::sync::Arc::ptr_eq(&iaas.kind.source, &backup.kind.source));
-    assert!(std::sync::Arc::ptr_eq(&fly.kind.model, &opus.kind.package), "the empty text too");
+    assert!(std::sync::Arc::ptr_eq(&iaas.key.source, &backup.key.source));
+    assert!(std::sync::Arc::ptr_eq(&fly.key.model, &opus.key.package), "the empty text too");
 }
 
 #[test]
-fn an_answer_of_seats_has_one_of_the_fields() {
-    for (answer, assigned, available, unreadable) in [
+fn a_response_of_seats_has_at_least_one_of_the_fields() {
+    for (response, assigned, available, unreadable) in [
         (json!({"ASSIGNEDUSERSEAT": "1,024"}), quantity(1024), None, vec![]),
         (json!({"assignedUserSeat": null, "availableUserSeat": 0}), None, quantity(0), vec![]),
         (json!({"assignedUserSeat": "N/A"}), None, None, vec![]),
@@ -98,12 +98,12 @@ fn an_answer_of_seats_has_one_of_the_fields() {
             vec![("assignedUserSeat", "an object")],
         ),
     ] {
-        let decoded = customer_seats(&body(&answer)).unwrap();
-        assert_eq!(decoded.value, Seats { assigned, available }, "{answer}");
-        assert_eq!(accounts(&decoded.unreadable), unreadable, "{answer}");
+        let decoded = customer_seats(&body(&response)).unwrap();
+        assert_eq!(decoded.value, Seats { assigned, available }, "{response}");
+        assert_eq!(accounts(&decoded.unreadable), unreadable, "{response}");
     }
-    for answer in [json!({}), json!({"type": 0}), json!({"assignedUserSeat": null}), json!({"data": []})] {
-        let error = customer_seats(&body(&answer)).unwrap_err();
+    for response in [json!({}), json!({"type": 0}), json!({"assignedUserSeat": null}), json!({"data": []})] {
+        let error = customer_seats(&body(&response)).unwrap_err();
         assert!(error.to_string().starts_with("expected an object with \"assignedUserSeat\" or"), "{error}");
     }
     let seats = customer_seats(&body(&json!({"assignedUserSeat": "many", "availableUserSeat": -1}))).unwrap();
@@ -112,8 +112,8 @@ fn an_answer_of_seats_has_one_of_the_fields() {
 }
 
 #[test]
-fn an_answer_of_a_product_has_either_field() {
-    for (answer, expected) in [
+fn a_response_of_a_product_has_either_field() {
+    for (response, expected) in [
         (json!({"productType": "2048", "purchasedUserSeat": "20"}), quantity(20)),
         (json!({"purchasedUserSeat": 20, "availableUserSeat": 5}), quantity(20)),
         (json!({"purchasedUserSeat": null, "availableUserSeat": 5}), quantity(5)),
@@ -122,17 +122,17 @@ fn an_answer_of_a_product_has_either_field() {
         (json!({"purchasedUserSeat": "Unlimited"}), Some(Quantity::UNLIMITED)),
     ] {
         assert_eq!(
-            product_purchased(&body(&answer)).unwrap(),
+            product_purchased(&body(&response)).unwrap(),
             Decoded { value: expected, unreadable: vec![] },
-            "{answer}"
+            "{response}"
         );
     }
-    for answer in [r#"{"productType":2048}"#, r#"{"purchasedUserSeat":null}"#] {
-        let error = product_purchased(answer.as_bytes()).unwrap_err();
+    for response in [r#"{"productType":2048}"#, r#"{"purchasedUserSeat":null}"#] {
+        let error = product_purchased(response.as_bytes()).unwrap_err();
         assert!(error.to_string().ends_with("got one with neither"), "{error}");
     }
-    for answer in [r#"{"purchasedUserSeat":"x"}"#, r#"{"purchasedUserSeat":"x","availableUserSeat":5}"#] {
-        let seats = product_purchased(answer.as_bytes()).unwrap();
+    for response in [r#"{"purchasedUserSeat":"x"}"#, r#"{"purchasedUserSeat":"x","availableUserSeat":5}"#] {
+        let seats = product_purchased(response.as_bytes()).unwrap();
         assert_eq!((seats.value, accounts(&seats.unreadable)), (None, vec![("purchasedUserSeat", "x")]), "no guess");
     }
     let both = body(&json!({"purchasedUserSeat": 20, "availableUserSeat": 5}));
@@ -185,12 +185,12 @@ fn metadata_is_read_where_it_stands() {
     }
     let page = services(br#"{"data":[],"metadata":{"totalCount":-1}}"#).unwrap();
     assert_eq!((page.value.total_count, accounts(&page.unreadable)), (None, vec![("totalCount", "-1")]));
-    for (answer, has_next_link) in [
+    for (response, has_next_link) in [
         (json!({"data": [], "nextLink": "https://example.com/2"}), true),
         (json!({"data": [], "metadata": {"NextLink": "https://example.com/2"}}), true),
         (json!({"data": [], "nextLink": "", "metadata": {"nextLink": null}}), false),
     ] {
-        assert_eq!(services(&body(&answer)).unwrap().value.has_next_link, has_next_link, "{answer}");
+        assert_eq!(services(&body(&response)).unwrap().value.has_next_link, has_next_link, "{response}");
     }
 }
 
@@ -219,7 +219,7 @@ fn a_body_of_another_shape_is_malformed() {
 }
 
 #[test]
-fn broken_letters_and_marks_do_not_cost_the_page() {
+fn broken_characters_do_not_make_a_page_malformed() {
     let page = services(b"\xef\xbb\xbf{\"data\":[{\"customerId\":\"c\",\"organization\":\"A\xffB\"}]}").unwrap();
     assert_eq!(page.value.rows[0].name.as_deref(), Some("A\u{fffd}B"));
 }
@@ -228,8 +228,8 @@ fn broken_letters_and_marks_do_not_cost_the_page() {
 fn texts_come_as_numbers_and_escaped() {
     let row =
         product(&json!({"service": 365, "subscriptionModel": " A \"b\"\n ", "retention": "n/a", "package": ["x"]}));
-    assert_eq!((&*row.value.kind.service, &*row.value.kind.model), ("365", "A \"b\""));
-    assert_eq!((&*row.value.retention, &*row.value.kind.package), ("", ""));
+    assert_eq!((&*row.value.key.service, &*row.value.key.model), ("365", "A \"b\""));
+    assert_eq!((&*row.value.retention, &*row.value.key.package), ("", ""));
     assert_eq!(accounts(&row.unreadable), [("package", "a list")]);
 }
 
@@ -251,7 +251,7 @@ fn a_customer_needs_no_products() {
 }
 
 #[test]
-fn what_is_kept_of_an_unreadable_value_is_short_and_on_one_line() {
+fn a_reported_unreadable_value_is_short_and_on_one_line() {
     let row = product(&json!({"change": format!("\n{}", "ä".repeat(999)), "expirationDate": "23/08/2027"}));
     assert_eq!((row.value.seats_change, row.value.expires), (None, None));
     let long = format!("\\n{}", "ä".repeat(63));
@@ -313,19 +313,19 @@ fn reads_as_zero(value: &Value) -> bool {
 
 proptest! {
     #[test]
-    fn any_bytes_are_an_answer_or_an_error(body: Vec<u8>) {
+    fn any_bytes_are_a_value_or_an_error(body: Vec<u8>) {
         decode_all(&body);
     }
 
     #[test]
-    fn any_json_is_an_answer_or_an_error(value in any_json()) {
+    fn any_json_is_a_value_or_an_error(value in any_json()) {
         decode_all(&body(&value));
         decode_all(&body(&json!({"data": [value]})));
         decode_all(&body(&json!({"data": [{"customerId": "c", "tenantId": "t", "products": value}]})));
     }
 
     #[test]
-    fn a_truncated_answer_is_an_error(length in 0..include_bytes!("samples/services.json").trim_ascii().len()) {
+    fn a_truncated_response_is_an_error(length in 0..include_bytes!("samples/services.json").trim_ascii().len()) {
         let error = services(&include_bytes!("samples/services.json")[..length]).unwrap_err();
         prop_assert!(!error.to_string().contains('@'));
     }
@@ -348,7 +348,7 @@ proptest! {
 }
 
 #[test]
-fn what_an_answer_may_hold_has_bounds() {
+fn the_content_of_a_response_is_bounded() {
     let services = |json: String| services(json.as_bytes()).unwrap();
     let id = |length: usize| {
         format!(r#"{{"data": [{{"customerId": "{}", "organization": "{}"}}]}}"#, "i".repeat(length), "ä".repeat(600))

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_says_so_without_quoting_it() {
+    fn a_response_without_a_token_is_an_error_that_does_not_quote_it() {
         for (body, message) in [
             ("access_token=abc", "expected a token, got something that is not JSON"),
             ("[]", "expected an object with \"access_token\", got a list"),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_oauth_error_nothing_but_its_code_is_read() {
+    fn only_the_code_of_an_oauth_error_is_read() {
         for (body, code) in [
             (r#"{"error":"invalid_client","error_description":"no client secret2"}"#, Some("invalid_client")),
             (r#"{"Error":" Invalid_Scope "}"#, Some("invalid_scope")),

@@ -16,7 +16,7 @@ fn take(cursor: &mut Cursor, page: Page<String>) -> Result<usize, String> {
 }
 
 #[test]
-fn it_ends_at_a_short_or_an_empty_page() {
+fn a_listing_ends_at_a_short_or_empty_page() {
     let mut cursor = Cursor::new(100, 10_000);
     assert_eq!(cursor.next(), Some((1, 100)));
     assert_eq!(take(&mut cursor, page(0..100, Some(130))), Ok(100));
@@ -66,7 +66,7 @@ fn a_total_may_count_rows() {
 }
 
 #[test]
-fn a_page_that_comes_again_counts_nothing() {
+fn a_repeated_page_adds_no_rows() {
     let mut cursor = Cursor::new(100, 1000);
     take(&mut cursor, page(0..2, Some(3))).unwrap();
     take(&mut cursor, page(0..2, Some(3))).unwrap();
@@ -75,7 +75,7 @@ fn a_page_that_comes_again_counts_nothing() {
 }
 
 #[test]
-fn a_list_without_an_end_is_too_long() {
+fn an_endless_listing_is_too_long() {
     let mut cursor = Cursor::new(100, 250);
     let read = (0..).take_while(|&number| {
         take(&mut cursor, page(number * 100..number * 100 + 100, None)).unwrap();
@@ -85,7 +85,7 @@ fn a_list_without_an_end_is_too_long() {
 }
 
 #[test]
-fn a_page_that_brings_nothing_new_is_a_failure() {
+fn a_page_without_new_ids_is_a_failure() {
     let mut cursor = Cursor::new(2, 10_000);
     take(&mut cursor, page(0..2, None)).unwrap();
     assert!(take(&mut cursor, page(0..2, None)).is_err());
@@ -97,7 +97,7 @@ fn a_page_that_brings_nothing_new_is_a_failure() {
 }
 
 #[test]
-fn a_smaller_page_than_asked_for_is_respected() {
+fn a_smaller_page_size_than_requested_is_used() {
     let mut cursor = Cursor::new(100, 10_000);
     assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, None) }), Ok(50));
     assert_eq!(cursor.next(), Some((2, 50)));
@@ -106,7 +106,7 @@ fn a_smaller_page_than_asked_for_is_respected() {
 }
 
 #[test]
-fn a_page_size_that_the_rows_belie_is_not_believed() {
+fn a_reported_page_size_below_the_number_of_rows_is_ignored() {
     let mut cursor = Cursor::new(100, 10_000);
     assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..100, Some(150)) }), Ok(100));
     assert_eq!(cursor.next(), Some((2, 100)));
@@ -115,7 +115,7 @@ fn a_page_size_that_the_rows_belie_is_not_believed() {
 }
 
 #[test]
-fn smaller_pages_than_said_are_followed() {
+fn pages_that_are_smaller_than_reported_are_followed() {
     for total in [Some(12), None] {
         let mut cursor = Cursor::tolerating_short_pages(100, 10_000);
         for ids in [0..5, 5..10, 10..12] {
@@ -123,17 +123,17 @@ fn smaller_pages_than_said_are_followed() {
             assert_eq!(take(&mut cursor, page(ids.clone(), total)), Ok(ids.len()));
         }
         if total.is_none() {
-            assert_eq!(take(&mut cursor, page(0..5, None)), Ok(0), "no pages at all: the same again");
+            assert_eq!(take(&mut cursor, page(0..5, None)), Ok(0), "a server without paging: the same rows again");
         }
         assert_eq!((cursor.next(), cursor.finish()), (None, Ok(())));
     }
     let mut cursor = Cursor::new(100, 10_000);
     assert_eq!(take(&mut cursor, page(0..5, None)), Ok(5));
-    assert_eq!(cursor.next(), None, "where a request more would cost too much");
+    assert_eq!(cursor.next(), None, "another request would cost too much");
 }
 
 #[test]
-fn everything_at_once_is_everything() {
+fn one_page_with_all_rows_is_complete() {
     for total in [Some(250), None] {
         let mut cursor = Cursor::new(100, 10_000);
         assert_eq!(take(&mut cursor, page(0..250, total)), Ok(250));
@@ -157,7 +157,7 @@ fn halving_goes_down_to_one() {
 }
 
 #[test]
-fn doubling_ends_where_it_was_too_much() {
+fn doubling_stops_at_a_size_that_was_too_slow() {
     let mut cursor = Cursor::new(100, 10_000);
     while cursor.halve() {}
     let double = |cursor: &mut Cursor| {
@@ -173,11 +173,11 @@ fn doubling_ends_where_it_was_too_much() {
     let mut cursor = Cursor::new(100, 10_000);
     cursor.halve();
     take(&mut cursor, page(0..50, None)).unwrap();
-    assert!(!cursor.double(), "without a total nobody would know what is missing");
+    assert!(!cursor.double(), "without a total, missing rows would not be noticed");
 }
 
 #[test]
-fn a_size_that_is_granted_as_asked_bounds_nothing() {
+fn a_page_size_that_is_granted_as_requested_can_still_grow() {
     let mut cursor = Cursor::new(100, 10_000);
     assert!(cursor.halve());
     assert_eq!(take(&mut cursor, Page { page_size: Some(50), ..page(0..50, Some(1000)) }), Ok(50));
@@ -192,7 +192,7 @@ fn a_size_that_is_granted_as_asked_bounds_nothing() {
 
 proptest! {
     #[test]
-    fn every_row_comes_once_whatever_the_sizes(
+    fn every_row_is_received_once_whatever_the_page_sizes_are(
         rows in 0..400_u32,
         start in 1..=100_u32,
         granted in 1..=100_u32,

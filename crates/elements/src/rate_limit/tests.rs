@@ -15,7 +15,7 @@ fn acquired(verdict: Verdict) -> u64 {
 }
 
 #[test]
-fn the_burst_goes_at_once_and_then_the_rate_holds() {
+fn the_burst_is_sent_at_once_and_then_the_rate_applies() {
     let mut bucket = AimdBucket::new(5.0, 3);
     for _ in 0..3 {
         let generation = acquired(bucket.acquire(Duration::ZERO));
@@ -27,7 +27,7 @@ fn the_burst_goes_at_once_and_then_the_rate_holds() {
 }
 
 #[test]
-fn what_is_held_back_does_not_add_to_the_burst() {
+fn unused_permits_do_not_add_to_the_burst() {
     let mut bucket = AimdBucket::new(5.0, 2);
     let held = acquired(bucket.acquire(Duration::ZERO));
     let other = acquired(bucket.acquire(Duration::ZERO));
@@ -38,7 +38,7 @@ fn what_is_held_back_does_not_add_to_the_burst() {
 }
 
 #[test]
-fn those_in_flight_halve_the_rate_once_and_may_only_extend_the_pause() {
+fn requests_in_flight_halve_the_rate_once_and_can_only_extend_the_pause() {
     let mut bucket = AimdBucket::new(8.0, 4);
     let generation = acquired(bucket.acquire(Duration::ZERO));
     for wait in [2.0, 5.0, 1.0] {
@@ -60,7 +60,7 @@ fn those_in_flight_halve_the_rate_once_and_may_only_extend_the_pause() {
 }
 
 #[test]
-fn a_429_that_comes_late_pauses_again_without_halving() {
+fn a_late_429_pauses_again_without_halving_the_rate() {
     let mut bucket = AimdBucket::new(8.0, 4);
     bucket.throttled(Duration::ZERO, 0, Some(seconds(1.0)), 0.0);
     bucket.throttled(seconds(2.0), 0, None, 0.0);
@@ -89,7 +89,7 @@ fn without_retry_after_pauses_back_off_until_a_success() {
 }
 
 #[test]
-fn retry_after_is_believed_within_reason() {
+fn retry_after_is_clamped() {
     for (asked, lasts) in [(0.0, 0.5), (7.0, 7.0), (1e9, 3600.0)] {
         let mut bucket = AimdBucket::new(1.0, 1);
         bucket.throttled(Duration::ZERO, 0, Some(seconds(asked)), 0.0);
@@ -124,7 +124,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn the_budget_holds_whatever_happens(
+    fn the_rate_and_burst_are_never_exceeded(
         rate in 0.05..20.0_f64,
         burst in 1..8_u32,
         steps in prop::collection::vec(step(), 1..200),
@@ -180,7 +180,7 @@ proptest! {
 
     /// Every waiting task is woken late, by a different time each time.
     #[test]
-    fn waking_up_late_loses_nothing_of_the_rate(
+    fn late_timers_do_not_lower_the_rate(
         rate in 1.0..1000.0_f64,
         more in 0..5_u32,
         late in prop::collection::vec(0.0..TIMER_SLACK.as_secs_f64(), 50),
@@ -210,7 +210,7 @@ proptest! {
     }
 
     #[test]
-    fn waiting_as_told_is_enough(rate in 0.05..20.0_f64, pauses in 0..5_u32) {
+    fn a_permit_is_available_at_the_time_that_was_returned(rate in 0.05..20.0_f64, pauses in 0..5_u32) {
         let mut bucket = AimdBucket::new(rate, 1);
         let mut now = Duration::ZERO;
         for _ in 0..pauses {
@@ -239,7 +239,7 @@ fn limiter(burst: u32, concurrency: u32) -> RateLimiter {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slots_are_returned_and_nothing_is_lost_by_giving_up() {
+async fn dropped_permits_and_dropped_waits_return_their_slots() {
     let limiter = limiter(2, 1);
     let first = limiter.acquire().await;
     let waiting = tokio::time::timeout(Duration::from_secs(5), limiter.acquire()).await;
@@ -258,7 +258,7 @@ proptest! {
 
     /// Several partners of one registration share one budget, and a 429 to one of them pauses all.
     #[test]
-    fn those_who_share_a_limiter_share_its_promises(
+    fn clones_of_a_limiter_share_its_limits(
         rate in 1.0..50.0_f64,
         burst in 1..8_u32,
         partners in 2..5_usize,
@@ -318,7 +318,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_go_in_order() {
+async fn waiting_tasks_get_permits_in_order() {
     let limiter = limiter(1, 8);
     assert!(limiter.acquire().await.send());
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -339,7 +339,7 @@ async fn those_who_wait_go_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_everyone_back_until_its_end() {
+async fn a_pause_blocks_all_tasks_until_its_end() {
     let limiter = limiter(4, 4);
     let mut sent = limiter.acquire().await;
     let mut idle = limiter.acquire().await;
@@ -357,7 +357,7 @@ async fn a_pause_holds_everyone_back_until_its_end() {
 /// The first pass over 20,000 customers: concurrency slots, responses after 20 ms, late timers, with and without a
 /// burst.
 #[test]
-fn a_full_pass_takes_as_long_as_the_rate_says() {
+fn a_full_pass_takes_as_long_as_the_rate_requires() {
     const REQUESTS: usize = 100_000;
     let mut rng = fastrand::Rng::with_seed(3);
     for (burst, concurrency) in [(1, 4), (10, 2), (10, 4), (100, 16)] {

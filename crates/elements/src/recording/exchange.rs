@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_stay_if_they_say_nothing_about_anybody() {
+    fn headers_without_personal_data_are_kept() {
         for value in [
             "application/json; charset=utf-8",
             "text/html",

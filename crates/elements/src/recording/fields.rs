@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_what_a_field_holds() {
+    fn the_kind_of_a_field_follows_from_its_name() {
         for (field, expected) in [
             ("customerId", Kind::Id),
             ("CustomerId", Kind::Id),

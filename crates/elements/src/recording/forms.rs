@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_somebodys_is_none() {
+    fn values_that_may_be_personal_are_none() {
         for text in [
             "Contoso",
             "GB",

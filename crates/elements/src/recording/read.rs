@@ -48,7 +48,7 @@ pub struct Replayed {
     /// The JSON that was sent.
     pub request: Option<Value>,
     /// How the request ended.
-    pub answer: RecordedResponse,
+    pub response: RecordedResponse,
 }
 
 /// How a recorded request ended.
@@ -158,7 +158,7 @@ impl Recording {
 fn exchange(path: &Path, partner: String) -> Result<Replayed, ReadError> {
     let text = text(path)?;
     let Document { operation, request, response, failure } = parse(path, &text)?;
-    let answer = match (response, failure) {
+    let response = match (response, failure) {
         (Some(Response { status, headers, body, not_json }), None) => RecordedResponse::Response {
             status,
             headers: headers.into_iter().collect(),
@@ -175,7 +175,7 @@ fn exchange(path: &Path, partner: String) -> Result<Replayed, ReadError> {
         }
     };
     let Request { method, path, body: request } = request;
-    Ok(Replayed { partner, operation, method, path, request, answer })
+    Ok(Replayed { partner, operation, method, path, request, response })
 }
 
 impl NotJson {

@@ -40,7 +40,7 @@ fn recorded(body: &str) -> (String, Summary) {
     recorder.record(&answered(&format!("{API}/services/batch").parse().unwrap(), "services", body.as_bytes()));
     let summary = recorder.finish().unwrap();
     let recording = Recording::read(folder.path()).unwrap();
-    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].answer else { panic!("{recording:?}") };
+    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].response else { panic!("{recording:?}") };
     (String::from_utf8(body.clone()).unwrap(), summary)
 }
 
@@ -73,7 +73,7 @@ fn an_id_is_the_same_in_paths_and_bodies() {
     recorder.record(&Exchange { request: Some(request), ..answered(&url, "products_purchased", body) });
     recorder.finish().unwrap();
     let recording = Recording::read(folder.path()).unwrap();
-    let Replayed { path, request, answer: RecordedResponse::Response { body, .. }, .. } = &recording.exchanges[0]
+    let Replayed { path, request, response: RecordedResponse::Response { body, .. }, .. } = &recording.exchanges[0]
     else {
         panic!()
     };
@@ -93,7 +93,7 @@ fn an_id_is_the_same_in_paths_and_bodies() {
 }
 
 #[test]
-fn words_that_are_not_known_are_replaced_and_told() {
+fn unknown_words_are_replaced_and_reported() {
     let (clean, summary) = recorded(r#"{"data":[{"service":"Cloud Backup for Contoso - Power Platform"}]}"#);
     assert!(clean.contains("\"Cloud Backup for ") && clean.contains(" - Power Platform\""), "{clean}");
     assert!(!clean.contains("Contoso"), "{clean}");
@@ -111,7 +111,7 @@ fn a_customer_that_is_left_out_keeps_its_place_and_nothing_else() {
     recorder.record(&answered(&format!("{API}/services/batch").parse().unwrap(), "services", body));
     assert_eq!(recorder.finish().unwrap().left_out, 2);
     let recording = Recording::read(folder.path()).unwrap();
-    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
+    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].response else { panic!() };
     let body: Value = serde_json::from_slice(body).unwrap();
     let rows = body["data"].as_array().unwrap();
     assert_eq!(rows.len(), 3);
@@ -136,14 +136,14 @@ fn a_customer_that_is_left_out_is_also_left_out_of_the_list_of_customers() {
     recorder.record(&answered(&format!("{API}/batch").parse().unwrap(), "customers", body));
     assert_eq!(recorder.finish().unwrap().left_out, 1);
     let recording = Recording::read(folder.path()).unwrap();
-    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].answer else { panic!() };
+    let RecordedResponse::Response { body, .. } = &recording.exchanges[0].response else { panic!() };
     let body: Value = serde_json::from_slice(body).unwrap();
     assert_eq!(body["data"][0]["jobStatus"], 1);
     assert_eq!(body["data"][1].as_object().unwrap().keys().collect::<Vec<_>>(), ["id"]);
 }
 
 #[test]
-fn what_is_not_json_keeps_its_kind_and_length() {
+fn a_body_that_is_not_json_keeps_its_kind_and_length() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = recorder(folder.path());
     let url: Url = format!("{API}/services/batch").parse().unwrap();
@@ -157,7 +157,7 @@ fn what_is_not_json_keeps_its_kind_and_length() {
     let bodies: Vec<_> = recording
         .exchanges
         .iter()
-        .map(|exchange| match &exchange.answer {
+        .map(|exchange| match &exchange.response {
             RecordedResponse::Response { body, .. } => (body.len(), body.first().copied()),
             RecordedResponse::Failure(reason) => (reason.len(), None),
         })
@@ -214,7 +214,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn no_word_of_anybody_is_written_in_any_encoding(
+    fn no_personal_word_is_written_in_any_encoding(
         words in prop::collection::hash_set("[a-zA-Z][a-zA-Z0-9]{11}", 14),
         unknown in "[a-z]{4}",
     ) {

@@ -20,7 +20,7 @@ use crate::types::FailureReason;
 const TOKEN: &str = r#"{"access_token": "token-1", "expires_in": 3600, "token_type": "Bearer"}"#;
 
 #[tokio::test]
-async fn a_name_that_moved_is_followed_while_the_old_server_answers_503() {
+async fn a_moved_name_is_resolved_again_while_the_old_server_answers_503() {
     // Two servers on one port, on two addresses.
     let (old_listener, new_listener) = loop {
         let old = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -63,7 +63,7 @@ async fn a_name_that_moved_is_followed_while_the_old_server_answers_503() {
 }
 
 #[tokio::test]
-async fn a_lost_request_is_repeated_on_a_new_connection() {
+async fn a_lost_request_is_retried_on_a_new_connection() {
     let dead = Arc::new(AtomicBool::new(false));
     let server = server({
         let dead = Arc::clone(&dead);
@@ -87,7 +87,7 @@ async fn a_lost_request_is_repeated_on_a_new_connection() {
 }
 
 #[tokio::test]
-async fn a_request_that_timed_out_leaves_its_connection() {
+async fn the_connection_of_a_request_that_timed_out_is_closed() {
     let server = server(|seen| if seen.before == 1 { Say::Nothing } else { keep(200, SEATS_BODY) }).await;
     let mut settings = settings(&server);
     settings.budget.timeout = Duration::from_millis(500);
@@ -101,7 +101,7 @@ async fn a_request_that_timed_out_leaves_its_connection() {
 }
 
 #[tokio::test]
-async fn a_frozen_http_2_connection_is_left_before_the_request_on_it_times_out() {
+async fn a_frozen_http_2_connection_is_replaced_before_its_request_times_out() {
     let (acceptor, ca) = tls::acceptor(&["h2"]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -182,7 +182,7 @@ async fn endless_1xx_end_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn what_failed_is_named_not_the_room_to_repeat_it() {
+async fn the_error_is_that_of_the_request_not_of_the_wait_to_retry_it() {
     let server = server(|_| say(503, r#"{"message": "we are moving"}"#)).await;
     let mut settings = settings(&server);
     settings.budget.timeout = Duration::from_millis(600);

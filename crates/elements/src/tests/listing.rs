@@ -36,8 +36,8 @@ fn rows(ids: &[String]) -> String {
 async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>, RequestError> {
     let mut listing = client.listing(ids);
     let mut all = Vec::new();
-    let mut admission = Some(client.acquire().await);
-    while let Some(page) = listing.next_page(admission.take()).await? {
+    let mut permit = Some(client.acquire().await);
+    while let Some(page) = listing.next_page(permit.take()).await? {
         assert!(!page.is_empty());
         all.extend(page.into_iter().map(|customer| customer.id.to_string()));
     }
@@ -48,7 +48,7 @@ async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>
 }
 
 #[tokio::test]
-async fn a_listing_goes_on_to_a_short_or_empty_page() {
+async fn a_listing_continues_to_a_short_or_empty_page() {
     for (customers, requests) in [(0, 1), (30, 1), (100, 2), (230, 3)] {
         let server = server(move |seen| service_list(seen, customers, 100)).await;
         let client = client(&settings(&server));
@@ -60,7 +60,7 @@ async fn a_listing_goes_on_to_a_short_or_empty_page() {
 }
 
 #[tokio::test]
-async fn the_first_page_is_there_before_the_last() {
+async fn the_first_page_is_returned_before_the_last_is_requested() {
     let server = server(|seen| service_list(seen, 150, 100)).await;
     let client = client(&settings(&server));
     let mut listing = client.listing(None);
@@ -69,7 +69,7 @@ async fn the_first_page_is_there_before_the_last() {
 }
 
 #[tokio::test]
-async fn fewer_than_the_total_is_a_failure_that_stays() {
+async fn fewer_rows_than_the_total_fail_the_listing_for_good() {
     let server = server(|_| page(&["c1".to_owned(), "c1".to_owned()], 3)).await;
     let client = client(&settings(&server));
     let mut listing = client.listing(None);
@@ -80,7 +80,7 @@ async fn fewer_than_the_total_is_a_failure_that_stays() {
 }
 
 #[tokio::test]
-async fn a_total_that_counts_rows_is_reached_by_them() {
+async fn a_total_may_count_rows_instead_of_ids() {
     // c1 has two rows, on two pages, and one row has no id.
     let server = server(|seen| match (seen.body.as_str(), seen.query("pageIndex")) {
         ("{}", 1) => page(&["c1".to_owned(), "c2".to_owned()], 4),
@@ -99,7 +99,7 @@ async fn a_total_that_counts_rows_is_reached_by_them() {
 }
 
 #[tokio::test]
-async fn a_listing_without_an_end_is_given_up() {
+async fn an_endless_listing_is_given_up() {
     let server = server(|seen| service_list(seen, 1_000_000, 100)).await;
     let client = client(&settings(&server));
     let mut listing = client.listing(None).with_limit(250);
@@ -112,7 +112,7 @@ async fn a_listing_without_an_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn pages_that_repeat_themselves_end_it() {
+async fn repeated_pages_fail_a_listing() {
     let server = server(|_| page(&(0..100).map(|id| format!("c{id}")).collect::<Vec<_>>(), 500)).await;
     let client = client(&settings(&server));
     let failure = list(&client, None).await.unwrap_err();
@@ -121,7 +121,7 @@ async fn pages_that_repeat_themselves_end_it() {
 }
 
 #[tokio::test]
-async fn a_page_size_that_is_never_meant_does_no_harm() {
+async fn a_wrong_page_size_in_the_metadata_is_ignored() {
     let server = server(|seen| {
         let Say::Bytes(bytes) = service_list(seen, 150, 100) else { panic!() };
         let text = String::from_utf8(bytes).unwrap();
@@ -143,7 +143,7 @@ async fn a_missing_service_list_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_page_that_takes_too_long_is_halved_and_the_size_remembered() {
+async fn a_slow_page_is_halved_and_its_size_is_stored() {
     // Requests by id are always fast.
     let server = server(|seen| service_list(seen, 40, if seen.body == "{}" { 25 } else { 100 })).await;
     let mut settings = settings(&server);
@@ -183,7 +183,7 @@ async fn without_a_total_pages_grow_from_one_listing_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_moment_of_504_does_not_cost_a_request_for_every_customer() {
+async fn the_page_size_recovers_after_some_504s() {
     let server = server(|seen| match seen.before {
         1..7 => say(504, ""),
         _ => service_list(seen, 1000, 100),
@@ -196,7 +196,7 @@ async fn a_moment_of_504_does_not_cost_a_request_for_every_customer() {
     assert!(sizes.len() < 30, "{sizes:?}");
     assert_eq!(client.listing_size(Collector::Services), 100);
     assert_eq!(list(&client, None).await.unwrap().len(), 1000);
-    assert_eq!(server.seen_on("batch").len(), sizes.len() + 11, "ten pages, and an empty one or a look");
+    assert_eq!(server.seen_on("batch").len(), sizes.len() + 11, "ten pages, and an empty one");
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn a_page_that_takes_a_gateway_too_long_is_halved() {
 }
 
 #[tokio::test]
-async fn customers_can_be_asked_for_by_id() {
+async fn customers_can_be_requested_by_id() {
     let server = server(|seen| service_list(seen, 0, 100)).await;
     let client = client(&settings(&server));
     let mut ids: Vec<CustomerId> = (0..130).map(|id| format!("c{id:03}").into()).collect();
@@ -224,14 +224,14 @@ async fn customers_can_be_asked_for_by_id() {
     found.sort();
     assert_eq!(found.len(), 130);
     let asked: Vec<usize> = server.seen_on("batch").iter().map(|seen| seen.body.matches("\",\"").count() + 1).collect();
-    assert_eq!(asked, [100, 31], "a page that brought everybody is not followed by another");
+    assert_eq!(asked, [100, 31], "a page with all requested customers is the last one");
     let before = server.seen().len();
     assert_eq!(list(&client, Some(&[])).await, Ok(vec![]));
     assert_eq!(server.seen().len(), before);
 }
 
 #[tokio::test]
-async fn customers_that_were_not_asked_for_are_left_out() {
+async fn customers_that_were_not_requested_are_omitted() {
     let server = server(|_| page(&["c1".to_owned(), "stranger".to_owned()], 2)).await;
     let client = client(&settings(&server));
     assert_eq!(list(&client, Some(&["c1".into(), "c2".into()])).await.unwrap(), ["c1"]);
@@ -253,7 +253,7 @@ async fn an_identity_service_that_hangs_does_not_halve_the_pages() {
 }
 
 #[tokio::test]
-async fn a_transient_failure_repeats_the_page() {
+async fn a_page_is_retried_after_a_transient_failure() {
     let server = server(|seen| match seen.before {
         0 => say_with(503, &[("retry-after", "0")], ""),
         _ => service_list(seen, 3, 100),

@@ -85,8 +85,8 @@ const SEATS: Query = Query::CustomerSeats(TenantType::Salesforce);
 const SEATS_BODY: &str = r#"{"type": 1, "availableUserSeat": 6, "assignedUserSeat": 14}"#;
 
 async fn ask(client: &Client, query: Query) -> Result<Observation, QueryError> {
-    let admission = client.acquire().await;
-    client.query(&"some customer/1".into(), query, admission).await
+    let permit = client.acquire().await;
+    client.query(&"some customer/1".into(), query, permit).await
 }
 
 fn failure(outcome: Result<Observation, QueryError>) -> RequestError {

@@ -18,7 +18,7 @@ async fn granting(scope: &'static str, api: impl Fn(&Seen) -> Say + Send + Sync 
 }
 
 #[tokio::test]
-async fn each_has_its_request_and_its_token() {
+async fn each_optional_endpoint_has_its_request_and_token() {
     let server = granting("elements.", |seen| match seen.path() {
         path if path.ends_with("/overview") => say(200, "[]"),
         _ => say(200, JOBS),
@@ -49,7 +49,7 @@ async fn each_has_its_request_and_its_token() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_not_granted_takes_nothing_else_down() {
+async fn a_scope_that_is_not_granted_affects_no_other_scope() {
     let server = granting("elements.license", |_| say(200, SEATS_BODY)).await;
     let client = client(&settings(&server));
     let failure = failure(ask(&client, Query::BackupJobs).await);

@@ -11,7 +11,7 @@ fn quantity(number: u32) -> Quantity {
 }
 
 #[tokio::test]
-async fn every_question_has_its_path() {
+async fn every_query_has_its_path() {
     let server = server(|seen| match seen.path().rsplit('/').next().unwrap() {
         "batch" => say(200, r#"{"data": [{"tenantId": "t", "assignedUserSeat": 1}]}"#),
         "2048" => say(200, r#"{"productType": 2048, "availableUserSeat": 3}"#),
@@ -62,19 +62,19 @@ async fn every_question_has_its_path() {
 }
 
 #[tokio::test]
-async fn ids_that_a_path_cannot_hold_are_not_asked_about() {
+async fn no_request_is_sent_for_an_id_that_does_not_fit_into_a_path() {
     let server = server(|_| say(200, SEATS_BODY)).await;
     let client = client(&settings(&server));
     for id in ["", ".", "..", "a\tb"] {
-        let admission = client.acquire().await;
-        let failure = failure(client.query(&id.into(), SEATS, admission).await);
+        let permit = client.acquire().await;
+        let failure = failure(client.query(&id.into(), SEATS, permit).await);
         assert_eq!(failure.reason, FailureReason::BadRequest, "{id:?}");
     }
     assert!(server.seen_on("overview").is_empty());
 }
 
 #[tokio::test]
-async fn an_absence_is_no_failure_and_no_retry() {
+async fn absence_is_neither_a_failure_nor_retried() {
     let server = server(|_| say(404, r#"{"message": "no"}"#)).await;
     let client = client(&settings(&server));
     for query in [SEATS, Query::TenantSeats(TenantType::Google)] {
@@ -85,7 +85,7 @@ async fn an_absence_is_no_failure_and_no_retry() {
 }
 
 #[tokio::test]
-async fn what_is_permanent_is_not_repeated() {
+async fn permanent_failures_are_not_retried() {
     for (status, reason) in [(400, FailureReason::BadRequest), (403, FailureReason::Forbidden)] {
         let server =
             server(move |_| say_with(status, &[("x-request-id", "r-7")], r#"{"message": "out of scope"}"#)).await;
@@ -99,7 +99,7 @@ async fn what_is_permanent_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_transient_is_repeated() {
+async fn transient_failures_are_retried() {
     let bad: [fn() -> Say; 4] = [
         || say(500, "<html>"),
         || say(200, "<html>"),
@@ -118,7 +118,7 @@ async fn what_is_transient_is_repeated() {
 }
 
 #[tokio::test]
-async fn it_is_repeated_three_times_at_most() {
+async fn a_query_is_retried_three_times_at_most() {
     let server = server(|_| say(503, r#"{"message": "maintenance"}"#)).await;
     let client = client(&settings(&server));
     let failure = failure(ask(&client, SEATS).await);
@@ -127,7 +127,7 @@ async fn it_is_repeated_three_times_at_most() {
 }
 
 #[tokio::test]
-async fn retry_after_beyond_the_time_that_is_left_ends_it_at_once() {
+async fn retry_after_beyond_the_remaining_time_fails_the_query_at_once() {
     let server = server(|_| say_with(503, &[("retry-after", "3600")], "")).await;
     let client = client(&settings(&server));
     assert_eq!(failure(ask(&client, SEATS).await).reason, FailureReason::ServerError);
@@ -135,7 +135,7 @@ async fn retry_after_beyond_the_time_that_is_left_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_is_a_timeout() {
     let server = server(|_| Say::Nothing).await;
     let mut settings = settings(&server);
     settings.budget.timeout = Duration::from_millis(100);
@@ -145,7 +145,7 @@ async fn a_server_that_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_failure_is_known_before_a_query_is_given_up() {
+async fn a_failure_is_counted_before_a_query_is_given_up() {
     let server = server(|seen| match seen.before {
         0 => say_with(503, &[("retry-after", "2")], ""),
         _ => say(200, SEATS_BODY),
@@ -167,7 +167,7 @@ async fn a_failure_is_known_before_a_query_is_given_up() {
 }
 
 #[tokio::test]
-async fn garbage_and_lost_connections_are_told_apart() {
+async fn garbage_and_lost_connections_have_different_reasons() {
     let server =
         server(|seen| Say::Bytes(if seen.before == 0 { b"SMTP ready\r\n\r\n".to_vec() } else { vec![] })).await;
     let client = client(&settings(&server));
@@ -176,7 +176,7 @@ async fn garbage_and_lost_connections_are_told_apart() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_no_connection() {
+async fn a_closed_port_is_a_connect_failure() {
     let server = server(|_| say(200, SEATS_BODY)).await;
     let mut settings = settings(&server);
     let closed = Server::start(|_| Say::Nothing).await;
@@ -194,7 +194,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn compressed_answers_are_read_and_limited_by_what_they_hold() {
+async fn compressed_responses_are_limited_by_their_decompressed_size() {
     let server = server(|seen| {
         assert!(seen.headers["accept-encoding"].contains("gzip"));
         let large = seen.path().contains("type/0");
@@ -223,7 +223,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_counted_by_field() {
+async fn unreadable_values_are_counted_by_field() {
     let server = server(|_| say(200, r#"{"availableUserSeat": "many", "assignedUserSeat": 14}"#)).await;
     let client = client(&settings(&server));
     assert!(ask(&client, SEATS).await.is_ok());
@@ -232,7 +232,7 @@ async fn what_cannot_be_read_is_counted_by_field() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_at_all_is_not_asked_for_again() {
+async fn a_response_without_any_readable_value_is_not_retried() {
     let server = server(|_| say(200, r#"{"productType": 1, "purchasedUserSeat": "many"}"#)).await;
     let client = client(&settings(&server));
     assert_eq!(ask(&client, Query::ProductPurchased(ProductType(1))).await, Ok(Observation::ProductPurchased(None)));
@@ -241,7 +241,7 @@ async fn an_answer_that_cannot_be_read_at_all_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_echoed_stays_out_of_the_message() {
+async fn an_echoed_token_is_redacted_from_the_message() {
     let server = server(|seen| say(400, format!(r#"{{"message": "bad {}"}}"#, seen.token()))).await;
     let failure = failure(ask(&client(&settings(&server)), SEATS).await);
     assert_eq!(failure.message, "the API answered 400: bad <secret>");
@@ -253,7 +253,7 @@ fn tenants(ids: std::ops::Range<u32>, total: u32) -> Say {
 }
 
 #[tokio::test]
-async fn tenants_come_page_by_page() {
+async fn tenants_are_requested_page_by_page() {
     let pages: fn(&Seen) -> Say = |seen| match seen.query("pageIndex") {
         1 => tenants(0..100, 130),
         // The last row of an id wins.
@@ -272,7 +272,7 @@ async fn tenants_come_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_tenant_without_an_id_and_one_twice_leave_the_others_alone() {
+async fn tenants_without_an_id_or_listed_twice_do_not_affect_the_others() {
     let rows =
         r#"{"tenantId": "a", "assignedUserSeat": 1}, {"assignedUserSeat": 7}, {"tenantId": "a"}, {"tenantId": "b"}"#;
     let body = format!(r#"{{"data": [{rows}], "metadata": {{"totalCount": 4}}}}"#);

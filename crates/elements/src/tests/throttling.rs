@@ -5,7 +5,7 @@ use super::*;
 use crate::types::FailureReason;
 
 #[tokio::test]
-async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {
+async fn a_429_pauses_all_requests_and_then_they_continue() {
     let server = server(|seen| match seen.before {
         0 => say_with(429, &[("retry-after", "1")], ""),
         _ => say(200, SEATS_BODY),
@@ -33,7 +33,7 @@ async fn a_429_closes_the_gate_for_everybody_and_then_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_gate_that_stays_closed_fails_what_is_asked() {
+async fn a_long_pause_fails_queries() {
     let server = server(|_| say_with(429, &[("retry-after", "3000")], "")).await;
     let client = client(&settings(&server));
     let held = client.acquire().await;
@@ -44,7 +44,7 @@ async fn a_gate_that_stays_closed_fails_what_is_asked() {
 }
 
 #[tokio::test]
-async fn no_more_are_under_way_than_the_concurrency() {
+async fn the_concurrency_limits_requests_in_flight() {
     let server = server(|_| say(200, SEATS_BODY)).await;
     let mut settings = settings(&server);
     settings.budget.concurrency = 2;
@@ -59,7 +59,7 @@ async fn no_more_are_under_way_than_the_concurrency() {
 }
 
 #[tokio::test]
-async fn a_question_that_waits_to_be_repeated_holds_no_slot() {
+async fn a_query_that_waits_for_its_retry_holds_no_slot() {
     let server = server(|seen| match (seen.path().contains("type/0"), seen.before) {
         (true, 0) => say_with(503, &[("retry-after", "2")], ""),
         _ => say(200, SEATS_BODY),

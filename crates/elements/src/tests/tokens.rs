@@ -16,7 +16,7 @@ fn guarded(seen: &Seen, good: &[&str]) -> Say {
 }
 
 #[tokio::test]
-async fn one_request_fetches_the_token_for_everybody() {
+async fn one_token_request_serves_all_waiting_queries() {
     let server = server(|seen| guarded(seen, &["token-1"])).await;
     let client = client(&settings(&server));
     assert_eq!(metric(&client, "avepoint_auth_token_expiration_timestamp_seconds", &[]), None);
@@ -50,7 +50,7 @@ async fn one_request_fetches_the_token_for_everybody() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_renewed_once_for_everybody() {
+async fn a_revoked_token_is_renewed_once_for_all_queries() {
     let server = server(|seen| guarded(seen, if seen.before == 0 { &["token-1"] } else { &["token-2"] })).await;
     let client = client(&settings(&server));
     assert!(ask(&client, SEATS).await.is_ok());
@@ -68,7 +68,7 @@ async fn a_revoked_token_is_renewed_once_for_everybody() {
 }
 
 #[tokio::test]
-async fn an_api_that_refuses_every_token_does_not_storm_the_identity_service() {
+async fn an_api_that_refuses_every_token_does_not_flood_the_identity_service() {
     let server = server(|seen| guarded(seen, &[])).await;
     let client = client(&settings(&server));
     let first = failure(ask(&client, SEATS).await);
@@ -78,14 +78,14 @@ async fn an_api_that_refuses_every_token_does_not_storm_the_identity_service() {
     let status = client.0.auth.status(Scope::License);
     assert!(status.refused && status.paused_until.is_some() && status.failure.is_some());
     // During the pause the same failure is returned at once, without a request.
-    let admission = client.0.rate_limiter.acquire().await;
-    assert_eq!(failure(client.query(&"c".into(), SEATS, admission).await), first);
+    let permit = client.0.rate_limiter.acquire().await;
+    assert_eq!(failure(client.query(&"c".into(), SEATS, permit).await), first);
     assert_eq!(server.seen().len(), 5);
     assert_eq!(failures(&client, "customer_seats", "unauthorized"), Some(3.0));
 }
 
 #[tokio::test]
-async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
+async fn a_customer_that_is_always_refused_does_not_affect_the_others() {
     let server = server(|seen| if seen.path().contains("/c2/") { say(401, "") } else { say(200, SEATS_BODY) }).await;
     let mut settings = settings(&server);
     settings.budget.concurrency = 4;
@@ -96,8 +96,8 @@ async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
             let client = client.clone();
             tokio::spawn(async move {
                 let customer = format!("c{}", n % 4);
-                let admission = client.acquire().await;
-                (customer.clone(), client.query(&customer.as_str().into(), SEATS, admission).await)
+                let permit = client.acquire().await;
+                (customer.clone(), client.query(&customer.as_str().into(), SEATS, permit).await)
             })
         })
         .collect();
@@ -117,7 +117,7 @@ async fn a_customer_that_is_always_refused_costs_the_others_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_credential_is_said_to_all_who_wait_and_not_sent_again() {
+async fn a_refused_credential_fails_all_waiting_queries_and_is_not_sent_again() {
     let server = Server::start(|_| {
         say_with(
             400,
@@ -131,8 +131,8 @@ async fn a_refused_credential_is_said_to_all_who_wait_and_not_sent_again() {
         .map(|_| {
             let client = client.clone();
             tokio::spawn(async move {
-                let admission = client.0.rate_limiter.acquire().await;
-                client.query(&"c".into(), SEATS, admission).await
+                let permit = client.0.rate_limiter.acquire().await;
+                client.query(&"c".into(), SEATS, permit).await
             })
         })
         .collect();
@@ -150,7 +150,7 @@ async fn a_refused_credential_is_said_to_all_who_wait_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_failing_identity_service_is_asked_again_after_a_pause() {
+async fn a_token_request_is_retried_after_a_pause() {
     let server = Server::start(|seen| match (seen.path(), seen.before) {
         ("/connect/token", 0) => say(503, ""),
         ("/connect/token", 1) => say(200, r#"{"access_token": 7}"#),
@@ -170,7 +170,7 @@ async fn a_failing_identity_service_is_asked_again_after_a_pause() {
 }
 
 #[tokio::test]
-async fn admitting_waits_for_the_pause_to_end() {
+async fn acquire_waits_for_the_end_of_the_pause() {
     let server = Server::start(|seen| match seen.before {
         0 => say_with(429, &[("retry-after", "1")], ""),
         _ => token(1),
@@ -180,14 +180,14 @@ async fn admitting_waits_for_the_pause_to_end() {
     drop(client.acquire().await);
     let until = client.0.auth.status(Scope::License).paused_until.unwrap();
     assert_eq!(client.status().failure, Some(FailureReason::Throttled));
-    assert_eq!(client.0.rate_limiter.state().paused_for, None, "the API's gate has nothing to do with it");
+    assert_eq!(client.0.rate_limiter.state().paused_for, None, "requests to the API are not paused");
     drop(client.acquire().await);
     assert!(client.0.clock.now() >= until);
     assert_eq!((client.0.auth.status(Scope::License).paused_until, client.status().failure), (None, None));
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_in_the_background_ahead_of_its_end() {
+async fn a_token_is_renewed_in_the_background_before_it_expires() {
     let server = Server::start(|seen| match (seen.path(), seen.before) {
         // A quarter of its lifetime is left from the first second on.
         ("/connect/token", 0) => say(200, r#"{"access_token": "token-1", "expires_in": 4}"#),
@@ -211,7 +211,7 @@ async fn a_token_is_renewed_in_the_background_ahead_of_its_end() {
 }
 
 #[tokio::test]
-async fn one_slot_is_enough_to_renew_a_token() {
+async fn a_token_can_be_renewed_with_a_concurrency_of_one() {
     let server = server(|seen| guarded(seen, if seen.before == 0 { &["token-1"] } else { &["token-2"] })).await;
     let mut settings = settings(&server);
     settings.budget = Budget { concurrency: 1, burst: 1, ..settings.budget };
@@ -223,7 +223,7 @@ async fn one_slot_is_enough_to_renew_a_token() {
 }
 
 #[tokio::test]
-async fn nothing_that_can_be_printed_shows_a_secret() {
+async fn debug_and_metrics_show_no_secret() {
     let server = server(|_| say(200, SEATS_BODY)).await;
     let settings = settings(&server);
     let client = client(&settings);
@@ -264,7 +264,7 @@ async fn a_replaced_secret_ends_the_pause_after_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_valid_yet_is_tried_again_before_another_one_is_fetched() {
+async fn a_token_that_is_not_valid_yet_is_retried_before_another_is_requested() {
     // Refused while the API does not know it, whatever its number is.
     let server = server(|seen| if seen.before < 1 { say(401, "") } else { guarded(seen, &["token-1"]) }).await;
     let client = client(&settings(&server));
@@ -299,15 +299,15 @@ async fn at_a_renewal_the_old_token_is_used_until_the_new_one_was_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_request_goes_on_when_nobody_waits_for_it_any_more() {
-    let (asked, answer) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+async fn a_token_request_continues_when_its_caller_is_dropped() {
+    let (asked, respond) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let server = Server::start({
-        let (asked, answer) = (Arc::clone(&asked), Arc::clone(&answer));
+        let (asked, respond) = (Arc::clone(&asked), Arc::clone(&respond));
         move |seen| match seen.path() {
             "/connect/token" => {
                 asked.store(true, Ordering::Relaxed);
                 tokio::task::block_in_place(|| {
-                    while !answer.load(Ordering::Relaxed) {
+                    while !respond.load(Ordering::Relaxed) {
                         std::thread::yield_now();
                     }
                 });
@@ -329,7 +329,7 @@ async fn a_token_request_goes_on_when_nobody_waits_for_it_any_more() {
         }
     }
     // As in the poller's loop, when another branch was taken.
-    answer.store(true, Ordering::Relaxed);
+    respond.store(true, Ordering::Relaxed);
     assert!(ask(&client, SEATS).await.is_ok());
     assert_eq!(server.seen_on("/connect/token").len(), 1);
 }
@@ -398,7 +398,7 @@ async fn partners_of_one_registration_share_one_token_and_one_budget() {
 }
 
 #[tokio::test]
-async fn a_registration_outlives_its_partners_names() {
+async fn a_registration_survives_a_renamed_partner() {
     let server = server(|seen| guarded(seen, &["token-1"])).await;
     let mut settings = settings(&server);
     settings.budget = Budget { requests_per_second: 0.001, burst: 3, ..settings.budget };
@@ -426,7 +426,7 @@ async fn a_registration_outlives_its_partners_names() {
 }
 
 #[tokio::test]
-async fn a_refused_credential_of_one_partner_does_not_hold_back_the_other() {
+async fn a_refused_credential_of_one_partner_does_not_delay_the_other() {
     let server = Server::start(|seen| match seen.path() {
         "/connect/token" if seen.body.contains("client_secret=right") => token(1),
         "/connect/token" => say(401, r#"{"error":"invalid_client"}"#),
@@ -448,7 +448,7 @@ async fn a_refused_credential_of_one_partner_does_not_hold_back_the_other() {
 }
 
 #[tokio::test]
-async fn what_the_identity_service_says_is_not_quoted_but_its_code() {
+async fn only_the_error_code_of_the_identity_service_is_quoted() {
     for (status, body, message) in [
         (400, r#"{"error":"invalid_scope","error_description":"of hunter2"}"#, "400: invalid_scope"),
         (401, r#"{"error":"hunter2_secret","error_description":"x"}"#, "401: hunter2_secret"),

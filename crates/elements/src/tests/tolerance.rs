@@ -11,8 +11,8 @@ use crate::types::FailureReason;
 
 /// A server whose only response to the API has these header lines.
 async fn with_headers(lines: &str) -> Server {
-    let answer = format!("HTTP/1.1 200 OK\r\n{lines}content-length: {}\r\n\r\n{SEATS_BODY}", SEATS_BODY.len());
-    server(move |_| Say::Bytes(answer.clone().into_bytes())).await
+    let response = format!("HTTP/1.1 200 OK\r\n{lines}content-length: {}\r\n\r\n{SEATS_BODY}", SEATS_BODY.len());
+    server(move |_| Say::Bytes(response.clone().into_bytes())).await
 }
 
 #[tokio::test]

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_runs_says_nothing_yet() {
+    fn a_running_job_has_no_result() {
         let running = |hour: i64| BackupJob { ended: None, ..job("a", 1, Some(hour)) };
         let status = |jobs: Vec<BackupJob>| BackupJob::newest(jobs)[0].status;
         assert_eq!(status(vec![job("a", 3, Some(10)), running(20)]), Some(JobStatus::Failed));

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_time_to_the_microsecond() {
+    fn it_has_microsecond_precision() {
         assert_eq!(size_of::<Option<CompactTimestamp>>(), 8);
         for at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             assert_eq!(CompactTimestamp::from(at).get().as_microsecond(), at.as_microsecond());

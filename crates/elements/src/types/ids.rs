@@ -75,7 +75,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_the_texts_that_they_were_made_of(a in "\\PC{0,45}", b in "[ab]{0,3}|[ab]{36,40}|\\PC{0,45}") {
+        fn ids_keep_their_text(a in "\\PC{0,45}", b in "[ab]{0,3}|[ab]{36,40}|\\PC{0,45}") {
             let (x, y) = (TenantId::from(a.as_str()), TenantId::from(b.as_str()));
             prop_assert_eq!((x.as_str(), y.as_str()), (a.as_str(), b.as_str()));
             prop_assert_eq!(x.cmp(&y), a.cmp(&b));

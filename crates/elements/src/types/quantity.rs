@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_number_it_was_made_of(a in any::<f64>(), b in any::<f64>()) {
+        fn a_quantity_keeps_its_number(a in any::<f64>(), b in any::<f64>()) {
             let (a, b) = (a.abs(), b.abs());
             if let (Some(x), Some(y)) = (Quantity::new(a), Quantity::new(b)) {
                 prop_assert_eq!(x.get().to_bits(), a.to_bits());

@@ -24,7 +24,7 @@ pub struct ListedCustomer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// Identifies the row. There are few distinct keys, so many rows share one.
-    pub kind: Arc<SubscriptionKey>,
+    pub key: Arc<SubscriptionKey>,
     /// `retention`
     pub retention: Arc<str>,
     /// `purchasedUserSeats`
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_may_say_what_each_seat_may_fill() {
+    fn a_model_may_state_the_capacity_per_seat() {
         let per_seat =
             |model: &str| SubscriptionKey { model: model.into(), ..SubscriptionKey::default() }.capacity_per_seat();
         let gb = |number: f64| Quantity::new(number * 1_073_741_824.0);

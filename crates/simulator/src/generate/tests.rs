@@ -120,7 +120,7 @@ fn rows_can_be_odd() {
     assert_eq!(equal.rows[0], equal.rows[1]);
     let purchased: Vec<_> = equal.rows.iter().map(|row| row.purchased_user_seats.value.unwrap().get()).collect();
     assert_eq!((purchased, equal.rows[2].licenses_assigned.value), (vec![242.0, 242.0, 5.0], Some(167.into())));
-    assert_eq!(equal.rows[0].expected().kind, equal.rows[2].expected().kind);
+    assert_eq!(equal.rows[0].expected().key, equal.rows[2].expected().key);
     assert_ne!(equal.rows[0], equal.rows[2]);
     let applicable = customer(Scenario::NotApplicable);
     assert_eq!(applicable.rows[0].fields().iter().filter(|(_, text)| *text == Some("N/A")).count(), 17);

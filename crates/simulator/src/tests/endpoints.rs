@@ -79,10 +79,10 @@ async fn what_a_real_server_refuses_is_refused() {
     ] {
         let request = request.build().unwrap();
         let name = format!("{} {}", request.method(), request.url());
-        let answer = api.http.execute(request).await.unwrap();
-        assert_eq!(answer.status(), expected, "{name}");
-        assert!(answer.headers().contains_key("x-request-id"));
-        assert!(expected == 200 || json(answer).await["message"].is_string());
+        let response = api.http.execute(request).await.unwrap();
+        assert_eq!(response.status(), expected, "{name}");
+        assert!(response.headers().contains_key("x-request-id"));
+        assert!(expected == 200 || json(response).await["message"].is_string());
     }
     let url = format!("{}{BASE_PATH}{SEATS}", api.simulator.api_url());
     assert_eq!(status(api.http.get(url).bearer_auth(&api.token)).await, 415);
@@ -102,12 +102,12 @@ async fn endpoints_1_and_2_may_be_gone() {
 #[tokio::test]
 async fn revisions_differ() {
     let documented = Api::start(Settings { dialect: Dialect::Documented, ..by_hand(&["a"]) }).await;
-    let answer = body(documented.get(PURCHASED)).await;
-    assert_eq!(answer, json!({"productType": "2048", "purchasedUserSeat": 2000}));
+    let response = body(documented.get(PURCHASED)).await;
+    assert_eq!(response, json!({"productType": "2048", "purchasedUserSeat": 2000}));
 
     let older = Api::start(Settings { dialect: Dialect::Older, ..by_hand(&["a"]) }).await;
-    let answer = body(older.get(PURCHASED)).await;
-    assert_eq!(answer, json!({"productType": 2048, "availableUserSeat": "2,000"}));
+    let response = body(older.get(PURCHASED)).await;
+    assert_eq!(response, json!({"productType": 2048, "availableUserSeat": "2,000"}));
     assert_eq!(body(older.get(AVAILABLE)).await["purchasedUserSeat"], "2,000");
     assert_eq!(body(older.get(SEATS)).await["assignedUserSeat"], "1,405");
     let tenant = json!({"id": "a-1", "name": "First", "availableUserSeat": "600", "assignedUserSeat": "1,400"});

@@ -26,9 +26,9 @@ async fn throttling_says_when_to_come_back_in_every_form() {
     let api = Api::start(by_hand(&["a"])).await;
     let retry_after = async |form| {
         api.simulator.faults().set(vec![Rule::new(Fault::Throttle(form))]);
-        let answer = api.get(PURCHASED).send().await.unwrap();
-        assert_eq!(answer.status(), 429);
-        answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned())
+        let response = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(response.status(), 429);
+        response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned())
     };
     assert_eq!(retry_after(RetryAfter::Absent).await, None);
     assert_eq!(retry_after(RetryAfter::Seconds(7)).await.as_deref(), Some("7"));
@@ -43,24 +43,24 @@ async fn throttling_says_when_to_come_back_in_every_form() {
 async fn statuses_come_on_demand() {
     for code in [500, 503, 403, 400] {
         let api = with(Fault::Status(code)).await;
-        let answer = api.get(PURCHASED).send().await.unwrap();
-        assert_eq!(answer.status(), code);
-        assert!(json(answer).await["message"].is_string());
+        let response = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(response.status(), code);
+        assert!(json(response).await["message"].is_string());
         assert_eq!(api.simulator.requests().with_status(code), 1);
     }
-    let answer = with(Fault::Status(204)).await.get(PURCHASED).send().await.unwrap();
-    assert_eq!(answer.status(), 204);
-    assert!(answer.bytes().await.unwrap().is_empty());
+    let response = with(Fault::Status(204)).await.get(PURCHASED).send().await.unwrap();
+    assert_eq!(response.status(), 204);
+    assert!(response.bytes().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn bodies_are_cut() {
     for (fault, announced) in [(Fault::Truncated, true), (Fault::CutChunked, false)] {
         let api = with(fault).await;
-        let answer = api.get(PURCHASED).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers().contains_key("content-length"), announced);
-        assert!(answer.bytes().await.is_err());
+        let response = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().contains_key("content-length"), announced);
+        assert!(response.bytes().await.is_err());
         api.simulator.faults().clear();
         assert_eq!(status(api.get(PURCHASED)).await, 200);
     }
@@ -70,10 +70,10 @@ async fn bodies_are_cut() {
 async fn bodies_are_wrong() {
     let text = async |fault| {
         let api = with(fault).await;
-        let answer = api.get(PURCHASED).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
-        (kind, String::from_utf8(answer.bytes().await.unwrap().to_vec()).unwrap())
+        let response = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, String::from_utf8(response.bytes().await.unwrap().to_vec()).unwrap())
     };
     let (_, malformed) = text(Fault::MalformedJson).await;
     assert!(!malformed.is_empty() && serde_json::from_str::<Value>(&malformed).is_err());
@@ -89,36 +89,36 @@ async fn bodies_are_wrong() {
 #[tokio::test]
 async fn answers_are_anything_at_all() {
     let api = with(Fault::Answer { status: 599, body: "x".to_owned() }).await;
-    let answer = api.get(PURCHASED).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (599, "x"));
+    let response = api.get(PURCHASED).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.text().await.unwrap().as_str()), (599, "x"));
     let api = with(Fault::Unavailable(RetryAfter::Text("-1"))).await;
-    let answer = api.get(PURCHASED).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].to_str().unwrap()), (503, "-1"));
+    let response = api.get(PURCHASED).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "-1"));
     let api = with(Fault::Mutated(BodyMutation::Values { fields: &["purchasedUserSeat"], json: "-5" })).await;
     assert_eq!(json(api.get(PURCHASED).send().await.unwrap()).await["purchasedUserSeat"], -5);
     let gunzipped = async |fault: Fault| {
         let api = with(fault).await;
-        let answer = api.get(PURCHASED).send().await.unwrap();
-        assert_eq!(answer.headers()["content-encoding"], "gzip");
-        let (body, mut text) = (answer.bytes().await.unwrap(), Vec::new());
+        let response = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        let (body, mut text) = (response.bytes().await.unwrap(), Vec::new());
         MultiGzDecoder::new(&*body).read_to_end(&mut text).map(|_| text)
     };
     assert!(gunzipped(Fault::NotGzip).await.is_err());
     assert_eq!(gunzipped(Fault::GzipBomb { mebibytes: 2 }).await.unwrap().len(), 2 << 20);
     assert!(serde_json::from_slice::<Value>(&gunzipped(Fault::GzipMembers).await.unwrap()).is_ok());
     let api = with(Fault::TinyChunks).await;
-    let answer = api.get(PURCHASED).send().await.unwrap();
-    assert!(!answer.headers().contains_key("content-length"));
-    assert!(serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).is_ok());
+    let response = api.get(PURCHASED).send().await.unwrap();
+    assert!(!response.headers().contains_key("content-length"));
+    assert!(serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).is_ok());
 }
 
 #[tokio::test]
 async fn bodies_are_reset_and_drip() {
     for announced in [true, false] {
         let api = with(Fault::ResetBody { announced }).await;
-        let answer = api.get(PURCHASED).send().await.unwrap();
-        assert_eq!(answer.headers().contains_key("content-length"), announced);
-        let error = answer.bytes().await.unwrap_err();
+        let response = api.get(PURCHASED).send().await.unwrap();
+        assert_eq!(response.headers().contains_key("content-length"), announced);
+        let error = response.bytes().await.unwrap_err();
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         assert!(causes.into_iter().any(|cause| cause.to_string().contains("reset")), "{error:?}");
     }

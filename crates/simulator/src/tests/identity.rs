@@ -16,11 +16,11 @@ use super::*;
 async fn a_token_is_as_documented() {
     let api = Api::start(by_hand(&["a"])).await;
     let (client_id, secret) = Settings::CLIENT;
-    let answer = json(api.ask_token(&credentials(client_id, secret)).await).await;
-    assert_eq!(answer["expires_in"], 3600);
-    assert_eq!(answer["token_type"], "Bearer");
-    assert_eq!(answer["scope"], LICENSE_SCOPE);
-    assert_ne!(answer["access_token"], api.token.as_str());
+    let response = json(api.ask_token(&credentials(client_id, secret)).await).await;
+    assert_eq!(response["expires_in"], 3600);
+    assert_eq!(response["token_type"], "Bearer");
+    assert_eq!(response["scope"], LICENSE_SCOPE);
+    assert_ne!(response["access_token"], api.token.as_str());
     assert_eq!(status(api.services("")).await, 200);
 }
 
@@ -47,9 +47,9 @@ async fn who_asks_wrongly_is_refused_with_the_documented_error() {
         let mut fields = credentials(client_id, secret);
         fields.retain(|(name, _)| *name != change.0);
         fields.push(change);
-        let answer = api.ask_token(&fields).await;
-        assert_eq!(answer.status(), expected, "{change:?}");
-        assert_eq!(json(answer).await["error"], error, "{change:?}");
+        let response = api.ask_token(&fields).await;
+        assert_eq!(response.status(), expected, "{change:?}");
+        assert_eq!(json(response).await["error"], error, "{change:?}");
     }
     let mut repeated = credentials(client_id, secret);
     repeated.push(("scope", LICENSE_SCOPE));
@@ -60,9 +60,9 @@ async fn who_asks_wrongly_is_refused_with_the_documented_error() {
 async fn the_token_endpoint_takes_only_forms_by_post() {
     let api = Api::start(by_hand(&["a"])).await;
     assert_eq!(status(api.http.get(api.simulator.token_url())).await, 405);
-    let answer = api.http.post(api.simulator.token_url()).body("{}").send().await.unwrap();
-    assert_eq!(answer.status(), 400);
-    assert_eq!(json(answer).await["error"], "invalid_request");
+    let response = api.http.post(api.simulator.token_url()).body("{}").send().await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(json(response).await["error"], "invalid_request");
 }
 
 #[tokio::test]
@@ -148,14 +148,18 @@ async fn a_certificate_proves_itself_with_an_assertion() {
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
             ("client_assertion", assertion),
         ];
-        let answer = api.ask_token(&fields).await;
-        (answer.status().as_u16(), json(answer).await)
+        let response = api.ask_token(&fields).await;
+        (response.status().as_u16(), json(response).await)
     };
     let good = signed(&header, &claims, &key);
-    let (status, answer) = ask(&good).await;
-    assert_eq!(status, 200, "{answer}");
-    let (status, answer) = ask(&good).await;
-    assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_client")), "an assertion is good for one token");
+    let (status, response) = ask(&good).await;
+    assert_eq!(status, 200, "{response}");
+    let (status, response) = ask(&good).await;
+    assert_eq!(
+        (status, response["error"].as_str()),
+        (400, Some("invalid_client")),
+        "an assertion is good for one token"
+    );
 
     let changed = |base: &Value, field: &str, value: Value| {
         let mut changed = base.clone();
@@ -184,7 +188,7 @@ async fn a_certificate_proves_itself_with_an_assertion() {
     wrong.push(format!("{}.{}", stolen.rsplit_once('.').unwrap().0, other.1));
     wrong.extend(["", "a.b.c", "no-jwt", "..."].map(ToOwned::to_owned));
     for assertion in wrong {
-        let (status, answer) = ask(&assertion).await;
-        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_client")), "{assertion}");
+        let (status, response) = ask(&assertion).await;
+        assert_eq!((status, response["error"].as_str()), (400, Some("invalid_client")), "{assertion}");
     }
 }

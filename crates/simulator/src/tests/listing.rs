@@ -10,11 +10,11 @@ use super::*;
 async fn listing(api: &Api) -> (Vec<String>, Value) {
     let mut ids = Vec::new();
     for page in 1..=50 {
-        let answer = body(api.services(&format!("?pageIndex={page}&pageSize=100"))).await;
-        let rows = answer["data"].as_array().unwrap();
+        let response = body(api.services(&format!("?pageIndex={page}&pageSize=100"))).await;
+        let rows = response["data"].as_array().unwrap();
         ids.extend(rows.iter().map(|row| row["customerId"].as_str().unwrap().to_owned()));
         if rows.len() < 100 {
-            return (ids, answer["metadata"]["totalCount"].clone());
+            return (ids, response["metadata"]["totalCount"].clone());
         }
     }
     panic!("the listing does not end");
@@ -48,15 +48,15 @@ async fn ids_filter() {
         (r#"{"something": "else"}"#, vec!["a", "b", "c"]),
         ("{}", vec!["a", "b", "c"]),
     ] {
-        let answer = body(api.post(path, filter)).await;
+        let response = body(api.post(path, filter)).await;
         let ids: Vec<_> =
-            answer["data"].as_array().unwrap().iter().map(|row| row["customerId"].as_str().unwrap()).collect();
+            response["data"].as_array().unwrap().iter().map(|row| row["customerId"].as_str().unwrap()).collect();
         assert_eq!(ids, expected, "{filter}");
-        assert_eq!(answer["metadata"]["totalCount"], expected.len());
+        assert_eq!(response["metadata"]["totalCount"], expected.len());
     }
     let tenants = "/customers/a/3rd-party-products/type/0/tenants/batch?pageSize=1&pageIndex=1";
-    let answer = body(api.post(tenants, r#"{"tenantIds": ["a-2"]}"#)).await;
-    assert_eq!((&answer["data"][0]["tenantId"], &answer["metadata"]["totalCount"]), (&json!("a-2"), &json!(1)));
+    let response = body(api.post(tenants, r#"{"tenantIds": ["a-2"]}"#)).await;
+    assert_eq!((&response["data"][0]["tenantId"], &response["metadata"]["totalCount"]), (&json!("a-2"), &json!(1)));
 }
 
 #[tokio::test]
@@ -108,9 +108,9 @@ async fn what_is_served_is_the_truth() {
         assert_eq!(row["products"].as_array().unwrap().len(), expected.listed.subscriptions.unwrap().len());
         for (&tenant_type, seats) in &expected.customer_seats {
             let path = format!("/customers/{}/3rd-party-products/type/{}/overview", customer.id, tenant_type.number());
-            let answer = body(api.get(&path)).await;
-            assert_eq!(answer["assignedUserSeat"].as_f64(), seats.assigned.map(elements::types::Quantity::get));
-            assert_eq!(answer["availableUserSeat"].as_f64(), seats.available.map(elements::types::Quantity::get));
+            let response = body(api.get(&path)).await;
+            assert_eq!(response["assignedUserSeat"].as_f64(), seats.assigned.map(elements::types::Quantity::get));
+            assert_eq!(response["availableUserSeat"].as_f64(), seats.available.map(elements::types::Quantity::get));
         }
         for (&product, &seats) in &expected.purchased {
             let path = format!("/customers/{}/avpt-products/type/{}/overview", customer.id, product.0);

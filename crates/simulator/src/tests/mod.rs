@@ -39,9 +39,9 @@ impl Api {
     }
 
     async fn new_token(&self, (client_id, secret): (&str, &str)) -> String {
-        let answer = self.ask_token(&credentials(client_id, secret)).await;
-        assert_eq!(answer.status(), 200);
-        json(answer).await["access_token"].as_str().unwrap().to_owned()
+        let response = self.ask_token(&credentials(client_id, secret)).await;
+        assert_eq!(response.status(), 200);
+        json(response).await["access_token"].as_str().unwrap().to_owned()
     }
 
     async fn ask_token(&self, fields: &[(&str, &str)]) -> Response {

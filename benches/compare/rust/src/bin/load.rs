@@ -82,7 +82,7 @@ fn scrape(load: &Load, start: &Barrier) -> io::Result<(usize, Vec<Duration>)> {
             None => connect(load)?,
         };
         connection.write_all(load.request.as_bytes())?;
-        bytes = answer(&mut connection, &mut buffer, load.gzip)?;
+        bytes = read_response(&mut connection, &mut buffer, load.gzip)?;
         times.push(before.elapsed());
         if !load.fresh {
             kept = Some(connection);
@@ -99,7 +99,7 @@ fn connect(load: &Load) -> io::Result<TcpStream> {
 }
 
 /// Reads one response to its end; returns the size of its body.
-fn answer(connection: &mut TcpStream, buffer: &mut [u8], gzip: bool) -> io::Result<usize> {
+fn read_response(connection: &mut TcpStream, buffer: &mut [u8], gzip: bool) -> io::Result<usize> {
     let mut filled = 0;
     let body = loop {
         filled += read(connection, &mut buffer[filled..])?;

@@ -43,7 +43,7 @@ fn a_token_is_renewed_ahead_of_its_end() {
 }
 
 #[test]
-fn failures_pause_longer_and_longer_until_a_token_comes() {
+fn pauses_after_failures_grow_until_a_token_is_received() {
     let mut state = TokenState::default();
     for wait in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
         state.on_error(at(0.0), CREDENTIAL, error(false, None), 1.0);
@@ -60,7 +60,7 @@ fn failures_pause_longer_and_longer_until_a_token_comes() {
 }
 
 #[test]
-fn a_refused_credential_pauses_nobody_with_another_one() {
+fn a_refused_credential_does_not_pause_other_credentials() {
     let (mut state, other) = (TokenState::default(), CredentialId::of_test(2));
     for _ in 0..9 {
         state.on_error(at(0.0), CREDENTIAL, error(true, None), 1.0);
@@ -77,7 +77,7 @@ fn a_refused_credential_pauses_nobody_with_another_one() {
 }
 
 #[test]
-fn a_fresh_token_that_is_refused_is_tried_again_before_another_is_asked_for() {
+fn a_new_token_that_is_refused_is_retried_before_another_is_requested() {
     let mut state = TokenState::default();
     let token = grant(&mut state, 0.0, 3600);
     let retry = refuse(&mut state, 0.0, &token, None).unwrap();
@@ -92,7 +92,7 @@ fn a_fresh_token_that_is_refused_is_tried_again_before_another_is_asked_for() {
 
 /// However long the API takes to know a token, one of them is old enough at some point.
 #[test]
-fn an_api_that_knows_tokens_late_is_waited_for() {
+fn a_token_that_the_api_does_not_know_yet_is_retried() {
     for late in [0.5, 3.0, 10.0, 45.0] {
         let (mut state, mut now, mut requests) = (TokenState::default(), 0.0, 0);
         let (mut granted, mut earlier) = (now, None);
@@ -120,7 +120,7 @@ fn an_api_that_knows_tokens_late_is_waited_for() {
 }
 
 #[test]
-fn an_api_that_refuses_every_token_is_asked_less_and_less() {
+fn pauses_grow_while_the_api_refuses_every_token() {
     let mut state = TokenState::default();
     let mut now = 0.0;
     for wait in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
@@ -162,7 +162,7 @@ fn at_a_renewal_the_old_token_is_used_until_the_new_one_was_accepted() {
 }
 
 #[test]
-fn a_renewal_that_is_refused_twice_is_asked_for_again_while_the_old_token_works() {
+fn a_renewed_token_that_is_refused_twice_is_requested_again_while_the_old_one_works() {
     let mut state = TokenState::default();
     let old = grant(&mut state, 0.0, 3600);
     state.mark_accepted(at(0.0), &old);
@@ -204,7 +204,7 @@ fn a_revoked_token_is_replaced_after_it_was_refused_twice() {
 }
 
 #[test]
-fn one_request_that_is_always_refused_does_not_cost_the_others_their_token() {
+fn one_request_that_is_always_refused_does_not_invalidate_the_token() {
     let mut state = TokenState::default();
     let token = grant(&mut state, 0.0, 3600);
     state.mark_accepted(at(0.0), &token);
@@ -226,7 +226,7 @@ fn one_request_that_is_always_refused_does_not_cost_the_others_their_token() {
 }
 
 #[test]
-fn a_token_is_not_shown() {
+fn debug_does_not_show_the_token() {
     let mut header = HeaderValue::from_static("Bearer verysecret");
     header.set_sensitive(true);
     let mut state = TokenState::default();
