@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
 
 use super::error::RequestError;
 use crate::recording;
@@ -98,7 +99,8 @@ impl Response {
 static LARGE_BODIES: Semaphore = Semaphore::const_new(1);
 
 /// Runs work on a body: directly if the body is short, otherwise on a thread for blocking work, so that it does not
-/// delay timers and other requests. A panic is passed on to the caller.
+/// delay timers and other requests. There, log lines have the fields of the caller's span too. A panic is passed on to
+/// the caller.
 pub(super) async fn off_thread<T: Send + 'static>(
     body: Vec<u8>,
     work: impl FnOnce(Vec<u8>) -> T + Send + 'static,
@@ -108,7 +110,8 @@ pub(super) async fn off_thread<T: Send + 'static>(
     }
     // It is never closed.
     let _turn = LARGE_BODIES.acquire().await;
-    match tokio::task::spawn_blocking(move || work(body)).await {
+    let span = Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(|| work(body))).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -233,10 +236,13 @@ fn redirect(response: &reqwest::Response) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::sync::Arc;
+    use std::sync::Mutex;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
+    use tracing::{Dispatch, Instrument as _, dispatcher, error, error_span};
 
     use super::*;
 
@@ -279,6 +285,37 @@ mod tests {
         for id in ["anna@example.com", "a b", "a\"b", "a=1", &"a".repeat(129)] {
             assert_eq!(request_id(&headers(&[("request-id", id)])), None, "{id}");
         }
+    }
+
+    /// Collects log lines.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn log_lines_about_a_body_have_the_partner_whatever_its_size() {
+        let log = Log::default();
+        let lines = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
+        let dispatch = Dispatch::new(subscriber);
+        let _guard = dispatcher::set_default(&dispatch);
+        for size in [1, MAX_INLINE + 1] {
+            // The subscriber of a test is that of its own thread only.
+            let dispatch = dispatch.clone();
+            let decode = move |_| dispatcher::with_default(&dispatch, || error!(size, "cannot be decoded"));
+            off_thread(vec![0; size], decode).instrument(error_span!("poll", partner = "main")).await;
+        }
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("poll{partner=\"main\"}").count(), 2, "{log}");
     }
 
     fn gzip(text: &[u8]) -> Vec<u8> {
