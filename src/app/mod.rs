@@ -57,32 +57,32 @@ use runtime::PollerRuntime;
 /// Maximum wait of a start or a reload until its changes are rendered.
 const FIRST_RENDER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why the daemon could not start, or ended.
+/// Why the daemon could not start, or ended. The cause of an error is not in its text; [`elements::error_chain`] adds it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A partner could not be set up.
     #[error(transparent)]
     Partner(#[from] partner::PartnerError),
     /// A metric could not be registered: a bug.
-    #[error("registering the exporter's own metrics: {0}")]
+    #[error("registering the exporter's own metrics")]
     Metrics(#[from] prometheus::Error),
     /// The web server could not be set up.
     #[error(transparent)]
     Web(web::Error),
     /// The lease cannot be used as configured.
-    #[error("ha: {0}")]
+    #[error("ha")]
     Election(#[from] RemoteError),
     /// The state file or blob cannot be used as configured.
-    #[error("state: {0}")]
+    #[error("state")]
     State(#[source] io::Error),
     /// Another replica has become the leader; its values are newer. A restart makes this one a standby.
     #[error("another replica leads: {0}; exiting, so that a restart begins as a standby")]
     Replaced(String),
     /// A server ended.
-    #[error("serving: {0}")]
+    #[error("serving")]
     Server(#[source] io::Error),
     /// A task panicked (a bug); the panic was logged.
-    #[error("a task ended abnormally: {0}")]
+    #[error("a task ended abnormally")]
     Task(#[source] JoinError),
 }
 

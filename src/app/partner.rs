@@ -19,7 +19,7 @@ use crate::web::readiness::PartnerReadiness;
 /// Added to the shortest interval: the maximum age of a recent success.
 const UP_TOLERANCE: Duration = Duration::from_mins(2);
 
-/// Why a partner could not be set up.
+/// Why a partner could not be set up. The cause of an error is not in its text; [`elements::error_chain`] adds it.
 #[derive(Debug, thiserror::Error)]
 pub enum PartnerError {
     /// `ca_file` cannot be used.
@@ -29,10 +29,10 @@ pub enum PartnerError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A metric could not be registered: a bug.
-    #[error("registering the metrics of a partner: {0}")]
+    #[error("registering the metrics of a partner")]
     Metrics(#[from] prometheus::Error),
     /// The task that reads `ca_file` ended.
-    #[error("setting up a partner: {0}")]
+    #[error("setting up a partner")]
     Task(#[from] tokio::task::JoinError),
 }
 

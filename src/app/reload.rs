@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use elements::error_chain;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{error, warn};
@@ -44,7 +45,7 @@ impl Daemon {
             (Err(errors), Err(more)) => Err(format!("{errors}\n{more}")),
             (Err(errors), _) | (_, Err(errors)) => Err(errors.to_string()),
         };
-        let (config, rules, warnings) = blocking(load).await.map_err(|error| error.to_string())??;
+        let (config, rules, warnings) = blocking(load).await.map_err(|error| error_chain(&error))??;
         if config.state != self.leader.state {
             warn!("state: the change takes effect at the next start");
         }
@@ -58,7 +59,7 @@ impl Daemon {
             partners.show(&config);
             self.standby = Some(config);
         } else {
-            partners.apply(config, |_| None).await.map_err(|error| error.to_string())?;
+            partners.apply(config, |_| None).await.map_err(|error| error_chain(&error))?;
         }
         self.access.apply(rules);
         config_log::warnings(warnings.into_iter().chain(self.access.warnings()));

@@ -10,6 +10,7 @@ mod output;
 mod packaging;
 mod simulate;
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use elements::clock::Clock;
+use elements::error_chain;
 use exporter_toolkit::{Access, ConfigErrors, ExternalUrl};
 use tokio::net::TcpListener;
 use tracing::error;
@@ -24,8 +26,7 @@ use tracing::error;
 use crate::app::{self, Shutdown, systemd};
 use crate::cli::{Cli, Command, DaemonArgs, WebArgs};
 use crate::config::Config;
-use crate::web::WebOptions;
-use crate::web::{self};
+use crate::web::{self, WebOptions};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -41,8 +42,8 @@ enum CommandError {
 }
 
 impl CommandError {
-    fn run(error: impl fmt::Display) -> Self {
-        Self::Run(error.to_string())
+    fn run(error: impl Error + 'static) -> Self {
+        Self::Run(error_chain(&error))
     }
 
     /// Joins the failures, one text per partner; `Ok` if there is none.
@@ -188,7 +189,7 @@ async fn serve(
     })
     .await;
     served.map_err(|error| match error {
-        app::Error::Web(error) => telemetry_path(error),
+        app::Error::Web(error @ web::Error::TelemetryPath(..)) => telemetry_path(error),
         error => CommandError::run(error),
     })
 }

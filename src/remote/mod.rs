@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use elements::error_chain;
 use exporter_toolkit::read_file;
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, RequestBuilder, StatusCode};
@@ -60,7 +61,7 @@ impl Http {
         ca_file: Option<&Path>,
         certificate: Option<&(PathBuf, PathBuf)>,
     ) -> Result<Self, RemoteError> {
-        let failed = |error: reqwest::Error| RemoteError::new(service, error);
+        let failed = |error: reqwest::Error| RemoteError::new(service, error_chain(&error));
         let read = |path: &Path| read_file(path).map_err(|error| RemoteError::new(service, error));
         let mut builder = Client::builder().no_proxy();
         if let Some(path) = ca_file {
@@ -87,7 +88,8 @@ impl Http {
         // An error means that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = builder.timeout(timeout).redirect(reqwest::redirect::Policy::none()).build();
-        Ok(Self { service, client: client.map_err(|error| RemoteError::new(service, error))?, max_body })
+        let client = client.map_err(|error| RemoteError::new(service, error_chain(&error)))?;
+        Ok(Self { service, client, max_body })
     }
 
     /// Begins a request.
@@ -98,7 +100,7 @@ impl Http {
     /// Sends it and reads the answer, whatever its status is.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, RemoteError> {
         // The URL may hold a secret.
-        let failed = |error: reqwest::Error| RemoteError::new(self.service, chain(&error.without_url()));
+        let failed = |error: reqwest::Error| RemoteError::new(self.service, error_chain(&error.without_url()));
         let mut response = request.send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -148,9 +150,4 @@ impl RemoteError {
 pub async fn secret(service: &'static str, file: PathBuf) -> Result<SecretString, RemoteError> {
     let read = tokio::task::spawn_blocking(move || SecretSource::File(file).read()).await;
     read.map_err(|error| RemoteError::new(service, error))?.map_err(|error| RemoteError::new(service, error))
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -24,8 +24,7 @@ pub enum ClientError {
 
 impl ClientError {
     pub(super) fn http(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        Self::Http(causes(&error).map(ToString::to_string).collect::<Vec<_>>().join(": "))
+        Self::Http(error_chain(&error.without_url()))
     }
 }
 
@@ -137,8 +136,19 @@ impl RequestError {
     }
 }
 
+/// The error and its causes in one line. The text of an error leaves out its cause; where it ends with it, as that of an
+/// I/O error does, the cause is not repeated.
+#[must_use]
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let append = |line: String, cause: &(dyn Error + 'static)| {
+        let cause = cause.to_string();
+        if line.ends_with(&cause) { line } else { format!("{line}: {cause}") }
+    };
+    causes(error).skip(1).fold(error.to_string(), append)
+}
+
 /// The error and its causes; an I/O error may hide the error that it was made from.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
@@ -168,6 +178,21 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chain_has_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("saving")]
+        struct Saving(#[source] io::Error);
+
+        let other = |text: &str| Saving(io::Error::other(text));
+        for (error, line) in [
+            (other("disk full"), "saving: disk full"),
+            (Saving(io::Error::from(io::ErrorKind::NotFound)), "saving: entity not found"),
+        ] {
+            assert_eq!(error_chain(&error), line);
+        }
+    }
 
     #[test]
     fn a_status_is_a_reason() {

@@ -29,7 +29,7 @@ mod tests;
 
 pub use client::{ApiStatus, Client};
 pub use config::{Budget, Certificate, ClientConfig, Credential, CredentialSource, RegistrationKey};
-pub use error::{ClientError, QueryError, RequestError};
+pub use error::{ClientError, QueryError, RequestError, causes, error_chain};
 pub use listing::Listing;
 pub use rate_limit::Permit;
 // For the fuzz targets: no other module needs it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use elements::causes;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -78,8 +79,7 @@ where
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let Err(error) = (&mut connection).await else { return };
-    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-    if causes.into_iter().any(<dyn std::error::Error>::is::<ResetConnection>) {
+    if causes(&error).any(<dyn std::error::Error>::is::<ResetConnection>) {
         // Without lingering, closing sends a reset. If that fails, it is a normal close.
         let stream = connection.into_parts().io.into_inner();
         let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
