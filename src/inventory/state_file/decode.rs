@@ -8,7 +8,7 @@ use elements::types::FailureReason;
 
 use super::rows::{CustomerRow, PartnerRow, Row};
 use super::{DecodeError, KnownPartner};
-use crate::inventory::{Customer, Listing, PriorState, Services};
+use crate::inventory::{Customer, KnownProfile, Listing, PriorState, Services};
 
 /// Consumes rows one at a time.
 #[derive(Default)]
@@ -97,7 +97,8 @@ impl Decoder {
             }
             customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
         }
-        customer.profile = row.profile.map(|row| Box::new(row.into()));
+        customer.profile =
+            row.profile.map(|row| Box::new(KnownProfile { seen: row.seen, profile: row.profile, missed: false }));
         // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {

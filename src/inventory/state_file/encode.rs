@@ -6,8 +6,7 @@ use elements::types::FailureReason;
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
-use super::profile::ProfileRow;
-use super::rows::{CustomerRow, ListRow, PartnerRow, ServicesRow};
+use super::rows::{CustomerRow, ListRow, PartnerRow, ProfileRow, ServicesRow};
 use super::subscription::SubscriptionRow;
 use super::target::TargetRow;
 use crate::inventory::{Customer, Listing};
@@ -51,7 +50,10 @@ impl Encoder {
             name: (&*customer.name).into(),
             named_by_configuration: customer.named_by_configuration,
             services,
-            profile: customer.profile.as_ref().map(|known| ProfileRow::of(known, self.time(known.seen))),
+            profile: customer
+                .profile
+                .as_ref()
+                .map(|known| ProfileRow { seen: self.time(known.seen), profile: known.profile.clone() }),
             targets: customer.targets.iter().map(|(query, known)| TargetRow::of(self, *query, known)).collect(),
         }
     }

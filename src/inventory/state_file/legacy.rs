@@ -13,14 +13,14 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 
 use crc32fast::Hasher;
-use elements::types::Quantity;
+use elements::types::{Quantity, Seats, TenantSeats};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::decode::Decoder;
-use super::rows::{Amount, CustomerRow, PartnerRow, Row, ServicesRow};
+use super::rows::{CustomerRow, PartnerRow, Row, ServicesRow};
 use super::subscription::SubscriptionRow;
-use super::target::{SeatsRow, TargetRow, TenantRow};
+use super::target::TargetRow;
 use super::{DecodeError, State};
 
 pub(super) const MAGIC: &[u8; 24] = b"avepoint_exporter state\n";
@@ -225,8 +225,8 @@ fn subscription<'a>(row: &OldSubscription, texts: &[&'a str]) -> Result<Subscrip
         capacity_protected: amount(protected)?,
         storage_consumed: amount(consumed)?,
         seats_change: row.seats_change,
-        expires: times(row.expires)?,
-        contract_ends: times(row.contract_ends)?,
+        expires: times(row.expires)?.map(Into::into),
+        contract_ends: times(row.contract_ends)?.map(Into::into),
         ..SubscriptionRow::default()
     })
 }
@@ -265,8 +265,8 @@ fn target(row: OldTarget<'_>) -> Result<TargetRow<'_>, DecodeError> {
     Ok(target)
 }
 
-fn tenant<'a>((id, name, row): (&'a str, &'a str, OldSeats)) -> Result<TenantRow<'a>, DecodeError> {
-    Ok(TenantRow { id: id.into(), name: name.into(), seats: seats(row)? })
+fn tenant((id, name, row): (&str, &str, OldSeats)) -> Result<TenantSeats, DecodeError> {
+    Ok(TenantSeats { id: id.into(), name: name.into(), seats: seats(row)? })
 }
 
 fn time((second, nanosecond): Time) -> Result<Timestamp, DecodeError> {
@@ -277,10 +277,10 @@ fn times(at: Option<Time>) -> Result<Option<Timestamp>, DecodeError> {
     at.map(time).transpose()
 }
 
-fn amount(number: Option<f64>) -> Result<Option<Amount>, DecodeError> {
-    number.map(|number| Quantity::new(number).map(Amount).ok_or(DecodeError::Invalid("a quantity"))).transpose()
+fn amount(number: Option<f64>) -> Result<Option<Quantity>, DecodeError> {
+    number.map(|number| Quantity::new(number).ok_or(DecodeError::Invalid("a quantity"))).transpose()
 }
 
-fn seats((assigned, available): OldSeats) -> Result<SeatsRow, DecodeError> {
-    Ok(SeatsRow { assigned: amount(assigned)?, available: amount(available)? })
+fn seats((assigned, available): OldSeats) -> Result<Seats, DecodeError> {
+    Ok(Seats { assigned: amount(assigned)?, available: amount(available)? })
 }

@@ -8,7 +8,6 @@
 mod decode;
 mod encode;
 mod legacy;
-mod profile;
 mod rows;
 mod subscription;
 mod target;

@@ -2,14 +2,11 @@
 //! fields can be added without a new format version.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use elements::types::Quantity;
+use elements::types::Profile;
 use jiff::Timestamp;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::profile::ProfileRow;
 use super::subscription::SubscriptionRow;
 use super::target::TargetRow;
 
@@ -80,10 +77,17 @@ pub(super) struct CustomerRow<'a> {
     pub(super) named_by_configuration: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) services: Option<ServicesRow<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) profile: Option<ProfileRow<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<ProfileRow>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub(super) targets: Vec<TargetRow<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ProfileRow {
+    pub(super) seen: Timestamp,
+    #[serde(flatten)]
+    pub(super) profile: Profile,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,42 +99,4 @@ pub(super) struct ServicesRow<'a> {
 
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// A quantity: a number, or `"unlimited"` because JSON cannot represent infinity.
-#[derive(Clone, Copy)]
-pub(super) struct Amount(pub(super) Quantity);
-
-const UNLIMITED: &str = "unlimited";
-
-impl Serialize for Amount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.is_unlimited() { serializer.serialize_str(UNLIMITED) } else { serializer.serialize_f64(self.0.get()) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AmountVisitor;
-        impl Visitor<'_> for AmountVisitor {
-            type Value = Amount;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number that is not negative, or \"unlimited\"")
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Amount, E> {
-                Quantity::new(number).map(Amount).ok_or_else(|| E::custom("it is negative"))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Amount, E> {
-                self.visit_f64(number as f64)
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Amount, E> {
-                if text == UNLIMITED { Ok(Amount(Quantity::UNLIMITED)) } else { Err(E::custom("it is another text")) }
-            }
-        }
-        deserializer.deserialize_any(AmountVisitor)
-    }
 }

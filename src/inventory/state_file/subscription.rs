@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use elements::types::{CompactTimestamp, Subscription, SubscriptionKey};
-use jiff::Timestamp;
+use elements::types::{CompactTimestamp, Quantity, Subscription, SubscriptionKey};
 use serde::{Deserialize, Serialize};
 
 use super::DecodeError;
-use super::rows::{Amount, is_default};
+use super::rows::is_default;
 use crate::inventory::interner;
 use crate::inventory::subscription_ids::{KnownSubscription, SubscriptionId};
 
@@ -34,27 +33,27 @@ pub(super) struct SubscriptionRow<'a> {
     #[serde(borrow, skip_serializing_if = "is_default")]
     pub(super) retention: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seats_purchased: Option<Amount>,
+    pub(super) seats_purchased: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) units_purchased: Option<Amount>,
+    pub(super) units_purchased: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) licenses_assigned: Option<Amount>,
+    pub(super) licenses_assigned: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) licenses_available: Option<Amount>,
+    pub(super) licenses_available: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity_purchased: Option<Amount>,
+    pub(super) capacity_purchased: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity_used: Option<Amount>,
+    pub(super) capacity_used: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) capacity_protected: Option<Amount>,
+    pub(super) capacity_protected: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) storage_consumed: Option<Amount>,
+    pub(super) storage_consumed: Option<Quantity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seats_change: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expires: Option<Timestamp>,
+    pub(super) expires: Option<CompactTimestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) contract_ends: Option<Timestamp>,
+    pub(super) contract_ends: Option<CompactTimestamp>,
 }
 
 impl<'a> SubscriptionRow<'a> {
@@ -85,17 +84,17 @@ impl<'a> SubscriptionRow<'a> {
             name: (&**name).into(),
             package: (&**package).into(),
             retention: (&**retention).into(),
-            seats_purchased: seats_purchased.map(Amount),
-            units_purchased: units_purchased.map(Amount),
-            licenses_assigned: licenses_assigned.map(Amount),
-            licenses_available: licenses_available.map(Amount),
-            capacity_purchased: capacity_purchased.map(Amount),
-            capacity_used: capacity_used.map(Amount),
-            capacity_protected: capacity_protected.map(Amount),
-            storage_consumed: storage_consumed.map(Amount),
+            seats_purchased: *seats_purchased,
+            units_purchased: *units_purchased,
+            licenses_assigned: *licenses_assigned,
+            licenses_available: *licenses_available,
+            capacity_purchased: *capacity_purchased,
+            capacity_used: *capacity_used,
+            capacity_protected: *capacity_protected,
+            storage_consumed: *storage_consumed,
             seats_change: *seats_change,
-            expires: expires.map(Timestamp::from),
-            contract_ends: contract_ends.map(Timestamp::from),
+            expires: *expires,
+            contract_ends: *contract_ends,
         }
     }
 
@@ -112,23 +111,22 @@ impl<'a> SubscriptionRow<'a> {
         };
         let number = u16::try_from(self.number).ok().filter(|&number| number > 0);
         let number = number.ok_or(DecodeError::Invalid("the number of a subscription"))?;
-        let quantity = |amount: Option<Amount>| amount.map(|amount| amount.0);
         Ok(KnownSubscription {
             id: SubscriptionId::of(&key, number),
             subscription: Subscription {
                 key: interner::intern(key.into()),
                 retention: text(&self.retention),
-                seats_purchased: quantity(self.seats_purchased),
-                units_purchased: quantity(self.units_purchased),
-                licenses_assigned: quantity(self.licenses_assigned),
-                licenses_available: quantity(self.licenses_available),
-                capacity_purchased: quantity(self.capacity_purchased),
-                capacity_used: quantity(self.capacity_used),
-                capacity_protected: quantity(self.capacity_protected),
-                storage_consumed: quantity(self.storage_consumed),
+                seats_purchased: self.seats_purchased,
+                units_purchased: self.units_purchased,
+                licenses_assigned: self.licenses_assigned,
+                licenses_available: self.licenses_available,
+                capacity_purchased: self.capacity_purchased,
+                capacity_used: self.capacity_used,
+                capacity_protected: self.capacity_protected,
+                storage_consumed: self.storage_consumed,
                 seats_change: self.seats_change,
-                expires: self.expires.map(CompactTimestamp::from),
-                contract_ends: self.contract_ends.map(CompactTimestamp::from),
+                expires: self.expires,
+                contract_ends: self.contract_ends,
             },
         })
     }

@@ -372,7 +372,7 @@ fn what_contradicts_itself_is_refused() {
                 };
                 *tenants = tenants.iter().rev().cloned().collect();
             },
-            "tenants out of order",
+            "rows of an answer out of order",
         ),
     ];
     for (change, what) in changes {

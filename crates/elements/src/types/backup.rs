@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{CompactTimestamp, Quantity};
 
 /// One row of `backup_jobs`, without its job id. Values that are missing, `N/A` or unreadable are `None`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupJob {
     /// `jobType`, `jobModule` and `name`.
+    #[serde(flatten)]
     pub key: JobKey,
     /// `status`
     pub status: Option<JobStatus>,
@@ -25,13 +28,16 @@ pub struct BackupJob {
 }
 
 /// The jobs of one key are runs of the same plan.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobKey {
     /// `jobType`, the API's number.
+    #[serde(rename = "type")]
     pub job_type: u64,
     /// `jobModule`, the API's number.
+    #[serde(rename = "module")]
     pub job_module: u64,
     /// `name`; empty if missing.
+    #[serde(default)]
     pub plan: Arc<str>,
 }
 
@@ -60,7 +66,8 @@ impl BackupJob {
 }
 
 /// `status` of `backup_jobs`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobStatus {
     /// 2
     Finished,
@@ -83,6 +90,7 @@ pub enum JobStatus {
     /// 14
     WaitingForConfiguration,
     /// A number that is not documented.
+    #[serde(other)]
     Unknown,
 }
 
@@ -146,11 +154,13 @@ impl JobStatus {
 }
 
 /// One row of `backup_overview`: what backups of one service and module of a customer cover, all its tenants together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtectedObjects {
     /// `serviceType`, the API's number.
+    #[serde(rename = "service")]
     pub service_type: u64,
     /// `serviceModule`, the API's number.
+    #[serde(rename = "module")]
     pub service_module: u64,
     /// `totalScannedObjects`
     pub scanned: Option<Quantity>,

@@ -4,9 +4,11 @@ use std::fmt;
 use std::num::NonZero;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A [`Timestamp`] with microsecond precision in 8 bytes. `Option` of it takes 8 bytes too; a `Timestamp` takes 24.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "Timestamp", into = "Timestamp")]
 pub struct CompactTimestamp(NonZero<i64>);
 
 /// Larger than the microseconds of any timestamp, so that the stored number is always positive.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Maximum characters of an id from the API; a longer id is rejected as unreadable. The API uses GUIDs (36 characters).
 pub const MAX_ID_CHARS: usize = 256;
 /// Maximum characters kept of a text from the API, such as a name.
@@ -11,7 +13,7 @@ pub const MAX_TEXT_CHARS: usize = 512;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(Arc<str>);
 
         impl $name {

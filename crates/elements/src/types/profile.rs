@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{CustomerId, TenantId};
 
 /// One row of the list of customers. The decoder drops its owner's email address.
@@ -16,7 +18,8 @@ pub struct ListedProfile {
 }
 
 /// Job status, country and management of a customer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Profile {
     /// `jobStatus`
     pub job_status: Option<CustomerJobStatus>,
@@ -38,7 +41,8 @@ impl Profile {
 }
 
 /// `jobStatus` of `customers`: of all backups of a customer together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CustomerJobStatus {
     /// 0, `N/A`
     NotAvailable,
@@ -55,6 +59,7 @@ pub enum CustomerJobStatus {
     /// 6
     NoBackupUpdates,
     /// A number or a text that is not documented.
+    #[serde(other)]
     Unknown,
 }
 
@@ -101,7 +106,8 @@ impl CustomerJobStatus {
 }
 
 /// `managementMode` of `customers`: the party that manages the customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ManagementMode {
     /// 0
     Customer,
@@ -110,6 +116,7 @@ pub enum ManagementMode {
     /// 2, to be configured
     Unconfigured,
     /// A number that is not documented.
+    #[serde(other)]
     Unknown,
 }
 

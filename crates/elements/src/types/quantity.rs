@@ -3,6 +3,9 @@
 use std::fmt;
 use std::num::NonZero;
 
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A number that is neither negative nor NaN; [`Quantity::UNLIMITED`] is `+Inf`.
 ///
 /// A value that is missing in the API is `None`, never 0. `Option<Quantity>` takes no extra space: it stores the bits
@@ -50,6 +53,41 @@ impl From<u32> for Quantity {
 impl fmt::Debug for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Quantity({:?})", self.get())
+    }
+}
+
+/// In JSON instead of infinity, which it cannot represent.
+const UNLIMITED: &str = "unlimited";
+
+impl Serialize for Quantity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_unlimited() { serializer.serialize_str(UNLIMITED) } else { serializer.serialize_f64(self.get()) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct QuantityVisitor;
+        impl Visitor<'_> for QuantityVisitor {
+            type Value = Quantity;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number that is not negative, or \"unlimited\"")
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Quantity, E> {
+                Quantity::new(number).ok_or_else(|| E::custom("it is negative"))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Quantity, E> {
+                self.visit_f64(number as f64)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
+                if text == UNLIMITED { Ok(Quantity::UNLIMITED) } else { Err(E::custom("it is another text")) }
+            }
+        }
+        deserializer.deserialize_any(QuantityVisitor)
     }
 }
 

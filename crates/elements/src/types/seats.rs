@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{BackupJob, ProtectedObjects, Quantity, TenantId};
 
 /// `assignedUserSeat` and `availableUserSeat` of `customer_seats` and `tenant_seats`; `None` where the API omitted the
 /// field.
 ///
 /// The API does not document what *available* counts (it reads as "left"); the numbers are exported unchanged.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Seats {
     /// Licences assigned to users.
     pub assigned: Option<Quantity>,
@@ -17,13 +20,15 @@ pub struct Seats {
 }
 
 /// One row of `tenant_seats`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TenantSeats {
     /// `tenantId` (`id` in an older revision).
     pub id: TenantId,
     /// `tenantName` (`name` in an older revision); empty if missing.
+    #[serde(default)]
     pub name: Arc<str>,
     /// The tenant's seats.
+    #[serde(default)]
     pub seats: Seats,
 }
 
