@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use elements::types::{
     BackupJob, Collector, CompactTimestamp, CustomerJobStatus, JobStatus, ManagementMode, Observation,
-    ProtectedObjects, Query,
+    ProtectedObjects, Quantity, Query,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::customer_json::{QuantityJson, observations};
+use super::customer_json::observations;
 use super::format::{ago, bytes, count, moment, plural, quantity};
 use super::layout::{badge, bar, columns, number, seen};
 use super::summary::CustomerSummary;
@@ -43,19 +43,19 @@ pub struct JobJson {
     /// The name of the [`JobStatus`].
     pub status: Option<&'static str>,
     /// `successfulCount`
-    pub successful: Option<QuantityJson>,
+    pub successful: Option<Quantity>,
     /// `failedCount`
-    pub failed: Option<QuantityJson>,
+    pub failed: Option<Quantity>,
     /// `skippedCount`
-    pub skipped: Option<QuantityJson>,
+    pub skipped: Option<Quantity>,
     /// `warningCount`
-    pub warning: Option<QuantityJson>,
+    pub warning: Option<Quantity>,
     /// The duration of the job.
-    pub duration_seconds: Option<QuantityJson>,
+    pub duration_seconds: Option<Quantity>,
     /// The end of the job.
     pub ended: Option<Timestamp>,
     /// The size of the backup.
-    pub size_bytes: Option<QuantityJson>,
+    pub size_bytes: Option<Quantity>,
     /// When this was received.
     pub seen: Timestamp,
     /// Older than its `max_age`.
@@ -70,15 +70,15 @@ pub struct ModuleJson {
     /// `serviceModule` of the API.
     pub service_module: u64,
     /// `totalScannedObjects`
-    pub scanned: Option<QuantityJson>,
+    pub scanned: Option<Quantity>,
     /// `totalProtectedObjects`
-    pub protected: Option<QuantityJson>,
+    pub protected: Option<Quantity>,
     /// Protected divided by scanned objects.
     pub coverage: Option<f64>,
     /// Bytes in AvePoint's storage.
-    pub stored_avepoint_bytes: Option<QuantityJson>,
+    pub stored_avepoint_bytes: Option<Quantity>,
     /// Bytes in the customer's own storage.
-    pub stored_own_bytes: Option<QuantityJson>,
+    pub stored_own_bytes: Option<Quantity>,
     /// When this was received.
     pub seen: Timestamp,
     /// Older than its `max_age`.
@@ -87,7 +87,7 @@ pub struct ModuleJson {
 
 impl JobJson {
     fn new(job: &BackupJob, seen: Timestamp, stale: bool) -> Self {
-        let [successful, failed, skipped, warning] = job.objects.map(|number| number.map(QuantityJson));
+        let [successful, failed, skipped, warning] = job.objects.map(|number| number);
         Self {
             job_type: job.key.job_type,
             job_module: job.key.job_module,
@@ -97,9 +97,9 @@ impl JobJson {
             failed,
             skipped,
             warning,
-            duration_seconds: job.duration.map(QuantityJson),
+            duration_seconds: job.duration,
             ended: job.ended.map(CompactTimestamp::get),
-            size_bytes: job.size.map(QuantityJson),
+            size_bytes: job.size,
             seen,
             stale,
         }
@@ -108,12 +108,12 @@ impl JobJson {
 
 impl ModuleJson {
     fn new(module: &ProtectedObjects, seen: Timestamp, stale: bool) -> Self {
-        let [stored_avepoint_bytes, stored_own_bytes] = module.stored.map(|size| size.map(QuantityJson));
+        let [stored_avepoint_bytes, stored_own_bytes] = module.stored.map(|size| size);
         Self {
             service_type: module.service_type,
             service_module: module.service_module,
-            scanned: module.scanned.map(QuantityJson),
-            protected: module.protected.map(QuantityJson),
+            scanned: module.scanned,
+            protected: module.protected,
             coverage: coverage(module),
             stored_avepoint_bytes,
             stored_own_bytes,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use elements::types::{Collector, CompactTimestamp, FailureReason, Observation, Quantity, Query, Seats, Subscription};
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::backups::{self, JobJson, ModuleJson, ProfileJson};
 use super::service_json::{ServiceJson, UtilizationJson};
@@ -13,26 +13,6 @@ use super::service_summary::Service;
 use super::summary::{self, CustomerSummary};
 use super::utilization::{Utilization, tenant_ratio};
 use crate::inventory::{Absence, TargetState, TargetStatus, is_expired};
-
-/// A quantity that is serialized as a number, or as "unlimited".
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct QuantityJson(pub Quantity);
-
-impl Serialize for QuantityJson {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Up to here, every whole number is exact in an `f64`.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        let value = self.0.get();
-        if self.0.is_unlimited() {
-            serializer.serialize_str("unlimited")
-        } else if value.fract() == 0.0 && value < EXACT {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within range")]
-            serializer.serialize_u64(value as u64)
-        } else {
-            serializer.serialize_f64(value)
-        }
-    }
-}
 
 /// One customer.
 #[derive(Clone, Debug, Serialize)]
@@ -92,9 +72,9 @@ pub struct SeatsJson {
     /// `None` if it has none, or for all tenants.
     pub tenant_name: Option<Arc<str>>,
     /// `assignedUserSeat`
-    pub assigned: Option<QuantityJson>,
+    pub assigned: Option<Quantity>,
     /// `availableUserSeat`
-    pub available: Option<QuantityJson>,
+    pub available: Option<Quantity>,
     /// See [`tenant_ratio`].
     pub utilization: Option<f64>,
     /// When it was received.
@@ -111,9 +91,9 @@ pub struct ProductJson {
     /// Its name, `unknown` if it is new.
     pub product: &'static str,
     /// `purchasedUserSeat`
-    pub purchased: Option<QuantityJson>,
+    pub purchased: Option<Quantity>,
     /// `availableUserSeat`
-    pub available: Option<QuantityJson>,
+    pub available: Option<Quantity>,
     /// When the older of the two was received.
     pub seen: Timestamp,
     /// One of the two is older than its `max_age`.
@@ -133,16 +113,16 @@ pub struct SubscriptionJson {
     pub payment_type: Arc<str>,
     pub storage: Arc<str>,
     pub retention: Arc<str>,
-    pub seats_purchased: Option<QuantityJson>,
-    pub units_purchased: Option<QuantityJson>,
-    pub licenses_assigned: Option<QuantityJson>,
-    pub licenses_available: Option<QuantityJson>,
+    pub seats_purchased: Option<Quantity>,
+    pub units_purchased: Option<Quantity>,
+    pub licenses_assigned: Option<Quantity>,
+    pub licenses_available: Option<Quantity>,
     pub seats_utilization: Option<f64>,
-    pub capacity_purchased_bytes: Option<QuantityJson>,
-    pub capacity_used_bytes: Option<QuantityJson>,
-    pub capacity_protected_bytes: Option<QuantityJson>,
-    pub capacity_per_seat_bytes: Option<QuantityJson>,
-    pub storage_consumed_bytes: Option<QuantityJson>,
+    pub capacity_purchased_bytes: Option<Quantity>,
+    pub capacity_used_bytes: Option<Quantity>,
+    pub capacity_protected_bytes: Option<Quantity>,
+    pub capacity_per_seat_bytes: Option<Quantity>,
+    pub storage_consumed_bytes: Option<Quantity>,
     pub capacity_utilization: Option<f64>,
     pub seats_change: Option<i64>,
     pub expires: Option<Timestamp>,
@@ -223,8 +203,8 @@ fn seats(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SeatsJson> {
             tenant_type,
             tenant_id: None,
             tenant_name: None,
-            assigned: assigned.map(QuantityJson),
-            available: available.map(QuantityJson),
+            assigned,
+            available,
             utilization: tenant_ratio(Seats { assigned, available }),
             seen,
             stale,
@@ -259,8 +239,8 @@ fn products(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<ProductJson> {
             stale,
         });
         match observation {
-            Observation::ProductPurchased(purchased) => detail.purchased = purchased.map(QuantityJson),
-            Observation::ProductAvailable(available) => detail.available = available.map(QuantityJson),
+            Observation::ProductPurchased(purchased) => detail.purchased = *purchased,
+            Observation::ProductAvailable(available) => detail.available = *available,
             _ => {}
         }
         detail.seen = detail.seen.min(seen);
@@ -292,16 +272,16 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
             payment_type: Arc::clone(&key.payment_type),
             storage: Arc::clone(&key.storage),
             retention: Arc::clone(&subscription.retention),
-            seats_purchased: subscription.seats_purchased.map(QuantityJson),
-            units_purchased: subscription.units_purchased.map(QuantityJson),
-            licenses_assigned: subscription.licenses_assigned.map(QuantityJson),
-            licenses_available: subscription.licenses_available.map(QuantityJson),
+            seats_purchased: subscription.seats_purchased,
+            units_purchased: subscription.units_purchased,
+            licenses_assigned: subscription.licenses_assigned,
+            licenses_available: subscription.licenses_available,
             seats_utilization: service.seats.map(Utilization::ratio),
-            capacity_purchased_bytes: subscription.capacity_purchased.map(QuantityJson),
-            capacity_used_bytes: subscription.capacity_used.map(QuantityJson),
-            capacity_protected_bytes: subscription.capacity_protected.map(QuantityJson),
-            capacity_per_seat_bytes: key.capacity_per_seat().map(QuantityJson),
-            storage_consumed_bytes: subscription.storage_consumed.map(QuantityJson),
+            capacity_purchased_bytes: subscription.capacity_purchased,
+            capacity_used_bytes: subscription.capacity_used,
+            capacity_protected_bytes: subscription.capacity_protected,
+            capacity_per_seat_bytes: key.capacity_per_seat(),
+            storage_consumed_bytes: subscription.storage_consumed,
             capacity_utilization: service.capacity.map(Utilization::ratio),
             seats_change: subscription.seats_change,
             expires: subscription.expires.map(CompactTimestamp::get),

@@ -4,7 +4,6 @@ use elements::types::Quantity;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::customer_json::QuantityJson;
 use super::format::{ago, count, moment, percent, plural};
 use super::issue::{Issue, Severity};
 use super::status::ExporterStatus;
@@ -121,8 +120,8 @@ pub(super) const fn status_class(status: TargetStatus) -> &'static str {
 
 /// A number in this format; a dash if it is unknown.
 #[must_use]
-pub(super) fn number(value: Option<QuantityJson>, format: fn(Quantity) -> String) -> Markup {
-    html! { @if let Some(QuantityJson(value)) = value { (format(value)) } @else { span.muted { "–" } } }
+pub(super) fn number(value: Option<Quantity>, format: fn(Quantity) -> String) -> Markup {
+    html! { @if let Some(value) = value { (format(value)) } @else { span.muted { "–" } } }
 }
 
 /// The age of a value, and whether it is stale.

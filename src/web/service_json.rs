@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use elements::types::Quantity;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::customer_json::QuantityJson;
 use super::issue::{Issue, Issues, Severity};
 use super::service_summary::Service;
 use super::utilization::{Resource, Utilization};
@@ -18,9 +18,9 @@ pub struct UtilizationJson {
     /// The service.
     pub name: Arc<str>,
     /// In use; bytes for a capacity.
-    pub used: QuantityJson,
+    pub used: Quantity,
     /// Purchased.
-    pub total: QuantityJson,
+    pub total: Quantity,
     /// `used` divided by `total`.
     pub utilization: f64,
 }
@@ -44,13 +44,13 @@ pub struct ServiceJson {
     /// All rows, including expired ones.
     pub rows: usize,
     pub rows_running: usize,
-    pub seats_purchased: Option<QuantityJson>,
-    pub licenses_assigned: Option<QuantityJson>,
+    pub seats_purchased: Option<Quantity>,
+    pub licenses_assigned: Option<Quantity>,
     /// Purchased minus assigned; negative if over-assigned, `None` if it cannot be computed.
     pub headroom: Option<f64>,
     pub utilization: Option<f64>,
-    pub capacity_purchased_bytes: Option<QuantityJson>,
-    pub capacity_protected_bytes: Option<QuantityJson>,
+    pub capacity_purchased_bytes: Option<Quantity>,
+    pub capacity_protected_bytes: Option<Quantity>,
     pub capacity_utilization: Option<f64>,
     pub expired: Option<Timestamp>,
     pub unused_until: Option<Timestamp>,
@@ -63,7 +63,7 @@ impl UtilizationJson {
             Resource::Seats(service) => ("subscription_seats", service.into()),
             Resource::Capacity(service) => ("capacity", service.into()),
         };
-        Self { kind, name, used: QuantityJson(most.used), total: QuantityJson(most.total), utilization: most.ratio() }
+        Self { kind, name, used: most.used, total: most.total, utilization: most.ratio() }
     }
 }
 
@@ -73,12 +73,12 @@ impl ServiceJson {
             service_name: service.name.into(),
             rows: service.rows.len(),
             rows_running: service.running,
-            seats_purchased: service.purchased.map(QuantityJson),
-            licenses_assigned: service.assigned.map(QuantityJson),
+            seats_purchased: service.purchased,
+            licenses_assigned: service.assigned,
             headroom: service.seats.map(Utilization::headroom),
             utilization: service.seats.map(Utilization::ratio),
-            capacity_purchased_bytes: service.capacity.map(|capacity| QuantityJson(capacity.total)),
-            capacity_protected_bytes: service.capacity.map(|capacity| QuantityJson(capacity.used)),
+            capacity_purchased_bytes: service.capacity.map(|capacity| capacity.total),
+            capacity_protected_bytes: service.capacity.map(|capacity| capacity.used),
             capacity_utilization: service.capacity.map(Utilization::ratio),
             expired: service.expired,
             unused_until: service.unused_until,

@@ -60,8 +60,18 @@ impl fmt::Debug for Quantity {
 const UNLIMITED: &str = "unlimited";
 
 impl Serialize for Quantity {
+    /// A whole number without decimals, where every whole number is exact.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.is_unlimited() { serializer.serialize_str(UNLIMITED) } else { serializer.serialize_f64(self.get()) }
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let value = self.get();
+        if self.is_unlimited() {
+            serializer.serialize_str(UNLIMITED)
+        } else if value.fract() == 0.0 && value < EXACT {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within range")]
+            serializer.serialize_u64(value as u64)
+        } else {
+            serializer.serialize_f64(value)
+        }
     }
 }
 
