@@ -20,7 +20,7 @@ mod prepared_customer;
 mod removal_confirmation;
 mod service_list;
 #[cfg(test)]
-mod simulation;
+mod tests;
 
 pub use cost::{Cost, listing_pages};
 pub use filter::CustomerFilter;

@@ -1,4 +1,4 @@
-//! Test simulation of hours of polling with a simulated clock: queue and backoff as the poller combines them, against
+//! Hours of polling with a simulated clock: queue and backoff as the poller combines them, against
 //! an API with a delay and a budget in requests per second.
 
 use std::cmp::Reverse;
