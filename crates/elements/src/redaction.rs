@@ -252,8 +252,8 @@ mod tests {
             assert_eq!(user_info(url).iter().map(|secret| secret.as_str()).collect::<Vec<_>>(), secrets, "{url}");
         }
         let proxy = Secrets::of_proxy(Some(&"http://bob:hunter2@proxy.example.com".parse().unwrap()));
-        let said = format!("no: Basic {}, bob:hunter2, hunter2, token", BASE64_STANDARD_NO_PAD.encode("bob:hunter2"));
-        let clean = proxy.and(&Secret::new("token")).redact(&said);
+        let text = format!("no: Basic {}, bob:hunter2, hunter2, token", BASE64_STANDARD_NO_PAD.encode("bob:hunter2"));
+        let clean = proxy.and(&Secret::new("token")).redact(&text);
         assert_eq!(clean, "no: Basic <secret>, <secret>, <secret>, <secret>");
         assert!(!format!("{proxy:?}").contains("hunter2"));
     }
@@ -262,10 +262,10 @@ mod tests {
     #[test]
     fn a_large_token_in_a_large_message_is_one_pass() {
         let token = format!("{}b", "a".repeat(16 * 1024));
-        let said = "a".repeat(64 * 1024);
-        assert_eq!(redacted(&said, &[&token]), REDACTED);
+        let text = "a".repeat(64 * 1024);
+        assert_eq!(redacted(&text, &[&token]), REDACTED);
         let long = format!("{} {}", "x".repeat(MAX_TEXT - 6), &token[..400]);
-        assert_eq!(redacted(&long, &[&token]).trim_matches('x'), "", "what is left of it at the cut goes too");
+        assert_eq!(redacted(&long, &[&token]).trim_matches('x'), "", "its rest at the cut is removed too");
     }
 
     proptest! {

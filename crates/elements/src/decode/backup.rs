@@ -123,7 +123,7 @@ mod tests {
         let Decoded { value: page, unreadable } = backup_jobs(body).unwrap();
         assert_eq!((unreadable, page.received, page.rows.len()), (vec![], 3, 3));
         let mut rows = page.rows.into_iter().map(|keyed| keyed.row);
-        assert_eq!(rows.next(), Some(None), "the scan says nothing");
+        assert_eq!(rows.next(), Some(None), "the scan has no result");
         let job = rows.next().unwrap().unwrap();
         assert_eq!(job.key, JobKey { job_type: 1, job_module: 4, plan: "Daily".into() });
         assert_eq!(job.status, Some(JobStatus::FinishedWithException));

@@ -82,7 +82,7 @@ fn without_retry_after_pauses_back_off_until_a_success() {
         bucket.state(now);
     }
     bucket.succeeded(bucket.generation - 1);
-    assert_eq!(bucket.consecutive, 8, "a success from before the pause says nothing");
+    assert_eq!(bucket.consecutive, 8, "a success of an earlier generation does not count");
     bucket.succeeded(bucket.generation);
     bucket.throttled(now, bucket.generation, None, 0.0);
     assert_eq!(bucket.state(now).paused_for, Some(MIN_PAUSE));

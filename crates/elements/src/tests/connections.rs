@@ -117,13 +117,13 @@ async fn a_frozen_http_2_connection_is_replaced_before_its_request_times_out() {
             }
         }
     });
-    let nobody = server(|_| say(500, "")).await;
+    let unused = server(|_| say(500, "")).await;
     let url: url::Url = format!("https://localhost:{port}").parse().unwrap();
     let mut settings = ClientConfig {
         api_url: url.clone(),
         token_url: url.join("/connect/token").unwrap(),
         extra_roots: vec![ca],
-        ..settings(&nobody)
+        ..settings(&unused)
     };
     // Long enough that only the PINGs can detect it.
     settings.budget.timeout = Duration::from_secs(8);

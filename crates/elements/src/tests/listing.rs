@@ -42,7 +42,7 @@ async fn list(client: &Client, ids: Option<&[CustomerId]>) -> Result<Vec<String>
         all.extend(page.into_iter().map(|customer| customer.id.to_string()));
     }
     let distinct: std::collections::HashSet<_> = all.iter().collect();
-    assert_eq!(distinct.len(), all.len(), "what is asked for twice comes once");
+    assert_eq!(distinct.len(), all.len(), "a customer that is requested twice is returned once");
     assert_eq!(listing.next_page(None).await, Ok(None));
     Ok(all)
 }
@@ -95,7 +95,7 @@ async fn a_total_may_count_rows_instead_of_ids() {
         rows.extend(page.into_iter().map(|customer| customer.id.to_string()));
     }
     assert_eq!(rows, ["c1", "c2", "c1"]);
-    assert!(listing.is_ambiguous(), "who is missing may be the row without an id");
+    assert!(listing.is_ambiguous(), "the missing customer may be the row without an id");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ fn a_token_is_renewed_ahead_of_its_end() {
         assert!(!state.wants_renewal(at(renewal - 0.01), CREDENTIAL));
         assert!(state.wants_renewal(at(renewal), CREDENTIAL) && state.usable(at(end - 0.01)).is_some());
         assert!(!state.wants_renewal(at(end), CREDENTIAL) && state.usable(at(end)).is_none());
-        assert_eq!(state.expires, Some(at(life as f64)), "it says when it expired");
+        assert_eq!(state.expires, Some(at(life as f64)), "the time of its expiry stays");
     }
 }
 
