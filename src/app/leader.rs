@@ -119,11 +119,10 @@ impl Leader {
 /// The restored state of a partner. If no other partner shares its app registration, the customers are moved and not
 /// copied.
 fn restored_state_for(
-    restored: Option<State>,
+    mut restored: Option<State>,
     config: &Config,
 ) -> impl FnMut(&PartnerSettings) -> Option<PriorState> + use<> {
     let ids: Vec<_> = config.partners.iter().map(|settings| settings.client_id.clone()).collect();
-    let mut restored = restored;
     move |PartnerSettings { name, client_id, .. }| {
         let known = restored.as_mut()?;
         let alone = ids.iter().filter(|id| *id == client_id).count() == 1;

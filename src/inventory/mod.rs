@@ -76,6 +76,11 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Records a failed attempt; all values stay.
+    pub fn record_failure(&mut self, reason: FailureReason, now: Timestamp) {
+        (self.polled, self.failure) = (Some(now), Some(reason));
+    }
+
     /// The list as a target of its collector.
     #[must_use]
     pub fn status(&self, now: Timestamp, max_age: Duration) -> TargetStatus {
@@ -206,12 +211,6 @@ impl Inventory {
         })
     }
 
-    /// Records a failed listing; all values stay.
-    pub fn record_listing_failure(&mut self, reason: FailureReason, now: Timestamp) {
-        self.listing.polled = Some(now);
-        self.listing.failure = Some(reason);
-    }
-
     /// Sets the queries for a customer. Results of other queries are dropped. Returns the queries that are new and
     /// those that were dropped.
     pub fn plan(&mut self, customer: &CustomerId, queries: &[Query]) -> (Vec<Query>, Vec<Query>) {
@@ -232,12 +231,6 @@ impl Inventory {
         now: Timestamp,
     ) -> bool {
         self.known_mut(customer, query).is_none_or(|known| known.record_success(observation, now))
-    }
-
-    /// Records a failed list of customers; all values stay.
-    pub fn record_profiles_failure(&mut self, reason: FailureReason, now: Timestamp) {
-        self.profiles.polled = Some(now);
-        self.profiles.failure = Some(reason);
     }
 
     /// Records a failed query; all values stay.

@@ -146,7 +146,7 @@ fn customers_leave_only_by_a_complete_listing() {
     inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.upsert_listed(listed("b", None), at(0));
     inventory.upsert_listed(listed("c", Some("other")), at(0));
-    inventory.record_listing_failure(FailureReason::Malformed, at(1));
+    inventory.listing.record_failure(FailureReason::Malformed, at(1));
     assert_eq!(inventory.customers.len(), 3);
     assert_eq!(inventory.listing.status(at(1), HOUR), TargetStatus::Failing);
     assert_eq!(inventory.listing.completed, None, "a failure completes nothing");

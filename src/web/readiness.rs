@@ -187,7 +187,7 @@ mod tests {
 
     fn with_failure(name: &str, reason: FailureReason) -> Inventory {
         let mut inventory = bare(name);
-        inventory.record_listing_failure(reason, at(0));
+        inventory.listing.record_failure(reason, at(0));
         inventory
     }
 
@@ -239,7 +239,7 @@ mod tests {
         let max_age = i64::try_from(restored.max_age(Collector::Services).as_secs()).unwrap();
         assert!(readiness(&[restored.clone()], at(max_age - 1)).ready);
         assert!(!readiness(&[restored.clone()], at(max_age)).ready);
-        restored.record_listing_failure(FailureReason::Forbidden, at(max_age));
+        restored.listing.record_failure(FailureReason::Forbidden, at(max_age));
         let stage = readiness(&[restored.clone()], at(max_age)).partners.remove(0).stage;
         assert_eq!(stage, Stage::Refused(FailureReason::Forbidden));
         restored.complete_listing(&[].into(), at(max_age));

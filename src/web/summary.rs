@@ -375,7 +375,7 @@ mod tests {
         let stale = row(&inventory, &inventory.customers[&"a".into()], at(3_650));
         assert_eq!(stale.targets.get(TargetStatus::Stale), 1);
         assert!(stale.issues.contains(Issue::Stale));
-        inventory.record_listing_failure(FailureReason::Timeout, at(101));
+        inventory.listing.record_failure(FailureReason::Timeout, at(101));
         assert_eq!(row_of(&inventory).targets.get(TargetStatus::Failing), 1);
     }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use crate::app::leader::{LeasedBlob, SharedState};
 use crate::config::BlobSettings;
 use crate::inventory::state_file::{DecodeError, State};
-use crate::remote::{BlobClient, RemoteError};
+use crate::remote::{BlobClient, RemoteError, Response};
 
 const TIMEOUT: Duration = Duration::from_mins(2);
 /// Maximum bytes. 200,000 customers take a tenth of it.
@@ -46,6 +46,12 @@ enum Version {
     Unknown,
     Absent,
     ETag(String),
+}
+
+impl Version {
+    fn of(response: &Response) -> Self {
+        response.header("etag").map_or(Self::Unknown, |etag| Self::ETag(etag.to_owned()))
+    }
 }
 
 impl StateBlob {
@@ -83,7 +89,7 @@ impl StateBlob {
             return Ok(None);
         }
         let response = response.success().map_err(io::Error::other)?;
-        self.version = response.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
+        self.version = Version::of(&response);
         if response.body.is_empty() {
             return Ok(None);
         }
@@ -110,7 +116,7 @@ impl StateBlob {
             return Err(self.conflict());
         }
         let response = response.success().map_err(io::Error::other)?;
-        self.version = response.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
+        self.version = Version::of(&response);
         Ok(())
     }
 
@@ -134,8 +140,7 @@ impl StateBlob {
             return Ok((Version::Absent, None));
         }
         let response = response.success().map_err(io::Error::other)?;
-        let etag = response.header("etag").map_or(Version::Unknown, |etag| Version::ETag(etag.to_owned()));
-        Ok((etag, response.header(WRITER).map(str::to_owned)))
+        Ok((Version::of(&response), response.header(WRITER).map(str::to_owned)))
     }
 
     /// Keeps a read-only copy of the blob as it is.

@@ -58,7 +58,7 @@ fn a_list_has_one_target_which_may_be_not_granted() {
         counts.iter().filter(|&(_, count)| count > 0).collect::<Vec<_>>()
     };
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Pending, 1)]);
-    inventory.record_profiles_failure(FailureReason::Timeout, at(1));
+    inventory.profiles.record_failure(FailureReason::Timeout, at(1));
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Failing, 1)]);
     inventory.complete_profiles(&ids(&[]), at(2));
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Fresh, 1)]);

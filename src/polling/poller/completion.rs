@@ -32,10 +32,7 @@ impl Poller {
                 self.completed(result, now);
                 self.succeeded(target);
             }
-            Err(failure) => {
-                self.log_failure(target, &failure);
-                self.failed(target, failure.reason);
-            }
+            Err(failure) => self.not_answered(target, &failure),
         }
     }
 
@@ -132,11 +129,7 @@ impl Poller {
                 self.capacity.cost.list(Collector::Customers, pages);
                 self.succeeded(target);
             }
-            Err(failure) if failure.not_granted => self.not_granted(target),
-            Err(failure) => {
-                self.log_failure(target, &failure);
-                self.failed(target, failure.reason);
-            }
+            Err(failure) => self.not_answered(target, &failure),
         }
     }
 
@@ -229,11 +222,7 @@ impl Poller {
                 }
                 self.absent(target, customer, query);
             }
-            Err(QueryError::Failed(failure)) if failure.not_granted => self.not_granted(target),
-            Err(QueryError::Failed(failure)) => {
-                self.log_failure(target, &failure);
-                self.failed(target, failure.reason);
-            }
+            Err(QueryError::Failed(failure)) => self.not_answered(target, &failure),
         }
     }
 
@@ -314,13 +303,28 @@ impl Poller {
         self.reschedule(target, PollOutcome::Answered);
     }
 
+    /// A scope that is not granted is a state of the collector, not a failure. The first failure in a row is logged as a
+    /// warning; the metrics show that it continues.
+    fn not_answered(&mut self, target: &Target, failure: &RequestError) {
+        if failure.not_granted {
+            return self.not_granted(target);
+        }
+        let (reason, request_id) = (failure.reason.as_str(), failure.request_id.as_deref());
+        if self.queue.failures(target) == 0 {
+            warn!(reason, request_id, "poll failed: {failure}");
+        } else {
+            debug!(reason, request_id, "poll failed again: {failure}");
+        }
+        self.failed(target, failure.reason);
+    }
+
     pub(super) fn failed(&mut self, target: &Target, reason: FailureReason) {
         let now = self.clock.now();
         self.metrics.poll(target.collector(), Some(reason));
         // A failure does not change the cost of the target.
         self.inventory.update(|inventory| match target {
-            Target::Services => inventory.record_listing_failure(reason, now),
-            Target::Customers => inventory.record_profiles_failure(reason, now),
+            Target::Services => inventory.listing.record_failure(reason, now),
+            Target::Customers => inventory.profiles.record_failure(reason, now),
             Target::Customer(customer, query) => inventory.record_failure(customer, *query, reason, now),
         });
         let failures = self.queue.failures(target);
@@ -331,15 +335,5 @@ impl Poller {
         let interval = self.capacity.interval(target);
         let due = backoff::next_due(self.clock.now(), outcome, interval, fastrand::f64());
         self.queue.finish(target, due, matches!(outcome, PollOutcome::Failed(_) | PollOutcome::Missed(_)));
-    }
-
-    /// The first failure in a row is logged as a warning; the metrics show that it continues.
-    fn log_failure(&self, target: &Target, failure: &RequestError) {
-        let (reason, request_id) = (failure.reason.as_str(), failure.request_id.as_deref());
-        if self.queue.failures(target) == 0 {
-            warn!(reason, request_id, "poll failed: {failure}");
-        } else {
-            debug!(reason, request_id, "poll failed again: {failure}");
-        }
     }
 }

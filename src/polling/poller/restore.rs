@@ -14,18 +14,12 @@ impl Poller {
         let customers: Vec<_> = self.inventory.read(|inventory| inventory.customers.keys().cloned().collect());
         self.plan(&customers);
         let inventory = self.inventory.snapshot();
-        let listing = inventory.listing;
-        if listing.wanted {
-            let outcome = if listing.failure.is_some() { PollOutcome::Failed(0) } else { PollOutcome::Answered };
-            let due = self.due_again(&Target::Services, listing.polled, outcome);
-            let at_once = listing.outdated && outcome == PollOutcome::Answered;
-            self.queue.add(Target::Services, due.filter(|_| !at_once).unwrap_or(now));
-        }
-        let profiles = inventory.profiles;
-        if profiles.wanted {
-            let outcome = if profiles.failure.is_some() { PollOutcome::Failed(0) } else { PollOutcome::Answered };
-            let due = self.due_again(&Target::Customers, profiles.polled, outcome);
-            self.queue.add(Target::Customers, due.unwrap_or(now));
+        let lists = [(Target::Services, &inventory.listing), (Target::Customers, &inventory.profiles)];
+        for (target, list) in lists.into_iter().filter(|(_, list)| list.wanted) {
+            let outcome = if list.failure.is_some() { PollOutcome::Failed(0) } else { PollOutcome::Answered };
+            let due = self.due_again(&target, list.polled, outcome);
+            let at_once = list.outdated && outcome == PollOutcome::Answered;
+            self.queue.add(target, due.filter(|_| !at_once).unwrap_or(now));
         }
         for (id, customer) in &inventory.customers {
             for (query, known) in &customer.targets {

@@ -234,7 +234,7 @@ async fn a_failure_is_named() {
     let mut inventory = contoso().remove(0);
     inventory.record_failure(&"c1".into(), super::samples::SEATS, FailureReason::Throttled, at(1));
     let mut refused = bare("other");
-    refused.record_listing_failure(FailureReason::Unauthorized, at(1));
+    refused.listing.record_failure(FailureReason::Unauthorized, at(1));
     let server = Server::start(vec![inventory, refused]);
     let page = server.get("/").await.text();
     assert!(page.contains("throttled × 1") && page.contains("refused (unauthorized)"), "{page}");
