@@ -1,6 +1,7 @@
 //! Metrics of the process: configuration, resources, panics.
 
 use elements::clock::Clock;
+use exposition::registered;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
@@ -44,20 +45,18 @@ impl AppMetrics {
             leading(&registry, &[])?.set(1);
             None
         };
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let reload_successful = IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?;
+        let panics = IntCounterVec::new(Opts::from(&catalog::PANICS), catalog::PANICS.labels)?;
         let metrics = Self {
+            reload_successful: registered(&registry, reload_successful)?,
+            reloaded_at: registered(&registry, Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?)?,
+            tasks: registered(&registry, IntGauge::with_opts(Opts::from(&catalog::TASKS))?)?,
+            panics: registered(&registry, panics)?,
             registry,
-            reload_successful: IntGauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_SUCCESSFUL))?,
-            reloaded_at: Gauge::with_opts(Opts::from(&catalog::CONFIG_RELOAD_TIMESTAMP))?,
-            tasks: IntGauge::with_opts(Opts::from(&catalog::TASKS))?,
-            panics: IntCounterVec::new(Opts::from(&catalog::PANICS), catalog::PANICS.labels)?,
             lease,
             clock,
         };
-        metrics.registry.register(Box::new(ProcessCollector::for_self()))?;
-        metrics.registry.register(Box::new(metrics.reload_successful.clone()))?;
-        metrics.registry.register(Box::new(metrics.reloaded_at.clone()))?;
-        metrics.registry.register(Box::new(metrics.tasks.clone()))?;
-        metrics.registry.register(Box::new(metrics.panics.clone()))?;
         metrics.reloaded(true);
         Ok(metrics)
     }
@@ -93,17 +92,15 @@ impl AppMetrics {
 
 impl LeaseMetrics {
     fn new(name: &str, watcher: Watcher, registry: &Registry) -> prometheus::Result<Self> {
+        let renewed_at = GaugeVec::new(Opts::from(&catalog::LEASE_RENEW), catalog::LEASE_RENEW.labels)?;
         let transitions = Opts::from(&catalog::LEASE_TRANSITIONS).const_label("lease", name);
-        let metrics = Self {
+        Ok(Self {
             name: name.to_owned(),
             watcher,
             leading: leading(registry, &[name])?,
-            renewed_at: GaugeVec::new(Opts::from(&catalog::LEASE_RENEW), catalog::LEASE_RENEW.labels)?,
-            transitions: IntCounter::with_opts(transitions)?,
-        };
-        registry.register(Box::new(metrics.renewed_at.clone()))?;
-        registry.register(Box::new(metrics.transitions.clone()))?;
-        Ok(metrics)
+            renewed_at: registered(registry, renewed_at)?,
+            transitions: registered(registry, IntCounter::with_opts(transitions)?)?,
+        })
     }
 
     fn update(&self, clock: Clock) {
@@ -120,7 +117,6 @@ impl LeaseMetrics {
 /// Registers `avepoint_exporter_leading`; its label `lease` exists only with replicas.
 fn leading(registry: &Registry, lease: &[&str]) -> prometheus::Result<IntGauge> {
     let labels: &[&str] = if lease.is_empty() { &[] } else { &["lease"] };
-    let gauge = IntGaugeVec::new(Opts::from(&catalog::LEADING), labels)?;
-    registry.register(Box::new(gauge.clone()))?;
+    let gauge = registered(registry, IntGaugeVec::new(Opts::from(&catalog::LEADING), labels)?)?;
     Ok(gauge.with_label_values(lease))
 }

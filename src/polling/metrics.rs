@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use elements::types::{Collector, FailureReason, PartnerName};
+use exposition::{Family, registered};
 use jiff::Timestamp;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, Opts, Registry};
@@ -30,27 +31,22 @@ pub struct PollMetrics {
 impl PollMetrics {
     /// Creates every label combination at the start.
     pub fn new(partner: &PartnerName, enabled: impl IntoIterator<Item = Collector>) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counters = |family: &Family| registered(&registry, IntCounterVec::new(family.into(), family.labels)?);
+        let gauge = |family: &Family| {
+            registered(&registry, Gauge::with_opts(Opts::from(family).const_label("partner", partner.as_str()))?)
+        };
+        let planned = &catalog::COLLECTOR_PLANNED_REQUESTS;
         let metrics = Self {
-            registry: Registry::new(),
-            polls: IntCounterVec::new(Opts::from(&catalog::COLLECTOR_POLLS), catalog::COLLECTOR_POLLS.labels)?,
-            failures: IntCounterVec::new(
-                Opts::from(&catalog::COLLECTOR_POLL_FAILURES),
-                catalog::COLLECTOR_POLL_FAILURES.labels,
-            )?,
-            planned: GaugeVec::new(
-                Opts::from(&catalog::COLLECTOR_PLANNED_REQUESTS),
-                catalog::COLLECTOR_PLANNED_REQUESTS.labels,
-            )?,
-            lag: Gauge::with_opts(Opts::from(&catalog::POLL_LAG).const_label("partner", partner.as_str()))?,
-            up: Gauge::with_opts(Opts::from(&catalog::UP).const_label("partner", partner.as_str()))?,
+            polls: counters(&catalog::COLLECTOR_POLLS)?,
+            failures: counters(&catalog::COLLECTOR_POLL_FAILURES)?,
+            planned: registered(&registry, GaugeVec::new(planned.into(), planned.labels)?)?,
+            lag: gauge(&catalog::POLL_LAG)?,
+            up: gauge(&catalog::UP)?,
+            registry,
             head_due: Arc::new(AtomicI64::new(NOTHING_DUE)),
             partner: partner.clone(),
         };
-        metrics.registry.register(Box::new(metrics.polls.clone()))?;
-        metrics.registry.register(Box::new(metrics.failures.clone()))?;
-        metrics.registry.register(Box::new(metrics.planned.clone()))?;
-        metrics.registry.register(Box::new(metrics.lag.clone()))?;
-        metrics.registry.register(Box::new(metrics.up.clone()))?;
         for collector in enabled {
             metrics.polls.with_label_values(&[partner.as_str(), collector.as_str()]);
             for reason in FailureReason::ALL {

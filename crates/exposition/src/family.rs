@@ -1,5 +1,8 @@
 //! A metric family, and a writer for its lines.
 
+use prometheus::Registry;
+use prometheus::core::Collector;
+
 use crate::syntax;
 
 /// The metric type.
@@ -40,6 +43,12 @@ impl From<&Family> for prometheus::Opts {
     fn from(family: &Family) -> Self {
         Self::new(family.name, family.help)
     }
+}
+
+/// Registers a metric, and returns it.
+pub fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: M) -> prometheus::Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 /// A family and its lines so far.

@@ -26,7 +26,7 @@ mod snapshot_handle;
 mod source;
 pub mod syntax;
 
-pub use family::{Family, FamilyWriter, Kind, unit_of};
+pub use family::{Family, FamilyWriter, Kind, registered, unit_of};
 pub use memory::off_heap;
 pub use negotiate::{accepts_gzip, negotiate};
 pub use renderer::Renderer;

@@ -1,5 +1,6 @@
 //! Metrics of the state file.
 
+use exposition::registered;
 use jiff::Timestamp;
 use prometheus::{Gauge, IntCounter, IntGauge, Opts, Registry};
 
@@ -15,15 +16,12 @@ pub(in crate::app) struct StateMetrics {
 
 impl StateMetrics {
     pub(in crate::app) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = Self {
-            last_save: Gauge::with_opts(Opts::from(&catalog::STATE_LAST_SAVE))?,
-            save_failures: IntCounter::with_opts(Opts::from(&catalog::STATE_SAVE_FAILURES))?,
-            restore_successful: IntGauge::with_opts(Opts::from(&catalog::STATE_RESTORE_SUCCESSFUL))?,
-        };
-        registry.register(Box::new(metrics.last_save.clone()))?;
-        registry.register(Box::new(metrics.save_failures.clone()))?;
-        registry.register(Box::new(metrics.restore_successful.clone()))?;
-        Ok(metrics)
+        let restore_successful = IntGauge::with_opts(Opts::from(&catalog::STATE_RESTORE_SUCCESSFUL))?;
+        Ok(Self {
+            last_save: registered(registry, Gauge::with_opts(Opts::from(&catalog::STATE_LAST_SAVE))?)?,
+            save_failures: registered(registry, IntCounter::with_opts(Opts::from(&catalog::STATE_SAVE_FAILURES))?)?,
+            restore_successful: registered(registry, restore_successful)?,
+        })
     }
 
     pub(super) fn restored(&self, successfully: bool) {
