@@ -156,7 +156,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["customers", "seed", "faults", "time_scale"])]
     pub replay: Option<PathBuf>,
     /// Address to listen on, as host:port, or :port for all addresses
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10120")]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:18080")]
     pub listen_address: String,
     /// The log.
     #[command(flatten)]
@@ -323,6 +323,9 @@ mod tests {
         assert_eq!(cli.daemon.listen_addresses, ["a:1", "b:2"]);
         let Some(Command::Demo(demo)) = parse(&["demo"]).unwrap().command else { panic!() };
         assert_eq!(demo.listen_addresses, ["127.0.0.1:10120"]);
+        // Not the exporter's port: both run on one machine.
+        let Some(Command::Simulate(simulate)) = parse(&["simulate"]).unwrap().command else { panic!() };
+        assert_eq!(simulate.listen_address, "127.0.0.1:18080");
     }
 
     #[test]
