@@ -21,10 +21,13 @@ impl Config {
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(file) = self.file.as_deref().filter(|_| self.partners.iter().any(holds_a_secret)) {
-            warnings.extend(
-                world_accessible_warning(file)
-                    .map(|sentence| format!("a secret stands in the configuration, and {sentence}")),
-            );
+            // The service of the packages runs as a user of its own, which could then not read the file.
+            warnings.extend(world_accessible_warning(file).map(|sentence| {
+                format!(
+                    "a secret stands in the configuration, and {sentence}, or put the secret into a file of its own \
+                     if the exporter's user could then not read the configuration"
+                )
+            }));
         }
         for (at, file) in self.lease_secret_files() {
             warnings.extend(world_accessible_warning(file).map(|sentence| format!("{at}: {sentence}")));

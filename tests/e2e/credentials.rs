@@ -142,7 +142,8 @@ fn a_configuration_with_a_secret_in_it_is_warned_of() {
             readable_by_others(&file, open);
             let warnings = Config::load(&file).unwrap().warnings(Timestamp::now());
             let expected = format!(
-                "a secret stands in the configuration, and {0} can be read by every user; run `chmod o-rwx {0}`",
+                "a secret stands in the configuration, and {0} can be read by every user; run `chmod o-rwx {0}`, \
+                 or put the secret into a file of its own if the exporter's user could then not read the configuration",
                 file.display()
             );
             let expected: Vec<String> = (warned && open).then_some(expected).into_iter().collect();
