@@ -51,7 +51,7 @@ fn pace(simulator: &Simulated, rate: f64, burst: usize) -> (f64, f64) {
 }
 
 #[test]
-fn a_full_pass_is_as_fast_as_the_budget_and_no_faster() {
+fn a_full_pass_is_no_faster_than_the_budget() {
     // `CALLS_RATE=50 CALLS_CUSTOMERS=20000` for the full size, which takes more than half an hour.
     const BURST: usize = 20;
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +72,6 @@ fn a_full_pass_is_as_fast_as_the_budget_and_no_faster() {
         "{} requests at {rate} a second: {ratio:.4} of requests / rate, at most {excess:.1} above it",
         simulator.requests().total()
     );
-    assert!(ratio <= 1.02, "{ratio} of requests / rate");
     // A request with a longer transfer time arrives closer to the next one.
     assert!(excess <= BURST as f64 + f64::from(rate) * 0.1, "{excess} requests above the rate");
 }
