@@ -1,177 +1,39 @@
 //! Realistic company names, each used only once.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::rng::SeededRng;
 use crate::wire_value::Text;
 
 /// Towns and family names, some with non-ASCII letters.
-const FIRST: &[&str] = &[
-    "Riverton",
-    "Ashford",
-    "Müller",
-    "Lakeside",
-    "Harrow",
-    "Grünwald",
-    "Kingsley",
-    "Brookhaven",
-    "Peña",
-    "Whitfield",
-    "Stonebridge",
-    "Åkerlund",
-    "Marlow",
-    "Fairview",
-    "Delacroix",
-    "Norwood",
-    "Westbury",
-    "Łukasik",
-    "Hollister",
-    "Elmwood",
-    "Fontaine",
-    "Bayview",
-    "Redcliff",
-    "Sørensen",
-    "Thornton",
-    "Maple Grove",
-    "Castellano",
-    "Eastgate",
-    "Winslow",
-    "Köhler",
-    "Summit",
-    "Ferndale",
-    "Okafor",
-    "Granite Bay",
-    "Langley",
-    "Béranger",
-    "Oakridge",
-    "Pembroke",
-    "Tanaka",
-    "Clearwater",
-    "Rosenthal",
-    "Millbrook",
-    "Vogel",
-    "Highland",
-    "Nakamura",
-    "Cedar Falls",
-    "Jørgensen",
-    "Ravenswood",
-    "Sinclair",
-    "Weiß",
-    "Greenfield",
-    "Barrett",
-    "Old Harbour",
-    "Moreau",
-    "Wexford",
-    "Schäfer",
-    "Northgate",
-    "Calloway",
-    "Silverton",
-    "Novák",
-    "Bridgewater",
-    "Holt",
-    "Larkspur",
-    "O'Brien",
-    "Kaya",
-    "Windermere",
-    "Petrov",
-    "Arden",
-    "Copper Hill",
-    "Lindqvist",
-    "Foxborough",
-    "D'Angelo",
-    "Sterling",
-    "Hawthorne",
-    "Zielinski",
-    "Meadowbrook",
-    "Garnier",
-    "Underhill",
-    "Sandoval",
-    "Brandt",
-    "Valley Forge",
-    "Quigley",
-    "Ostermann",
-    "Willow Creek",
-    "Haddad",
-    "Crestline",
-    "Bellamy",
-    "Tremblay",
-    "Iron Gate",
-    "Fischer",
-    "Dunmore",
-    "Yamada",
-    "Port Ellis",
-    "Abernathy",
-    "Kowalski",
-    "Glenwood",
-];
+static FIRST: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let names = "\
+        Riverton, Ashford, Müller, Lakeside, Harrow, Grünwald, Kingsley, Brookhaven, Peña, Whitfield, Stonebridge, \
+        Åkerlund, Marlow, Fairview, Delacroix, Norwood, Westbury, Łukasik, Hollister, Elmwood, Fontaine, Bayview, \
+        Redcliff, Sørensen, Thornton, Maple Grove, Castellano, Eastgate, Winslow, Köhler, Summit, Ferndale, Okafor, \
+        Granite Bay, Langley, Béranger, Oakridge, Pembroke, Tanaka, Clearwater, Rosenthal, Millbrook, Vogel, Highland, \
+        Nakamura, Cedar Falls, Jørgensen, Ravenswood, Sinclair, Weiß, Greenfield, Barrett, Old Harbour, Moreau, \
+        Wexford, Schäfer, Northgate, Calloway, Silverton, Novák, Bridgewater, Holt, Larkspur, O'Brien, Kaya, \
+        Windermere, Petrov, Arden, Copper Hill, Lindqvist, Foxborough, D'Angelo, Sterling, Hawthorne, Zielinski, \
+        Meadowbrook, Garnier, Underhill, Sandoval, Brandt, Valley Forge, Quigley, Ostermann, Willow Creek, Haddad, \
+        Crestline, Bellamy, Tremblay, Iron Gate, Fischer, Dunmore, Yamada, Port Ellis, Abernathy, Kowalski, Glenwood";
+    names.split(", ").collect()
+});
 
 /// Trades.
-const TRADE: &[&str] = &[
-    "Dental Care",
-    "Law Partners",
-    "Primary School",
-    "Manufacturing",
-    "Family Clinic",
-    "Accountants",
-    "Logistics",
-    "Architects",
-    "Veterinary Hospital",
-    "Precision Tools",
-    "Credit Union",
-    "Community College",
-    "Plumbing & Heating",
-    "Insurance Brokers",
-    "Physiotherapy",
-    "Packaging",
-    "Real Estate",
-    "Orthodontics",
-    "Construction",
-    "Foods",
-    "Museum",
-    "Tax Advisers",
-    "Timber",
-    "Pharmacy",
-    "Engineering",
-    "Legal",
-    "Academy",
-    "Printing",
-    "Opticians",
-    "Electric",
-    "Housing Association",
-    "Freight",
-    "Surgical Centre",
-    "Wealth Management",
-    "Textiles",
-    "Hotel Group",
-    "Recycling",
-    "Notaries",
-    "Steelworks",
-    "Kindergarten",
-    "Brewery",
-    "Auto Parts",
-    "Radiology",
-    "Surveyors",
-    "Garden Centres",
-    "Media",
-    "Water Works",
-    "Theatre",
-    "Plastics",
-    "Care Homes",
-    "Roofing",
-    "Consulting Engineers",
-    "Bakery",
-    "Robotics",
-    "Travel",
-    "Farm Supplies",
-    "Ophthalmology",
-    "Glass",
-    "Charity Trust",
-    "Furniture",
-    "Laboratories",
-    "Cold Storage",
-    "Marina",
-    "Cycle Works",
-];
+static TRADE: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let names = "\
+        Dental Care, Law Partners, Primary School, Manufacturing, Family Clinic, Accountants, Logistics, Architects, \
+        Veterinary Hospital, Precision Tools, Credit Union, Community College, Plumbing & Heating, Insurance Brokers, \
+        Physiotherapy, Packaging, Real Estate, Orthodontics, Construction, Foods, Museum, Tax Advisers, Timber, \
+        Pharmacy, Engineering, Legal, Academy, Printing, Opticians, Electric, Housing Association, Freight, \
+        Surgical Centre, Wealth Management, Textiles, Hotel Group, Recycling, Notaries, Steelworks, Kindergarten, \
+        Brewery, Auto Parts, Radiology, Surveyors, Garden Centres, Media, Water Works, Theatre, Plastics, Care Homes, \
+        Roofing, Consulting Engineers, Bakery, Robotics, Travel, Farm Supplies, Ophthalmology, Glass, Charity Trust, \
+        Furniture, Laboratories, Cold Storage, Marina, Cycle Works";
+    names.split(", ").collect()
+});
 
 /// Suffixes that keep names unique after all combinations are used.
 const LAST: &[&str] = &["", " Group", " North", " & Co", " International", " South", " West", " East", " Holding"];
@@ -191,16 +53,15 @@ pub(super) fn company(seed: u64, index: u32, special_characters: bool, hostile: 
     {
         return Cow::Borrowed(name);
     }
-    let (firsts, trades) = (FIRST.len() as u64, TRADE.len() as u64);
-    let pairs = firsts * trades;
+    let pairs = FIRST.len() * TRADE.len();
     // 7919 is a prime that does not divide the number of pairs: every pair is used once before any is used twice.
-    let start = SeededRng::of(&[seed, 0x4E41_4D45]).next_u64() % pairs;
-    let pair = (start + u64::from(index) * 7919) % pairs;
-    let entry = |list: &[&'static str], place: u64| usize::try_from(place).ok().and_then(|at| list.get(at).copied());
-    let (first, trade) = (entry(FIRST, pair / trades), entry(TRADE, pair % trades));
-    let round = u64::from(index) / pairs;
-    let last = entry(LAST, round).map_or_else(|| Cow::Owned(format!(" {round}")), Cow::Borrowed);
-    Cow::Owned(format!("{} {}{last}", first.unwrap_or_default(), trade.unwrap_or_default()))
+    let start = SeededRng::of(&[seed, 0x4E41_4D45]).next_u64() % pairs as u64;
+    let (index, start) = (index as usize, usize::try_from(start).unwrap_or(0));
+    let pair = (start + index * 7919) % pairs;
+    let (first, trade) = (FIRST.get(pair / TRADE.len()), TRADE.get(pair % TRADE.len()));
+    let round = index / pairs;
+    let last = LAST.get(round).map_or_else(|| format!(" {round}"), |&last| last.to_owned());
+    Cow::Owned(format!("{} {}{last}", first.unwrap_or(&""), trade.unwrap_or(&"")))
 }
 
 /// The ASCII letters and digits of a name, for tenants and email addresses.
