@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use simulator::{AbsentTenants, Dialect, Settings};
+use simulator::{Dialect, Settings};
 
 use crate::support::{Exporter, Samples, Simulated, config, expected, run, today};
 
@@ -126,11 +126,8 @@ fn every_value_of_the_documented_api_is_served() {
 
 #[test]
 fn every_value_of_older_revisions_is_served() {
-    let settings = Settings {
-        dialect: Dialect::Older,
-        absent_tenants: AbsentTenants::NotFound,
-        ..Settings::of_size(40, 9, today())
-    };
+    let settings =
+        Settings { dialect: Dialect::Older, absent_tenants_are_404: true, ..Settings::of_size(40, 9, today()) };
     check("older", settings);
 }
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use elements::recording::Recording;
 use elements::types::Collector;
 use serde_json::Value;
-use simulator::{AbsentTenants, Dialect, Fault, Operation, Replay, Rule, Settings};
+use simulator::{Dialect, Fault, Operation, Replay, Rule, Settings};
 use testkit::golden;
 
 use crate::support::{Simulated, config, eventually, run, today};
@@ -23,7 +23,7 @@ const FAST: &str = "budget: { requests_per_second: 500, burst: 100, concurrency:
 
 fn revisions() -> [(&'static str, Settings); 3] {
     let revision = |dialect, seed| Settings { dialect, ..Settings::of_size(3, seed, today()) };
-    let older = Settings { absent_tenants: AbsentTenants::NotFound, ..revision(Dialect::Older, 13) };
+    let older = Settings { absent_tenants_are_404: true, ..revision(Dialect::Older, 13) };
     [("live", revision(Dialect::Live, 11)), ("documented", revision(Dialect::Documented, 12)), ("older", older)]
 }
 

@@ -34,7 +34,7 @@ fn nothing_is_lost_in_a_storm() {
             ..Rule::new(Fault::Throttle(RetryAfter::Seconds(2)))
         },
         Rule { share: 0.05, ..Rule::new(Fault::Status(500)) },
-        Rule::new(Fault::RevokeTokens { every: MINUTE }),
+        Rule::new(Fault::RevokeTokens(MINUTE)),
     ]);
     let (start, mut scrapes) = (Instant::now(), 0);
     while start.elapsed() < MINUTE * minutes {

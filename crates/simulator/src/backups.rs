@@ -1,20 +1,20 @@
 //! Simulated backups: jobs (`backup_jobs`), coverage (`backup_overview`), how they are generated, and the expected
 //! values.
 
-use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects, Quantity, ServiceInfo, TenantType};
+use elements::types::{BackupJob, JobKey, JobStatus, ProtectedObjects, ServiceInfo, TenantType};
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::dataset::SimCustomer;
-use super::responses::{ApiRequest, Page, ResponseBody, filter_number};
+use super::responses::{ApiRequest, Page, Refusal, filter_number};
 use super::rng::SeededRng;
 use super::settings::Dialect;
-use super::wire_value::{Text, grouped};
+use super::wire_value::{Text, bytes, size};
 
 /// A job of `backup_jobs`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimJob {
     /// `jobType`
     pub job_type: u64,
@@ -93,8 +93,8 @@ impl SimJob {
         let text = |text: String| Value::from(if has_run { text } else { "N/A".to_owned() });
         let count = |count: u32| match dialect {
             Dialect::Live => text(count.to_string()),
-            Dialect::Documented if has_run => count.into(),
-            Dialect::Documented | Dialect::Older => text(grouped(count)),
+            _ if has_run => dialect.number(count),
+            _ => text(String::new()),
         };
         let time = |at: Option<Timestamp>| at.map_or_else(|| "N/A".to_owned(), |at| at.to_string());
         let [successful, failed, skipped, warning] = self.objects;
@@ -146,16 +146,12 @@ impl SimModule {
     }
 
     fn json(&self, dialect: Dialect, tenant: Option<&str>) -> Value {
-        let number = |count: u32| match dialect {
-            Dialect::Older => Value::from(grouped(count)),
-            _ => count.into(),
-        };
         let [avepoint, own] = self.stored.map(|stored| stored.map_or_else(|| "N/A".to_owned(), size));
         let mut row = json!({
             "serviceType": self.service_type,
             "serviceModule": self.service_module,
-            "totalScannedObjects": number(self.scanned),
-            "totalProtectedObjects": number(self.protected),
+            "totalScannedObjects": dialect.number(self.scanned),
+            "totalProtectedObjects": dialect.number(self.protected),
             "dataSizeStoredInAvePoint": avepoint,
             "dataSizeStoredInBYOS": own,
         });
@@ -168,35 +164,36 @@ impl SimModule {
 }
 
 /// The response of `backup_jobs`: a scan, then the jobs.
-pub(super) fn jobs(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
+pub(super) fn jobs(customer: &SimCustomer, request: &ApiRequest<'_>) -> Result<Vec<u8>, Refusal> {
     let [job_type, job_module] = ["jobType", "jobModule"].map(|name| filter_number(request.body, name));
     let (job_type, job_module) = (job_type?, job_module?);
     let is_wanted = |job: &&SimJob| {
         job_type.is_none_or(|wanted| wanted == job.job_type) && job_module.is_none_or(|wanted| wanted == job.job_module)
     };
+    let dialect = request.settings.dialect;
     let mut rows = Vec::new();
     if dialect != Dialect::Documented {
-        let names = ["jobId", "name", "status", "totalCount", "successfulCount", "failedCount", "skippedCount"];
-        let more = ["warningCount", "backupSize", "startTime", "endTime", "jobDuration"];
-        let numbers = ["jobType", "jobModule"].map(|name| (name.to_owned(), Value::from(0)));
-        let texts = names.into_iter().chain(more).map(|name| (name.to_owned(), Value::from("N/A")));
-        let scan: Value = numbers.into_iter().chain(texts).collect::<serde_json::Map<_, _>>().into();
+        let mut scan = SimJob::default().json(dialect);
+        if let Some(fields) = scan.as_object_mut() {
+            fields.extend(["jobId", "name", "status"].map(|name| (name.to_owned(), "N/A".into())));
+        }
         rows.push(scan);
     }
     rows.extend(customer.jobs.iter().filter(is_wanted).map(|job| job.json(dialect)));
-    respond(&rows, request, dialect)
+    respond(&rows, request)
 }
 
 /// The response of `backup_overview`; live, with a row for each tenant.
-pub(super) fn overview(customer: &SimCustomer, request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
-    let tenants = customer.tenants.iter().filter(|tenant| tenant.tenant_type == TenantType::Microsoft365);
-    let first = tenants.map(|tenant| tenant.id.as_str()).next().filter(|_| dialect == Dialect::Live);
+pub(super) fn overview(customer: &SimCustomer, request: &ApiRequest<'_>) -> Result<Vec<u8>, Refusal> {
+    let dialect = request.settings.dialect;
+    let mut tenants = customer.tenants.iter().filter(|tenant| tenant.tenant_type == TenantType::Microsoft365);
+    let first = tenants.next().map(|tenant| tenant.id.as_str()).filter(|_| dialect == Dialect::Live);
     let rows: Vec<_> = customer.modules.iter().map(|module| module.json(dialect, first)).collect();
-    respond(&rows, request, dialect)
+    respond(&rows, request)
 }
 
-fn respond(rows: &[Value], request: &ApiRequest<'_>, dialect: Dialect) -> ResponseBody {
-    if dialect == Dialect::Older {
+fn respond(rows: &[Value], request: &ApiRequest<'_>) -> Result<Vec<u8>, Refusal> {
+    if request.settings.dialect == Dialect::Older {
         return Ok(serde_json::to_vec(rows).unwrap_or_default());
     }
     let page = Page::of(request)?;
@@ -281,14 +278,6 @@ fn duration(seconds: u32) -> String {
         (0, minutes, seconds) => format!("{minutes}m{seconds}s"),
         (hours, minutes, seconds) => format!("{hours}h{minutes}m{seconds}s"),
     }
-}
-
-fn size(hundredths_of_gb: u32) -> String {
-    format!("{} GB", f64::from(hundredths_of_gb) / 100.0)
-}
-
-fn bytes(hundredths_of_gb: u32) -> Option<Quantity> {
-    Quantity::new(f64::from(hundredths_of_gb) / 100.0 * f64::from(1_u32 << 30))
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! Damaged bodies: truncated, very slow, or much larger after decompression.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use flate2::{Compress, Compression, Crc, FlushCompress};
-use hyper::body::{Bytes, Frame, SizeHint};
-use tokio::time::Sleep;
+use http_body_util::channel::Channel;
+use hyper::body::Bytes;
 
 use super::connection::ResetConnection;
 
@@ -21,83 +19,37 @@ pub(super) enum End {
     Reset,
 }
 
-/// A truncated body, after which the connection ends.
-pub(super) struct CutBody {
-    start: Option<Bytes>,
-    /// The value of Content-Length; `None` makes the body chunked.
-    announced: Option<u64>,
-    end: End,
-    /// Waits until the first half is sent.
-    pause: Pin<Box<Sleep>>,
-}
-
-impl CutBody {
-    /// The first half of a body.
-    pub(super) fn half_of(whole: &Bytes, announce: bool, end: End) -> Body {
-        let announced = announce.then(|| u64::try_from(whole.len().max(1)).unwrap_or(u64::MAX));
-        let start = Some(whole.slice(..whole.len() / 2)).filter(|start| !start.is_empty());
-        Body::new(Self { start, announced, end, pause: Box::pin(tokio::time::sleep(Duration::from_millis(10))) })
-    }
-}
-
-impl hyper::body::Body for CutBody {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(start) = self.start.take() {
-            return Poll::Ready(Some(Ok(Frame::data(start))));
+/// The first half of a body, after which the connection ends.
+pub(super) fn half_of(whole: &Bytes, end: End) -> Body {
+    let start = whole.slice(..whole.len() / 2);
+    let (mut sender, body) = Channel::<_, axum::BoxError>::new(1);
+    tokio::spawn(async move {
+        if sender.send_data(start).await.is_ok() {
+            // Until the first half is sent.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            sender.abort(match end {
+                End::Closed => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
+                End::Reset => ResetConnection.into(),
+            });
         }
-        ready!(self.pause.as_mut().poll(context));
-        Poll::Ready(Some(Err(match self.end {
-            End::Closed => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
-            End::Reset => ResetConnection.into(),
-        })))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
+    });
+    Body::new(body)
 }
 
-/// A body that is sent byte by byte.
-pub(super) struct DripBody {
-    rest: Bytes,
-    /// The delay between two bytes; without it, there is no Content-Length and each byte is a chunk.
-    every: Option<Duration>,
-    pause: Pin<Box<Sleep>>,
-}
-
-impl DripBody {
-    pub(super) fn of(whole: Bytes, every: Option<Duration>) -> Body {
-        Body::new(Self { rest: whole, every, pause: Box::pin(tokio::time::sleep(Duration::ZERO)) })
-    }
-}
-
-impl hyper::body::Body for DripBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
+/// A body that is sent byte by byte, with this delay between two bytes.
+pub(super) fn drip(whole: Bytes, every: Duration) -> Body {
+    let (mut sender, body) = Channel::<_>::new(64);
+    tokio::spawn(async move {
+        for place in 0..whole.len() {
+            if sender.send_data(whole.slice(place..=place)).await.is_err() {
+                break;
+            }
+            if !every.is_zero() {
+                tokio::time::sleep(every).await;
+            }
         }
-        if let Some(every) = self.every {
-            ready!(self.pause.as_mut().poll(context));
-            self.pause = Box::pin(tokio::time::sleep(every));
-        }
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(1)))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.every.is_some() { SizeHint::with_exact(self.rest.len() as u64) } else { SizeHint::default() }
-    }
+    });
+    Body::new(body)
 }
 
 /// A gzip member (RFC 1952) of this many MiB of spaces: one MiB is compressed, aligned to bytes, and repeated.

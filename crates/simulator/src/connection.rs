@@ -2,16 +2,20 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use elements::causes;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -20,7 +24,7 @@ use tokio::task::JoinSet;
 #[derive(Debug)]
 pub(super) enum Broken {
     /// It is reset.
-    Reset(ResetConnection),
+    Reset,
     /// Nothing more is read or written; it stays open.
     Frozen,
 }
@@ -37,101 +41,79 @@ impl fmt::Display for ResetConnection {
 
 impl std::error::Error for ResetConnection {}
 
-/// Serves every connection until it is dropped; then all connections end.
-pub(super) async fn serve<H, F>(listener: TcpListener, handler: H) -> Infallible
-where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
-{
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, handler.clone()));
-                }
-                // Probably out of file descriptors: wait until a connection ends.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
+/// `http://` and the authority at which a listener is reached from this host.
+pub(super) fn origin(listener: &TcpListener) -> io::Result<String> {
+    let mut address = listener.local_addr()?;
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        address = SocketAddr::new(loopback, address.port());
     }
+    Ok(format!("http://{address}"))
 }
 
-async fn connection<H, F>(stream: TcpStream, handler: H)
+/// Serves every connection until the returned set is dropped; then all connections end.
+pub(super) fn serve<H, F>(listener: TcpListener, handler: H) -> JoinSet<Infallible>
 where
-    H: Fn(Request<Incoming>) -> F,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
 {
-    if is_http2(&stream).await {
-        return http2_connection(stream, handler).await;
-    }
-    let service = service_fn(move |request| {
-        let response = handler(request);
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(connection(stream, handler.clone()));
+                    }
+                    // Probably out of file descriptors: wait until a connection ends.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    });
+    serving
+}
+
+/// Serves one connection, in the version of HTTP in which the client begins. What a reset ends is the connection, or in
+/// HTTP/2 the stream; then the connection accepts no other stream (GOAWAY).
+async fn connection<H, F>(stream: TcpStream, handler: H)
+where
+    H: Fn(Request<Incoming>) -> F + Sync,
+    F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
+{
+    let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
+    let (reset, frozen) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let service = service_fn(|request| {
+        let (response, reset, frozen) = (handler(request), Arc::clone(&reset), Arc::clone(&frozen));
         async move {
             match response.await {
                 Ok(response) => Ok(response),
-                Err(Broken::Reset(reset)) => Err(reset),
-                // One request at a time: the connection waits with it.
-                Err(Broken::Frozen) => std::future::pending().await,
-            }
-        }
-    });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let Err(error) = (&mut connection).await else { return };
-    if causes(&error).any(<dyn std::error::Error>::is::<ResetConnection>) {
-        // Without lingering, closing sends a reset. If that fails, it is a normal close.
-        let stream = connection.into_parts().io.into_inner();
-        let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-    }
-}
-
-/// Whether a connection starts with the HTTP/2 preface (RFC 9113 §3.4), which is not a valid HTTP/1.1 request.
-async fn is_http2(stream: &TcpStream) -> bool {
-    const START: &[u8] = b"PRI";
-    let mut start = [0; START.len()];
-    loop {
-        match stream.peek(&mut start).await {
-            Ok(length) if length == START.len() => return start == START,
-            Ok(1..) if start.first() == START.first() => tokio::time::sleep(Duration::from_millis(1)).await,
-            _ => return false,
-        }
-    }
-}
-
-/// In HTTP/2 this resets the stream; then the connection accepts no other stream (GOAWAY).
-async fn http2_connection<H, F>(stream: TcpStream, handler: H)
-where
-    H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Result<Response<Body>, Broken>> + Send + 'static,
-{
-    let (go_away, freeze) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let service = service_fn({
-        let (go_away, freeze) = (Arc::clone(&go_away), Arc::clone(&freeze));
-        move |request| {
-            let (response, go_away, freeze) = (handler(request), Arc::clone(&go_away), Arc::clone(&freeze));
-            async move {
-                match response.await {
-                    Ok(response) => Ok(response),
-                    Err(Broken::Reset(reset)) => {
-                        go_away.notify_one();
-                        Err(reset)
-                    }
-                    Err(Broken::Frozen) => {
-                        freeze.notify_one();
-                        std::future::pending().await
-                    }
+                Err(Broken::Reset) => {
+                    reset.notify_one();
+                    Err(ResetConnection)
+                }
+                Err(Broken::Frozen) => {
+                    frozen.notify_one();
+                    std::future::pending().await
                 }
             }
         }
     });
-    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = &mut connection => return,
-        () = go_away.notified() => {}
-        () = freeze.notified() => std::future::pending().await,
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = frozen.notified() => std::future::pending().await,
+        () = reset.notified() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    let Err(error) = served else { return };
+    if causes(&*error).any(<dyn std::error::Error>::is::<ResetConnection>) {
+        // Without lingering, closing sends a reset. If that fails, it is a normal close.
+        let _ = socket.set_linger(Some(Duration::ZERO));
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
 }

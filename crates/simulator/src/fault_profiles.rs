@@ -26,7 +26,7 @@ pub fn profile(name: &str) -> Option<Vec<Rule>> {
         "rough" => vec![
             Rule::new(Fault::Latency { fixed: millis(100), jitter: millis(1500) }),
             Rule::new(Fault::Latency { fixed: millis(0), jitter: millis(1000) }).on(Operation::Token),
-            Rule::new(Fault::RevokeTokens { every: Duration::from_mins(10) }),
+            Rule::new(Fault::RevokeTokens(Duration::from_mins(10))),
             Rule::new(Fault::Status(500)).share(0.03),
             Rule::new(Fault::Status(503)).share(0.03),
             Rule::new(Fault::Throttle(RetryAfter::Seconds(5))).share(0.02),

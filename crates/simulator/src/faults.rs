@@ -51,17 +51,11 @@ pub enum Fault {
     /// The right body followed by this many spaces, not compressed.
     Oversized(usize),
     /// A small body that decompresses to this many MiB of spaces.
-    GzipBomb {
-        /// The decompressed size.
-        mebibytes: u32,
-    },
+    GzipBomb(u32),
     /// The right body, declared as compressed although it is not.
     NotGzip,
-    /// The right body, sent byte by byte.
-    Drip {
-        /// The delay between two bytes.
-        every: Duration,
-    },
+    /// The right body, sent byte by byte with this delay between two bytes.
+    Drip(Duration),
     /// The right body in chunks of one byte, without a delay.
     TinyChunks,
     /// The right body as gzip with two members.
@@ -72,21 +66,12 @@ pub enum Fault {
     Freeze,
     /// The connection is reset instead of a response.
     Reset,
-    /// The connection is reset in the middle of the body.
-    ResetBody {
-        /// Whether the response has a Content-Length; otherwise it is chunked.
-        announced: bool,
-    },
-    /// Revokes all tokens that are older than the last full multiple of `every` since the start.
-    RevokeTokens {
-        /// The time between two revocations.
-        every: Duration,
-    },
+    /// The connection is reset in the middle of the body, which has a Content-Length (`true`) or is chunked.
+    ResetBody(bool),
+    /// Revokes all tokens that are older than the last full multiple of this time since the start.
+    RevokeTokens(Duration),
     /// Tokens are accepted only after this time since they were issued.
-    TokensNotYetValid {
-        /// The age from which a token is accepted.
-        after: Duration,
-    },
+    TokensNotYetValid(Duration),
     /// The first customer is removed when the second page is requested: one customer is on no page.
     CustomerLeaves,
     /// A new customer is inserted first when the second page is requested: one customer is on two pages.
@@ -123,9 +108,7 @@ pub enum RetryAfter {
     Seconds(u32),
     /// This many seconds from now, as an HTTP date.
     Date(u32),
-    /// An invalid value.
-    Garbage,
-    /// This text.
+    /// This text, valid or not.
     Text(&'static str),
 }
 

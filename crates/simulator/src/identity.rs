@@ -16,30 +16,13 @@ use url::form_urlencoded;
 
 use super::assertion;
 use super::rng::SeededRng;
-use super::settings::SimCredential;
+use super::settings::{Registration, SimCredential};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Longer scope strings were observed to fail.
 const MAX_SCOPE_CHARS: usize = 300;
 /// With more tokens than this, expired ones are removed.
 const TOKENS: usize = 10_000;
-
-/// A client of the identity service.
-pub(super) struct Client<'a> {
-    pub(super) id: &'a str,
-    pub(super) credential: &'a SimCredential,
-    pub(super) scopes: &'a [String],
-}
-
-/// The inputs for validating a token request, besides the request itself.
-pub(super) struct TokenContext<'a> {
-    /// Accepted `aud` values of an assertion.
-    pub(super) audiences: &'a [String],
-    /// In wall-clock time.
-    pub(super) now: Timestamp,
-    /// Time since the start of the simulator.
-    pub(super) since_start: Duration,
-}
 
 /// A refusal: status, `error`, `error_description`.
 #[derive(Debug)]
@@ -82,12 +65,15 @@ impl Identity {
         Self { seed, lifetime, state: Mutex::default() }
     }
 
-    /// Responds to a form with a token or an error.
+    /// Responds to a form with a token or an error. `audiences` are the accepted `aud` values of an assertion, `now` is
+    /// wall-clock time.
     pub(super) fn grant<'a>(
         &self,
         form: &[u8],
-        clients: impl Iterator<Item = Client<'a>>,
-        context: &TokenContext<'_>,
+        mut clients: impl Iterator<Item = &'a Registration>,
+        audiences: &[String],
+        now: Timestamp,
+        since_start: Duration,
     ) -> Result<serde_json::Value, TokenError> {
         let bad = |error, description| TokenError(StatusCode::BAD_REQUEST, error, description);
         let mut fields = HashMap::new();
@@ -104,11 +90,10 @@ impl Identity {
         }
         let unauthorized = |description| TokenError(StatusCode::UNAUTHORIZED, "invalid_client", description);
         let client_id = field("client_id").ok_or_else(|| bad("invalid_request", "client_id is missing"))?;
-        let mut clients = clients;
         let client = clients
-            .find(|client| client.id == client_id)
+            .find(|client| client.client_id == client_id)
             .ok_or_else(|| unauthorized("no app registration has this client id"))?;
-        match (client.credential, field("client_secret"), field("client_assertion")) {
+        match (&client.credential, field("client_secret"), field("client_assertion")) {
             (_, Some(_), Some(_)) => return Err(bad("invalid_request", "a secret or an assertion, not both")),
             (SimCredential::Secret(secret), Some(given), None) if secret.expose_secret() == given => {}
             (SimCredential::Secret(_), ..) => return Err(unauthorized("the client secret is missing or wrong")),
@@ -116,7 +101,7 @@ impl Identity {
                 if field("client_assertion_type") != Some(ASSERTION_TYPE) {
                     return Err(bad("invalid_client", "client_assertion_type must be that of a JWT bearer"));
                 }
-                let jti = assertion::verify(given, certificate, client_id, context.audiences, context.now)
+                let jti = assertion::verify(given, certificate, client_id, audiences, now)
                     .map_err(|description| bad("invalid_client", description))?;
                 if !self.lock().is_new(jti) {
                     return Err(bad("invalid_client", "jti was used before"));
@@ -131,7 +116,7 @@ impl Identity {
         if scope.len() > MAX_SCOPE_CHARS || !scopes.iter().all(|scope| client.scopes.contains(scope)) {
             return Err(bad("invalid_scope", "the app registration does not have this scope"));
         }
-        let token = self.issue(client_id, scopes, context.since_start);
+        let token = self.issue(client_id, scopes, since_start);
         let lifetime = self.lifetime.as_secs();
         Ok(json!({"access_token": token, "expires_in": lifetime, "token_type": "Bearer", "scope": scope}))
     }
@@ -146,10 +131,10 @@ impl Identity {
         !token.revoked && since_start.saturating_sub(token.issued) < self.lifetime
     }
 
-    /// Revokes the tokens of one client, or all of them.
-    pub(super) fn revoke(&self, client_id: Option<&str>) {
+    /// Revokes the tokens of one client.
+    pub(super) fn revoke(&self, client_id: &str) {
         for token in self.lock().tokens.values_mut() {
-            token.revoked |= client_id.is_none_or(|client_id| token.client_id == client_id);
+            token.revoked |= token.client_id == client_id;
         }
     }
 

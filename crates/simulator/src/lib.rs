@@ -48,5 +48,5 @@ pub use path::Operation;
 pub use replay::Replay;
 pub use requests::{Arrival, Requests};
 pub use server::Simulator;
-pub use settings::{AbsentTenants, Dialect, Registration, Settings, SimCredential};
+pub use settings::{Dialect, Registration, Settings, SimCredential};
 pub use wire_value::{Capacity, DateForm, Text, WireValue};

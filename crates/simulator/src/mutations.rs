@@ -19,16 +19,10 @@ pub enum BodyMutation {
         /// 1 omits it everywhere.
         every: usize,
     },
-    /// Non-negative numbers get a plus sign and become strings.
-    PlusSign {
-        /// The names, spelled as in live responses.
-        fields: &'static [&'static str],
-    },
-    /// The `Z` at the end of dates becomes ` +00:00`.
-    SpacedOffset {
-        /// The names, spelled as in live responses.
-        fields: &'static [&'static str],
-    },
+    /// Non-negative numbers get a plus sign and become strings, in fields with these names.
+    PlusSign(&'static [&'static str]),
+    /// The `Z` at the end of dates in fields with these names becomes ` +00:00`.
+    SpacedOffset(&'static [&'static str]),
     /// The rows in `data`, or the response itself, become lists of their values.
     Lists,
     /// Adds a field whose value is nested lists with this depth.
@@ -43,25 +37,21 @@ impl BodyMutation {
         /// A text that no response contains.
         const MARK: &str = "<<value>>";
         let Ok(mut json) = serde_json::from_slice::<Value>(&body) else { return body };
+        // What stands in the response where the mark is.
+        let mut raw = String::new();
         match self {
-            Self::Values { fields, json: raw } => {
-                each_field(&mut json, &mut |name, value| {
-                    if fields.contains(&name) {
-                        *value = MARK.into();
-                    }
-                });
-                return json.to_string().replace(&format!("\"{MARK}\""), raw).into_bytes();
+            Self::Values { fields, json: value } => {
+                raw.push_str(value);
+                each_field(&mut json, fields, |value| *value = MARK.into());
             }
-            Self::PlusSign { fields } => each_field(&mut json, &mut |name, value| {
+            Self::PlusSign(fields) => each_field(&mut json, fields, |value| {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                if fields.contains(&name) && text.starts_with(|c: char| c.is_ascii_digit()) {
+                if text.starts_with(|c: char| c.is_ascii_digit()) {
                     *value = format!("+{text}").into();
                 }
             }),
-            Self::SpacedOffset { fields } => each_field(&mut json, &mut |name, value| {
-                if let Some(date) =
-                    value.as_str().filter(|_| fields.contains(&name)).and_then(|text| text.strip_suffix('Z'))
-                {
+            Self::SpacedOffset(fields) => each_field(&mut json, fields, |value| {
+                if let Some(date) = value.as_str().and_then(|text| text.strip_suffix('Z')) {
                     *value = format!("{date} +00:00").into();
                 }
             }),
@@ -88,20 +78,22 @@ impl BodyMutation {
                 }
             }
             Self::Deep(depth) => {
+                raw = "[".repeat(*depth) + &"]".repeat(*depth);
                 if let Some(object) = json.as_object_mut() {
                     object.insert("more".to_owned(), MARK.into());
                 }
-                let deep = "[".repeat(*depth) + &"]".repeat(*depth);
-                return json.to_string().replace(&format!("\"{MARK}\""), &deep).into_bytes();
             }
             Self::NoUtf8 => return body.into_iter().map(|byte| if byte == b'@' { 0xff } else { byte }).collect(),
         }
-        json.to_string().into_bytes()
+        json.to_string().replace(&format!("\"{MARK}\""), &raw).into_bytes()
     }
 }
 
-fn each_field(json: &mut Value, change: &mut impl FnMut(&str, &mut Value)) {
-    each_object(json, &mut |object| object.iter_mut().for_each(|(name, value)| change(name, value)));
+/// Changes every field with one of these names.
+fn each_field(json: &mut Value, fields: &[&str], mut change: impl FnMut(&mut Value)) {
+    each_object(json, &mut |object| {
+        object.iter_mut().filter(|(name, _)| fields.contains(&name.as_str())).for_each(|(_, value)| change(value));
+    });
 }
 
 /// From the outside in: changed values are mutated further.
@@ -133,11 +125,11 @@ mod tests {
         let without = BodyMutation::Without { field: "id", every: 2 };
         assert_eq!(edited(&without, page), r#"{"data":[{"n":1},{"id":"b","n":2}]}"#);
         assert_eq!(
-            edited(&BodyMutation::PlusSign { fields: &["n"] }, r#"[{"n":1},{"n":"2"},{"n":-3}]"#),
+            edited(&BodyMutation::PlusSign(&["n"]), r#"[{"n":1},{"n":"2"},{"n":-3}]"#),
             r#"[{"n":"+1"},{"n":"+2"},{"n":-3}]"#
         );
         assert_eq!(
-            edited(&BodyMutation::SpacedOffset { fields: &["n"] }, r#"[{"n":"T0Z"},{"n":"0"}]"#),
+            edited(&BodyMutation::SpacedOffset(&["n"]), r#"[{"n":"T0Z"},{"n":"0"}]"#),
             r#"[{"n":"T0 +00:00"},{"n":"0"}]"#
         );
         assert_eq!(edited(&BodyMutation::Lists, page), r#"{"data":[["a",1],["b",2]]}"#);

@@ -1,7 +1,5 @@
 //! Parses request paths.
 
-use std::fmt;
-
 use elements::types::Collector;
 use hyper::Method;
 use percent_encoding::percent_decode_str;
@@ -23,16 +21,6 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The collector name, `token` or `unknown`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Api(collector) => collector.as_str(),
-            Self::Unknown => "unknown",
-        }
-    }
-
     /// The only allowed method.
     pub(super) fn method(self) -> Method {
         match self {
@@ -44,12 +32,6 @@ impl Operation {
             ) => Method::GET,
             _ => Method::POST,
         }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -5,8 +5,8 @@
 //! otherwise 502.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,10 +17,10 @@ use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use url::form_urlencoded;
 
-use super::connection::{Broken, serve};
+use super::connection::{Broken, origin, serve};
 use super::path::TOKEN_PATH;
 
 /// Longer request bodies are refused.
@@ -32,7 +32,7 @@ pub struct Replay {
     origin: String,
     settings: Value,
     partners: Vec<RecordedPartner>,
-    serving: JoinHandle<()>,
+    _serving: JoinSet<Infallible>,
 }
 
 /// The answers to one request of one partner.
@@ -49,18 +49,11 @@ type RecordedResponses = HashMap<(String, String, String), Vec<ResponseSequence>
 impl Replay {
     /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
     pub fn start(mut recording: Recording, listener: TcpListener) -> io::Result<Self> {
-        let mut address = listener.local_addr()?;
-        if address.ip().is_unspecified() {
-            let loopback = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-            address = SocketAddr::new(loopback, address.port());
-        }
+        let origin = origin(&listener)?;
         let (settings, partners) = (recording.settings.take(), std::mem::take(&mut recording.partners));
         let book = Arc::new(book(recording));
-        let handler = move |request| replay(Arc::clone(&book), request);
-        let serving = tokio::spawn(async move {
-            serve(listener, handler).await;
-        });
-        Ok(Self { origin: format!("http://{address}"), settings, partners, serving })
+        let serving = serve(listener, move |request| replay(Arc::clone(&book), request));
+        Ok(Self { origin, settings, partners, _serving: serving })
     }
 
     /// A configuration that polls the replay as the recorded exporter polled the API.
@@ -80,12 +73,6 @@ impl Replay {
         let mut config = self.settings.as_object().cloned().unwrap_or_default();
         config.insert("partners".to_owned(), partners.collect());
         Value::Object(config)
-    }
-}
-
-impl Drop for Replay {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 
-use super::bodies::{CutBody, DripBody, End, gzip_bomb};
+use super::bodies::{End, drip, gzip_bomb, half_of};
 use super::faults::{Fault, RetryAfter};
 
 /// Shorter bodies are not compressed.
@@ -71,7 +71,6 @@ impl Reply {
             RetryAfter::Absent => self,
             RetryAfter::Seconds(seconds) => self.with(header::RETRY_AFTER, &seconds.to_string()),
             RetryAfter::Date(seconds) => self.with(header::RETRY_AFTER, &http_date(seconds, clock)),
-            RetryAfter::Garbage => self.with(header::RETRY_AFTER, "in a while"),
             RetryAfter::Text(text) => self.with(header::RETRY_AFTER, text),
         }
     }
@@ -80,6 +79,7 @@ impl Reply {
     pub(super) fn respond(self, may_compress: bool, faults: &[Fault]) -> Response<Body> {
         let Self { status, mut body, mut headers } = self;
         let mut compress = may_compress && body.len() > MIN_COMPRESSED_BYTES;
+        let mut is_encoded = false;
         for fault in faults.iter().filter(|_| status.is_success()) {
             match fault {
                 Fault::MalformedJson => body.truncate(body.len() / 2),
@@ -91,40 +91,39 @@ impl Reply {
                 Fault::GzipMembers => {
                     let (start, end) = body.split_at(body.len() / 2);
                     if let Ok(members) = gzip(start).and_then(|start| Ok([start, gzip(end)?].concat())) {
-                        body = members;
-                        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                        (body, is_encoded) = (members, true);
                     }
-                    compress = false;
                 }
-                Fault::NotGzip | Fault::GzipBomb { .. } => {
-                    if let Fault::GzipBomb { mebibytes } = fault {
-                        body = gzip_bomb(*mebibytes);
-                    }
-                    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                    compress = false;
-                }
+                Fault::NotGzip => is_encoded = true,
+                Fault::GzipBomb(mebibytes) => (body, is_encoded) = (gzip_bomb(*mebibytes), true),
                 _ => {}
             }
         }
-        if compress && let Ok(compressed) = gzip(&body) {
-            body = compressed;
+        if compress
+            && !is_encoded
+            && let Ok(compressed) = gzip(&body)
+        {
+            (body, is_encoded) = (compressed, true);
+        }
+        if is_encoded {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         if status != StatusCode::NO_CONTENT {
             headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json; charset=utf-8"));
         }
         let body = Bytes::from(body);
-        let body = faults
-            .iter()
-            .find_map(|fault| match fault {
-                Fault::Truncated => Some(CutBody::half_of(&body, true, End::Closed)),
-                Fault::CutChunked => Some(CutBody::half_of(&body, false, End::Closed)),
-                Fault::ResetBody { announced } => Some(CutBody::half_of(&body, *announced, End::Reset)),
-                Fault::Drip { every } => Some(DripBody::of(body.clone(), Some(*every))),
-                Fault::TinyChunks => Some(DripBody::of(body.clone(), None)),
-                _ => None,
-            })
-            .unwrap_or_else(|| Body::from(body));
+        let damaged = faults.iter().find_map(|fault| match fault {
+            Fault::Truncated => Some((true, half_of(&body, End::Closed))),
+            Fault::CutChunked => Some((false, half_of(&body, End::Closed))),
+            Fault::ResetBody(announced) => Some((*announced, half_of(&body, End::Reset))),
+            Fault::Drip(every) => Some((true, drip(body.clone(), *every))),
+            Fault::TinyChunks => Some((false, drip(body.clone(), Duration::ZERO))),
+            _ => None,
+        });
+        if let Some((true, _)) = damaged {
+            headers.insert(header::CONTENT_LENGTH, body.len().into());
+        }
+        let body = damaged.map_or_else(|| Body::from(body), |(_, damaged)| damaged);
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;

@@ -1,8 +1,9 @@
 //! The simulator server: counts every request, applies faults, checks the token, and responds.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,17 +14,17 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::connection::{Broken, ResetConnection, serve};
+use super::connection::{Broken, origin, serve};
 use super::dataset::Dataset;
 use super::faults::{Fault, Faults};
-use super::identity::{Client, Identity, TokenContext, TokenError, form_field};
+use super::identity::{Identity, TokenError, form_field};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
-use super::requests::{RequestLog, Requests};
-use super::responses::{ApiRequest, IndexedDataset, ResponseOptions};
+use super::requests::Requests;
+use super::responses::{self, ApiRequest, Refusal};
 use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
 
@@ -31,77 +32,43 @@ use super::settings::{Registration, Settings};
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// A simulator that serves until it is dropped.
-#[derive(Debug)]
 pub struct Simulator {
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    serving: JoinSet<Infallible>,
 }
 
 struct Shared {
     /// `http://` and the authority.
     origin: String,
-    seed: u64,
-    time_scale: u32,
-    gzip: bool,
-    options: ResponseOptions,
-    registrations: Vec<App>,
+    settings: Settings,
+    /// The data sets of the registrations, in their order, instead of those in the settings.
+    datasets: Vec<RwLock<Dataset>>,
     identity: Identity,
     faults: Faults,
-    request_log: RequestLog,
+    requests: Mutex<Requests>,
     clock: Clock,
     started: Instant,
 }
 
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("origin", &self.origin).finish_non_exhaustive()
-    }
-}
-
-/// A registration with a data set that can change.
-struct App {
-    registration: Registration,
-    /// Replaces the registration's own dataset.
-    indexed: RwLock<IndexedDataset>,
-}
-
 impl Simulator {
     /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
-    pub fn start(settings: Settings, listener: TcpListener) -> io::Result<Self> {
-        let mut address = listener.local_addr()?;
-        if address.ip().is_unspecified() {
-            let loopback = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-            address = SocketAddr::new(loopback, address.port());
-        }
-        let registrations = settings.registrations.into_iter().map(|mut registration| {
-            let indexed = RwLock::new(IndexedDataset::new(std::mem::take(&mut registration.dataset)));
-            App { registration, indexed }
-        });
+    pub fn start(mut settings: Settings, listener: TcpListener) -> io::Result<Self> {
+        let datasets = settings.registrations.iter_mut().map(|known| RwLock::new(std::mem::take(&mut known.dataset)));
         let shared = Arc::new(Shared {
-            origin: format!("http://{address}"),
-            seed: settings.seed,
-            time_scale: settings.time_scale,
-            gzip: settings.gzip,
-            options: ResponseOptions {
-                dialect: settings.dialect,
-                legacy_endpoints: settings.legacy_endpoints,
-                absent_tenants: settings.absent_tenants,
-            },
-            registrations: registrations.collect(),
+            origin: origin(&listener)?,
+            datasets: datasets.collect(),
             identity: Identity::new(settings.seed, settings.token_lifetime),
-            faults: Faults::new(settings.seed, settings.faults),
-            request_log: RequestLog::default(),
+            faults: Faults::new(settings.seed, std::mem::take(&mut settings.faults)),
+            requests: Mutex::default(),
             clock: Clock::start(),
             started: Instant::now(),
+            settings,
         });
         let handler = {
             let shared = Arc::clone(&shared);
             move |request| Arc::clone(&shared).handle(request)
         };
-        let serving = tokio::spawn(async move {
-            serve(listener, handler).await;
-        });
-        Ok(Self { shared, serving })
+        Ok(Self { shared, serving: serve(listener, handler) })
     }
 
     /// Serves on a free port of the loopback address.
@@ -130,44 +97,28 @@ impl Simulator {
     /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
-        self.shared.request_log.counts()
+        self.shared.requests().clone()
     }
 
     /// Resets the request counts.
     pub fn reset_requests(&self) {
-        self.shared.request_log.reset();
+        self.shared.requests().reset();
     }
 
     /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
     pub fn with_dataset<R>(&self, client_id: &str, work: impl FnOnce(&mut Dataset) -> R) -> Option<R> {
-        let app = self.shared.registrations.iter().find(|app| app.registration.client_id == client_id)?;
-        let mut indexed = app.indexed.write().unwrap_or_else(PoisonError::into_inner);
-        let result = work(&mut indexed.dataset);
-        indexed.renew();
-        Some(result)
+        let mut dataset = self.shared.dataset(client_id)?.write().unwrap_or_else(PoisonError::into_inner);
+        Some(work(&mut dataset))
     }
 
     /// Revokes all current tokens of a registration.
     pub fn revoke_tokens(&self, client_id: &str) {
-        self.shared.identity.revoke(Some(client_id));
-    }
-
-    /// The number of minutes for which seats have moved, to compare a response with [`super::SimCustomer::at`].
-    #[must_use]
-    pub fn minutes(&self) -> u64 {
-        self.shared.minutes()
+        self.shared.identity.revoke(client_id);
     }
 
     /// Stops the server and its connections; its port is free when this returns.
     pub async fn stop(mut self) {
-        self.serving.abort();
-        let _ = (&mut self.serving).await;
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.serving.abort();
+        self.serving.shutdown().await;
     }
 }
 
@@ -183,7 +134,7 @@ impl Shared {
                 .and_then(|token| self.identity.token(token))
                 .map_or_else(String::new, |t| t.client_id),
         };
-        let in_flight = self.request_log.arrive(route.operation, head.uri.path(), &client, since_start);
+        self.requests().arrive(route.operation, &client, since_start);
         let matched = self.faults.apply(route.operation, &route.customer);
         if !matched.delay.is_zero() {
             tokio::time::sleep(matched.delay).await;
@@ -192,7 +143,7 @@ impl Shared {
         for fault in &matched.faults {
             match fault {
                 Fault::Hang => std::future::pending().await,
-                Fault::Reset => return Err(Broken::Reset(ResetConnection)),
+                Fault::Reset => return Err(Broken::Reset),
                 Fault::Freeze => return Err(Broken::Frozen),
                 fault => replaced = replaced.or_else(|| Reply::instead(fault, self.clock)),
             }
@@ -202,10 +153,9 @@ impl Shared {
             (None, Err(_)) => Reply::message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
             (None, Ok(body)) => self.reply(&route, &head, &body, &matched.faults),
         };
-        in_flight.answered(reply.status.as_u16());
-        let mut response = reply.respond(self.gzip && accepts_gzip(&head.headers), &matched.faults);
-        let number = self.request_log.next_answer();
-        if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.seed, 0x5251, number]).guid()) {
+        let number = self.requests().record_response(route.operation, reply.status.as_u16());
+        let mut response = reply.respond(accepts_gzip(&head.headers), &matched.faults);
+        if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.settings.seed, 0x5251, number]).guid()) {
             response.headers_mut().insert("x-request-id", id);
         }
         Ok(response)
@@ -222,23 +172,22 @@ impl Shared {
             Operation::Unknown => Reply::message(StatusCode::NOT_FOUND, "There is nothing at this path."),
             Operation::Token => self.token(head, body, faults),
             Operation::Api(collector) => {
-                let app = match self.authorized(&head.headers, collector.endpoint().scope, faults) {
-                    Ok(app) => app,
-                    Err((status, message)) => {
-                        let reply = Reply::message(status, message);
-                        let unauthorized = status == StatusCode::UNAUTHORIZED;
-                        return if unauthorized { reply.with(header::WWW_AUTHENTICATE, "Bearer") } else { reply };
+                let body = self.authorized(&head.headers, collector.endpoint().scope, faults).and_then(|dataset| {
+                    if !has_content_type(&head.headers, "application/json") {
+                        let message = "Requests must carry Content-Type: application/json.";
+                        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
                     }
-                };
-                if !has_content_type(&head.headers, "application/json") {
-                    let message = "Requests must carry Content-Type: application/json.";
-                    return Reply::message(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
-                }
-                let query = head.uri.query().unwrap_or_default();
-                let request = ApiRequest { route, query, body, minutes: self.minutes(), faults };
-                let indexed = app.indexed.read().unwrap_or_else(PoisonError::into_inner);
-                match indexed.respond(collector, &request, self.options) {
+                    let query = head.uri.query().unwrap_or_default();
+                    let (settings, minutes) = (&self.settings, self.minutes());
+                    let request = ApiRequest { route, query, body, minutes, settings, faults };
+                    let dataset = dataset.read().unwrap_or_else(PoisonError::into_inner);
+                    responses::respond(&dataset, collector, &request)
+                });
+                match body {
                     Ok(body) => Reply::new(StatusCode::OK, body),
+                    Err((status @ StatusCode::UNAUTHORIZED, message)) => {
+                        Reply::message(status, message).with(header::WWW_AUTHENTICATE, "Bearer")
+                    }
                     Err((status, message)) => Reply::message(status, message),
                 }
             }
@@ -254,14 +203,8 @@ impl Shared {
             let mut audiences = vec![format!("{}{TOKEN_PATH}", self.origin)];
             let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
             audiences.extend(host.map(|host| format!("http://{host}{TOKEN_PATH}")));
-            let context =
-                TokenContext { audiences: &audiences, now: self.clock.now(), since_start: self.started.elapsed() };
-            let clients = self.registrations.iter().map(|App { registration, .. }| Client {
-                id: &registration.client_id,
-                credential: &registration.credential,
-                scopes: &registration.scopes,
-            });
-            self.identity.grant(body, clients, &context)
+            let clients = self.settings.registrations.iter();
+            self.identity.grant(body, clients, &audiences, self.clock.now(), self.started.elapsed())
         } else {
             Err(TokenError(StatusCode::BAD_REQUEST, "invalid_request", "the body must be a form"))
         };
@@ -274,21 +217,16 @@ impl Shared {
         Reply::new(status, body.to_string()).with(header::CACHE_CONTROL, "no-store")
     }
 
-    /// The client whose data may be read.
-    fn authorized(
-        &self,
-        headers: &HeaderMap,
-        scope: Scope,
-        faults: &[Fault],
-    ) -> Result<&App, (StatusCode, &'static str)> {
+    /// The data that may be read.
+    fn authorized(&self, headers: &HeaderMap, scope: Scope, faults: &[Fault]) -> Result<&RwLock<Dataset>, Refusal> {
         let refusal = |message| (StatusCode::UNAUTHORIZED, message);
         let token = bearer(headers).ok_or_else(|| refusal("A bearer token is required."))?;
         let token = self.identity.token(token).ok_or_else(|| refusal("The token is unknown."))?;
         let now = self.started.elapsed();
         let period = |at: Duration, every: Duration| at.as_nanos().checked_div(every.as_nanos());
         let refused = faults.iter().any(|fault| match fault {
-            Fault::RevokeTokens { every } => period(token.issued, *every) != period(now, *every),
-            Fault::TokensNotYetValid { after } => now.saturating_sub(token.issued) < *after,
+            Fault::RevokeTokens(every) => period(token.issued, *every) != period(now, *every),
+            Fault::TokensNotYetValid(after) => now.saturating_sub(token.issued) < *after,
             _ => false,
         });
         if refused || !self.identity.is_fresh(&token, now) {
@@ -297,12 +235,20 @@ impl Shared {
         if !token.scopes.iter().any(|granted| granted == scope.permission()) {
             return Err((StatusCode::FORBIDDEN, "The app lacks the permission."));
         }
-        let app = self.registrations.iter().find(|app| app.registration.client_id == token.client_id);
-        app.ok_or((StatusCode::FORBIDDEN, "The app registration is gone."))
+        self.dataset(&token.client_id).ok_or((StatusCode::FORBIDDEN, "The app registration is gone."))
+    }
+
+    fn dataset(&self, client_id: &str) -> Option<&RwLock<Dataset>> {
+        let is_wanted = |registration: &Registration| registration.client_id == client_id;
+        self.datasets.get(self.settings.registrations.iter().position(is_wanted)?)
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn minutes(&self) -> u64 {
-        self.started.elapsed().saturating_mul(self.time_scale).as_secs() / 60
+        self.started.elapsed().saturating_mul(self.settings.time_scale).as_secs() / 60
     }
 }
 

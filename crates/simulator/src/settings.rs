@@ -5,10 +5,12 @@ use std::time::Duration;
 use elements::types::Scope;
 use jiff::civil::Date;
 use secrecy::SecretString;
+use serde_json::Value;
 
 use super::dataset::Dataset;
 use super::faults::Rule;
 use super::generate::{Generator, Mix};
+use super::wire_value::grouped;
 
 /// All settings of a simulator except its address.
 #[derive(Debug)]
@@ -25,10 +27,8 @@ pub struct Settings {
     pub dialect: Dialect,
     /// Whether `customer_seats` and `products_available` exist; if not, all their requests get a 404.
     pub legacy_endpoints: bool,
-    /// The response of `tenant_seats` for a type without a tenant.
-    pub absent_tenants: AbsentTenants,
-    /// Whether long responses are compressed for clients that accept gzip.
-    pub gzip: bool,
+    /// Whether `tenant_seats` responds with 404 for a type without a tenant; if not, with 200 and no rows.
+    pub absent_tenants_are_404: bool,
     /// The initial faults.
     pub faults: Vec<Rule>,
 }
@@ -71,14 +71,11 @@ pub enum Dialect {
     Older,
 }
 
-/// The response of `tenant_seats` for a type without a tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AbsentTenants {
-    /// 200 with no rows.
-    #[default]
-    EmptyList,
-    /// 404.
-    NotFound,
+impl Dialect {
+    /// A number of seats or objects.
+    pub(super) fn number(self, number: u32) -> Value {
+        if self == Self::Older { grouped(number).into() } else { number.into() }
+    }
 }
 
 impl Registration {
@@ -106,8 +103,7 @@ impl Settings {
             time_scale: 0,
             dialect: Dialect::Live,
             legacy_endpoints: true,
-            absent_tenants: AbsentTenants::EmptyList,
-            gzip: true,
+            absent_tenants_are_404: false,
             faults: Vec::new(),
         }
     }

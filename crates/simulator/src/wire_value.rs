@@ -51,12 +51,6 @@ impl<T> WireValue<T> {
         Self { text: Some(Cow::Borrowed("N/A")), value: None }
     }
 
-    /// Omits the key from the row.
-    #[must_use]
-    pub const fn left_out() -> Self {
-        Self { text: None, value: None }
-    }
-
     /// A value that no exporter can read.
     #[must_use]
     pub fn unreadable(text: impl Into<Text>) -> Self {
@@ -86,7 +80,7 @@ impl WireValue<Quantity> {
     /// `1.42 GB` for 142.
     #[must_use]
     pub fn size(hundredths_of_gb: u32) -> Self {
-        Self { text: Some(format!("{} GB", gb(hundredths_of_gb)).into()), value: bytes(hundredths_of_gb) }
+        Self { text: Some(size(hundredths_of_gb).into()), value: bytes(hundredths_of_gb) }
     }
 }
 
@@ -94,8 +88,8 @@ impl WireValue<Capacity> {
     /// `1024 GB` for 102400.
     #[must_use]
     pub fn purchased(hundredths_of_gb: u32) -> Self {
-        let size = WireValue::size(hundredths_of_gb);
-        Self { text: size.text, value: size.value.map(|purchased| Capacity { purchased, used: None }) }
+        let WireValue { text, value } = WireValue::size(hundredths_of_gb);
+        Self { text, value: value.map(|purchased| Capacity { purchased, used: None }) }
     }
 
     /// `0.5/1 GB` for 50 of 100.
@@ -149,7 +143,11 @@ fn gb(hundredths: u32) -> f64 {
     f64::from(hundredths) / 100.0
 }
 
-fn bytes(hundredths_of_gb: u32) -> Option<Quantity> {
+pub(super) fn size(hundredths_of_gb: u32) -> String {
+    format!("{} GB", gb(hundredths_of_gb))
+}
+
+pub(super) fn bytes(hundredths_of_gb: u32) -> Option<Quantity> {
     Quantity::new(gb(hundredths_of_gb) * f64::from(1_u32 << 30))
 }
 

@@ -24,12 +24,8 @@ pub fn bodies() -> Vec<Row> {
     let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     let many = |unit: &str, times: usize| format!("{{\"data\":[{}0]}}", unit.repeat(times));
     vec![
-        row(
-            "gzip bomb",
-            "2 MB that decompress to 2 GiB, to everything at once",
-            [api(Fault::GzipBomb { mebibytes: 2048 })],
-        )
-        .combines(),
+        row("gzip bomb", "2 MB that decompress to 2 GiB, to everything at once", [api(Fault::GzipBomb(2048))])
+            .combines(),
         row("gzip, members", "gzip of two members: everything is read", [api(Fault::GzipMembers)]).harmless(),
         row("tiny chunks", "chunks of one byte: everything is read", [api(Fault::TinyChunks)]).harmless(),
         row("no gzip", "`Content-Encoding: gzip` and a body that is none", [api(Fault::NotGzip)]).combines(),
@@ -84,13 +80,13 @@ pub fn numbers() -> Vec<Row> {
         row(
             "numbers, plus sign",
             "`\"+5\"` in place of 5: everything is read",
-            [api(Fault::Mutated(BodyMutation::PlusSign { fields: SEATS }))],
+            [api(Fault::Mutated(BodyMutation::PlusSign(SEATS)))],
         )
         .harmless(),
         row(
             "dates, spaced offset",
             "`2027-06-30T00:00:00 +00:00`: everything is read",
-            [listing(Fault::Mutated(BodyMutation::SpacedOffset { fields: &["expirationDate", "contractEndDate"] }))],
+            [listing(Fault::Mutated(BodyMutation::SpacedOffset(&["expirationDate", "contractEndDate"])))],
         )
         .harmless(),
         row("numbers, null", "null in place of every number of seats", seats("null")).gaps(),

@@ -104,7 +104,7 @@ fn bodies() -> Vec<Row> {
         optional("wrong shape", "JSON that no endpoint answers", each(Fault::WrongShape)),
         optional("null", "200 with `null`", each(answer(200, "null"))),
         optional("no content", "204", each(Fault::Status(204))),
-        optional("gzip bomb", "2 MB that decompress to 2 GiB", each(Fault::GzipBomb { mebibytes: 2048 })),
+        optional("gzip bomb", "2 MB that decompress to 2 GiB", each(Fault::GzipBomb(2048))),
         optional("oversized body", "20 MiB after the right answer", each(Fault::Oversized(20 << 20))),
     ]
 }

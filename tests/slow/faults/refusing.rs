@@ -17,7 +17,8 @@ pub fn throttling() -> Vec<Row> {
         row("429, date", "429 to everything, `Retry-After` is an HTTP date 2 s ahead", throttle(RetryAfter::Date(2)))
             .throttles()
             .combines(),
-        row("429, garbage", "429 to everything, `Retry-After: in a while`", throttle(RetryAfter::Garbage)).throttles(),
+        row("429, garbage", "429 to everything, `Retry-After: in a while`", throttle(RetryAfter::Text("in a while")))
+            .throttles(),
         row("429, nothing", "429 to everything, no `Retry-After`", throttle(RetryAfter::Absent)).throttles().combines(),
         row("429, negative", "429 to everything, `Retry-After: -5`", throttle(RetryAfter::Text("-5"))).throttles(),
         row(
@@ -55,12 +56,8 @@ pub fn refusals() -> Vec<Row> {
         row
     };
     vec![
-        row(
-            "401, tokens revoked",
-            "all tokens are revoked every 0.3 s",
-            [api(Fault::RevokeTokens { every: millis(300) })],
-        )
-        .combines(),
+        row("401, tokens revoked", "all tokens are revoked every 0.3 s", [api(Fault::RevokeTokens(millis(300)))])
+            .combines(),
         Row::new(
             "401, tokens revoked once",
             "the token in use is revoked, and never valid again",
@@ -137,7 +134,7 @@ pub fn tokens() -> Vec<Row> {
         )
         .combines(),
         row("token endpoint hangs", "token requests are never answered", [token(Fault::Hang)]),
-        row("token endpoint drips", "token answers come a byte a second", [token(Fault::Drip { every: millis(1000) })]),
+        row("token endpoint drips", "token answers come a byte a second", [token(Fault::Drip(millis(1000)))]),
         row("token endpoint, 500", "500 to token requests", [token(Fault::Status(500))]).combines(),
         row("token endpoint, reset", "token requests are reset", [token(Fault::Reset)]),
         row("token, garbage", "200 with bytes that are no JSON for a token", [token(answer(200, "token=\u{1}abc"))]),
@@ -160,7 +157,7 @@ pub fn tokens() -> Vec<Row> {
         row(
             "token, bomb",
             "a token answer of 2 MB that decompresses to 2 GiB",
-            [token(Fault::GzipBomb { mebibytes: 2048 })],
+            [token(Fault::GzipBomb(2048))],
         ),
         row(
             "token, too large",
@@ -173,7 +170,7 @@ pub fn tokens() -> Vec<Row> {
             [token(values(&["access_token"], format!("\"{large}\"").leak())), api(answer(401, said))]
         }),
         Row {
-            always: vec![listing(Fault::SmallPages(5)), api(Fault::TokensNotYetValid { after: millis(1500) })],
+            always: vec![listing(Fault::SmallPages(5)), api(Fault::TokensNotYetValid(millis(1500)))],
             ..Row::new(
                 "token, not valid yet",
                 "tokens are accepted only 1.5 s after they were issued, from the start on; then the one in use is revoked",
@@ -186,7 +183,7 @@ pub fn tokens() -> Vec<Row> {
             ..row(
                 "token, not valid yet at renewals",
                 "tokens live 8 s, and are accepted only 0.8 s after they were issued: the old one is used meanwhile",
-                [api(Fault::TokensNotYetValid { after: millis(800) })],
+                [api(Fault::TokensNotYetValid(millis(800)))],
             )
             .outlasts()
             .ends(Ends::Never)
@@ -236,13 +233,13 @@ pub fn connections() -> Vec<Row> {
         row(
             "reset, in a body with a length",
             "connections are reset in the middle of a body, with Content-Length",
-            [api(Fault::ResetBody { announced: true })],
+            [api(Fault::ResetBody(true))],
         )
         .combines(),
         row(
             "reset, in a chunked body",
             "connections are reset in the middle of a chunked body",
-            [api(Fault::ResetBody { announced: false })],
+            [api(Fault::ResetBody(false))],
         ),
         row(
             "cut, a body with a length",
@@ -257,7 +254,7 @@ pub fn connections() -> Vec<Row> {
             [all(Fault::Latency { fixed: millis(300), jitter: millis(500) })],
         )
         .combines(),
-        row("slow-loris, bodies", "bodies come a byte a second", [api(Fault::Drip { every: millis(1000) })]).combines(),
+        row("slow-loris, bodies", "bodies come a byte a second", [api(Fault::Drip(millis(1000)))]).combines(),
         Row::new("slow-loris, headers", "headers come a byte a second", vec![Trouble::Drip(Which::Api, millis(1000))]),
         row("hang", "no answer, ever", [api(Fault::Hang)]),
         row("hang", "no answer, ever", [api(Fault::Hang)]).outlasts(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use simulator::{Settings, Simulator};
+use simulator::{Operation, Settings, Simulator};
 use tokio::runtime::Handle;
 
 use super::daemon::Daemon;
@@ -382,7 +382,7 @@ impl<'a> Scene<'a> {
         requests
             .by_answer
             .iter()
-            .filter(|((operation, _), _)| operation.as_str() != "token")
+            .filter(|((operation, _), _)| *operation != Operation::Token)
             .map(|(_, count)| count)
             .sum()
     }

@@ -46,7 +46,7 @@ async fn what_a_customer_does_not_have_is_answered_as_documented() {
     assert_eq!(held, json!({"productType": 4, "purchasedUserSeat": 0}));
     let tenants = body(api.post("/customers/a/3rd-party-products/type/2/tenants/batch", "{}")).await;
     assert_eq!(tenants["data"], json!([]));
-    let strict = Api::start(Settings { absent_tenants: AbsentTenants::NotFound, ..by_hand(&["a"]) }).await;
+    let strict = Api::start(Settings { absent_tenants_are_404: true, ..by_hand(&["a"]) }).await;
     assert_eq!(status(strict.post("/customers/a/3rd-party-products/type/2/tenants/batch", "{}")).await, 404);
 }
 
@@ -88,7 +88,6 @@ async fn what_a_real_server_refuses_is_refused() {
     assert_eq!(status(api.http.get(url).bearer_auth(&api.token)).await, 415);
     let requests = api.simulator.requests();
     assert_eq!(requests.of(Operation::Unknown), 2);
-    assert!(requests.unknown_paths[1].ends_with("/customers"));
 }
 
 #[tokio::test]
