@@ -51,27 +51,26 @@ pub struct SimModule {
     pub stored: [Option<u32>; 2],
 }
 
-/// The state of a customer's backups.
+/// The state of a customer's backups; the number is its `jobStatus` in endpoint 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackupScenario {
+pub(super) enum BackupScenario {
     /// Every night, with a few skipped objects.
-    Healthy,
+    Healthy = 1,
     /// The last two nights failed.
-    Failing,
-    /// Finished, with a tenth of the objects failed.
-    Exceptions,
+    Failing = 2,
     /// No run: the backup is not configured.
-    NotConfigured,
-    /// Every night until four days ago.
-    Stalled,
+    NotConfigured = 3,
     /// Every night, but half of the objects are not protected.
-    HalfCovered,
+    HalfCovered = 4,
+    /// Finished, with a tenth of the objects failed.
+    Exceptions = 5,
+    /// Every night until four days ago.
+    Stalled = 6,
 }
 
 impl BackupScenario {
     /// The scenario of the customer at an index; half of them are healthy.
-    #[must_use]
-    pub const fn of(index: u32) -> Self {
+    pub(super) const fn of(index: u32) -> Self {
         match index % 10 {
             1 => Self::Failing,
             3 => Self::NotConfigured,
@@ -203,13 +202,8 @@ fn respond(rows: &[Value], request: &ApiRequest<'_>) -> Result<Vec<u8>, Refusal>
 
 /// Gives a customer the backups of the products that it holds.
 pub(super) fn fill(customer: &mut SimCustomer, case: BackupScenario, today: Date, rng: &mut SeededRng) {
-    let services: Vec<_> = customer
-        .rows
-        .iter()
-        .filter_map(|row| row.service.as_deref())
-        .map(ServiceInfo::parse)
-        .filter(|service| service.is_backup)
-        .collect();
+    let services = customer.rows.iter().filter_map(|row| row.service.as_deref()).map(ServiceInfo::parse);
+    let services: Vec<_> = services.filter(|service| service.is_backup).collect();
     let size = rng.between(40, 900);
     for (place, service) in (0_u64..).zip(&services) {
         let is_m365 = service.tenant_type == Some(TenantType::Microsoft365);

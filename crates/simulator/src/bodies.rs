@@ -8,29 +8,15 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use http_body_util::channel::Channel;
 use hyper::body::Bytes;
 
-use super::connection::ResetConnection;
-
-/// How a truncated body ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The connection is closed.
-    Closed,
-    /// The connection is reset.
-    Reset,
-}
-
-/// The first half of a body, after which the connection ends.
-pub(super) fn half_of(whole: &Bytes, end: End) -> Body {
+/// The first half of a body, after which the connection is closed, or reset for `ConnectionReset`.
+pub(super) fn half_of(whole: &Bytes, end: io::ErrorKind) -> Body {
     let start = whole.slice(..whole.len() / 2);
-    let (mut sender, body) = Channel::<_, axum::BoxError>::new(1);
+    let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
         if sender.send_data(start).await.is_ok() {
             // Until the first half is sent.
             tokio::time::sleep(Duration::from_millis(10)).await;
-            sender.abort(match end {
-                End::Closed => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
-                End::Reset => ResetConnection.into(),
-            });
+            sender.abort(io::Error::from(end));
         }
     });
     Body::new(body)

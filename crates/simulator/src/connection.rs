@@ -1,7 +1,6 @@
 //! Connections, including broken ones.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
@@ -28,18 +27,6 @@ pub(super) enum Broken {
     /// Nothing more is read or written; it stays open.
     Frozen,
 }
-
-/// Resets the connection instead of a response or its remaining part.
-#[derive(Debug)]
-pub(super) struct ResetConnection;
-
-impl fmt::Display for ResetConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection is to be reset")
-    }
-}
-
-impl std::error::Error for ResetConnection {}
 
 /// `http://` and the authority at which a listener is reached from this host.
 pub(super) fn origin(listener: &TcpListener) -> io::Result<String> {
@@ -76,8 +63,8 @@ where
     serving
 }
 
-/// Serves one connection, in the version of HTTP in which the client begins. What a reset ends is the connection, or in
-/// HTTP/2 the stream; then the connection accepts no other stream (GOAWAY).
+/// Serves one connection, in the version of HTTP in which the client begins. A reset, also as the error of a body, ends
+/// the connection; in HTTP/2 the stream, and [`Broken::Reset`] then lets the connection accept no other (GOAWAY).
 async fn connection<H, F>(stream: TcpStream, handler: H)
 where
     H: Fn(Request<Incoming>) -> F + Sync,
@@ -92,7 +79,7 @@ where
                 Ok(response) => Ok(response),
                 Err(Broken::Reset) => {
                     reset.notify_one();
-                    Err(ResetConnection)
+                    Err(io::Error::from(io::ErrorKind::ConnectionReset))
                 }
                 Err(Broken::Frozen) => {
                     frozen.notify_one();
@@ -112,7 +99,8 @@ where
         }
     };
     let Err(error) = served else { return };
-    if causes(&*error).any(<dyn std::error::Error>::is::<ResetConnection>) {
+    let mut causes = causes(&*error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if causes.any(|cause| cause.kind() == io::ErrorKind::ConnectionReset) {
         // Without lingering, closing sends a reset. If that fails, it is a normal close.
         let _ = socket.set_linger(Some(Duration::ZERO));
     }

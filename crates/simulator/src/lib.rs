@@ -36,7 +36,7 @@ mod settings;
 mod tests;
 mod wire_value;
 
-pub use backups::{BackupScenario, SimJob, SimModule};
+pub use backups::{SimJob, SimModule};
 pub use customer_list::SimProfile;
 pub use dataset::{Dataset, SeatTrend, SimCustomer, SimRow, SimTenant};
 pub use expected::Expected;

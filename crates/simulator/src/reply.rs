@@ -1,6 +1,6 @@
 //! Builds responses and applies faults: another response instead, or the right one damaged.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::json;
 
-use super::bodies::{End, drip, gzip_bomb, half_of};
+use super::bodies::{drip, gzip_bomb, half_of};
 use super::faults::{Fault, RetryAfter};
 
 /// Shorter bodies are not compressed.
@@ -113,9 +113,9 @@ impl Reply {
         }
         let body = Bytes::from(body);
         let damaged = faults.iter().find_map(|fault| match fault {
-            Fault::Truncated => Some((true, half_of(&body, End::Closed))),
-            Fault::CutChunked => Some((false, half_of(&body, End::Closed))),
-            Fault::ResetBody(announced) => Some((*announced, half_of(&body, End::Reset))),
+            Fault::Truncated => Some((true, half_of(&body, ErrorKind::UnexpectedEof))),
+            Fault::CutChunked => Some((false, half_of(&body, ErrorKind::UnexpectedEof))),
+            Fault::ResetBody(announced) => Some((*announced, half_of(&body, ErrorKind::ConnectionReset))),
             Fault::Drip(every) => Some((true, drip(body.clone(), *every))),
             Fault::TinyChunks => Some((false, drip(body.clone(), Duration::ZERO))),
             _ => None,

@@ -55,11 +55,11 @@ pub enum Mix {
 }
 
 /// Builder of a customer.
-#[derive(Debug)]
 struct CustomerBuilder {
     customer: SimCustomer,
     holdings: Vec<Holding>,
     today: Date,
+    rng: SeededRng,
 }
 
 impl Generator {
@@ -85,20 +85,18 @@ impl Generator {
         let cases = self.mix == Mix::Realistic;
         let mut customer = SimCustomer::new(rng.guid(), names::company(self.seed, index, cases, self.hostile_names));
         customer.email = format!("admin@{}.example", names::short(&customer.organization).to_lowercase());
-        let mut builder = CustomerBuilder { customer, holdings: Vec::new(), today: self.today };
+        let mut builder = CustomerBuilder { customer, holdings: Vec::new(), today: self.today, rng };
         match self.mix {
-            Mix::Exact { tenant_types, products, cloud_backup_m365 } => builder.fill_exactly(
-                self.share(tenant_types, index),
-                self.share(products, index),
-                self.share(cloud_backup_m365, index) > 0,
-                &mut rng,
-            ),
+            Mix::Exact { tenant_types, products, cloud_backup_m365 } => {
+                let [tenant_types, products, backups] =
+                    [tenant_types, products, cloud_backup_m365].map(|total| self.share(total, index));
+                builder.fill_exactly(tenant_types, products, backups > 0);
+            }
             Mix::Realistic | Mix::Ordinary => {
                 let case = Scenario::ALL.get(index as usize).copied().filter(|_| cases);
-                let drawn = || Some(rng.pick(&Scenario::NEEDS_ATTENTION.map(Some))?).filter(|_| rng.chance(0.06));
-                match case.or_else(drawn) {
-                    Some(case) => case.build(&mut builder, self.today, &mut rng),
-                    None => builder.fill(&mut rng),
+                match case.or_else(|| Scenario::attention(&mut builder.rng)) {
+                    Some(case) => case.build(&mut builder),
+                    None => builder.fill(),
                 }
             }
         }
@@ -120,88 +118,96 @@ impl Generator {
 
 impl CustomerBuilder {
     /// A realistic healthy customer.
-    fn fill(&mut self, rng: &mut SeededRng) {
-        let (low, high) = rng.pick(&[(5, 15), (10, 40), (20, 90), (60, 250), (250, 1500)]);
-        let seats = rng.between(low, high);
-        let used = |rng: &mut SeededRng, seats: u32| seats * rng.between(45, 80) / 100;
-        if rng.chance(0.08) {
-            let assigned = used(rng, seats);
-            return self.buy_with_tenant(GOOGLE, TenantType::Google, seats, assigned, rng);
+    fn fill(&mut self) {
+        let (low, high) = self.rng.pick(&[(5, 15), (10, 40), (20, 90), (60, 250), (250, 1500)]);
+        let seats = self.rng.between(low, high);
+        if self.rng.chance(0.08) {
+            return self.buy_used(GOOGLE, TenantType::Google, seats);
         }
-        if rng.chance(0.15) {
-            let (here, there) = (seats.div_ceil(2), seats / 2);
-            let assigned = used(rng, there);
-            self.tenant(TenantType::Microsoft365, assigned, there - assigned, rng);
-            let assigned = used(rng, here);
-            self.tenant(TenantType::Microsoft365, assigned, here - assigned, rng);
+        if self.rng.chance(0.15) {
+            self.used_tenant(seats / 2);
+            self.used_tenant(seats.div_ceil(2));
         } else {
-            let assigned = used(rng, seats);
-            self.tenant(TenantType::Microsoft365, assigned, seats - assigned, rng);
+            self.used_tenant(seats);
         }
-        if rng.chance(0.85) {
-            self.buy(BACKUP, seats, rng);
+        if self.rng.chance(0.85) {
+            self.buy(BACKUP, seats);
         }
-        let extras = if self.holdings.is_empty() { 1 } else { rng.between(0, 2) };
-        self.buy_extras(extras, seats, rng);
-        let part = seats.div_ceil(3);
+        let extras = if self.holdings.is_empty() { 1 } else { self.rng.between(0, 2) };
+        self.buy_extras(extras, seats);
         for (offer, tenant_type) in
             [(SALESFORCE, TenantType::Salesforce), (DYNAMICS, TenantType::Dynamics365), (GOOGLE, TenantType::Google)]
         {
-            if rng.chance(0.04) {
-                let assigned = used(rng, part);
-                self.buy_with_tenant(offer, tenant_type, part, assigned, rng);
+            if self.rng.chance(0.04) {
+                self.buy_used(offer, tenant_type, seats.div_ceil(3));
             }
         }
-        if rng.chance(0.06) {
-            self.buy(IAAS, rng.between(1, 20), rng);
+        if self.rng.chance(0.06) {
+            let count = self.rng.between(1, 20);
+            self.buy(IAAS, count);
         }
         for tenant in &mut self.customer.tenants {
             let swing = tenant.available.min(tenant.assigned) / 4;
-            tenant.trend = if rng.chance(0.05) {
+            tenant.trend = if self.rng.chance(0.05) {
                 SeatTrend::Growing { per_day: 1 + tenant.available / 30 }
             } else {
-                SeatTrend::Walk { seed: rng.next_u64(), swing }
+                SeatTrend::Walk { seed: self.rng.next_u64(), swing }
             };
         }
     }
 
     /// Exactly this many tenant types and products, including those that a tenant type needs.
-    fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool, rng: &mut SeededRng) {
+    fn fill_exactly(&mut self, tenant_types: u32, products: u32, backup: bool) {
         let others =
             [(SALESFORCE, TenantType::Salesforce), (GOOGLE, TenantType::Google), (DYNAMICS, TenantType::Dynamics365)];
-        let others = others.iter().cycle().skip(rng.between(0, 2) as usize).take(3);
+        let others = others.iter().cycle().skip(self.rng.between(0, 2) as usize).take(3);
         let others = others.take(tenant_types.saturating_sub(1) as usize);
-        let seats = rng.between(10, 200);
+        let seats = self.rng.between(10, 200);
         let assigned = seats * 6 / 10;
-        self.tenant(TenantType::Microsoft365, assigned, seats - assigned, rng);
+        self.tenant(TenantType::Microsoft365, assigned, seats - assigned);
         if backup {
-            self.buy(BACKUP, seats, rng);
+            self.buy(BACKUP, seats);
         }
         for &(offer, tenant_type) in others {
-            self.buy_with_tenant(offer, tenant_type, seats, assigned, rng);
+            self.buy_with_tenant(offer, tenant_type, seats, assigned);
         }
         let missing = products.saturating_sub(u32::try_from(self.holdings.len()).unwrap_or(u32::MAX));
-        self.buy_extras(missing, seats, rng);
+        self.buy_extras(missing, seats);
     }
 
-    fn tenant(&mut self, tenant_type: TenantType, assigned: u32, available: u32, rng: &mut SeededRng) {
+    /// The assigned seats of a healthy tenant.
+    fn used(&mut self, seats: u32) -> u32 {
+        seats * self.rng.between(45, 80) / 100
+    }
+
+    fn used_tenant(&mut self, seats: u32) {
+        let assigned = self.used(seats);
+        self.tenant(TenantType::Microsoft365, assigned, seats - assigned);
+    }
+
+    fn buy_used(&mut self, offer: Offer, tenant_type: TenantType, seats: u32) {
+        let assigned = self.used(seats);
+        self.buy_with_tenant(offer, tenant_type, seats, assigned);
+    }
+
+    fn tenant(&mut self, tenant_type: TenantType, assigned: u32, available: u32) {
         let place = self.customer.tenants.iter().filter(|tenant| tenant.tenant_type == tenant_type).count();
         let name = names::short(&self.customer.organization);
         let name = if place == 0 { name } else { format!("{name}{}", place + 1) };
-        self.customer.tenants.push(SimTenant::new(tenant_type, rng.guid(), name, assigned, available));
+        self.customer.tenants.push(SimTenant::new(tenant_type, self.rng.guid(), name, assigned, available));
     }
 
-    fn buy(&mut self, offer: Offer, count: u32, rng: &mut SeededRng) {
-        self.holdings.push(offer.holding(count, self.today, rng));
+    fn buy(&mut self, offer: Offer, count: u32) {
+        self.holdings.push(offer.holding(count, self.today, &mut self.rng));
     }
 
     /// Some distinct extra offers.
-    fn buy_extras(&mut self, number: u32, seats: u32, rng: &mut SeededRng) {
-        let first = rng.between(0, u32::try_from(EXTRAS.len()).unwrap_or(1) - 1) as usize;
+    fn buy_extras(&mut self, number: u32, seats: u32) {
+        let first = self.rng.between(0, u32::try_from(EXTRAS.len()).unwrap_or(1) - 1) as usize;
         let number = (number as usize).min(EXTRAS.len());
         for &offer in EXTRAS.iter().cycle().skip(first).take(number) {
-            let count = if offer.sold_by == offers::SoldBy::Unit { rng.between(1, 5) } else { seats };
-            self.buy(offer, count, rng);
+            let count = if offer.sold_by == offers::SoldBy::Unit { self.rng.between(1, 5) } else { seats };
+            self.buy(offer, count);
         }
     }
 

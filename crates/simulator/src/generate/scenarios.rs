@@ -1,7 +1,6 @@
 //! Special cases: each of the first customers of a seed demonstrates one of them.
 
 use elements::types::TenantType;
-use jiff::civil::Date;
 
 use super::CustomerBuilder;
 use super::offers::{BACKUP, DYNAMICS, EXTRAS, GOOGLE, IAAS, Offer, SALESFORCE, UNKNOWN, later, set_capacity};
@@ -92,52 +91,45 @@ impl Scenario {
         Self::Iaas,
     ];
 
-    /// The cases that need attention; a few of the other customers have one of them.
-    pub(super) const NEEDS_ATTENTION: [Self; 13] = [
-        Self::Exhausted,
-        Self::Low90,
-        Self::Low97,
-        Self::OverAssigned,
-        Self::ExpiresIn2,
-        Self::ExpiresIn10,
-        Self::ExpiresIn25,
-        Self::Expired5,
-        Self::Renewed,
-        Self::Expired90,
-        Self::ContractEnds,
-        Self::Capacity95,
-        Self::CapacityOver,
-    ];
+    /// One of the cases that need attention, for a few of the other customers.
+    pub(super) fn attention(rng: &mut SeededRng) -> Option<Self> {
+        // From `Exhausted` to `CapacityOver`.
+        let case = rng.between(1, 13) as usize;
+        Self::ALL.get(case).copied().filter(|_| rng.chance(0.06))
+    }
 
     /// The index of the customer with this case, in a data set with special cases.
     #[must_use]
     pub fn index(self) -> usize {
-        Self::ALL.iter().position(|&case| case == self).unwrap_or(0)
+        self as usize
     }
 
     /// Applies the case to an empty customer.
-    pub(super) fn build(self, builder: &mut CustomerBuilder, today: Date, rng: &mut SeededRng) {
+    pub(super) fn build(self, builder: &mut CustomerBuilder) {
         // Enough seats that 98 % leave at least one available.
-        let seats = rng.between(50, 320);
+        let seats = builder.rng.between(50, 320);
         let seats = if self == Self::EqualRows { 242 } else { seats };
         match self {
             Self::NoProducts => {}
-            Self::Google => builder.buy_with_tenant(GOOGLE, TenantType::Google, seats, seats * 7 / 10, rng),
-            Self::Iaas => builder.buy(IAAS, rng.between(1, 20), rng),
+            Self::Google => builder.buy_with_tenant(GOOGLE, TenantType::Google, seats, seats * 7 / 10),
+            Self::Iaas => {
+                let count = builder.rng.between(1, 20);
+                builder.buy(IAAS, count);
+            }
             Self::NotApplicable => {
-                builder.tenant(TenantType::Microsoft365, 0, 0, rng);
-                builder.buy(BACKUP, 0, rng);
-                if let Some(holding) = builder.holdings.first_mut() {
-                    holding.row = SimRow {
+                builder.buy_with_tenant(BACKUP, TenantType::Microsoft365, 0, 0);
+                builder.change_rows(|_, row| {
+                    *row = SimRow {
                         licenses_assigned: WireValue::not_applicable(),
                         licenses_available: WireValue::not_applicable(),
                         ..SimRow::new(BACKUP.service)
                     };
-                }
+                });
             }
             _ => {
-                builder.buy_with_tenant(BACKUP, TenantType::Microsoft365, seats, self.assigned(seats, rng), rng);
-                self.apply(builder, seats, today, rng);
+                let assigned = self.assigned(seats, &mut builder.rng);
+                builder.buy_with_tenant(BACKUP, TenantType::Microsoft365, seats, assigned);
+                self.apply(builder, seats);
             }
         }
     }
@@ -157,7 +149,8 @@ impl Scenario {
     }
 
     /// What distinguishes this case from a healthy customer with a Microsoft 365 tenant and a backup of it.
-    fn apply(self, builder: &mut CustomerBuilder, seats: u32, today: Date, rng: &mut SeededRng) {
+    fn apply(self, builder: &mut CustomerBuilder, seats: u32) {
+        let today = builder.today;
         let extra = |place: usize| EXTRAS.get(place).copied().unwrap_or(BACKUP);
         let days = match self {
             Self::ExpiresIn2 => 2,
@@ -165,38 +158,36 @@ impl Scenario {
             Self::ExpiresIn25 => 25,
             Self::Expired5 | Self::Renewed => -5,
             Self::Expired90 => -90,
-            _ => i64::from(rng.between(120, 500)),
+            _ => i64::from(builder.rng.between(120, 500)),
         };
         if self == Self::Renewed {
             builder.holdings.extend(builder.holdings.first().cloned());
         }
         if let Some(holding) = builder.holdings.first_mut() {
             holding.expire(today, days, DateForm::Live);
-            if self == Self::Low90 {
-                builder.set_tenant_trend(SeatTrend::Growing { per_day: 2 });
-            }
         }
         match self {
+            Self::Low90 => builder.set_tenant_trend(SeatTrend::Growing { per_day: 2 }),
             Self::Healthy => {
-                builder.buy(extra(0), seats, rng);
-                builder.buy(extra(2), seats, rng);
-                builder.buy(extra(5), 6, rng);
+                builder.buy(extra(0), seats);
+                builder.buy(extra(2), seats);
+                builder.buy(extra(5), 6);
                 builder.set_tenant_trend(SeatTrend::Growing { per_day: 1 });
             }
             Self::ContractEnds => builder.change_rows(|_, row| {
                 row.contract_end_date = WireValue::date(later(today, 40), DateForm::Live);
             }),
-            Self::Capacity95 => builder.buy_capacity(97_300, 102_400, rng),
-            Self::CapacityOver => builder.buy_capacity(54_000, 51_200, rng),
+            Self::Capacity95 => builder.buy_capacity(97_300, 102_400),
+            Self::CapacityOver => builder.buy_capacity(54_000, 51_200),
             Self::Unlimited => {
-                builder.buy(extra(0), 20, rng);
+                builder.buy(extra(0), 20);
                 builder.change_rows(|place, row| match place {
                     0 => row.subscription_model = Some("Unlimited organizations".into()),
                     _ => row.purchased_user_seats = WireValue::unlimited(),
                 });
             }
             Self::Pooled => {
-                builder.buy(extra(1), seats, rng);
+                builder.buy(extra(1), seats);
                 builder.change_rows(|place, row| {
                     row.source = Some("AvePoint pooled subscription".into());
                     row.change = WireValue::change(if place == 0 { 5 } else { -3 });
@@ -211,9 +202,9 @@ impl Scenario {
                     last.expire(today, 120, DateForm::Live);
                 }
             }
-            Self::Unknown => builder.buy(UNKNOWN, seats, rng),
-            Self::Salesforce => builder.buy_with_tenant(SALESFORCE, TenantType::Salesforce, 50, 30, rng),
-            Self::Dynamics => builder.buy_with_tenant(DYNAMICS, TenantType::Dynamics365, 40, 25, rng),
+            Self::Unknown => builder.buy(UNKNOWN, seats),
+            Self::Salesforce => builder.buy_with_tenant(SALESFORCE, TenantType::Salesforce, 50, 30),
+            Self::Dynamics => builder.buy_with_tenant(DYNAMICS, TenantType::Dynamics365, 40, 25),
             _ => {}
         }
     }
@@ -221,20 +212,13 @@ impl Scenario {
 
 impl CustomerBuilder {
     /// Adds an offer together with a tenant of `seats` seats and this many assigned.
-    pub(super) fn buy_with_tenant(
-        &mut self,
-        offer: Offer,
-        tenant_type: TenantType,
-        seats: u32,
-        assigned: u32,
-        rng: &mut SeededRng,
-    ) {
-        self.tenant(tenant_type, assigned, seats.saturating_sub(assigned), rng);
-        self.buy(offer, seats, rng);
+    pub(super) fn buy_with_tenant(&mut self, offer: Offer, tenant_type: TenantType, seats: u32, assigned: u32) {
+        self.tenant(tenant_type, assigned, seats.saturating_sub(assigned));
+        self.buy(offer, seats);
     }
 
-    fn buy_capacity(&mut self, used: u32, purchased: u32, rng: &mut SeededRng) {
-        self.buy(IAAS, 1, rng);
+    fn buy_capacity(&mut self, used: u32, purchased: u32) {
+        self.buy(IAAS, 1);
         if let Some(holding) = self.holdings.last_mut() {
             set_capacity(&mut holding.row, used, purchased);
         }
