@@ -24,7 +24,8 @@ pub(super) fn half_of(whole: &Bytes, end: io::ErrorKind) -> Body {
 
 /// A body that is sent byte by byte, with this delay between two bytes.
 pub(super) fn drip(whole: Bytes, every: Duration) -> Body {
-    let (mut sender, body) = Channel::<_>::new(64);
+    // Room for all bytes, so that without a delay no byte waits for the one before.
+    let (mut sender, body) = Channel::<_>::new(whole.len().max(1));
     tokio::spawn(async move {
         for place in 0..whole.len() {
             if sender.send_data(whole.slice(place..=place)).await.is_err() {
