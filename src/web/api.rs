@@ -106,7 +106,7 @@ pub(super) fn status(snapshot: &PageSnapshot) -> RenderedPage {
 fn json(value: &impl Serialize) -> RenderedPage {
     let made = serde_json::to_vec(value).map(|text| (StatusCode::OK, text));
     let (status, text) = made.unwrap_or_else(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string().into()));
-    RenderedPage { status, content_type: "application/json", text }
+    RenderedPage::new(status, "application/json", text)
 }
 
 /// A response with status 400.

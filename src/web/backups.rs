@@ -11,8 +11,8 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use super::customer_json::observations;
-use super::format::{ago, bytes, count, moment, plural, quantity};
-use super::layout::{badge, bar, columns, number, seen};
+use super::format::{bytes, count, plural, quantity};
+use super::layout::{Table, age, badge, bar, number, or_dash, seen};
 use super::summary::CustomerSummary;
 use crate::inventory::{KnownProfile, is_expired};
 
@@ -224,45 +224,29 @@ pub(super) fn jobs_section(jobs: &[JobJson], now: Timestamp) -> Markup {
         Some(status) if status.is_failure() => "warning",
         _ => "quiet",
     };
-    html! {
-        section {
-            h2 { "Backup jobs" }
-            div.scroll { table {
-                (columns(&["Plan", "Type", "Module", "Status", "Ended", "Successful", "Failed", "Size", "Seen"], &["Type", "Module", "Successful", "Failed", "Size"]))
-                tbody { @for job in jobs { tr {
-                    td { (job.plan) }
-                    td.number { (job.job_type) }
-                    td.number { (job.job_module) }
-                    td { @if let Some(status) = job.status { (badge(level(status), status)) } @else { span.muted { "–" } } }
-                    td { @if let Some(at) = job.ended { span title=(moment(at)) { (ago(at, now)) } } @else { span.muted { "–" } } }
-                    td.number { (number(job.successful, quantity)) }
-                    td.number { (number(job.failed, quantity)) }
-                    td.number { (number(job.size_bytes, bytes)) }
-                    td { (seen(job.seen, job.stale, now)) }
-                } } }
-            } }
-        }
-    }
+    let table = Table::of(jobs)
+        .text("Plan", |job| html! { (job.plan) })
+        .number("Type", |job| html! { (job.job_type) })
+        .number("Module", |job| html! { (job.job_module) })
+        .text("Status", |job| or_dash(job.status.map(|status| badge(level(status), status))))
+        .text("Ended", |job| or_dash(job.ended.map(|at| age(at, now))))
+        .number("Successful", |job| number(job.successful, quantity))
+        .number("Failed", |job| number(job.failed, quantity))
+        .number("Size", |job| number(job.size_bytes, bytes))
+        .text("Seen", |job| seen(job.seen, job.stale, now));
+    html! { section { h2 { "Backup jobs" } (table) } }
 }
 
 #[must_use]
 pub(super) fn modules_section(modules: &[ModuleJson], now: Timestamp) -> Markup {
-    html! {
-        section {
-            h2 { "Backup coverage" }
-            div.scroll { table {
-                (columns(&["Service", "Module", "Share protected", "Protected", "Scanned", "Stored by AvePoint", "Stored by the customer", "Seen"], &["Service", "Module", "Protected", "Scanned", "Stored by AvePoint", "Stored by the customer"]))
-                tbody { @for row in modules { tr {
-                    td.number { (row.service_type) }
-                    td.number { (row.service_module) }
-                    td { @if let Some(share) = row.coverage { (bar(share, None)) } @else { span.muted { "–" } } }
-                    td.number { (number(row.protected, quantity)) }
-                    td.number { (number(row.scanned, quantity)) }
-                    td.number { (number(row.stored_avepoint_bytes, bytes)) }
-                    td.number { (number(row.stored_own_bytes, bytes)) }
-                    td { (seen(row.seen, row.stale, now)) }
-                } } }
-            } }
-        }
-    }
+    let table = Table::of(modules)
+        .number("Service", |row| html! { (row.service_type) })
+        .number("Module", |row| html! { (row.service_module) })
+        .text("Share protected", |row| or_dash(row.coverage.map(|share| bar(share, None))))
+        .number("Protected", |row| number(row.protected, quantity))
+        .number("Scanned", |row| number(row.scanned, quantity))
+        .number("Stored by AvePoint", |row| number(row.stored_avepoint_bytes, bytes))
+        .number("Stored by the customer", |row| number(row.stored_own_bytes, bytes))
+        .text("Seen", |row| seen(row.seen, row.stale, now));
+    html! { section { h2 { "Backup coverage" } (table) } }
 }

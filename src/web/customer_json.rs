@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use elements::types::{Collector, CompactTimestamp, FailureReason, Observation, Quantity, Query, Seats, Subscription};
+use elements::types::{Collector, CompactTimestamp, FailureReason, Observation, Quantity, Query, Seats};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::service_json::{ServiceJson, UtilizationJson};
 use super::service_summary::Service;
 use super::summary::{self, CustomerSummary};
 use super::utilization::{Utilization, tenant_ratio};
-use crate::inventory::{Absence, TargetState, TargetStatus, is_expired};
+use crate::inventory::{Absence, KnownSubscription, is_expired};
 
 /// One customer.
 #[derive(Clone, Debug, Serialize)]
@@ -142,7 +142,7 @@ pub struct TargetJson {
     pub collector: &'static str,
     /// The tenant type or product type; empty for `services`.
     pub about: String,
-    /// The name of the [`TargetStatus`].
+    /// The name of the [`TargetStatus`](crate::inventory::TargetStatus).
     pub condition: &'static str,
     /// When a poll last succeeded.
     pub last_success: Option<Timestamp>,
@@ -259,11 +259,12 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
     let CustomerSummary { inventory, customer, .. } = *row;
     let Some(services) = &customer.services else { return Vec::new() };
     let stale = is_expired(services.seen, inventory.max_age(Collector::Services), now);
-    let detail = |service: &Service<'_>, id: String, subscription: &Subscription| {
+    let detail = |(service, known): (&Service<'_>, &KnownSubscription)| {
+        let subscription = &known.subscription;
         let key = &subscription.key;
         let expiry = service.expiry(subscription);
         SubscriptionJson {
-            subscription_id: id,
+            subscription_id: known.id.to_string(),
             service_name: Arc::clone(&key.service),
             subscription_model: Arc::clone(&key.model),
             subscription_name: Arc::clone(&key.name),
@@ -292,9 +293,8 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
             stale,
         }
     };
-    let rows = row.services.iter().flat_map(|service| service.rows.iter().map(move |known| (service, known)));
-    let mut details: Vec<_> =
-        rows.map(|(service, known)| detail(service, known.id.to_string(), &known.subscription)).collect();
+    let rows = row.services.iter().flat_map(|service| service.rows.iter().map(move |&known| (service, known)));
+    let mut details: Vec<_> = rows.map(detail).collect();
     // Sorted by expiration date; rows without a date come last.
     details.sort_by_key(|detail| detail.expires.unwrap_or(Timestamp::MAX));
     details
@@ -320,20 +320,17 @@ fn targets(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<TargetJson> {
     });
     let queries = customer.targets.iter().map(|(query, known)| {
         let status = inventory.status(*query, known, now);
-        (status, target(*query, known, status))
+        let detail = TargetJson {
+            collector: query.collector().as_str(),
+            about: query.about(),
+            condition: status.as_str(),
+            last_success: known.observation.as_ref().map(|&(seen, _)| seen.get()),
+            last_poll: known.polled.map(CompactTimestamp::get),
+            failure: known.failure.map(FailureReason::as_str),
+        };
+        (status, detail)
     });
     let mut targets: Vec<_> = lists.chain(queries).collect();
     targets.sort_by_key(|&(status, _)| summary::display_order(status));
     targets.into_iter().map(|(_, detail)| detail).collect()
-}
-
-fn target(query: Query, known: &TargetState, status: TargetStatus) -> TargetJson {
-    TargetJson {
-        collector: query.collector().as_str(),
-        about: query.about(),
-        condition: status.as_str(),
-        last_success: known.observation.as_ref().map(|&(seen, _)| seen.get()),
-        last_poll: known.polled.map(CompactTimestamp::get),
-        failure: known.failure.map(FailureReason::as_str),
-    }
 }

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 use super::backups;
 use super::customer_json::{CustomerJson, ProductJson, SeatsJson, SubscriptionJson, TargetJson};
-use super::format::{ago, bytes, count, countdown, date, moment, quantity};
-use super::layout::{self, badge, bar, columns, issue_badge, muted_badge, number, seen, status_class};
+use super::format::{bytes, count, countdown, date, quantity};
+use super::layout::{self, Table, age, badge, bar, issue_badge, muted_badge, number, or_dash, seen, status_class};
 use super::service_summary::Service;
 use super::snapshot::PageSnapshot;
 use super::status_page::headroom;
@@ -35,7 +35,7 @@ pub(super) fn render(snapshot: &PageSnapshot, row: &CustomerSummary<'_>, telemet
                 @for (label, value) in &detail.labels { (fact(label, &html! { (value) })) }
                 @for (term, value) in detail.profile.iter().flat_map(backups::facts) { (fact(term, &value)) }
                 @if let Some(at) = detail.oldest_data {
-                    (fact("Oldest data", &html! { span title=(moment(at)) { (ago(at, now)) } }))
+                    (fact("Oldest data", &age(at, now)))
                 }
             }
         }
@@ -56,11 +56,21 @@ fn fact(term: &str, value: &Markup) -> Markup {
     html! { div { dt { (term) } dd { (value) } } }
 }
 
-fn ratio(value: Option<f64>) -> Markup {
-    html! { @if let Some(value) = value { (bar(value, None)) } @else { span.muted { "–" } } }
-}
-
 fn seats(seats: &[SeatsJson], now: Timestamp) -> Markup {
+    let tenant = |row: &SeatsJson| {
+        html! {
+            @if let Some(id) = &row.tenant_id {
+                (row.tenant_name.as_deref().unwrap_or(id)) small.id { (id) }
+            } @else { span.muted { "all tenants of the type" } }
+        }
+    };
+    let table = Table::of(seats)
+        .text("Tenant", tenant)
+        .text("Share assigned", |row| or_dash(row.utilization.map(|share| bar(share, None))))
+        .number("Licences assigned", |row| number(row.assigned, quantity))
+        .number("Licences available", |row| number(row.available, quantity))
+        .text("Type", |row| html! { (row.tenant_type) })
+        .text("Seen", |row| seen(row.seen, row.stale, now));
     html! {
         section {
             h2 { "Tenants" }
@@ -68,41 +78,19 @@ fn seats(seats: &[SeatsJson], now: Timestamp) -> Markup {
                 "Licences of Microsoft, Google, Salesforce or Dynamics, not AvePoint seats. What AvePoint calls available is not \
                  documented: most likely licences that the customer owns and has not assigned."
             }
-            div.scroll { table {
-                (columns(&["Tenant", "Share assigned", "Licences assigned", "Licences available", "Type", "Seen"], &["Licences assigned", "Licences available"]))
-                tbody { @for row in seats { tr {
-                    td {
-                        @if let Some(id) = &row.tenant_id {
-                            (row.tenant_name.as_deref().unwrap_or(id)) small.id { (id) }
-                        } @else { span.muted { "all tenants of the type" } }
-                    }
-                    td { (ratio(row.utilization)) }
-                    td.number { (number(row.assigned, quantity)) }
-                    td.number { (number(row.available, quantity)) }
-                    td { (row.tenant_type) }
-                    td { (seen(row.seen, row.stale, now)) }
-                } } }
-            } }
+            (table)
         }
     }
 }
 
 fn products(products: &[ProductJson], now: Timestamp) -> Markup {
-    html! {
-        section {
-            h2 { "Products" }
-            div.scroll { table {
-                (columns(&["Product", "Type", "Seats purchased", "Licences available", "Seen"], &["Type", "Seats purchased", "Licences available"]))
-                tbody { @for row in products { tr {
-                    td { (row.product) }
-                    td.number { (row.product_type) }
-                    td.number { (number(row.purchased, quantity)) }
-                    td.number { (number(row.available, quantity)) }
-                    td { (seen(row.seen, row.stale, now)) }
-                } } }
-            } }
-        }
-    }
+    let table = Table::of(products)
+        .text("Product", |row| html! { (row.product) })
+        .number("Type", |row| html! { (row.product_type) })
+        .number("Seats purchased", |row| number(row.purchased, quantity))
+        .number("Licences available", |row| number(row.available, quantity))
+        .text("Seen", |row| seen(row.seen, row.stale, now));
+    html! { section { h2 { "Products" } (table) } }
 }
 
 fn services(row: &CustomerSummary<'_>, detail: &CustomerJson, now: Timestamp) -> Markup {
@@ -212,23 +200,13 @@ fn expiration(at: Timestamp, row: &SubscriptionJson, now: Timestamp) -> Markup {
 fn targets(targets: &[TargetJson], now: Timestamp) -> Markup {
     let class =
         |word: &str| TargetStatus::ALL.into_iter().find(|status| status.as_str() == word).map_or("quiet", status_class);
-    let time = |at: Option<Timestamp>| {
-        html! { @if let Some(at) = at { span title=(moment(at)) { (ago(at, now)) } } @else { span.muted { "never" } } }
-    };
-    html! {
-        section {
-            h2 { "Collection" }
-            div.scroll { table {
-                (columns(&["Collector", "About", "State", "Last success", "Last poll", "Failure"], &[]))
-                tbody { @for target in targets { tr {
-                    td { (target.collector) }
-                    td { (target.about) }
-                    td { (badge(class(target.condition), target.condition)) }
-                    td { (time(target.last_success)) }
-                    td { (time(target.last_poll)) }
-                    td { @if let Some(reason) = target.failure { (reason) } @else { span.muted { "–" } } }
-                } } }
-            } }
-        }
-    }
+    let time = |at: Option<Timestamp>| at.map_or_else(|| html! { span.muted { "never" } }, |at| age(at, now));
+    let table = Table::of(targets)
+        .text("Collector", |target| html! { (target.collector) })
+        .text("About", |target| html! { (target.about) })
+        .text("State", |target| badge(class(target.condition), target.condition))
+        .text("Last success", |target| time(target.last_success))
+        .text("Last poll", |target| time(target.last_poll))
+        .text("Failure", |target| or_dash(target.failure));
+    html! { section { h2 { "Collection" } (table) } }
 }

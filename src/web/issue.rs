@@ -73,55 +73,41 @@ impl Issue {
         Self::Pending,
     ];
 
+    /// The name in queries and JSON, the text on the page, and the alert.
+    const fn names(self) -> (&'static str, &'static str, Option<&'static str>) {
+        match self {
+            Self::OverAssigned => ("over_assigned", "over-assigned", Some("AvePointSeatsOverAssigned")),
+            Self::Exhausted => ("exhausted", "exhausted", Some("AvePointSeatsExhausted")),
+            Self::Expired => ("expired", "expired", Some("AvePointSubscriptionExpired")),
+            Self::Expiring => ("expiring", "expiring", Some("AvePointSubscriptionExpiring")),
+            Self::CapacityLow => ("capacity_low", "capacity low", Some("AvePointCapacityLow")),
+            Self::Low => ("low", "low", Some("AvePointSeatsLow")),
+            Self::ContractEnding => ("contract_ending", "contract ending", Some("AvePointContractEnding")),
+            Self::Unused => ("unused", "unused", Some("AvePointSeatsUnused")),
+            Self::TenantExhausted => ("tenant_exhausted", "tenant: 0 available", Some("AvePointTenantSeatsExhausted")),
+            Self::TenantLow => ("tenant_low", "tenant: few available", Some("AvePointTenantSeatsLow")),
+            Self::Stale => ("stale", "stale", None),
+            Self::Failing => ("failing", "failing", None),
+            Self::Pending => ("pending", "pending", None),
+        }
+    }
+
     /// The name in queries and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OverAssigned => "over_assigned",
-            Self::Exhausted => "exhausted",
-            Self::Expired => "expired",
-            Self::Expiring => "expiring",
-            Self::CapacityLow => "capacity_low",
-            Self::Low => "low",
-            Self::ContractEnding => "contract_ending",
-            Self::Unused => "unused",
-            Self::TenantExhausted => "tenant_exhausted",
-            Self::TenantLow => "tenant_low",
-            Self::Stale => "stale",
-            Self::Failing => "failing",
-            Self::Pending => "pending",
-        }
+        self.names().0
     }
 
     /// The text on the page.
     #[must_use]
     pub const fn label(self) -> &'static str {
-        match self {
-            Self::OverAssigned => "over-assigned",
-            Self::CapacityLow => "capacity low",
-            Self::ContractEnding => "contract ending",
-            Self::TenantExhausted => "tenant: 0 available",
-            Self::TenantLow => "tenant: few available",
-            other => other.as_str(),
-        }
+        self.names().1
     }
 
     /// The corresponding alert; `None` if alerts cover this differently.
     #[must_use]
     pub const fn alert(self) -> Option<&'static str> {
-        match self {
-            Self::OverAssigned => Some("AvePointSeatsOverAssigned"),
-            Self::Exhausted => Some("AvePointSeatsExhausted"),
-            Self::Expired => Some("AvePointSubscriptionExpired"),
-            Self::Expiring => Some("AvePointSubscriptionExpiring"),
-            Self::CapacityLow => Some("AvePointCapacityLow"),
-            Self::Low => Some("AvePointSeatsLow"),
-            Self::ContractEnding => Some("AvePointContractEnding"),
-            Self::Unused => Some("AvePointSeatsUnused"),
-            Self::TenantExhausted => Some("AvePointTenantSeatsExhausted"),
-            Self::TenantLow => Some("AvePointTenantSeatsLow"),
-            Self::Stale | Self::Failing | Self::Pending => None,
-        }
+        self.names().2
     }
 
     /// Whether it is about the collection of data, and not about the values.

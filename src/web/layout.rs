@@ -2,7 +2,7 @@
 
 use elements::types::Quantity;
 use jiff::Timestamp;
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, Render, html};
 
 use super::format::{ago, count, moment, percent, plural};
 use super::issue::{Issue, Severity};
@@ -84,6 +84,53 @@ pub(super) fn columns(names: &[&str], numbers: &[&str]) -> Markup {
     }
 }
 
+/// A table with a line for each row, described by its columns.
+pub(super) struct Table<'a, T> {
+    rows: &'a [T],
+    columns: Vec<Column<'a, T>>,
+}
+
+struct Column<'a, T> {
+    name: &'static str,
+    /// Whether it is aligned as a number.
+    is_number: bool,
+    cell: Box<dyn Fn(&T) -> Markup + 'a>,
+}
+
+impl<'a, T> Table<'a, T> {
+    pub(super) const fn of(rows: &'a [T]) -> Self {
+        Self { rows, columns: Vec::new() }
+    }
+
+    /// Adds a column of texts.
+    pub(super) fn text(mut self, name: &'static str, cell: impl Fn(&T) -> Markup + 'a) -> Self {
+        self.columns.push(Column { name, is_number: false, cell: Box::new(cell) });
+        self
+    }
+
+    /// Adds a column of numbers.
+    pub(super) fn number(mut self, name: &'static str, cell: impl Fn(&T) -> Markup + 'a) -> Self {
+        self.columns.push(Column { name, is_number: true, cell: Box::new(cell) });
+        self
+    }
+}
+
+impl<T> Render for Table<'_, T> {
+    fn render(&self) -> Markup {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name).collect();
+        let numbers = self.columns.iter().filter(|column| column.is_number).map(|column| column.name);
+        html! {
+            div.scroll { table {
+                (columns(&names, &numbers.collect::<Vec<_>>()))
+                tbody { @for row in self.rows { tr { @for column in &self.columns {
+                    @let cell = (column.cell)(row);
+                    @if column.is_number { td.number { (cell) } } @else { td { (cell) } }
+                } } } }
+            } }
+        }
+    }
+}
+
 /// An issue as a badge in the style of its severity.
 #[must_use]
 pub(super) fn issue_badge(issue: Issue, severity: Severity) -> Markup {
@@ -118,16 +165,28 @@ pub(super) const fn status_class(status: TargetStatus) -> &'static str {
     }
 }
 
+/// A value, or a dash if there is none.
+#[must_use]
+pub(super) fn or_dash(value: Option<impl Render>) -> Markup {
+    html! { @if let Some(value) = value { (value) } @else { span.muted { "–" } } }
+}
+
 /// A number in this format; a dash if it is unknown.
 #[must_use]
 pub(super) fn number(value: Option<Quantity>, format: fn(Quantity) -> String) -> Markup {
-    html! { @if let Some(value) = value { (format(value)) } @else { span.muted { "–" } } }
+    or_dash(value.map(format))
+}
+
+/// How long ago something was, with the time as a title.
+#[must_use]
+pub(super) fn age(at: Timestamp, now: Timestamp) -> Markup {
+    html! { span title=(moment(at)) { (ago(at, now)) } }
 }
 
 /// The age of a value, and whether it is stale.
 #[must_use]
 pub(super) fn seen(at: Timestamp, stale: bool, now: Timestamp) -> Markup {
-    html! { span title=(moment(at)) { (ago(at, now)) } @if stale { " " (badge("warning", "stale")) } }
+    html! { (age(at, now)) @if stale { " " (badge("warning", "stale")) } }
 }
 
 /// A text as a badge with this CSS class.

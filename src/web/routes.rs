@@ -268,8 +268,7 @@ async fn favicon() -> Response {
 }
 
 fn html(page: Markup) -> RenderedPage {
-    let text = page.into_string().into_bytes();
-    RenderedPage { status: StatusCode::OK, content_type: "text/html; charset=utf-8", text }
+    RenderedPage::new(StatusCode::OK, "text/html; charset=utf-8", page.into_string())
 }
 
 async fn status_page(State(handlers): HandlerState, RawQuery(query): RawQuery) -> Result<Response, Response> {
@@ -286,11 +285,7 @@ async fn customer(
     let telemetry_path = handlers.app.telemetry_path.clone();
     let render = move |snapshot: &PageSnapshot| match snapshot.customer(&partner, &id.into()) {
         Some(customer) => html(customer_page::render(snapshot, &customer, &telemetry_path)),
-        None => RenderedPage {
-            status: StatusCode::NOT_FOUND,
-            content_type: "text/plain; charset=utf-8",
-            text: b"no such customer is known\n".to_vec(),
-        },
+        None => RenderedPage::new(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "no such customer is known\n"),
     };
     handlers.page(render).await
 }
@@ -302,12 +297,8 @@ async fn api_customers(State(handlers): HandlerState, RawQuery(query): RawQuery)
 
 async fn api_customers_csv(State(handlers): HandlerState, RawQuery(query): RawQuery) -> Result<Response, Response> {
     let query = CustomerQuery::parse(&query.unwrap_or_default()).map_err(|error| api::bad_request(&error))?;
-    let csv = move |snapshot: &PageSnapshot| RenderedPage {
-        status: StatusCode::OK,
-        content_type: "text/csv; charset=utf-8",
-        text: csv::render(snapshot, &query).into_bytes(),
-    };
-    handlers.page(csv).await
+    let render = move |snapshot: &PageSnapshot| csv::render(snapshot, &query);
+    handlers.page(move |snapshot| RenderedPage::new(StatusCode::OK, "text/csv; charset=utf-8", render(snapshot))).await
 }
 
 async fn api_status(State(handlers): HandlerState) -> Result<Response, Response> {
@@ -317,9 +308,15 @@ async fn api_status(State(handlers): HandlerState) -> Result<Response, Response>
 /// A page that was rendered.
 #[derive(Debug)]
 pub(super) struct RenderedPage {
-    pub(super) status: StatusCode,
-    pub(super) content_type: &'static str,
-    pub(super) text: Vec<u8>,
+    status: StatusCode,
+    content_type: &'static str,
+    text: Vec<u8>,
+}
+
+impl RenderedPage {
+    pub(super) fn new(status: StatusCode, content_type: &'static str, text: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type, text: text.into() }
+    }
 }
 
 /// The bytes of a page. They keep its permit until the last of them is sent, because a connection holds the bytes longer

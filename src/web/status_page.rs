@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::backups;
 use super::format::{ago, bytes, count, countdown, date, moment, plural, quantity};
 use super::issue::{Issue, Severity};
-use super::layout::{self, badge, bar, columns, issue_badge, muted_badge};
+use super::layout::{self, badge, bar, columns, issue_badge, muted_badge, or_dash};
 use super::query::{CustomerQuery, StateFilter, path_segment};
 use super::snapshot::{CustomerList, MAX_UNUSED, PageSnapshot};
 use super::status::{ExporterStatus, PartnerStatus};
@@ -185,8 +185,8 @@ fn customer(snapshot: &PageSnapshot, row: &CustomerSummary<'_>, several: bool, w
                 small { @if several { (row.inventory.partner) " · " } span.id title=(id) { (id) } }
             }
             td.state { (badges(row)) }
-            td.used { @if let Some(most) = row.most_utilized { (used(row, most)) } @else { span.muted { "–" } } }
-            td.expires { @if let Some(expiry) = &row.expiry { (expires(expiry, snapshot)) } @else { span.muted { "–" } } }
+            td.used { (or_dash(row.most_utilized.map(|most| used(row, most)))) }
+            td.expires { (or_dash(row.expiry.map(|expiry| expires(&expiry, snapshot)))) }
             @if with_backups { td.backups { (backups::cell(row)) } }
             td.data { (freshness(row, snapshot)) }
         }

@@ -2,7 +2,7 @@
 //!
 //! Pure. Values older than their `max_age` are included, because the page shows their age; `/metrics` omits them.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 
 use elements::types::{Collector, CompactTimestamp, Observation};
 use jiff::Timestamp;
@@ -61,21 +61,18 @@ impl Expiry<'_> {
 /// by utilization. A total order.
 #[must_use]
 pub fn by_severity(a: &CustomerSummary<'_>, b: &CustomerSummary<'_>) -> Ordering {
-    let rank = |row: &CustomerSummary<'_>| row.issues.worst();
+    // Customers without an issue, or without a date, come last.
+    let rank = |row: &CustomerSummary<'_>| (row.issues.worst().is_none(), row.issues.worst());
     let ratio = |row: &CustomerSummary<'_>| row.most_utilized.map_or(-1.0, Utilization::ratio);
     let by_date = || {
-        let urgency = |row: &CustomerSummary<'_>| row.expiry.as_ref().map(Expiry::urgency);
-        // Customers without a date come last.
-        urgency(a).is_none().cmp(&urgency(b).is_none()).then_with(|| urgency(a).cmp(&urgency(b)))
+        let urgency = |row: &CustomerSummary<'_>| (row.expiry.is_none(), row.expiry.as_ref().map(Expiry::urgency));
+        urgency(a).cmp(&urgency(b))
     };
     let by_ratio = || ratio(b).total_cmp(&ratio(a));
-    // Customers without an issue come last.
     rank(a)
-        .is_none()
-        .cmp(&rank(b).is_none())
-        .then_with(|| rank(a).cmp(&rank(b)))
+        .cmp(&rank(b))
         .then_with(|| match rank(a) {
-            Some((_, Issue::Expired | Issue::Expiring)) => by_date().then_with(by_ratio),
+            (_, Some((_, Issue::Expired | Issue::Expiring))) => by_date().then_with(by_ratio),
             _ => by_ratio().then_with(by_date),
         })
         .then_with(|| a.customer.name.cmp(&b.customer.name))
@@ -179,14 +176,13 @@ pub fn profile_status(inventory: &Inventory, customer: &Customer, now: Timestamp
 /// Sort key of the targets on a page: failing ones first.
 #[must_use]
 pub fn display_order(status: TargetStatus) -> impl Ord {
-    let urgency = match status {
-        TargetStatus::Failing => 4,
-        TargetStatus::Stale => 3,
+    match status {
+        TargetStatus::Failing => 0,
+        TargetStatus::Stale => 1,
         TargetStatus::Pending => 2,
-        TargetStatus::Fresh => 1,
-        TargetStatus::Absent | TargetStatus::NotGranted => 0,
-    };
-    Reverse(urgency)
+        TargetStatus::Fresh => 3,
+        TargetStatus::Absent | TargetStatus::NotGranted => 4,
+    }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub struct SimModule {
     pub stored: [Option<u32>; 2],
 }
 
-/// The state of a customer's backups; the number is its `jobStatus` in endpoint 6.
+/// The state of a customer's backups; the number is its `jobStatus` in the list of customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BackupScenario {
     /// Every night, with a few skipped objects.
