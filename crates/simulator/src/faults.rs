@@ -217,15 +217,6 @@ struct Active {
     matched: u64,
 }
 
-/// The faults of one request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Matched {
-    /// The delay of the response.
-    pub(super) delay: Duration,
-    /// The other faults, in the order of the rules.
-    pub(super) faults: Vec<Fault>,
-}
-
 impl Faults {
     pub(super) fn new(seed: u64, rules: Vec<Rule>) -> Self {
         let faults = Self(Arc::new(Mutex::new(Rules { seed, rules: Vec::new() })));
@@ -255,8 +246,9 @@ impl Faults {
         self.lock().rules.iter().map(|active| active.matched).collect()
     }
 
-    pub(super) fn apply(&self, operation: Operation, customer: &str) -> Matched {
-        let mut matched = Matched::default();
+    /// The delay of a response, and the other faults in the order of the rules.
+    pub(super) fn apply(&self, operation: Operation, customer: &str) -> (Duration, Vec<Fault>) {
+        let (mut delay, mut faults) = (Duration::ZERO, Vec::new());
         let mut rules = self.lock();
         let seed = rules.seed;
         for (place, active) in rules.rules.iter_mut().enumerate() {
@@ -273,12 +265,12 @@ impl Faults {
             match &active.rule.fault {
                 Fault::Latency { fixed, jitter } => {
                     let jitter = jitter.saturating_mul(rng.between(0, 1000)) / 1000;
-                    matched.delay = matched.delay.saturating_add(*fixed).saturating_add(jitter);
+                    delay = delay.saturating_add(*fixed).saturating_add(jitter);
                 }
-                fault => matched.faults.push(fault.clone()),
+                fault => faults.push(fault.clone()),
             }
         }
-        matched
+        (delay, faults)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Rules> {
@@ -315,7 +307,7 @@ mod tests {
     const TENANTS: Operation = Operation::Api(Collector::TenantSeats);
 
     fn matches(faults: &Faults, times: usize) -> Vec<bool> {
-        (0..times).map(|_| !faults.apply(SERVICES, "").faults.is_empty()).collect()
+        (0..times).map(|_| !faults.apply(SERVICES, "").1.is_empty()).collect()
     }
 
     #[tokio::test]
@@ -330,15 +322,16 @@ mod tests {
 
     #[tokio::test]
     async fn rules_are_about_operations_and_customers() {
+        let none = (Duration::ZERO, Vec::new());
         let faults = Faults::new(1, vec![Rule::new(Fault::Status(500))]);
-        assert_eq!(faults.apply(Operation::Token, ""), Matched::default());
-        assert_eq!(faults.apply(TENANTS, "a").faults, [Fault::Status(500)]);
+        assert_eq!(faults.apply(Operation::Token, ""), none);
+        assert_eq!(faults.apply(TENANTS, "a").1, [Fault::Status(500)]);
         faults.set(vec![Rule::new(Fault::Hang).on(Operation::Token).on(TENANTS).of_customer("a")]);
-        assert_eq!(faults.apply(TENANTS, "a").faults, [Fault::Hang]);
-        assert_eq!(faults.apply(TENANTS, "b"), Matched::default());
-        assert_eq!(faults.apply(SERVICES, "a"), Matched::default());
+        assert_eq!(faults.apply(TENANTS, "a").1, [Fault::Hang]);
+        assert_eq!(faults.apply(TENANTS, "b"), none);
+        assert_eq!(faults.apply(SERVICES, "a"), none);
         faults.clear();
-        assert_eq!(faults.apply(TENANTS, "a"), Matched::default());
+        assert_eq!(faults.apply(TENANTS, "a"), none);
     }
 
     #[tokio::test]
@@ -366,7 +359,7 @@ mod tests {
         let slow = || Rule::new(Fault::Latency { fixed: second, jitter: second });
         let faults = Faults::new(1, vec![slow(), slow()]);
         for _ in 0..100 {
-            assert!((second * 2..=second * 4).contains(&faults.apply(SERVICES, "").delay));
+            assert!((second * 2..=second * 4).contains(&faults.apply(SERVICES, "").0));
         }
     }
 }

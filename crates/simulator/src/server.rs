@@ -135,12 +135,12 @@ impl Shared {
                 .map_or_else(String::new, |t| t.client_id),
         };
         self.requests().arrive(route.operation, &client, since_start);
-        let matched = self.faults.apply(route.operation, &route.customer);
-        if !matched.delay.is_zero() {
-            tokio::time::sleep(matched.delay).await;
+        let (delay, faults) = self.faults.apply(route.operation, &route.customer);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
         let mut replaced = None;
-        for fault in &matched.faults {
+        for fault in &faults {
             match fault {
                 Fault::Hang => std::future::pending().await,
                 Fault::Reset => return Err(Broken::Reset),
@@ -151,10 +151,10 @@ impl Shared {
         let reply = match (replaced, body) {
             (Some(reply), _) => reply,
             (None, Err(_)) => Reply::message(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."),
-            (None, Ok(body)) => self.reply(&route, &head, &body, &matched.faults),
+            (None, Ok(body)) => self.reply(&route, &head, &body, &faults),
         };
         let number = self.requests().record_response(route.operation, reply.status.as_u16());
-        let mut response = reply.respond(accepts_gzip(&head.headers), &matched.faults);
+        let mut response = reply.respond(accepts_gzip(&head.headers), &faults);
         if let Ok(id) = HeaderValue::from_str(&SeededRng::of(&[self.settings.seed, 0x5251, number]).guid()) {
             response.headers_mut().insert("x-request-id", id);
         }
