@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use elements::types::{
     BackupJob, Collector, CompactTimestamp, CustomerJobStatus, JobStatus, ManagementMode, Observation,
-    ProtectedObjects, Quantity, Query,
+    ProtectedObjects, Quantity,
 };
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -87,7 +87,7 @@ pub struct ModuleJson {
 
 impl JobJson {
     fn new(job: &BackupJob, seen: Timestamp, stale: bool) -> Self {
-        let [successful, failed, skipped, warning] = job.objects.map(|number| number);
+        let [successful, failed, skipped, warning] = job.objects;
         Self {
             job_type: job.key.job_type,
             job_module: job.key.job_module,
@@ -108,7 +108,7 @@ impl JobJson {
 
 impl ModuleJson {
     fn new(module: &ProtectedObjects, seen: Timestamp, stale: bool) -> Self {
-        let [stored_avepoint_bytes, stored_own_bytes] = module.stored.map(|size| size);
+        let [stored_avepoint_bytes, stored_own_bytes] = module.stored;
         Self {
             service_type: module.service_type,
             service_module: module.service_module,
@@ -133,25 +133,23 @@ pub fn coverage(module: &ProtectedObjects) -> Option<f64> {
 /// The newest job of each plan; `None` unless the collector is enabled.
 #[must_use]
 pub(super) fn jobs(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<JobJson>> {
-    let mut details = Vec::new();
-    for (query, observation, seen, stale) in observations(row, now) {
-        if let (Query::BackupJobs, Observation::BackupJobs(jobs)) = (query, observation) {
-            details.extend(jobs.iter().map(|job| JobJson::new(job, seen, stale)));
-        }
-    }
-    is_enabled(row, Collector::BackupJobs).then_some(details)
+    let known = observations(row, now).filter_map(|(_, observation, seen, stale)| match observation {
+        Observation::BackupJobs(jobs) => Some(jobs.iter().map(move |job| JobJson::new(job, seen, stale))),
+        _ => None,
+    });
+    is_enabled(row, Collector::BackupJobs).then(|| known.flatten().collect())
 }
 
 /// The backup coverage by module; `None` unless the collector is enabled.
 #[must_use]
 pub(super) fn modules(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<ModuleJson>> {
-    let mut details = Vec::new();
-    for (query, observation, seen, stale) in observations(row, now) {
-        if let (Query::BackupOverview, Observation::BackupOverview(modules)) = (query, observation) {
-            details.extend(modules.iter().map(|module| ModuleJson::new(module, seen, stale)));
+    let known = observations(row, now).filter_map(|(_, observation, seen, stale)| match observation {
+        Observation::BackupOverview(modules) => {
+            Some(modules.iter().map(move |module| ModuleJson::new(module, seen, stale)))
         }
-    }
-    is_enabled(row, Collector::BackupOverview).then_some(details)
+        _ => None,
+    });
+    is_enabled(row, Collector::BackupOverview).then(|| known.flatten().collect())
 }
 
 /// The row of the list of customers; `None` unless the collector is enabled and has one.
