@@ -131,12 +131,6 @@ pub struct SimRow {
 
 impl Dataset {
     /// The customer with an id.
-    #[must_use]
-    pub fn customer(&self, id: &str) -> Option<&SimCustomer> {
-        self.customers.iter().find(|customer| customer.id == id)
-    }
-
-    /// The customer with an id, mutable.
     pub fn customer_mut(&mut self, id: &str) -> Option<&mut SimCustomer> {
         self.customers.iter_mut().find(|customer| customer.id == id)
     }

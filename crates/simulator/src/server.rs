@@ -24,7 +24,7 @@ use super::identity::{Identity, TokenError, form_field};
 use super::path::{Operation, Route, TOKEN_PATH};
 use super::reply::Reply;
 use super::requests::Requests;
-use super::responses::{self, ApiRequest, Refusal};
+use super::responses::{self, ApiRequest, IndexedDataset, Refusal};
 use super::rng::SeededRng;
 use super::settings::{Registration, Settings};
 
@@ -42,7 +42,7 @@ struct Shared {
     origin: String,
     settings: Settings,
     /// The data sets of the registrations, in their order, instead of those in the settings.
-    datasets: Vec<RwLock<Dataset>>,
+    datasets: Vec<RwLock<IndexedDataset>>,
     identity: Identity,
     faults: Faults,
     requests: Mutex<Requests>,
@@ -53,10 +53,10 @@ struct Shared {
 impl Simulator {
     /// Serves on a listener; call it within a tokio runtime. Fails only if the listener has no address.
     pub fn start(mut settings: Settings, listener: TcpListener) -> io::Result<Self> {
-        let datasets = settings.registrations.iter_mut().map(|known| RwLock::new(std::mem::take(&mut known.dataset)));
+        let datasets = settings.registrations.iter_mut().map(|known| std::mem::take(&mut known.dataset));
         let shared = Arc::new(Shared {
             origin: origin(&listener)?,
-            datasets: datasets.collect(),
+            datasets: datasets.map(|dataset| RwLock::new(IndexedDataset::new(dataset))).collect(),
             identity: Identity::new(settings.seed, settings.token_lifetime),
             faults: Faults::new(settings.seed, std::mem::take(&mut settings.faults)),
             requests: Mutex::default(),
@@ -107,8 +107,11 @@ impl Simulator {
 
     /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
     pub fn with_dataset<R>(&self, client_id: &str, work: impl FnOnce(&mut Dataset) -> R) -> Option<R> {
-        let mut dataset = self.shared.dataset(client_id)?.write().unwrap_or_else(PoisonError::into_inner);
-        Some(work(&mut dataset))
+        let mut indexed = self.shared.dataset(client_id)?.write().unwrap_or_else(PoisonError::into_inner);
+        let mut dataset = std::mem::take(&mut indexed.dataset);
+        let result = work(&mut dataset);
+        *indexed = IndexedDataset::new(dataset);
+        Some(result)
     }
 
     /// Revokes all current tokens of a registration.
@@ -218,7 +221,12 @@ impl Shared {
     }
 
     /// The data that may be read.
-    fn authorized(&self, headers: &HeaderMap, scope: Scope, faults: &[Fault]) -> Result<&RwLock<Dataset>, Refusal> {
+    fn authorized(
+        &self,
+        headers: &HeaderMap,
+        scope: Scope,
+        faults: &[Fault],
+    ) -> Result<&RwLock<IndexedDataset>, Refusal> {
         let refusal = |message| (StatusCode::UNAUTHORIZED, message);
         let token = bearer(headers).ok_or_else(|| refusal("A bearer token is required."))?;
         let token = self.identity.token(token).ok_or_else(|| refusal("The token is unknown."))?;
@@ -238,7 +246,7 @@ impl Shared {
         self.dataset(&token.client_id).ok_or((StatusCode::FORBIDDEN, "The app registration is gone."))
     }
 
-    fn dataset(&self, client_id: &str) -> Option<&RwLock<Dataset>> {
+    fn dataset(&self, client_id: &str) -> Option<&RwLock<IndexedDataset>> {
         let is_wanted = |registration: &Registration| registration.client_id == client_id;
         self.datasets.get(self.settings.registrations.iter().position(is_wanted)?)
     }
