@@ -231,12 +231,20 @@ impl Customer {
         }
     }
 
-    /// A name from the service list wins over one from the list of customers.
+    /// A name from the service list wins over one from the list of customers. A field that the row lacks keeps its known
+    /// value. The profile is as old as its job status, so a status that is no longer reported becomes stale.
     pub(super) fn upsert_profile(&mut self, name: Option<Arc<str>>, profile: Profile, now: Timestamp) {
         if self.services.is_none() || self.name.is_empty() {
             self.rename(name);
         }
-        self.profile = Some(Box::new(KnownProfile { seen: now, profile, missed: false }));
+        let (seen, profile) = match &self.profile {
+            Some(known) if profile.job_status.is_none() && known.profile.job_status.is_some() => {
+                (known.seen, profile.or_known(&known.profile))
+            }
+            Some(known) => (now, profile.or_known(&known.profile)),
+            None => (now, profile),
+        };
+        self.profile = Some(Box::new(KnownProfile { seen, profile, missed: false }));
     }
 
     /// Whether only the list of customers contains it, and neither the service list nor the configuration.

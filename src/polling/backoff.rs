@@ -19,7 +19,7 @@ pub(super) enum PollOutcome {
     Answered,
     /// Absent, and there never was a value.
     Absent,
-    /// Absent, but it had values; with the number of absent results and failures in a row before. A target that is gone
+    /// Absent, but it had values, or is new; with the number of absent results and failures in a row before. A target that is gone
     /// for good costs a few more requests, and a target that an outage reported as absent recovers soon.
     Missed(u32),
     /// Failed, after this many failures in a row.

@@ -113,7 +113,8 @@ impl Capacity {
     }
 }
 
-fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, query: Query) -> Option<&'a TargetState> {
+/// The state of a target.
+pub(super) fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, query: Query) -> Option<&'a TargetState> {
     let targets = &inventory.customers.get(customer)?.targets;
     targets.iter().find(|(known, _)| *known == query).map(|(_, known)| known)
 }

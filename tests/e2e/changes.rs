@@ -84,6 +84,27 @@ fn customers_and_tenants_come_change_and_go() {
     assert!(is_known(&samples, &first));
 }
 
+/// The API answers 404 for a customer that it has not set up yet.
+#[test]
+fn a_first_404_of_a_newcomer_is_not_believed_for_a_day() {
+    let simulator = Simulated::start(Settings::of_size(5, 1, today()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::with_config(folder.path(), &config(&simulator, BUDGET, COLLECTORS));
+    exporter.wait_for_logged("first pass complete");
+    let tenant_seats = Operation::Api(Collector::TenantSeats);
+    simulator.faults().set(vec![Rule::new(Fault::Status(404)).on(tenant_seats).of_customer("newcomer").first(1)]);
+    simulator.with_dataset(Settings::CLIENT.0, |dataset| {
+        dataset.customers.push(SimCustomer {
+            tenants: vec![SimTenant::new(TenantType::Microsoft365, "tenant", "Tenant", 7, 3)],
+            rows: vec![SimRow::new("Cloud Backup for Microsoft 365")],
+            ..SimCustomer::new("newcomer", "Newcomer")
+        });
+    });
+    let seats = "avepoint_tenant_seats_assigned{partner=\"main\",customer_id=\"newcomer\",tenant_type=\"microsoft365\",tenant_id=\"tenant\"}";
+    exporter.wait_for("the newcomer's seats", |samples| value(samples, seats) == Some(7.0));
+    assert_eq!(simulator.faults().matched(), [1]);
+}
+
 /// 30 customers, of which 20 are polled.
 #[test]
 fn beyond_the_bound_nobody_is_added_and_nobody_removed() {

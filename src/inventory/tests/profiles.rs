@@ -1,6 +1,6 @@
 //! The list of customers, and collectors that are not granted.
 
-use elements::types::{BackupJob, CustomerJobStatus, JobKey, JobStatus, Profile};
+use elements::types::{BackupJob, CustomerJobStatus, JobKey, JobStatus, ManagementMode, Profile};
 
 use super::*;
 use crate::inventory::PriorState;
@@ -46,6 +46,34 @@ fn a_profile_is_removed_by_the_second_list_that_lacks_it() {
     assert_eq!(known_ids(&inventory), ["a"]);
     assert!(inventory.customers[&"a".into()].profile.is_none());
     assert_eq!(inventory.customers[&"a".into()].last_success(Collector::Customers), None);
+}
+
+#[test]
+fn a_field_that_a_row_lacks_removes_nothing() {
+    let mut inventory = empty();
+    let full = Profile {
+        job_status: Some(CustomerJobStatus::Failed),
+        country: "Norway".into(),
+        management_mode: Some(ManagementMode::Partner),
+        tenants: [("t".into(), "one.example".into())].into(),
+    };
+    let row = |profile| ListedProfile { id: "a".into(), name: None, profile };
+    let known = |inventory: &Inventory| {
+        let known = inventory.customers[&"a".into()].profile.clone().unwrap();
+        (known.seen, known.profile)
+    };
+    inventory.upsert_profile(ListedProfile { name: Some("A".into()), ..row(full.clone()) }, at(0));
+    inventory.upsert_profile(row(Profile::default()), at(900));
+    assert_eq!(known(&inventory), (at(0), full.clone()), "an id alone says nothing new: the profile keeps its age");
+    assert_eq!(&*inventory.customers[&"a".into()].name, "A");
+
+    let status = Profile { job_status: Some(CustomerJobStatus::Working), ..Profile::default() };
+    inventory.upsert_profile(row(status.clone()), at(1800));
+    assert_eq!(known(&inventory), (at(1800), Profile { job_status: status.job_status, ..full.clone() }));
+    let moved = Profile { country: "France".into(), ..Profile::default() };
+    inventory.upsert_profile(row(moved.clone()), at(2700));
+    let expected = Profile { country: moved.country, ..Profile { job_status: status.job_status, ..full } };
+    assert_eq!(known(&inventory), (at(1800), expected), "a new country makes the job status no newer");
 }
 
 #[test]

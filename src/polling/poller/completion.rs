@@ -12,6 +12,7 @@ use super::Poller;
 use crate::inventory::Absence;
 use crate::inventory::Customer;
 use crate::polling::backoff::{self, PollOutcome};
+use crate::polling::capacity::known;
 use crate::polling::customer_list::ProfilesResult;
 use crate::polling::endpoint_probe::EndpointProbe;
 use crate::polling::plan::ImpliedProducts;
@@ -281,14 +282,17 @@ impl Poller {
         }
     }
 
+    /// What a customer has bought since the first pass may not be set up yet: its first absence is not final.
     fn absent(&mut self, target: &Target, customer: &CustomerId, query: Query) {
         let now = self.clock.now();
         self.metrics.poll(target.collector(), None);
-        let absence = self
-            .capacity
-            .change(&self.inventory, customer, query, |inventory| inventory.record_absent(customer, query, now));
+        let is_known = !self.first_pass.is_complete();
+        let (is_known, absence) = self.capacity.change(&self.inventory, customer, query, |inventory| {
+            let was_polled = known(inventory, customer, query).is_none_or(|known| known.polled.is_some());
+            (is_known || was_polled, inventory.record_absent(customer, query, now))
+        });
         let outcome = match (absence, self.queue.failures(target)) {
-            (Absence::Confirmed, 0) => PollOutcome::Absent,
+            (Absence::Confirmed, 0) if is_known => PollOutcome::Absent,
             (_, before) => PollOutcome::Missed(before),
         };
         self.reschedule(target, outcome);

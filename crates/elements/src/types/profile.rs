@@ -32,6 +32,17 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// The row with the values of an earlier row for the fields that it lacks.
+    #[must_use]
+    pub fn or_known(self, known: &Self) -> Self {
+        Self {
+            job_status: self.job_status.or(known.job_status),
+            country: if self.country.is_empty() { Arc::clone(&known.country) } else { self.country },
+            management_mode: self.management_mode.or(known.management_mode),
+            tenants: if self.tenants.is_empty() { Arc::clone(&known.tenants) } else { self.tenants },
+        }
+    }
+
     /// The name of a tenant; empty if it is not known.
     #[must_use]
     pub fn tenant_name(&self, id: &TenantId) -> &str {

@@ -85,7 +85,12 @@ impl SubscriptionKey {
         if !plain || !unit.eq_ignore_ascii_case("gb") || !per.trim().eq_ignore_ascii_case("user/year") {
             return None;
         }
-        number.parse().ok().map(|number: f64| number * GB).filter(|bytes| bytes.is_finite()).and_then(Quantity::new)
+        number
+            .parse()
+            .ok()
+            .map(|number: f64| (number * GB).round())
+            .filter(|bytes| bytes.is_finite())
+            .and_then(Quantity::new)
     }
 }
 
@@ -102,6 +107,7 @@ mod tests {
             ("1 GB/User/Year", gb(1.0)),
             ("50 GB/User/Year", gb(50.0)),
             ("0.5 GB/User/Year", gb(0.5)),
+            ("0.1 GB/User/Year", Quantity::new(107_374_182.0)),
             ("10gb/user/year ", gb(10.0)),
             ("Enterprise", None),
             ("", None),
