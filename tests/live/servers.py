@@ -130,8 +130,12 @@ class Prometheus:
     def groups(self) -> list:
         return self._api("rules")["groups"]
 
+    def alerts(self) -> list:
+        """Those that are pending or firing."""
+        return self._api("alerts")["alerts"]
+
     def pending(self) -> list:
-        return [alert for alert in self._api("alerts")["alerts"] if alert["state"] == "pending"]
+        return [alert for alert in self.alerts() if alert["state"] == "pending"]
 
     def template_failures(self) -> float:
         """How often an annotation could not be made so far."""

@@ -91,7 +91,7 @@ EMPTY_PANELS = {
     "exporter / Failures by reason / A": _FAILURE,
     "exporter / Token requests / B": "no token is refused",
 }
-_OFF = "the collectors of backups are off"
+_OFF = "the collectors of backups are off; backups.py has them"
 _OF_BACKUPS = {
     "seats": {"Backups failed": 1, "Not configured": 1, "Plans with errors": 1, "Plans without a run": 1, "Data stored by backups": 1,
               "Customers whose backups fail": 1, "Plans": 4, "Coverage": 3},

@@ -124,6 +124,8 @@ def plans(bench):
     world.of("daily", None, **PLAN)("AvePointBackupStale", "warning", (11 * DAY + 16 * 60, 20 * DAY + 120))
     exporter.customer("three").plan("Daily", *daily(3), *daily(4, hour=1), *daily(5))
     world.of("three", None, **PLAN)("AvePointBackupStale", "warning", (6 * DAY + 16 * 60,))
+    exporter.customer("shorter").plan("Daily", *daily(3, hour=4), *daily(4), *daily(5, hour=1))
+    world.of("shorter", None, **PLAN)("AvePointBackupStale", "warning", (6 * DAY + 15 * 60,))
     exporter.customer("two").plan("Daily", *daily(3, 4))
     exporter.customer("skips").plan("Daily", *daily(0, 1, 3, 4))
     exporter.customer("weekly").plan("Daily", *daily(0, 7, 14))
@@ -131,7 +133,7 @@ def plans(bench):
     text = "Until then one ended every day. The last one ended {} ago (job type 1, module 4, customer {}, partner backup_plans)."
     said = [
         ({"severity": "warning", "partner": "backup_plans", "customer_id": customer, **PLAN}, "Contoso", f"No backup run of the plan Daily of Contoso has ended for {ago}", text.format(ago, customer))
-        for customer, ago in (("three", "4d 22h 0m 0s"), ("starts", "7d 22h 0m 0s"))
+        for customer, ago in (("three", "4d 22h 0m 0s"), ("shorter", "4d 23h 0m 0s"), ("starts", "7d 22h 0m 0s"))
     ]
     world.says(10 * DAY, "AvePointBackupStale", *said)
     # Runs that do not start have no end; and while nothing is read, nobody knows whether there was one.
