@@ -128,11 +128,11 @@ pub(crate) fn customers(body: &[u8]) {
     rows_add_up(&page);
     let mut inventory = inventory();
     for row in page.rows {
-        assert!(row.profile.tenants.is_sorted_by(|(a, _), (b, _)| a < b));
-        inventory.upsert_profile(row, now());
+        assert!(row.facts.profile().is_some_and(|profile| profile.tenants.is_sorted_by(|(a, _), (b, _)| a < b)));
+        inventory.upsert_row(row, now());
     }
-    let known = inventory.customers.values().filter_map(|customer| customer.profile.as_ref());
-    let statuses = known.filter(|known| known.profile.job_status.is_some()).count();
+    let known = inventory.customers.values().filter_map(|customer| customer.profile());
+    let statuses = known.filter(|profile| profile.job_status.is_some()).count();
     let found = served(inventory, catalog::CUSTOMER_JOB_STATUS.name);
     assert_eq!(values(&found).iter().sum::<f64>(), statuses as f64);
 }

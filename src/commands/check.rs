@@ -320,8 +320,8 @@ async fn planned(
         if filter.discovers() { listing_pages(Some(visible), by_id) } else { listing_pages(None, customers) }
     };
     cost.list(Collector::Services, pages(never_seen.len()));
-    if config.collectors.schedule(Collector::Customers).enabled {
-        cost.list(Collector::Customers, pages(0));
+    for list in config.collectors.enabled().filter(|&of| of.is_list() && of != Collector::Services) {
+        cost.list(list, pages(0));
     }
     let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{} of {visible} that the app registration sees", plural(customers as u64, "customer"));

@@ -147,12 +147,9 @@ fn progress(partner: &Partner) -> (u64, u64) {
             all += 1;
             done += u64::from(known.polled.is_some() || inventory.not_granted.contains(&query.collector()));
         }
-        for (list, collector) in
-            [(&inventory.listing, Collector::Services), (&inventory.profiles, Collector::Customers)]
-        {
-            all += u64::from(list.wanted);
-            let is_done = list.polled.is_some() || inventory.not_granted.contains(&collector);
-            done += u64::from(list.wanted && is_done);
+        for (collector, list) in inventory.lists() {
+            all += 1;
+            done += u64::from(list.polled.is_some() || inventory.not_granted.contains(&collector));
         }
         (done, all)
     })

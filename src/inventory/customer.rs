@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use elements::types::Profile;
-use elements::types::{Collector, CompactTimestamp, CustomerId, FailureReason, Observation, Query};
+use elements::types::{
+    Collector, CompactTimestamp, CustomerId, FailureReason, ListedFacts, Observation, Profile, Query,
+};
 use jiff::Timestamp;
 
 use super::is_expired;
@@ -24,22 +25,59 @@ pub struct Customer {
     pub configured: bool,
     /// The customer's last row of the service list; `None` until a listing first names the customer.
     pub services: Option<Services>,
-    /// The customer's last row of the list of customers; removed when two lists in a row lack it.
-    pub profile: Option<Box<KnownProfile>>,
+    /// The customer's last row of each other list; removed when two lists in a row lack it.
+    pub rows: KnownRows,
     /// The queries about the customer and their results, sorted by query.
     pub targets: Vec<(Query, TargetState)>,
     pub(super) named_by_configuration: bool,
 }
 
-/// The customer's row of the list of customers.
+/// The customer's row of a list besides the service list.
 #[derive(Clone, Debug)]
-pub struct KnownProfile {
+pub struct KnownRow {
     /// When the row was received.
     pub seen: Timestamp,
     /// The row.
-    pub profile: Profile,
+    pub facts: ListedFacts,
     /// Whether the last complete list lacked it. Not persisted.
     pub(super) missed: bool,
+}
+
+/// At most one row of each list. Without one, it takes the space of a pointer.
+#[derive(Clone, Debug, Default)]
+pub struct KnownRows(Option<Box<Rows>>);
+
+#[derive(Clone, Debug, Default)]
+struct Rows(Vec<KnownRow>);
+
+impl KnownRows {
+    /// The rows.
+    pub fn iter(&self) -> impl Iterator<Item = &KnownRow> {
+        self.0.iter().flat_map(|rows| &rows.0)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut KnownRow> {
+        self.0.iter_mut().flat_map(|rows| &mut rows.0)
+    }
+
+    pub(super) fn retain_mut(&mut self, keeps: impl FnMut(&mut KnownRow) -> bool) {
+        if let Some(rows) = &mut self.0 {
+            rows.0.retain_mut(keeps);
+            self.0.take_if(|rows| rows.0.is_empty());
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Extend<KnownRow> for KnownRows {
+    fn extend<I: IntoIterator<Item = KnownRow>>(&mut self, added: I) {
+        for row in added {
+            self.0.get_or_insert_default().0.push(row);
+        }
+    }
 }
 
 /// The customer's row of the service list.
@@ -198,7 +236,7 @@ impl Customer {
             labels: Arc::default(),
             configured: false,
             services: None,
-            profile: None,
+            rows: KnownRows::default(),
             targets: Vec::new(),
             named_by_configuration: false,
         }
@@ -231,26 +269,37 @@ impl Customer {
         }
     }
 
-    /// A name from the service list wins over one from the list of customers. A field that the row lacks keeps its known
-    /// value. The profile is as old as its job status, so a status that is no longer reported becomes stale.
-    pub(super) fn upsert_profile(&mut self, name: Option<Arc<str>>, profile: Profile, now: Timestamp) {
+    /// A name from the service list wins over one from another list. A field that the row lacks keeps its known value.
+    pub(super) fn upsert_row(&mut self, name: Option<Arc<str>>, facts: ListedFacts, now: Timestamp) {
         if self.services.is_none() || self.name.is_empty() {
             self.rename(name);
         }
-        let (seen, profile) = match &self.profile {
-            Some(known) if profile.job_status.is_none() && known.profile.job_status.is_some() => {
-                (known.seen, profile.or_known(&known.profile))
-            }
-            Some(known) => (now, profile.or_known(&known.profile)),
-            None => (now, profile),
-        };
-        self.profile = Some(Box::new(KnownProfile { seen, profile, missed: false }));
+        let collector = facts.collector();
+        let known = self.rows.iter_mut().find(|known| known.facts.collector() == collector);
+        if let Some(known) = known {
+            let (facts, is_new) = facts.or_known(&known.facts);
+            *known = KnownRow { seen: if is_new { now } else { known.seen }, facts, missed: false };
+            return;
+        }
+        self.rows.extend([KnownRow { seen: now, facts, missed: false }]);
+    }
+
+    /// The row of a list besides the service list.
+    #[must_use]
+    pub fn row(&self, collector: Collector) -> Option<&KnownRow> {
+        self.rows.iter().find(|known| known.facts.collector() == collector)
+    }
+
+    /// The row of the list of customers.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.rows.iter().map(|known| &known.facts).find_map(ListedFacts::profile)
     }
 
     /// Whether only the list of customers contains it, and neither the service list nor the configuration.
     #[must_use]
     pub fn is_unlisted(&self) -> bool {
-        self.services.is_none() && self.profile.is_some() && !self.configured
+        self.services.is_none() && self.row(Collector::Customers).is_some() && !self.configured
     }
 
     pub(super) fn rename(&mut self, name: Option<Arc<str>>) {
@@ -295,8 +344,8 @@ impl Customer {
         if collector == Collector::Services {
             return self.services.as_ref().map(|services| services.seen);
         }
-        if collector == Collector::Customers {
-            return self.profile.as_ref().map(|profile| profile.seen);
+        if collector.is_list() {
+            return self.row(collector).map(|known| known.seen);
         }
         let targets = self.targets.iter().filter(|(query, _)| query.collector() == collector);
         targets

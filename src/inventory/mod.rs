@@ -21,14 +21,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use customer::{Absence, Customer, KnownProfile, Services, TargetState, TargetStatus};
+pub use customer::{Absence, Customer, KnownRow, Services, TargetState, TargetStatus};
 pub use handle::InventoryHandle;
 pub use prior_state::PriorState;
 pub use status_counts::StatusCounts;
 pub use subscription_ids::{KnownSubscription, SubscriptionId, prepare as prepare_subscriptions};
 
-use elements::types::ListedProfile;
-use elements::types::{Collector, CustomerId, FailureReason, ListedCustomer, Observation, PartnerName, Query};
+use elements::types::{
+    Collector, CustomerId, FailureReason, ListedCustomer, ListedRow, Observation, PartnerName, Query,
+};
 
 use crate::config::{CollectorSettings, ListedSettings};
 
@@ -43,8 +44,8 @@ pub struct Inventory {
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
     /// The state of the customer listing, which is also the target of the collector `services`.
     pub listing: Listing,
-    /// The state of the list of customers, which is the target of the collector `customers`.
-    pub profiles: Listing,
+    /// The state of the other lists that are read, each the target of its collector.
+    pub lists: BTreeMap<Collector, Listing>,
     /// The collectors whose scope the app registration lacks. Not persisted.
     pub not_granted: BTreeSet<Collector>,
 }
@@ -107,9 +108,9 @@ impl Inventory {
     ) -> Self {
         let customers = list.iter().map(|listed| (listed.id.clone(), Arc::new(Customer::configured(listed)))).collect();
         let listing = Listing { wanted: listing_wanted, ..Listing::default() };
-        let wanted = collectors.schedule(Collector::Customers).enabled;
-        let profiles = Listing { wanted, ..Listing::default() };
-        Self { partner, collectors, customers, listing, profiles, not_granted: BTreeSet::new() }
+        let others = collectors.enabled().filter(|&collector| collector.is_list() && collector != Collector::Services);
+        let lists = others.map(|collector| (collector, Listing { wanted: true, ..Listing::default() })).collect();
+        Self { partner, collectors, customers, listing, lists, not_granted: BTreeSet::new() }
     }
 
     /// Adds or updates a customer from a page of the service list, with its subscriptions.
@@ -158,31 +159,38 @@ impl Inventory {
         gone
     }
 
-    /// Adds or updates a customer from a page of the list of customers.
-    pub fn upsert_profile(&mut self, listed: ListedProfile, now: Timestamp) {
-        let ListedProfile { id, name, profile } = listed;
+    /// Adds or updates a customer from a page of another list.
+    pub fn upsert_row(&mut self, row: ListedRow, now: Timestamp) {
+        let ListedRow { id, name, facts } = row;
         let customer = self.customers.entry(id.clone()).or_insert_with(|| Arc::new(Customer::discovered(id)));
-        Arc::make_mut(customer).upsert_profile(name, profile, now);
+        Arc::make_mut(customer).upsert_row(name, facts, now);
     }
 
-    /// Records a complete list of customers. A profile that two lists in a row lack is removed; removes and returns the
-    /// customers that nothing else names.
-    pub fn complete_profiles(&mut self, seen: &HashSet<CustomerId>, now: Timestamp) -> Vec<Arc<Customer>> {
-        self.profiles = Listing { wanted: true, polled: Some(now), completed: Some(now), ..Listing::default() };
+    /// Records a complete list; `seen`: its customers, `None` if there may be others. A row that two lists in a row lack is
+    /// removed; removes and returns the customers that nothing else names.
+    pub fn complete_list(
+        &mut self,
+        collector: Collector,
+        seen: Option<&HashSet<CustomerId>>,
+        now: Timestamp,
+    ) -> Vec<Arc<Customer>> {
+        let list = Listing { wanted: true, polled: Some(now), completed: Some(now), ..Listing::default() };
+        self.lists.insert(collector, list);
         let mut gone = Vec::new();
+        let Some(seen) = seen else { return gone };
         self.customers.retain(|id, customer| {
-            let is_missing = customer.profile.is_some() && !seen.contains(id);
-            if is_missing && let Some(profile) = &mut Arc::make_mut(customer).profile {
-                if !std::mem::replace(&mut profile.missed, true) {
-                    return true;
-                }
-                if customer.is_unlisted() {
-                    gone.push(Arc::clone(customer));
-                    return false;
-                }
-                Arc::make_mut(customer).profile = None;
+            if customer.row(collector).is_none() || seen.contains(id) {
+                return true;
             }
-            true
+            let known = Arc::make_mut(customer);
+            known
+                .rows
+                .retain_mut(|row| row.facts.collector() != collector || !std::mem::replace(&mut row.missed, true));
+            let is_named = known.services.is_some() || !known.rows.is_empty() || known.configured;
+            if !is_named {
+                gone.push(Arc::clone(customer));
+            }
+            is_named
         });
         gone
     }
@@ -194,21 +202,29 @@ impl Inventory {
         }
     }
 
-    /// The state of a list as the one target of its collector; `None` if the collector has no list that is wanted.
+    /// The lists that are read, each the one target of its collector.
+    pub fn lists(&self) -> impl Iterator<Item = (Collector, &Listing)> {
+        let services = Some((Collector::Services, &self.listing)).filter(|(_, list)| list.wanted);
+        services.into_iter().chain(self.lists.iter().map(|(&collector, list)| (collector, list)))
+    }
+
+    /// The state of a list; `None` if the collector has no list that is read.
     #[must_use]
     pub fn list_status(&self, collector: Collector, now: Timestamp) -> Option<TargetStatus> {
-        let list = match collector {
-            Collector::Services => &self.listing,
-            Collector::Customers => &self.profiles,
-            _ => return None,
-        };
-        list.wanted.then(|| {
-            if self.not_granted.contains(&collector) {
-                TargetStatus::NotGranted
-            } else {
-                list.status(now, self.max_age(collector))
-            }
+        let (_, list) = self.lists().find(|&(of, _)| of == collector)?;
+        Some(if self.not_granted.contains(&collector) {
+            TargetStatus::NotGranted
+        } else {
+            list.status(now, self.max_age(collector))
         })
+    }
+
+    /// The state of a list; `None` if the collector has no list that is read.
+    pub fn list_mut(&mut self, collector: Collector) -> Option<&mut Listing> {
+        match collector {
+            Collector::Services => Some(&mut self.listing),
+            other => self.lists.get_mut(&other),
+        }
     }
 
     /// Sets the queries for a customer. Results of other queries are dropped. Returns the queries that are new and

@@ -1,9 +1,9 @@
 //! State of an earlier configuration or process, restored into an inventory of the current configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use elements::types::{CompactTimestamp, CustomerId};
+use elements::types::{Collector, CompactTimestamp, CustomerId};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Customer, Inventory, Listing};
@@ -13,15 +13,15 @@ use super::{Customer, Inventory, Listing};
 pub struct PriorState {
     /// The state of the service list.
     pub listing: Listing,
-    /// The state of the list of customers.
-    pub profiles: Listing,
+    /// The state of the other lists.
+    pub lists: BTreeMap<Collector, Listing>,
     /// Sorted by id.
     pub customers: BTreeMap<CustomerId, Arc<Customer>>,
 }
 
 impl From<Inventory> for PriorState {
     fn from(inventory: Inventory) -> Self {
-        Self { listing: inventory.listing, profiles: inventory.profiles, customers: inventory.customers }
+        Self { listing: inventory.listing, lists: inventory.lists, customers: inventory.customers }
     }
 }
 
@@ -33,10 +33,12 @@ impl Inventory {
     ///
     /// A time after `now` comes from a wrong clock and counts as `now`, so that no target waits for years.
     pub fn restore(&mut self, prior: PriorState, retain: impl Fn(&CustomerId, &str) -> bool, now: Timestamp) {
-        let wanted = Wanted { services: self.listing.wanted, profiles: self.profiles.wanted };
-        if wanted.profiles {
-            self.profiles = Listing { wanted: true, ..prior.profiles };
-            self.profiles.map_times(|at| at.min(now));
+        let wanted = &Wanted { services: self.listing.wanted, others: self.lists.keys().copied().collect() };
+        for (collector, list) in prior.lists {
+            if let Some(wanted) = self.lists.get_mut(&collector) {
+                *wanted = Listing { wanted: true, ..list };
+                wanted.map_times(|at| at.min(now));
+            }
         }
         if wanted.services {
             self.listing =
@@ -51,7 +53,8 @@ impl Inventory {
                 return None;
             }
             // Nothing would ever remove a customer that only a list names that is not read any more.
-            if !wanted.profiles && known.services.is_none() && known.profile.is_some() {
+            let is_read = wanted.others.contains(&Collector::Customers);
+            if !is_read && known.services.is_none() && known.row(Collector::Customers).is_some() {
                 return None;
             }
             retain(&id, &known.name).then(|| {
@@ -75,7 +78,7 @@ impl Inventory {
         }
         let later = |at: Timestamp| at.saturating_add(by).unwrap_or(at);
         self.listing.map_times(later);
-        self.profiles.map_times(later);
+        self.lists.values_mut().for_each(|list| list.map_times(later));
         for customer in self.customers.values_mut() {
             Arc::make_mut(customer).map_times(later);
         }
@@ -83,17 +86,16 @@ impl Inventory {
 }
 
 /// The lists of customers that the current configuration reads.
-#[derive(Clone, Copy)]
 struct Wanted {
     services: bool,
-    profiles: bool,
+    others: BTreeSet<Collector>,
 }
 
 impl Customer {
     /// Whether [`Self::reset`] would change nothing.
-    fn is_current(&self, wanted: Wanted, now: Timestamp) -> bool {
+    fn is_current(&self, wanted: &Wanted, now: Timestamp) -> bool {
         let seen = self.services.iter().map(|services| services.seen);
-        let seen = seen.chain(self.profile.iter().map(|profile| profile.seen));
+        let seen = seen.chain(self.rows.iter().map(|row| row.seen));
         let times = self.targets.iter().flat_map(|(_, known)| {
             let answered = known.observation.as_ref().map(|(seen, _)| *seen);
             known.polled.into_iter().chain(answered).map(CompactTimestamp::get)
@@ -102,28 +104,29 @@ impl Customer {
             && !self.named_by_configuration
             && self.labels.is_empty()
             && (wanted.services || self.services.is_none())
-            && (wanted.profiles || self.profile.is_none())
+            && self.rows.iter().all(|row| wanted.others.contains(&row.facts.collector()))
             && seen.chain(times).all(|at| at <= now)
     }
 
     /// Drops the settings of an earlier configuration.
-    fn reset(&mut self, wanted: Wanted, now: Timestamp) {
+    fn reset(&mut self, wanted: &Wanted, now: Timestamp) {
         if self.named_by_configuration {
             (self.name, self.named_by_configuration) = ("".into(), false);
         }
         (self.labels, self.configured) = (Arc::default(), false);
         self.services = self.services.take().filter(|_| wanted.services);
-        self.profile = self.profile.take().filter(|_| wanted.profiles);
+        self.rows.retain_mut(|row| wanted.others.contains(&row.facts.collector()));
         self.map_times(|at| at.min(now));
     }
 
-    fn restore(&mut self, known: &Self, wanted: Wanted, now: Timestamp) {
+    fn restore(&mut self, known: &Self, wanted: &Wanted, now: Timestamp) {
         if !self.named_by_configuration && !known.named_by_configuration {
             self.name = known.name.clone();
         }
         // Without a list they would never be updated.
         self.services = known.services.clone().filter(|_| wanted.services);
-        self.profile = known.profile.clone().filter(|_| wanted.profiles);
+        self.rows.clone_from(&known.rows);
+        self.rows.retain_mut(|row| wanted.others.contains(&row.facts.collector()));
         self.targets.clone_from(&known.targets);
         self.map_times(|at| at.min(now));
     }
@@ -132,8 +135,8 @@ impl Customer {
         if let Some(services) = &mut self.services {
             services.seen = map(services.seen);
         }
-        if let Some(profile) = &mut self.profile {
-            profile.seen = map(profile.seen);
+        for row in self.rows.iter_mut() {
+            row.seen = map(row.seen);
         }
         for (_, known) in &mut self.targets {
             known.polled = known.polled.map(|at| map(at.get()).into());

@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 
-use elements::types::Profile;
-use elements::types::{Collector, Observation, Query};
+use elements::types::{Collector, ListedFacts, Observation, Profile, Query};
 use exposition::syntax;
 use exposition::{Family, FamilyWriter};
 use jiff::Timestamp;
@@ -32,8 +31,8 @@ pub(super) struct CustomerView<'a> {
     labels_and_name: String,
     /// The current results, distinct and sorted by query.
     pub(super) observations: Vec<(Query, &'a Observation)>,
-    /// The row of the list of customers, if it is current.
-    pub(super) profile: Option<&'a Profile>,
+    /// The current rows of the lists besides the service list.
+    pub(super) rows: Vec<&'a ListedFacts>,
     /// The subscriptions, distinct and sorted by id; empty if they are not current.
     pub(super) subscriptions: Vec<&'a KnownSubscription>,
     /// When the next of these values reaches its `max_age`.
@@ -79,15 +78,21 @@ impl<'a> CustomerView<'a> {
             expires(services.seen, Collector::Services);
             subscriptions = distinct(&services.subscriptions, |a, b| a.id.cmp(&b.id));
         }
-        let mut profile = None;
-        let schedule = collectors.schedule(Collector::Customers);
-        if let Some(known) = customer.profile.as_ref().filter(|_| schedule.enabled)
-            && expiry(known.seen, schedule.max_age) > now
-        {
-            expires(known.seen, Collector::Customers);
-            profile = Some(&known.profile);
+        let mut rows = Vec::new();
+        for known in customer.rows.iter() {
+            let collector = known.facts.collector();
+            let schedule = collectors.schedule(collector);
+            if schedule.enabled && expiry(known.seen, schedule.max_age) > now {
+                expires(known.seen, collector);
+                rows.push(&known.facts);
+            }
         }
-        Self { context, customer, identity, labels, labels_and_name, observations, profile, subscriptions, next_expiry }
+        Self { context, customer, identity, labels, labels_and_name, observations, rows, subscriptions, next_expiry }
+    }
+
+    /// The row of the list of customers.
+    pub(super) fn profile(&self) -> Option<&'a Profile> {
+        self.rows.iter().find_map(|facts| facts.profile())
     }
 
     /// Adds a series of the customer, if it has a value. `labels` contains the labels after the customer's id.

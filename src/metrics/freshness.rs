@@ -45,12 +45,10 @@ pub(super) fn render(partners: &[Summary<'_>], now: Timestamp, correction: Signe
 
 /// When the next fresh list becomes stale: the only statuses that change with time and not with a value.
 pub(super) fn listing_expiry(partner: &Summary<'_>, now: Timestamp) -> Option<Timestamp> {
-    let Inventory { collectors, listing, profiles, .. } = partner.group;
-    let lists = [(listing, Collector::Services), (profiles, Collector::Customers)];
-    let expiries = lists.into_iter().filter_map(|(list, collector)| {
-        let schedule = collectors.schedule(collector);
+    let expiries = partner.group.lists().filter_map(|(collector, list)| {
+        let schedule = partner.group.collectors.schedule(collector);
         let expiry = expiry(list.completed?, schedule.max_age);
-        (list.wanted && schedule.enabled && expiry > now).then_some(expiry)
+        (schedule.enabled && expiry > now).then_some(expiry)
     });
     expiries.min()
 }

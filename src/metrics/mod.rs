@@ -62,7 +62,7 @@ impl Source for Partners {
             collectors: inventory.collectors.clone(),
             customers: BTreeMap::new(),
             listing: inventory.listing.clone(),
-            profiles: inventory.profiles.clone(),
+            lists: inventory.lists.clone(),
             not_granted: inventory.not_granted.clone(),
         }
     }
@@ -73,7 +73,7 @@ impl Source for Partners {
 
     fn update_group(known: &mut Inventory, inventory: &Inventory) -> bool {
         known.listing.clone_from(&inventory.listing);
-        known.profiles.clone_from(&inventory.profiles);
+        known.lists.clone_from(&inventory.lists);
         let same_collectors =
             Arc::ptr_eq(&known.collectors, &inventory.collectors) || known.collectors == inventory.collectors;
         let same = same_collectors && known.not_granted == inventory.not_granted;

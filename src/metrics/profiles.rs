@@ -10,7 +10,7 @@ use crate::catalog;
 pub(super) fn render(views: &[CustomerView<'_>]) -> [FamilyWriter; 2] {
     let mut status = FamilyWriter::new(&catalog::CUSTOMER_JOB_STATUS);
     let mut management = FamilyWriter::new(&catalog::CUSTOMER_MANAGEMENT_INFO);
-    for (view, profile) in views.iter().filter_map(|view| Some((view, view.profile?))) {
+    for (view, profile) in views.iter().filter_map(|view| Some((view, view.profile()?))) {
         for known in CustomerJobStatus::ALL {
             let value = profile.job_status.map(|present| f64::from(u8::from(present == known)));
             let labels = status.labels(&[known.as_str()]);

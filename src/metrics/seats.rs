@@ -50,7 +50,7 @@ fn tenants(views: &[CustomerView<'_>]) -> [FamilyWriter; 3] {
             let rows = tenants.iter().rev().map(|row| (assigned.labels(&[&tenant_type, row.id.as_str()]), row));
             for (labels, row) in rows.collect::<BTreeMap<_, _>>() {
                 // The list of customers also has the names of tenants.
-                let other_name = || view.profile.map_or("", |profile| profile.tenant_name(&row.id));
+                let other_name = || view.profile().map_or("", |profile| profile.tenant_name(&row.id));
                 let name = info.labels(&[if row.name.is_empty() { other_name() } else { &row.name }]);
                 view.push(&mut info, &format!("{labels},{name}"), Some(1.0));
                 view.push(&mut assigned, &labels, row.seats.assigned.map(Quantity::get));

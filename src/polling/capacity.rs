@@ -34,16 +34,9 @@ impl Capacity {
     pub(super) fn restore(&mut self, inventory: &Inventory, filter: &CustomerFilter) {
         inventory.customers.values().for_each(|customer| self.cost.add_all(customer));
         let customers = inventory.customers.len();
-        for (collector, list) in
-            [(Collector::Services, &inventory.listing), (Collector::Customers, &inventory.profiles)]
-        {
-            let pages = match list.wanted {
-                true if filter.discovers() => listing_pages(Some(customers), 0),
-                true => listing_pages(None, customers),
-                false => 0,
-            };
-            self.cost.list(collector, pages);
-        }
+        let (all, by_id) = if filter.discovers() { (Some(customers), 0) } else { (None, customers) };
+        let pages = listing_pages(all, by_id);
+        inventory.lists().for_each(|(collector, _)| self.cost.list(collector, pages));
         self.complete = !inventory.listing.wanted || inventory.listing.completed.is_some();
     }
 

@@ -1,4 +1,4 @@
-//! One poll of the list of customers: all pages.
+//! One poll of a list besides the service list: all pages.
 //!
 //! It adds fields to customers of the service list, and customers that the service list lacks. A customer that moves
 //! between two pages may be missing, and so may one whose row has no id: missing customers are requested by id, and a
@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use elements::types::{CustomerId, ListedProfile};
+use elements::types::{Collector, CustomerId, ListedRow};
 use elements::{Client, Listing, Permit, RequestError};
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ use crate::inventory::InventoryHandle;
 
 /// The result of a list.
 #[derive(Debug)]
-pub(super) struct ProfilesResult {
+pub(super) struct ListResult {
     /// Every customer of the list; `None` if there may be others.
     pub(super) seen: Option<HashSet<CustomerId>>,
     /// The minimum number of requests of such a list.
@@ -28,37 +28,38 @@ pub(super) struct ProfilesResult {
 /// refuses one of these, all customers are requested, so that the refused customer does not affect the others.
 pub(super) async fn read(
     client: Client,
+    collector: Collector,
     filter: Arc<CustomerFilter>,
     inventory: InventoryHandle,
     limit: u64,
-    pages: mpsc::Sender<Vec<ListedProfile>>,
+    pages: mpsc::Sender<Vec<ListedRow>>,
     permit: Permit,
-) -> Result<ProfilesResult, RequestError> {
+) -> Result<ListResult, RequestError> {
     let mut permit = Some(permit);
     if !filter.discovers() {
         let ids: Vec<_> = filter.listed().cloned().collect();
-        match read_pages(client.profiles(Some(&ids)), &pages, permit.take()).await {
+        match read_pages(client.list(collector, Some(&ids)), &pages, permit.take()).await {
             Err(failure) if is_refusal(&failure) && !failure.not_granted => {}
-            list => return Ok(ProfilesResult { seen: list?.all(), pages: listing_pages(None, ids.len()) }),
+            list => return Ok(ListResult { seen: list?.all(), pages: listing_pages(None, ids.len()) }),
         }
     }
-    let list = read_pages(client.profiles(None).with_limit(limit), &pages, permit).await?;
+    let list = read_pages(client.list(collector, None).with_limit(limit), &pages, permit).await?;
     let requests = listing_pages(Some(list.seen.len()), 0);
     if list.is_cut {
-        return Ok(ProfilesResult { seen: None, pages: requests });
+        return Ok(ListResult { seen: None, pages: requests });
     }
-    let known = inventory.snapshot().customers.into_values().filter(|customer| customer.profile.is_some());
+    let known = inventory.snapshot().customers.into_values().filter(|customer| customer.row(collector).is_some());
     let missing: Vec<_> = known.map(|customer| customer.id.clone()).filter(|id| !list.seen.contains(id)).collect();
     if missing.is_empty() {
-        return Ok(ProfilesResult { seen: Some(list.seen), pages: requests });
+        return Ok(ListResult { seen: Some(list.seen), pages: requests });
     }
-    let seen = match read_pages(client.profiles(Some(&missing)), &pages, None).await {
+    let seen = match read_pages(client.list(collector, Some(&missing)), &pages, None).await {
         Ok(found) => found.all().map(|found| list.seen.into_iter().chain(found).collect()),
         // The API may answer like this when it knows none of them.
         Err(failure) if is_refusal(&failure) => list.all(),
         Err(failure) => return Err(failure),
     };
-    Ok(ProfilesResult { seen, pages: requests })
+    Ok(ListResult { seen, pages: requests })
 }
 
 /// The customers of a list.
@@ -78,8 +79,8 @@ impl List {
 }
 
 async fn read_pages(
-    mut listing: Listing<ListedProfile>,
-    pages: &mpsc::Sender<Vec<ListedProfile>>,
+    mut listing: Listing<ListedRow>,
+    pages: &mpsc::Sender<Vec<ListedRow>>,
     mut permit: Option<Permit>,
 ) -> Result<List, RequestError> {
     let mut seen = HashSet::new();

@@ -121,14 +121,14 @@ pub fn typical_requests_per_hour(customers: usize, collectors: &CollectorSetting
     let pages = listing_pages(Some(customers), 0) as f64;
     let customers = customers as f64;
     let polls = |collector| match collector {
-        Collector::Services | Collector::Customers => pages,
+        list if list.is_list() => pages,
         Collector::TenantSeats => customers * count(&collectors.tenant_seats.1, 1.3),
         Collector::CustomerSeats => customers * count(&collectors.customer_seats.1, 1.3),
         Collector::ProductsPurchased => customers * count(&collectors.products_purchased.1, 2.0),
         // A customer holds at most one of the products that `products_available` knows.
         Collector::ProductsAvailable => customers * count(&collectors.products_available.1, 1.0).min(1.0),
         // One of the products is a backup of Microsoft 365.
-        Collector::BackupJobs | Collector::BackupOverview => customers,
+        _ => customers,
     };
     let cost = |collector| (collector, polls(collector) * hourly(collectors.schedule(collector).interval));
     collectors.enabled().map(cost).collect()

@@ -9,8 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use elements::clock::Clock;
-use elements::types::ListedProfile;
-use elements::types::{Collector, CustomerId, FailureReason, Observation, Query, Target};
+use elements::types::{Collector, CustomerId, FailureReason, ListedRow, Observation, Query, Target};
 use elements::{Client, Permit, QueryError, RequestError};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -74,7 +73,7 @@ pub struct Poller {
     in_flight: HashMap<Id, InFlight>,
     max_in_flight: usize,
     pages: (mpsc::Sender<Vec<PreparedCustomer>>, mpsc::Receiver<Vec<PreparedCustomer>>),
-    profile_pages: (mpsc::Sender<Vec<ListedProfile>>, mpsc::Receiver<Vec<ListedProfile>>),
+    row_pages: (mpsc::Sender<Vec<ListedRow>>, mpsc::Receiver<Vec<ListedRow>>),
 }
 
 /// A poll in flight.
@@ -90,7 +89,7 @@ struct InFlight {
 #[derive(Debug)]
 enum PollResult {
     Listing(Result<service_list::ListingResult, RequestError>),
-    Profiles(Result<customer_list::ProfilesResult, RequestError>),
+    List(Result<customer_list::ListResult, RequestError>),
     Query(CustomerId, Query, Result<Observation, QueryError>),
 }
 
@@ -136,7 +135,7 @@ impl Poller {
             in_flight: HashMap::new(),
             max_in_flight: MAX_PAUSING + settings.budget.concurrency as usize,
             pages: mpsc::channel(PAGES_AHEAD),
-            profile_pages: mpsc::channel(PAGES_AHEAD),
+            row_pages: mpsc::channel(PAGES_AHEAD),
         };
         poller.span.clone().in_scope(|| {
             poller.capacity.restore(&poller.inventory.snapshot(), &poller.filter);
@@ -173,7 +172,7 @@ impl Poller {
                 biased;
                 () = &mut shutdown => break,
                 Some(page) = self.pages.1.recv() => self.apply_page(page),
-                Some(page) = self.profile_pages.1.recv() => self.apply_profiles_page(page),
+                Some(page) = self.row_pages.1.recv() => self.apply_rows(page),
                 Some(done) = self.polls.join_next_with_id() => self.finish(done),
                 permit = next_permit(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(permit),
             }
@@ -203,7 +202,7 @@ impl Poller {
             let span = error_span!(parent: &self.span, "poll", collector = collector.as_str(), customer_id = customer_of(&target));
             let client = self.client.clone();
             let id = match target.clone() {
-                Target::Services => {
+                Target::List(Collector::Services) => {
                     let context = service_list::Context {
                         filter: self.filter.clone(),
                         collectors: self.collectors.clone(),
@@ -216,12 +215,13 @@ impl Poller {
                         PollResult::Listing(service_list::list(client, context, pages, permit).await)
                     })
                 }
-                Target::Customers => {
+                Target::List(collector) => {
                     let (filter, inventory) = (self.filter.clone(), self.inventory.clone());
-                    let pages = self.profile_pages.0.clone();
+                    let pages = self.row_pages.0.clone();
                     let limit = 2 * u64::from(self.max_customers);
                     self.spawn(&span, async move {
-                        PollResult::Profiles(customer_list::read(client, filter, inventory, limit, pages, permit).await)
+                        let list = customer_list::read(client, collector, filter, inventory, limit, pages, permit);
+                        PollResult::List(list.await)
                     })
                 }
                 Target::Customer(customer, query) => self.spawn(&span, async move {
@@ -247,7 +247,7 @@ impl Poller {
         let Some(InFlight { target, started, span }) = self.in_flight.remove(&id) else { return };
         span.in_scope(|| match result {
             Ok(PollResult::Listing(result)) => self.listing_done(&target, result),
-            Ok(PollResult::Profiles(result)) => self.profiles_done(&target, result),
+            Ok(PollResult::List(result)) => self.list_done(&target, result),
             Ok(PollResult::Query(customer, query, result)) => {
                 // A failed poll includes its pauses, so its duration is not used.
                 if !matches!(result, Err(QueryError::Failed(_))) {
@@ -290,7 +290,7 @@ impl Poller {
 /// The customer of a target; `None` for a list.
 fn customer_of(target: &Target) -> Option<&str> {
     match target {
-        Target::Services | Target::Customers => None,
+        Target::List(_) => None,
         Target::Customer(customer, _) => Some(customer.as_str()),
     }
 }

@@ -14,7 +14,7 @@ use super::customer_json::observations;
 use super::format::{bytes, count, plural, quantity};
 use super::layout::{Table, age, badge, bar, number, or_dash, seen};
 use super::summary::CustomerSummary;
-use crate::inventory::{KnownProfile, is_expired};
+use crate::inventory::is_expired;
 
 /// The row of the list of customers: management mode and backup status.
 #[derive(Clone, Debug, Serialize)]
@@ -155,13 +155,13 @@ pub(super) fn modules(row: &CustomerSummary<'_>, now: Timestamp) -> Option<Vec<M
 /// The row of the list of customers; `None` unless the collector is enabled and has one.
 #[must_use]
 pub(super) fn profile(row: &CustomerSummary<'_>, now: Timestamp) -> Option<ProfileJson> {
-    let KnownProfile { seen, profile, .. } = row.customer.profile.as_deref()?;
+    let (known, profile) = (row.customer.row(Collector::Customers)?, row.customer.profile()?);
     let detail = ProfileJson {
         job_status: profile.job_status.map(CustomerJobStatus::as_str),
         country: Some(&profile.country).filter(|country| !country.is_empty()).cloned(),
         management_mode: profile.management_mode.map(ManagementMode::as_str),
-        seen: *seen,
-        stale: is_expired(*seen, row.inventory.max_age(Collector::Customers), now),
+        seen: known.seen,
+        stale: is_expired(known.seen, row.inventory.max_age(Collector::Customers), now),
     };
     is_enabled(row, Collector::Customers).then_some(detail)
 }
@@ -204,7 +204,7 @@ fn failed_jobs(row: &CustomerSummary<'_>) -> Option<(usize, usize)> {
 /// The cell of the table of customers with the backup status.
 #[must_use]
 pub(super) fn cell(row: &CustomerSummary<'_>) -> Markup {
-    let status = row.customer.profile.as_ref().and_then(|known| known.profile.job_status);
+    let status = row.customer.profile().and_then(|profile| profile.job_status);
     html! {
         @if let Some(status) = status { (badge(level(status), &status.as_str().replace('_', " "))) " " }
         @match failed_jobs(row) {

@@ -302,12 +302,8 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
 
 fn targets(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<TargetJson> {
     let CustomerSummary { inventory, customer, .. } = *row;
-    let lists = [
-        (Collector::Services, &inventory.listing, summary::services_status(inventory, customer, now)),
-        (Collector::Customers, &inventory.profiles, summary::profile_status(inventory, customer, now)),
-    ];
-    let lists = lists.into_iter().filter_map(|(collector, list, status)| {
-        let status = status?;
+    let lists = inventory.lists().filter_map(|(collector, list)| {
+        let status = summary::list_status(inventory, customer, collector, list, now)?;
         let detail = TargetJson {
             collector: collector.as_str(),
             about: String::new(),

@@ -139,9 +139,7 @@ fn pending(inventory: &Inventory) -> u64 {
         inventory.collectors.schedule(collector).enabled && !inventory.not_granted.contains(&collector)
     });
     let is_enabled = |collector: Collector| enabled.get(collector as usize).copied().unwrap_or_default();
-    let lists = [(&inventory.listing, Collector::Services), (&inventory.profiles, Collector::Customers)];
-    let lists =
-        lists.into_iter().filter(|&(list, collector)| list.wanted && list.polled.is_none() && is_enabled(collector));
+    let lists = inventory.lists().filter(|&(collector, list)| list.polled.is_none() && is_enabled(collector));
     let targets = inventory.customers.values().flat_map(|customer| &customer.targets);
     let pending = targets.filter(|(query, known)| {
         known.polled.is_none()

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::issue::{Issue, Issues, Severity};
 use super::service_summary::{self, Service};
 use super::utilization::Utilization;
-use crate::inventory::{Absence, Customer, Inventory, StatusCounts, TargetStatus, is_expired};
+use crate::inventory::{Absence, Customer, Inventory, Listing, StatusCounts, TargetStatus, is_expired};
 
 /// One customer.
 #[derive(Clone, Debug)]
@@ -89,11 +89,11 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         issues: Issues::default(),
         most_utilized: None,
         expiry: None,
-        oldest: [Collector::Services, Collector::Customers].iter().filter_map(|&of| customer.last_success(of)).min(),
+        oldest: inventory.lists().filter_map(|(of, _)| customer.last_success(of)).min(),
         targets: StatusCounts::default(),
     };
-    let of_lists = [services_status(inventory, customer, now), profile_status(inventory, customer, now)];
-    of_lists.into_iter().flatten().for_each(|status| row.targets.add(status, 1));
+    let of_lists = inventory.lists().filter_map(|(of, list)| list_status(inventory, customer, of, list, now));
+    of_lists.for_each(|status| row.targets.add(status, 1));
     for (query, known) in &customer.targets {
         row.targets.add(inventory.status(*query, known, now), 1);
         if known.absence == Absence::Confirmed {
@@ -144,33 +144,27 @@ pub fn is_muted(customer: &Customer) -> bool {
     customer.labels.iter().any(|(name, value)| name == "alerting" && value == "off")
 }
 
-/// The status of the customer's row of the service list; `None` if the partner reads no service list, or if only the list
-/// of customers contains the customer.
+/// The status of the customer's row of a list; `None` in the service list if only the list of customers contains the
+/// customer.
 #[must_use]
-pub fn services_status(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<TargetStatus> {
-    let listing = &inventory.listing;
-    let status = match &customer.services {
-        Some(services) if is_expired(services.seen, inventory.max_age(Collector::Services), now) => TargetStatus::Stale,
-        _ if listing.failure.is_some() => TargetStatus::Failing,
-        None => TargetStatus::Pending,
-        Some(_) => TargetStatus::Fresh,
-    };
-    (listing.wanted && !customer.is_unlisted()).then_some(status)
-}
-
-/// The status of the customer's row of the list of customers; `None` if that list is not read.
-#[must_use]
-pub fn profile_status(inventory: &Inventory, customer: &Customer, now: Timestamp) -> Option<TargetStatus> {
-    let list = &inventory.profiles;
-    let status = match &customer.profile {
-        _ if inventory.not_granted.contains(&Collector::Customers) => TargetStatus::NotGranted,
-        Some(known) if is_expired(known.seen, inventory.max_age(Collector::Customers), now) => TargetStatus::Stale,
+pub fn list_status(
+    inventory: &Inventory,
+    customer: &Customer,
+    collector: Collector,
+    list: &Listing,
+    now: Timestamp,
+) -> Option<TargetStatus> {
+    if collector == Collector::Services && customer.is_unlisted() {
+        return None;
+    }
+    Some(match customer.last_success(collector) {
+        _ if inventory.not_granted.contains(&collector) => TargetStatus::NotGranted,
+        Some(seen) if is_expired(seen, inventory.max_age(collector), now) => TargetStatus::Stale,
         _ if list.failure.is_some() => TargetStatus::Failing,
-        None if list.completed.is_some() => TargetStatus::Absent,
+        None if list.completed.is_some() && collector != Collector::Services => TargetStatus::Absent,
         None => TargetStatus::Pending,
         Some(_) => TargetStatus::Fresh,
-    };
-    list.wanted.then_some(status)
+    })
 }
 
 /// Sort key of the targets on a page: failing ones first.
@@ -384,8 +378,9 @@ mod tests {
         );
         let mut customer = Customer::clone(&inventory.customers[&"a".into()]);
         customer.services = None;
-        assert_eq!(services_status(&inventory, &customer, at(1)), Some(TargetStatus::Pending));
+        let pending = |inventory: &Inventory| row(inventory, &customer, at(1)).targets.get(TargetStatus::Pending);
+        assert_eq!(pending(&inventory), 1);
         inventory.listing.wanted = false;
-        assert_eq!(services_status(&inventory, &customer, at(1)), None);
+        assert_eq!(pending(&inventory), 0);
     }
 }

@@ -50,7 +50,6 @@ fn add_customer(partner: &str, customer: &SimCustomer, samples: &mut Samples) {
             samples.insert(series, value);
         }
     };
-    let profile = profile.profile;
     for status in CustomerJobStatus::ALL {
         let is_present = f64::from(u8::from(profile.job_status == Some(status)));
         add("customer_job_status", &[("status", status.as_str())], Some(is_present));

@@ -28,7 +28,7 @@ use super::transport::Transport;
 use crate::clock::Clock;
 use crate::config::ClientConfig;
 use crate::types::{
-    BackupJob, Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile, MAX_ROWS, Observation, PartnerName,
+    BackupJob, Collector, CustomerId, FailureReason, ListedCustomer, ListedRow, MAX_ROWS, Observation, PartnerName,
     ProtectedObjects, Query, Scope,
 };
 
@@ -54,7 +54,7 @@ pub(super) struct Inner {
     /// Whether requests to the API succeed.
     pub(super) health: Health,
     /// The page sizes that work for the service list and for the list of customers.
-    pub(super) listing_sizes: [AtomicU32; 2],
+    pub(super) listing_sizes: [AtomicU32; Collector::ALL.len()],
 }
 
 /// The health of the client, for the status page and readiness.
@@ -117,7 +117,7 @@ impl Client {
             counters,
             registry,
             health: Health::default(),
-            listing_sizes: [AtomicU32::new(LARGEST_PAGE), AtomicU32::new(LARGEST_PAGE)],
+            listing_sizes: Collector::ALL.map(|_| AtomicU32::new(LARGEST_PAGE)),
         })))
     }
 
@@ -210,10 +210,10 @@ impl Client {
         Listing::new(self.clone(), &listing::SERVICES, ids)
     }
 
-    /// Lists the customers' profiles page by page: all customers that the registration can see, or only these.
+    /// Lists the rows of another list page by page: all customers that the registration can see, or only these.
     #[must_use]
-    pub fn profiles(&self, ids: Option<&[CustomerId]>) -> Listing<ListedProfile> {
-        Listing::new(self.clone(), &listing::CUSTOMERS, ids)
+    pub fn list(&self, collector: Collector, ids: Option<&[CustomerId]>) -> Listing<ListedRow> {
+        Listing::new(self.clone(), listing::of(collector), ids)
     }
 
     /// The metrics of this client.
@@ -304,8 +304,8 @@ impl Client {
     }
 
     fn size_of(&self, collector: Collector) -> &AtomicU32 {
-        let [services, customers] = &self.0.listing_sizes;
-        if collector == Collector::Customers { customers } else { services }
+        let sizes = &self.0.listing_sizes;
+        sizes.get(collector as usize).unwrap_or(&sizes[0])
     }
 
     /// The deadline of one request.

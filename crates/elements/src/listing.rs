@@ -20,7 +20,7 @@ use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::Permit;
 use super::request::{CallError, RequestSpec};
 use super::response;
-use crate::types::{Collector, CustomerId, FailureReason, ListedCustomer, ListedProfile};
+use crate::types::{Collector, CustomerId, FailureReason, ListedCustomer, ListedRow};
 
 /// The maximum number of rows unless the caller sets another: a listing that never ends is cut.
 const DEFAULT_LIMIT: u64 = 400_000;
@@ -44,13 +44,19 @@ pub(super) static SERVICES: ListEndpoint<ListedCustomer> = ListEndpoint {
     id: |row| &row.id,
     name: "the service list",
 };
-pub(super) static CUSTOMERS: ListEndpoint<ListedProfile> = ListEndpoint {
+static CUSTOMERS: ListEndpoint<ListedRow> = ListEndpoint {
     collector: Collector::Customers,
     path: &["batch"],
     decode: decode::customers,
     id: |row| &row.id,
     name: "the list of customers",
 };
+
+/// The list of a collector besides the service list.
+pub(super) fn of(collector: Collector) -> &'static ListEndpoint<ListedRow> {
+    static LISTS: [&ListEndpoint<ListedRow>; 1] = [&CUSTOMERS];
+    LISTS.into_iter().find(|list| list.collector == collector).unwrap_or(&CUSTOMERS)
+}
 
 /// A listing in progress. Call [`Self::next_page`] until it returns `None`: only then is it complete.
 #[derive(Debug)]

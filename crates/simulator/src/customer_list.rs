@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use elements::types::{CustomerJobStatus, ListedProfile, ManagementMode, Profile, TenantId};
+use elements::types::{CustomerJobStatus, ManagementMode, Profile, TenantId};
 use serde_json::{Value, json};
 
 use super::backups::BackupScenario;
@@ -57,19 +57,15 @@ impl SimCustomer {
     }
 
     /// The expected value.
-    pub(super) fn expected_profile(&self) -> ListedProfile {
+    pub(super) fn expected_profile(&self) -> Profile {
         let mut tenants: Vec<(TenantId, Arc<str>)> =
             self.tenants.iter().map(|tenant| (tenant.id.as_str().into(), tenant.name.as_str().into())).collect();
         tenants.sort_by(|(a, _), (b, _)| a.cmp(b));
-        ListedProfile {
-            id: self.id.as_str().into(),
-            name: Some(&*self.organization).filter(|name| *name != "N/A").map(Into::into),
-            profile: Profile {
-                job_status: Some(CustomerJobStatus::from_number(self.profile.job_status)),
-                country: self.profile.country.as_ref().into(),
-                management_mode: Some(ManagementMode::from_number(self.profile.management_mode)),
-                tenants: tenants.into(),
-            },
+        Profile {
+            job_status: Some(CustomerJobStatus::from_number(self.profile.job_status)),
+            country: self.profile.country.as_ref().into(),
+            management_mode: Some(ManagementMode::from_number(self.profile.management_mode)),
+            tenants: tenants.into(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use elements::types::{
-    BackupJob, CustomerId, ListedCustomer, ListedProfile, ProductType, ProtectedObjects, Quantity, Seats, Subscription,
+    BackupJob, CustomerId, ListedCustomer, ProductType, Profile, ProtectedObjects, Quantity, Seats, Subscription,
     SubscriptionKey, TenantSeats, TenantType,
 };
 
@@ -26,7 +26,7 @@ pub struct Expected {
     /// For the known products.
     pub available: BTreeMap<ProductType, Quantity>,
     /// Its row of the list of customers.
-    pub profile: ListedProfile,
+    pub profile: Profile,
     /// The newest job of each plan.
     pub backup_jobs: Arc<[BackupJob]>,
     /// What backups protect.

@@ -26,8 +26,10 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
     for inventory in inventories {
         let of_partner = if inventories.len() > 1 { format!("{}: ", inventory.partner) } else { String::new() };
         let named = |name: &str| escape(&format!("{of_partner}{name}")).into_owned();
-        if let Some(reason) = inventory.listing.failure {
-            failures.add_row([named("(all)"), "services".into(), "failing".into(), reason.as_str().into()]);
+        for (collector, list) in inventory.lists() {
+            if let Some(reason) = list.failure {
+                failures.add_row([named("(all)"), collector.as_str().into(), "failing".into(), reason.as_str().into()]);
+            }
         }
         let mut customers: Vec<_> = inventory.customers.values().collect();
         customers.sort_by_key(|customer| customer.display_name());
@@ -38,7 +40,7 @@ pub(super) fn render(inventories: &[Inventory], now: Timestamp) -> String {
                 seats.add_row([named.clone(), what, assigned, available, purchased]);
             }
             subscription_rows(&named, customer, now, &mut subscriptions);
-            profiles.add_rows(customer.profile.iter().map(|known| profile_row(&named, &known.profile)));
+            profiles.add_rows(customer.profile().iter().map(|profile| profile_row(&named, profile)));
             backup_rows(&named, customer, now, &mut jobs, &mut modules);
             for (query, known) in &customer.targets {
                 let status = inventory.status(*query, known, now);

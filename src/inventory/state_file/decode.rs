@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use elements::types::FailureReason;
+use elements::types::{Collector, FailureReason};
 
-use super::rows::{CustomerRow, PartnerRow, Row};
+use super::rows::{CustomerRow, ListRow, PartnerRow, Row};
 use super::{DecodeError, KnownPartner};
-use crate::inventory::{Customer, KnownProfile, Listing, PriorState, Services};
+use crate::inventory::{Customer, KnownRow, Listing, PriorState, Services};
 
 /// Consumes rows one at a time.
 #[derive(Default)]
@@ -66,14 +66,16 @@ impl Decoder {
         if listing.polled.is_none() && (listing.completed.is_some() || listing.failure.is_some()) {
             return Err(DecodeError::Invalid("a listing that was never polled has a result"));
         }
-        let profiles = row.profiles.as_ref().map(|row| Listing {
+        let list = |row: &ListRow<'_>| Listing {
             wanted: true,
             polled: row.polled,
             completed: row.completed.filter(|_| row.polled.is_some()),
             failure: row.failure.as_deref().and_then(failure).filter(|_| row.polled.is_some()),
             ..Listing::default()
-        });
-        let past = PriorState { listing, profiles: profiles.unwrap_or_default(), customers: BTreeMap::new() };
+        };
+        let collector = |name: &str| Collector::ALL.into_iter().find(|known| known.as_str() == name);
+        let lists = row.lists.iter().filter_map(|(name, row)| Some((collector(name)?, list(row)))).collect();
+        let past = PriorState { listing, lists, customers: BTreeMap::new() };
         self.partners.push(KnownPartner {
             name: row.name.as_ref().into(),
             client_id: row.client_id.as_ref().to_owned(),
@@ -97,8 +99,9 @@ impl Decoder {
             }
             customer.services = Some(Services { seen: services.seen, subscriptions: subscriptions.into() });
         }
-        customer.profile =
-            row.profile.map(|row| Box::new(KnownProfile { seen: row.seen, profile: row.profile, missed: false }));
+        let rows = row.rows.into_iter();
+        let rows = rows.filter_map(|row| Some(KnownRow { seen: row.seen, facts: row.facts?, missed: false }));
+        customer.rows.extend(rows);
         // Allocate exactly the capacity that is needed.
         customer.targets.reserve_exact(row.targets.len());
         for row in row.targets {

@@ -6,7 +6,7 @@ use elements::types::FailureReason;
 use jiff::{SignedDuration, Timestamp};
 
 use super::KnownPartner;
-use super::rows::{CustomerRow, ListRow, PartnerRow, ProfileRow, ServicesRow};
+use super::rows::{CustomerRow, ListRow, ListedRow, PartnerRow, ServicesRow};
 use super::subscription::SubscriptionRow;
 use super::target::TargetRow;
 use crate::inventory::{Customer, Listing};
@@ -29,14 +29,15 @@ impl Encoder {
             polled: polled.map(|at| self.time(at)),
             completed: completed.map(|at| self.time(at)),
             failure: failure.map(word),
-            profiles: known.past.profiles.wanted.then(|| {
-                let Listing { polled, completed, failure, .. } = &known.past.profiles;
-                ListRow {
-                    polled: polled.map(|at| self.time(at)),
-                    completed: completed.map(|at| self.time(at)),
-                    failure: failure.map(word),
-                }
-            }),
+            lists: known.past.lists.iter().map(|(of, list)| (of.as_str().into(), self.list(list))).collect(),
+        }
+    }
+
+    fn list(self, list: &Listing) -> ListRow<'_> {
+        ListRow {
+            polled: list.polled.map(|at| self.time(at)),
+            completed: list.completed.map(|at| self.time(at)),
+            failure: list.failure.map(word),
         }
     }
 
@@ -50,10 +51,11 @@ impl Encoder {
             name: (&*customer.name).into(),
             named_by_configuration: customer.named_by_configuration,
             services,
-            profile: customer
-                .profile
-                .as_ref()
-                .map(|known| ProfileRow { seen: self.time(known.seen), profile: known.profile.clone() }),
+            rows: customer
+                .rows
+                .iter()
+                .map(|known| ListedRow { seen: self.time(known.seen), facts: Some(known.facts.clone()) })
+                .collect(),
             targets: customer.targets.iter().map(|(query, known)| TargetRow::of(self, *query, known)).collect(),
         }
     }

@@ -161,7 +161,7 @@ fn decode(body: &[u8]) -> Result<State, DecodeError> {
             polled: times(row.polled)?,
             completed: times(row.completed)?,
             failure: row.failure.map(Cow::from),
-            profiles: None,
+            lists: [].into(),
         };
         decoder.take(Row { partner: Some(partner), customer: None })?;
         for _ in 0..row.customers {
@@ -193,7 +193,7 @@ fn customer<'a>(row: OldCustomer<'a>, texts: &[&'a str]) -> Result<CustomerRow<'
         name: row.name.into(),
         named_by_configuration: row.named_by_configuration,
         services: services.transpose()?,
-        profile: None,
+        rows: Vec::new(),
         targets: row.targets.into_iter().map(target).collect::<Result<_, _>>()?,
     })
 }

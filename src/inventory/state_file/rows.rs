@@ -2,8 +2,9 @@
 //! fields can be added without a new format version.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use elements::types::Profile;
+use elements::types::ListedFacts;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +51,9 @@ pub(super) struct PartnerRow<'a> {
     pub(super) completed: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<Cow<'a, str>>,
-    /// The list of customers, which was read if there is one.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub(super) profiles: Option<ListRow<'a>>,
+    /// The other lists that are read, by collector.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) lists: BTreeMap<Cow<'a, str>, ListRow<'a>>,
 }
 
 /// The state of a list of customers.
@@ -77,17 +78,19 @@ pub(super) struct CustomerRow<'a> {
     pub(super) named_by_configuration: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) services: Option<ServicesRow<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) profile: Option<ProfileRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rows: Vec<ListedRow>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub(super) targets: Vec<TargetRow<'a>>,
 }
 
+/// The row of a list besides the service list.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ProfileRow {
+pub(super) struct ListedRow {
     pub(super) seen: Timestamp,
+    /// `None` for a list that this version does not know.
     #[serde(flatten)]
-    pub(super) profile: Profile,
+    pub(super) facts: Option<ListedFacts>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 //! The list of customers, and collectors that are not granted.
 
-use elements::types::{BackupJob, CustomerJobStatus, JobKey, JobStatus, ManagementMode, Profile};
+use elements::types::{
+    BackupJob, CustomerJobStatus, JobKey, JobStatus, ListedFacts, ListedRow, ManagementMode, Profile,
+};
 
 use super::*;
 use crate::inventory::PriorState;
@@ -15,9 +17,12 @@ fn empty() -> Inventory {
     Inventory::new("main".into(), enabled(&[Collector::Customers, Collector::BackupJobs]), true, &[])
 }
 
-fn profiled(id: &str, name: &str) -> ListedProfile {
-    let profile = Profile { job_status: Some(CustomerJobStatus::Working), ..Profile::default() };
-    ListedProfile { id: id.into(), name: Some(name.into()), profile }
+fn row(id: &str, name: Option<&str>, profile: Profile) -> ListedRow {
+    ListedRow { id: id.into(), name: name.map(Into::into), facts: ListedFacts::Profile(Box::new(profile)) }
+}
+
+fn profiled(id: &str, name: &str) -> ListedRow {
+    row(id, Some(name), Profile { job_status: Some(CustomerJobStatus::Working), ..Profile::default() })
 }
 
 fn ids(ids: &[&str]) -> HashSet<CustomerId> {
@@ -34,17 +39,20 @@ fn a_profile_is_removed_by_the_second_list_that_lacks_it() {
     inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.complete_listing(&ids(&["a"]), at(0));
     for id in ["a", "b"] {
-        inventory.upsert_profile(profiled(id, "from the list of customers"), at(0));
+        inventory.upsert_row(profiled(id, "from the list of customers"), at(0));
     }
-    assert!(inventory.complete_profiles(&ids(&["a", "b"]), at(0)).is_empty());
+    assert!(inventory.complete_list(Collector::Customers, Some(&ids(&["a", "b"])), at(0)).is_empty());
     assert_eq!(&*inventory.customers[&"a".into()].name, "A", "the name of the service list wins");
     assert!(inventory.customers[&"b".into()].is_unlisted());
 
-    assert!(inventory.complete_profiles(&ids(&[]), at(900)).is_empty(), "one list is not enough");
-    let gone = inventory.complete_profiles(&ids(&[]), at(1800));
+    assert!(
+        inventory.complete_list(Collector::Customers, Some(&ids(&[])), at(900)).is_empty(),
+        "one list is not enough"
+    );
+    let gone = inventory.complete_list(Collector::Customers, Some(&ids(&[])), at(1800));
     assert_eq!(gone.iter().map(|customer| customer.id.as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(known_ids(&inventory), ["a"]);
-    assert!(inventory.customers[&"a".into()].profile.is_none());
+    assert!(inventory.customers[&"a".into()].profile().is_none());
     assert_eq!(inventory.customers[&"a".into()].last_success(Collector::Customers), None);
 }
 
@@ -57,21 +65,20 @@ fn a_field_that_a_row_lacks_removes_nothing() {
         management_mode: Some(ManagementMode::Partner),
         tenants: [("t".into(), "one.example".into())].into(),
     };
-    let row = |profile| ListedProfile { id: "a".into(), name: None, profile };
     let known = |inventory: &Inventory| {
-        let known = inventory.customers[&"a".into()].profile.clone().unwrap();
-        (known.seen, known.profile)
+        let customer = &inventory.customers[&"a".into()];
+        (customer.last_success(Collector::Customers).unwrap(), customer.profile().cloned().unwrap())
     };
-    inventory.upsert_profile(ListedProfile { name: Some("A".into()), ..row(full.clone()) }, at(0));
-    inventory.upsert_profile(row(Profile::default()), at(900));
+    inventory.upsert_row(row("a", Some("A"), full.clone()), at(0));
+    inventory.upsert_row(row("a", None, Profile::default()), at(900));
     assert_eq!(known(&inventory), (at(0), full.clone()), "an id alone says nothing new: the profile keeps its age");
     assert_eq!(&*inventory.customers[&"a".into()].name, "A");
 
     let status = Profile { job_status: Some(CustomerJobStatus::Working), ..Profile::default() };
-    inventory.upsert_profile(row(status.clone()), at(1800));
+    inventory.upsert_row(row("a", None, status.clone()), at(1800));
     assert_eq!(known(&inventory), (at(1800), Profile { job_status: status.job_status, ..full.clone() }));
     let moved = Profile { country: "France".into(), ..Profile::default() };
-    inventory.upsert_profile(row(moved.clone()), at(2700));
+    inventory.upsert_row(row("a", None, moved.clone()), at(2700));
     let expected = Profile { country: moved.country, ..Profile { job_status: status.job_status, ..full } };
     assert_eq!(known(&inventory), (at(1800), expected), "a new country makes the job status no newer");
 }
@@ -86,9 +93,9 @@ fn a_list_has_one_target_which_may_be_not_granted() {
         counts.iter().filter(|&(_, count)| count > 0).collect::<Vec<_>>()
     };
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Pending, 1)]);
-    inventory.profiles.record_failure(FailureReason::Timeout, at(1));
+    inventory.list_mut(Collector::Customers).unwrap().record_failure(FailureReason::Timeout, at(1));
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Failing, 1)]);
-    inventory.complete_profiles(&ids(&[]), at(2));
+    inventory.complete_list(Collector::Customers, Some(&ids(&[])), at(2));
     assert_eq!(state(&inventory, Collector::Customers), [(TargetStatus::Fresh, 1)]);
     inventory.not_granted.extend([Collector::Customers, Collector::BackupJobs]);
     for collector in [Collector::Customers, Collector::BackupJobs] {
@@ -113,21 +120,21 @@ fn an_earlier_configuration_leaves_what_is_still_wanted() {
     };
     before.record_success(&"a".into(), Query::BackupJobs, Observation::BackupJobs([job].into()), at(0));
     for id in ["a", "b"] {
-        before.upsert_profile(profiled(id, "B"), at(0));
+        before.upsert_row(profiled(id, "B"), at(0));
     }
-    before.complete_profiles(&ids(&["a", "b"]), at(0));
+    before.complete_list(Collector::Customers, Some(&ids(&["a", "b"])), at(0));
     before.not_granted.insert(Collector::BackupJobs);
 
     let mut after = empty();
     after.restore(PriorState::from(before.clone()), |_, _| true, at(5));
     assert_eq!(known_ids(&after), ["a", "b"]);
-    assert_eq!(after.profiles.completed, Some(at(0)));
+    assert_eq!(after.lists[&Collector::Customers].completed, Some(at(0)));
     assert!(after.not_granted.is_empty(), "a new start asks again");
 
     let mut without = Inventory::new("main".into(), enabled(&[]), true, &[]);
     without.restore(PriorState::from(before), |_, _| true, at(5));
     assert_eq!(known_ids(&without), ["a"], "nothing would ever remove b");
-    assert!(without.customers[&"a".into()].profile.is_none() && !without.profiles.wanted);
+    assert!(without.customers[&"a".into()].profile().is_none() && without.lists.is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use elements::types::{
-    BackupJob, Collector, CustomerJobStatus, JobKey, JobStatus, ListedProfile, ManagementMode, Profile,
+    BackupJob, Collector, CustomerJobStatus, JobKey, JobStatus, ListedFacts, ListedRow, ManagementMode, Profile,
     ProtectedObjects,
 };
 
@@ -89,9 +89,10 @@ fn a_scrape_with_the_list_of_customers_is_as_it_was() {
         ("c", "Three", Profile::default()),
     ];
     for (id, name, profile) in listed {
-        inventory.upsert_profile(ListedProfile { id: id.into(), name: Some(name.into()), profile }, at(1));
+        let facts = ListedFacts::Profile(Box::new(profile));
+        inventory.upsert_row(ListedRow { id: id.into(), name: Some(name.into()), facts }, at(1));
     }
-    inventory.complete_profiles(&["a".into(), "b".into(), "c".into()].into(), at(1));
+    inventory.complete_list(Collector::Customers, Some(&["a".into(), "b".into(), "c".into()].into()), at(1));
     let text = text_of(&render(&[inventory], false, at(10)).scrape(Format::Text, false, &[]));
     parse(&text, false).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
     let is_of_customers = |line: &&str| line.contains("avepoint_customer_") || line.contains("collector=\"customers\"");

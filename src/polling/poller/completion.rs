@@ -13,7 +13,7 @@ use crate::inventory::Absence;
 use crate::inventory::Customer;
 use crate::polling::backoff::{self, PollOutcome};
 use crate::polling::capacity::known;
-use crate::polling::customer_list::ProfilesResult;
+use crate::polling::customer_list::ListResult;
 use crate::polling::endpoint_probe::EndpointProbe;
 use crate::polling::plan::ImpliedProducts;
 use crate::polling::service_list;
@@ -51,7 +51,7 @@ impl Poller {
         let absent = discovered.map(|customer| &customer.id).filter(|id| !seen.contains(*id));
         seen.extend(self.retained(absent.cloned().collect(), known, left_out, now));
         // Customers that the list of customers contains stay, without services.
-        let profiled = customers.values().filter(|customer| customer.profile.is_some() && !customer.configured);
+        let profiled = customers.values().filter(|customer| customer.profile().is_some() && !customer.configured);
         let profiled: Vec<_> = profiled.map(|customer| customer.id.clone()).filter(|id| !seen.contains(id)).collect();
         seen.extend(profiled.iter().cloned());
         drop(customers);
@@ -113,21 +113,19 @@ impl Poller {
         }
     }
 
-    pub(super) fn profiles_done(&mut self, target: &Target, result: Result<ProfilesResult, RequestError>) {
+    pub(super) fn list_done(&mut self, target: &Target, result: Result<ListResult, RequestError>) {
         // The task sends all its pages before it ends.
-        while let Ok(page) = self.profile_pages.1.try_recv() {
-            self.apply_profiles_page(page);
+        while let Ok(page) = self.row_pages.1.try_recv() {
+            self.apply_rows(page);
         }
         let now = self.clock.now();
         match result {
-            Ok(ProfilesResult { seen, pages }) => {
-                self.granted(target.collector());
-                let gone = self.inventory.update(|inventory| match seen {
-                    Some(seen) => inventory.complete_profiles(&seen, now),
-                    None => inventory.complete_profiles(&inventory.customers.keys().cloned().collect(), now),
-                });
+            Ok(ListResult { seen, pages }) => {
+                let collector = target.collector();
+                self.granted(collector);
+                let gone = self.inventory.update(|inventory| inventory.complete_list(collector, seen.as_ref(), now));
                 self.forget_all(&gone);
-                self.capacity.cost.list(Collector::Customers, pages);
+                self.capacity.cost.list(collector, pages);
                 self.succeeded(target);
             }
             Err(failure) => self.not_answered(target, &failure),
@@ -327,8 +325,11 @@ impl Poller {
         self.metrics.poll(target.collector(), Some(reason));
         // A failure does not change the cost of the target.
         self.inventory.update(|inventory| match target {
-            Target::Services => inventory.listing.record_failure(reason, now),
-            Target::Customers => inventory.profiles.record_failure(reason, now),
+            Target::List(collector) => {
+                if let Some(list) = inventory.list_mut(*collector) {
+                    list.record_failure(reason, now);
+                }
+            }
             Target::Customer(customer, query) => inventory.record_failure(customer, *query, reason, now),
         });
         let failures = self.queue.failures(target);

@@ -1,6 +1,6 @@
 //! Applies pages of the lists of customers to the inventory, and plans the queries of their customers.
 
-use elements::types::{CustomerId, ListedProfile, Query, Target};
+use elements::types::{Collector, CustomerId, ListedRow, Query, Target};
 use jiff::Timestamp;
 use tracing::warn;
 
@@ -56,20 +56,24 @@ impl Poller {
         self.enqueue(changes, now);
     }
 
-    /// Adds the profiles of a page. A customer that the service list does not have is added if it passes the filter.
-    pub(super) fn apply_profiles_page(&mut self, page: Vec<ListedProfile>) {
+    /// Adds the rows of a page. The list of customers adds a customer that the service list does not have, if it passes the
+    /// filter; any other list only adds to what is known.
+    pub(super) fn apply_rows(&mut self, page: Vec<ListedRow>) {
         self.progress.ended();
         let (now, max) = (self.clock.now(), self.max_customers as usize);
         let filter = &self.filter;
-        let page: Vec<_> = page.into_iter().map(|row| (filter.matches(&row.id, row.name.as_deref()), row)).collect();
+        let is_added = |row: &ListedRow| {
+            row.facts.collector() == Collector::Customers && filter.matches(&row.id, row.name.as_deref())
+        };
+        let page: Vec<_> = page.into_iter().map(|row| (is_added(&row), row)).collect();
         let added = self.inventory.update(|inventory| {
             let mut added = Vec::new();
-            for (matches, row) in page {
+            for (is_added, row) in page {
                 if inventory.customers.contains_key(&row.id) {
-                    inventory.upsert_profile(row, now);
-                } else if matches && inventory.customers.len() < max {
+                    inventory.upsert_row(row, now);
+                } else if is_added && inventory.customers.len() < max {
                     added.push(row.id.clone());
-                    inventory.upsert_profile(row, now);
+                    inventory.upsert_row(row, now);
                 }
             }
             added

@@ -14,8 +14,8 @@ impl Poller {
         let customers: Vec<_> = self.inventory.read(|inventory| inventory.customers.keys().cloned().collect());
         self.plan(&customers);
         let inventory = self.inventory.snapshot();
-        let lists = [(Target::Services, &inventory.listing), (Target::Customers, &inventory.profiles)];
-        for (target, list) in lists.into_iter().filter(|(_, list)| list.wanted) {
+        for (collector, list) in inventory.lists() {
+            let target = Target::List(collector);
             let outcome = if list.failure.is_some() { PollOutcome::Failed(0) } else { PollOutcome::Answered };
             let due = self.due_again(&target, list.polled, outcome);
             let at_once = list.outdated && outcome == PollOutcome::Answered;

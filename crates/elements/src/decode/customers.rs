@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::json::{self, Json, Row};
 use super::reader::{FieldReader, FieldValue};
 use super::{Decoded, Field, Malformed, Page, number, page};
-use crate::types::{CustomerJobStatus, ListedProfile, MAX_ROWS, ManagementMode, Profile, TenantId};
+use crate::types::{CustomerJobStatus, ListedFacts, ListedRow, MAX_ROWS, ManagementMode, Profile, TenantId};
 
 /// A page of customers. Customers without an id are omitted; email addresses are not read.
-pub fn customers(body: &[u8]) -> Result<Decoded<Page<ListedProfile>>, Malformed> {
+pub fn customers(body: &[u8]) -> Result<Decoded<Page<ListedRow>>, Malformed> {
     let text = json::text(body);
     page::read(&json::parse(&text)?, page::Shape::Envelope, Field::Id, customer)
 }
 
-fn customer(reader: &mut FieldReader, row: Row<'_>) -> Option<ListedProfile> {
+fn customer(reader: &mut FieldReader, row: Row<'_>) -> Option<ListedRow> {
     let id = reader.read_id(row, Field::Id, Field::CustomerId.as_str())?;
     let name = reader.text(row, Field::Organization);
     let job_status = match reader.read(row, Field::JobStatus, job_status) {
@@ -28,7 +28,8 @@ fn customer(reader: &mut FieldReader, row: Row<'_>) -> Option<ListedProfile> {
         management_mode: mode.map(ManagementMode::from_number),
         tenants: tenants(reader, row),
     };
-    Some(ListedProfile { id: id.into(), name: (!name.is_empty()).then_some(name), profile })
+    let facts = ListedFacts::Profile(Box::new(profile));
+    Some(ListedRow { id: id.into(), name: (!name.is_empty()).then_some(name), facts })
 }
 
 /// A number, or the text of an older revision.
@@ -75,18 +76,22 @@ mod tests {
         assert!(!format!("{page:?}").contains("anna"));
         let fields: Vec<_> = unreadable.iter().map(|one| one.field).collect();
         assert_eq!(fields, [Field::JobStatus, Field::ManagementMode, Field::Tenants, Field::Id]);
-        let [first, second, third, fourth] = page.rows.try_into().unwrap();
-        assert_eq!((first.id.as_str(), first.name.as_deref()), ("c1", Some("Contoso")));
-        let Profile { job_status, country, management_mode, .. } = &first.profile;
+        let profile = |row: ListedRow| match row.facts {
+            ListedFacts::Profile(profile) => (row.id, row.name, *profile),
+        };
+        let rows: Vec<_> = page.rows.into_iter().map(profile).collect();
+        let [first, second, third, fourth] = rows.try_into().unwrap();
+        assert_eq!((first.0.as_str(), first.1.as_deref()), ("c1", Some("Contoso")));
+        let Profile { job_status, country, management_mode, .. } = &first.2;
         assert_eq!((*job_status, &**country), (Some(CustomerJobStatus::Failed), "Germany"));
         assert_eq!(*management_mode, Some(ManagementMode::Partner));
-        assert_eq!(first.profile.tenants.len(), 2);
-        assert_eq!(first.profile.tenant_name(&"t2".into()), "two.example");
-        assert_eq!(first.profile.tenant_name(&"t3".into()), "");
-        assert_eq!((second.name, second.profile.job_status), (None, Some(CustomerJobStatus::NotAvailable)));
-        assert_eq!(second.profile.management_mode, Some(ManagementMode::Unconfigured));
-        assert_eq!(third.profile.job_status, Some(CustomerJobStatus::MultipleIssues));
-        assert_eq!(third.profile.management_mode, Some(ManagementMode::Unknown));
-        assert_eq!(fourth.profile, Profile::default(), "missing, not 0");
+        assert_eq!(first.2.tenants.len(), 2);
+        assert_eq!(first.2.tenant_name(&"t2".into()), "two.example");
+        assert_eq!(first.2.tenant_name(&"t3".into()), "");
+        assert_eq!((second.1, second.2.job_status), (None, Some(CustomerJobStatus::NotAvailable)));
+        assert_eq!(second.2.management_mode, Some(ManagementMode::Unconfigured));
+        assert_eq!(third.2.job_status, Some(CustomerJobStatus::MultipleIssues));
+        assert_eq!(third.2.management_mode, Some(ManagementMode::Unknown));
+        assert_eq!(fourth.2, Profile::default(), "missing, not 0");
     }
 }

@@ -7,6 +7,7 @@ mod backup;
 mod compact_timestamp;
 mod failure;
 mod ids;
+mod listed_row;
 mod product;
 mod profile;
 mod quantity;
@@ -19,8 +20,9 @@ pub use backup::{BackupJob, JobKey, JobStatus, ProtectedObjects, RESULTS, STORAG
 pub use compact_timestamp::CompactTimestamp;
 pub use failure::FailureReason;
 pub use ids::{CustomerId, MAX_ID_CHARS, MAX_TEXT_CHARS, PartnerName, TenantId};
+pub use listed_row::{ListedFacts, ListedRow};
 pub use product::{ProductType, ServiceInfo};
-pub use profile::{CustomerJobStatus, ListedProfile, ManagementMode, Profile};
+pub use profile::{CustomerJobStatus, ManagementMode, Profile};
 pub use quantity::Quantity;
 pub use seats::{Observation, Seats, TenantSeats};
 pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKey};

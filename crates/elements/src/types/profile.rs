@@ -4,20 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CustomerId, TenantId};
+use super::TenantId;
 
-/// One row of the list of customers. The decoder drops its owner's email address.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListedProfile {
-    /// `id`
-    pub id: CustomerId,
-    /// `organization`; `None` if missing or `N/A`.
-    pub name: Option<Arc<str>>,
-    /// The rest of the row.
-    pub profile: Profile,
-}
-
-/// Job status, country and management of a customer.
+/// Job status, country and management of a customer. The decoder drops its owner's email address.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
@@ -32,15 +21,18 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The row with the values of an earlier row for the fields that it lacks.
+    /// The row with the values of an earlier row for the fields that it lacks, and whether it is new: it is as old as its job
+    /// status, so a status that is no longer reported becomes stale.
     #[must_use]
-    pub fn or_known(self, known: &Self) -> Self {
-        Self {
+    pub fn or_known(self, known: &Self) -> (Self, bool) {
+        let is_new = self.job_status.is_some() || known.job_status.is_none();
+        let row = Self {
             job_status: self.job_status.or(known.job_status),
             country: if self.country.is_empty() { Arc::clone(&known.country) } else { self.country },
             management_mode: self.management_mode.or(known.management_mode),
             tenants: if self.tenants.is_empty() { Arc::clone(&known.tenants) } else { self.tenants },
-        }
+        };
+        (row, is_new)
     }
 
     /// The name of a tenant; empty if it is not known.

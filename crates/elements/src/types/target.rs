@@ -83,6 +83,12 @@ impl Collector {
         self.endpoint().name
     }
 
+    /// Whether it reads a list of customers, which is the one target of the collector.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Services | Self::Customers)
+    }
+
     /// Whether it is off unless the configuration enables it, with a scope of its own that may not be granted. While
     /// off, it has no series, log lines or rows on the status page.
     #[must_use]
@@ -205,10 +211,8 @@ impl Query {
 /// An entry of a partner's poll queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// The partner's service list, all pages of it.
-    Services,
-    /// The partner's list of customers, all pages of it.
-    Customers,
+    /// A list of the partner's customers, all pages of it.
+    List(Collector),
     /// One query about one customer.
     Customer(CustomerId, Query),
 }
@@ -218,8 +222,7 @@ impl Target {
     #[must_use]
     pub const fn collector(&self) -> Collector {
         match self {
-            Self::Services => Collector::Services,
-            Self::Customers => Collector::Customers,
+            Self::List(collector) => *collector,
             Self::Customer(_, query) => query.collector(),
         }
     }
