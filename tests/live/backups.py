@@ -71,6 +71,11 @@ class Proxy(http.server.ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    def handle_error(self, *where) -> None:
+        """The exporter ends in the middle of a request; anything else is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(*where)
+
     def ask(self, method: str, path: str, body: bytes, headers: dict) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self.simulator, timeout=30)
         try:
