@@ -1,7 +1,6 @@
 //! Parses sizes: `"1024 GB"`, `"1.42gb"`, `"1,044 GB"`, `"Unlimited"`, and `used/purchased` as `"0/1 GB"`.
 //!
 //! 1 KB is 2^10 bytes, 1 GB is 2^30; KiB and GiB are the same. A number without a unit is unreadable, unless it is 0.
-//! Bytes are whole: `1.42 GB` is rounded to the nearest byte. So the sum of several sizes does not depend on their order.
 
 use super::json::Json;
 use super::number::{decimal, unlimited, unsigned};
@@ -17,7 +16,7 @@ pub(super) struct Capacity {
     pub(super) purchased: Quantity,
 }
 
-/// One size in bytes.
+/// One size in bytes; it may have a fraction, because `1.42 GB` is not a whole number of bytes.
 pub(super) fn bytes(json: &Json<'_>) -> FieldValue<Quantity> {
     match json {
         Json::Number(number) => number.as_f64().filter(|&number| number == 0.0).and_then(Quantity::new).into(),
@@ -57,12 +56,7 @@ fn size(text: &str, default: Option<f64>) -> Option<Quantity> {
         unit => unit_bytes(unit)?,
     };
     let bytes = number * factor;
-    bytes.is_finite().then(|| whole_bytes(bytes)).and_then(Quantity::new)
-}
-
-/// The nearest whole number; only 0 becomes 0.
-fn whole_bytes(bytes: f64) -> f64 {
-    bytes.round().max(bytes.ceil().min(1.0))
+    bytes.is_finite().then_some(bytes).and_then(Quantity::new)
 }
 
 /// The number (or the word in its place) and the unit.
@@ -113,9 +107,7 @@ mod tests {
             ("1024 GB", 1024.0 * GB),
             ("1,044 GB", 1044.0 * GB),
             ("+5 GB", 5.0 * GB),
-            ("1.42 GB", 1_524_713_390.0),
-            ("143.22 GB", 153_781_304_033.0),
-            ("0.01 GB", 10_737_418.0),
+            ("1.42 GB", 1.42 * GB),
             ("0 GB", 0.0),
             ("0", 0.0),
             ("0.00", 0.0),
@@ -127,8 +119,7 @@ mod tests {
             ("1 MB", 1_048_576.0),
             ("1 TB", 1024.0 * GB),
             ("1 pb", 1024.0 * 1024.0 * GB),
-            ("0.1 B", 1.0),
-            ("1.5 B", 2.0),
+            ("0.1 B", 0.1),
             ("unlimited", f64::INFINITY),
             ("Unlimited GB", f64::INFINITY),
         ] {
