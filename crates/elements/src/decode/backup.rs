@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(job.key, JobKey { job_type: 1, job_module: 4, plan: "Daily".into() });
         assert_eq!(job.status, Some(JobStatus::FinishedWithException));
         assert_eq!(job.objects, [Some(2423.into()), Some(7.into()), Some(0.into()), None]);
-        assert_eq!((job.duration, job.size), (Some(4410.into()), Some(10_737_418.into())));
+        assert_eq!((job.duration, job.size), (Some(4410.into()), Quantity::new(0.01 * f64::from(1 << 30))));
         assert_eq!((job.started, job.ended), (Some(at("2025-12-09T01:00:00Z")), Some(at("2025-12-09T02:13:30Z"))));
         let job = rows.next().unwrap().unwrap();
         assert_eq!((&*job.key.plan, job.status, job.objects), ("for <address>", Some(JobStatus::Unknown), [None; 4]));
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(keys, ["1 3 t1", "1 3 t2", ""]);
         let first = page.rows[0].row.as_ref().unwrap();
         assert_eq!((first.scanned, first.protected), (Some(120.into()), Some(118.into())));
-        assert_eq!(first.stored, [Quantity::new(153_781_304_033.0), None]);
+        assert_eq!(first.stored, [Quantity::new(143.22 * f64::from(1 << 30)), None]);
         assert_eq!(backup_overview(b"[]").unwrap().value.rows, []);
     }
 }

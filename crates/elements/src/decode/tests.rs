@@ -73,7 +73,7 @@ fn the_sample_of_the_service_list() {
 
     assert_eq!((&*backup.key.model, backup.seats_purchased), ("Unlimited organizations", quantity(20)));
     assert_eq!((&*backup.retention, &*backup.key.package), ("Unlimited retention", "Standard"));
-    assert_eq!(backup.storage_consumed, quantity(1_524_713_390));
+    assert_eq!(backup.storage_consumed, Quantity::new(1.42 * f64::from(1 << 30)));
 }
 
 #[test]
