@@ -1,7 +1,7 @@
 //! Domain types: plain data types and their invariants.
 //!
-//! Nothing here knows JSON, YAML, HTTP or an async runtime. Wire formats are converted at the edge (`elements::decode`),
-//! labels are rendered at the other (`exposition`).
+//! Nothing here knows HTTP, the API's JSON or an async runtime: wire formats are converted at the edge
+//! (`elements::decode`). The types derive serde's traits for programs that save or print what they know.
 
 mod backup;
 mod compact_timestamp;
@@ -24,7 +24,7 @@ pub use listed_row::{ListedFacts, ListedRow};
 pub use product::{ProductType, ServiceInfo};
 pub use profile::{CustomerJobStatus, ManagementMode, Profile};
 pub use quantity::Quantity;
-pub use seats::{Observation, Seats, TenantSeats};
+pub use seats::{Seats, TenantSeats};
 pub use subscription::{ListedCustomer, MAX_ROWS, Subscription, SubscriptionKey};
-pub use target::{Collector, Endpoint, Query, Scope, Target};
+pub use target::{Collector, Endpoint, Observation, Query, Scope, Target};
 pub use tenant_type::TenantType;

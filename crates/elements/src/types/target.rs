@@ -1,8 +1,9 @@
-//! Polling targets: the endpoints, and the queries for one customer.
+//! Polling targets: the endpoints, the queries about one customer and their results.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CustomerId, ProductType, TenantType};
+use super::{BackupJob, CustomerId, ProductType, ProtectedObjects, Quantity, Seats, TenantSeats, TenantType};
 
 /// One endpoint of the API. Its name is used in the configuration and in the labels `collector` and `operation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,6 +205,36 @@ impl Query {
                 format!("{} ({})", product.name(), product.0)
             }
             Self::BackupJobs | Self::BackupOverview => String::new(),
+        }
+    }
+}
+
+/// The result of a [`Query`], one variant per endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// `customer_seats`: the seats of all tenants of the type together.
+    CustomerSeats(Seats),
+    /// `tenant_seats`: every tenant of the type; ids are distinct and sorted.
+    TenantSeats(Arc<[TenantSeats]>),
+    /// `products_purchased`: `purchasedUserSeat`; `None` for "not applicable".
+    ProductPurchased(Option<Quantity>),
+    /// `products_available`: `availableUserSeat`; `None` for "not applicable".
+    ProductAvailable(Option<Quantity>),
+    /// `backup_jobs`: the newest job of each plan; keys are distinct and sorted.
+    BackupJobs(Arc<[BackupJob]>),
+    /// `backup_overview`: services and modules are distinct and sorted.
+    BackupOverview(Arc<[ProtectedObjects]>),
+}
+
+impl Observation {
+    /// The number of rows of an answer that is a list.
+    #[must_use]
+    pub fn rows(&self) -> Option<usize> {
+        match self {
+            Self::TenantSeats(tenants) => Some(tenants.len()),
+            Self::BackupJobs(jobs) => Some(jobs.len()),
+            Self::BackupOverview(modules) => Some(modules.len()),
+            Self::CustomerSeats(_) | Self::ProductPurchased(_) | Self::ProductAvailable(_) => None,
         }
     }
 }
