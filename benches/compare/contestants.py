@@ -34,7 +34,7 @@ class Exporter:
         began = time.monotonic()
         self.program = Program("exporter", [
             binary, f"--config.file={self.config}", "--web.listen-address=127.0.0.1:0"], folder)
-        self.address = self.program.wait_for(r"message=listening address=(\S+)", 30)
+        self.address = self.program.wait_for(r"msg=listening address=(\S+)", 30)
         self.wait_until_polled(customers)
         self.filled = time.monotonic() - began
         self.reloads = 0
@@ -74,7 +74,7 @@ class Exporter:
         self.configure(answers_per_second, 8, "1s")
         self.reloads += 1
         self.program.hang_up()
-        self.program.wait_for(r"message=\"(the configuration was reloaded)", 60, self.reloads)
+        self.program.wait_for(r"msg=\"(the configuration was reloaded)", 60, self.reloads)
         time.sleep(2)
 
     def polls(self):

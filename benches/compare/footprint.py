@@ -50,7 +50,7 @@ def starts(binary, folder):
         began = time.monotonic()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            while b"message=listening" not in (line := process.stderr.readline()):
+            while b"msg=listening" not in (line := process.stderr.readline()):
                 if not line:
                     raise SystemExit("the exporter does not start")
             seconds.append(time.monotonic() - began)
