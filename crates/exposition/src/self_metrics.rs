@@ -1,5 +1,6 @@
 //! An exporter's own metrics: families of the `prometheus` crate.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
@@ -32,18 +33,26 @@ impl SelfMetrics {
 /// then the families without one (`process_*`) by name. Of series with equal labels the first is kept.
 #[must_use]
 pub fn merge(families: Vec<Vec<MetricFamily>>, position: impl Fn(&str) -> Option<usize>) -> Vec<MetricFamily> {
-    let mut merged: BTreeMap<(usize, String), MetricFamily> = BTreeMap::new();
+    // Whether a family came from several registries: one registry has no duplicates, and comparing labels is dear.
+    let mut merged: BTreeMap<(usize, String), (MetricFamily, bool)> = BTreeMap::new();
     for mut family in families.into_iter().flatten() {
-        let metrics = family.take_metric();
         let key = (position(family.name()).unwrap_or(usize::MAX), family.name().to_owned());
-        let first = merged.entry(key).or_insert(family);
-        first.mut_metric().extend(metrics);
+        match merged.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert((family, false));
+            }
+            Entry::Occupied(mut entry) => {
+                let (first, is_shared) = entry.get_mut();
+                first.mut_metric().extend(family.take_metric());
+                *is_shared = true;
+            }
+        }
     }
-    for family in merged.values_mut() {
+    for (family, _) in merged.values_mut().filter(|(_, is_shared)| *is_shared) {
         let mut seen = HashSet::new();
         family.mut_metric().retain(|metric| seen.insert(labels(metric)));
     }
-    merged.into_values().collect()
+    merged.into_values().map(|(family, _)| family).collect()
 }
 
 fn labels(metric: &Metric) -> Vec<(String, String)> {
