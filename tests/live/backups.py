@@ -24,10 +24,8 @@ import json
 import math
 import pathlib
 import re
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
@@ -35,7 +33,7 @@ import urllib.parse
 sys.dont_write_bytecode = True
 
 import yaml  # noqa: E402
-from servers import Prometheus, Servers, TooLate, wait  # noqa: E402
+from servers import Prometheus, Servers, play, wait  # noqa: E402
 from shorten import shorten  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -392,22 +390,5 @@ def run(binary: pathlib.Path, servers: Servers) -> list[str]:
     return wrong
 
 
-def main() -> int:
-    binary = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target" / "debug" / "avepoint_exporter").resolve()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="avepoint-backups-") as folder, Servers(pathlib.Path(folder)) as servers:
-        try:
-            wrong = run(binary, servers)
-        except TooLate as error:
-            wrong = [str(error)]
-        for line in wrong:
-            print(f"FAILED: {line}")
-        for process in servers.processes if wrong else []:
-            print(f"---- the end of the log of {process.name}\n{process.logged()[-1500:]}")
-    print(f"backups: {f'{len(wrong)} findings' if wrong else 'as expected'}, in {time.monotonic() - begin:.0f} s")
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play("backups", run))

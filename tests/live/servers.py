@@ -3,14 +3,18 @@
 import json
 import pathlib
 import re
+import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
 PATIENCE = 90.0
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -159,3 +163,21 @@ class Alertmanager:
 
     def alerts(self) -> list:
         return json.loads(get(f"{self.url}/api/v2/alerts", active="true"))
+
+
+def play(name: str, run) -> int:
+    """`run(binary, servers)` returns what was wrong; prints it, with the end of every server's log, and returns the exit code."""
+    binary = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target" / "debug" / "avepoint_exporter").resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="avepoint-live-") as folder, Servers(pathlib.Path(folder)) as servers:
+        try:
+            wrong = run(binary, servers)
+        except TooLate as error:
+            wrong = [str(error)]
+        for line in wrong:
+            print(f"FAILED: {line}")
+        for process in servers.processes if wrong else []:
+            print(f"---- the end of the log of {process.name}\n{process.logged()[-1500:]}")
+    print(f"{name}: {f'{len(wrong)} findings' if wrong else 'as expected'}, in {time.monotonic() - begin:.0f} s")
+    return 1 if wrong else 0

@@ -18,14 +18,13 @@ import re
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 
 sys.dont_write_bytecode = True
 
 import yaml  # noqa: E402
-from servers import Alertmanager, Prometheus, Servers, TooLate, get, wait  # noqa: E402
+from servers import Alertmanager, Prometheus, Servers, TooLate, get, play, wait  # noqa: E402
 from shorten import shorten  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -183,21 +182,5 @@ def run(binary: pathlib.Path, servers: Servers) -> list[str]:
     return wrong
 
 
-def main() -> int:
-    binary = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target" / "debug" / "avepoint_exporter").resolve()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory(prefix="avepoint-takeover-") as folder, Servers(pathlib.Path(folder)) as servers:
-        try:
-            wrong = run(binary, servers)
-        except TooLate as error:
-            wrong = [str(error)]
-        for line in wrong:
-            print(f"FAILED: {line}")
-        for process in servers.processes if wrong else []:
-            print(f"---- the end of the log of {process.name}\n{process.logged()[-1500:]}")
-    print(f"take-over: {'as expected' if not wrong else f'{len(wrong)} findings'}")
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(play("take-over", run))
