@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use exposition::{Chunks, SelfMetrics, accepts_gzip, negotiate, off_heap};
+use exposition::{Chunks, accepts_gzip, negotiate, off_heap};
 use hyper::body::{Frame, SizeHint};
 use maud::Markup;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -59,7 +59,7 @@ pub fn router(app: AppState) -> Result<Router, Error> {
         app,
         metrics,
         snapshots: Arc::default(),
-        self_metrics: SelfMetricsCache::default(),
+        self_metrics: SelfMetricsCache::new(),
         reloader,
         limiter: PageLimiter::new(),
     };
@@ -198,7 +198,7 @@ async fn scrape(State(handlers): HandlerState, headers: HeaderMap) -> Result<Res
     let format = negotiate(list(ACCEPT).as_deref());
     let gzip = accepts_gzip(list(ACCEPT_ENCODING).as_deref());
     let state = Arc::clone(&handlers);
-    let gather = move || SelfMetrics::new(format, &merge(vec![(state.app.self_metrics)(), state.metrics.gather()]));
+    let gather = move || merge(vec![(state.app.self_metrics)(), state.metrics.gather()]);
     let self_metrics = handlers.self_metrics.get(format, gather).await.map_err(|_| failed())?;
     let exposition = handlers.app.exposition.get();
     let scrape = exposition.scrape_with(gzip, &self_metrics, &handlers.metrics.scraped(exposition.series()));

@@ -7,6 +7,7 @@
 
 mod access;
 mod activity;
+mod batched_body;
 mod connections;
 mod diagnostic;
 mod external_url;

@@ -30,6 +30,7 @@ use tracing::Instrument as _;
 
 use super::access::Access;
 use super::activity::{Activity, ActivityStream};
+use super::batched_body::BatchedBody;
 use super::connections::{ConnectionGuard, Connections, within_open_files};
 use super::external_url::ExternalUrl;
 use super::host::HostCheck;
@@ -305,7 +306,7 @@ impl Server {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     outdated.notify_one();
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(BatchedBody::new))
             }
         });
         let mut builder = http1::Builder::new();

@@ -2,30 +2,43 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
+use crate::Format;
 use crate::encoded_chunk::EncodedChunk;
 use crate::family::Kind;
-use crate::syntax::{bound, write_label, write_metadata, write_value};
-use crate::{Format, gzip};
+use crate::gzip::{self, Deflater};
+use crate::syntax::{bound, write_metadata, write_pair, write_value};
 
 /// The exporter's own metrics, encoded in one format.
 #[derive(Debug)]
 pub struct SelfMetrics {
     pub(super) format: Format,
-    pub(super) lines: EncodedChunk,
+    /// By family, with the metadata.
+    pub(super) families: Vec<Arc<EncodedChunk>>,
 }
 
 impl SelfMetrics {
     /// From families as returned by [`merge`].
     #[must_use]
     pub fn new(format: Format, families: &[MetricFamily]) -> Self {
+        Self { format, families: Vec::new() }.next(families)
+    }
+
+    /// The metrics that follow these, in the same format. Families whose text is the same are not compressed again.
+    #[must_use]
+    pub fn next(&self, families: &[MetricFamily]) -> Self {
         let mut text = String::new();
-        for family in families {
-            write_family(&mut text, format, family);
-        }
-        Self { format, lines: gzip::with_deflater(|deflater| EncodedChunk::of(&text, deflater)) }
+        let mut encode = |family, deflater: &mut Deflater| {
+            text.clear();
+            write_family(&mut text, self.format, family);
+            let same = self.families.iter().find(|known| *known.text == *text.as_bytes());
+            same.map_or_else(|| EncodedChunk::of(&text, deflater).into(), Arc::clone)
+        };
+        let families = gzip::with_deflater(|deflater| families.iter().map(|family| encode(family, deflater)).collect());
+        Self { format: self.format, families }
     }
 }
 
@@ -98,20 +111,64 @@ fn write_histogram(out: &mut String, name: &str, metric: &Metric) {
 }
 
 fn write_sample(out: &mut String, name: &str, suffix: &str, metric: &Metric, le: Option<&str>, value: f64) {
-    let mut labels = String::new();
-    for pair in metric.get_label() {
-        write_label(&mut labels, pair.name(), pair.value());
-    }
-    if let Some(le) = le {
-        write_label(&mut labels, "le", le);
-    }
     out.push_str(name);
     out.push_str(suffix);
-    if !labels.is_empty() {
-        out.push('{');
-        out.push_str(&labels);
+    let labels = metric.get_label().iter().map(|pair| (pair.name(), pair.value())).chain(le.map(|le| ("le", le)));
+    let mut separator = '{';
+    for (name, value) in labels {
+        out.push(separator);
+        write_pair(out, name, value);
+        separator = ',';
+    }
+    if separator == ',' {
         out.push('}');
     }
     out.push(' ');
     write_value(out, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+    use prometheus::core::Collector as _;
+    use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+
+    use super::*;
+    use crate::{Snapshot, registered};
+
+    #[test]
+    fn only_families_that_changed_are_encoded_again() {
+        let registry = Registry::new();
+        let counters = IntCounterVec::new(Opts::new("polls_total", "Polls."), &["partner", "result"]).unwrap();
+        let counters = registered(&registry, counters).unwrap();
+        let gauge = registered(&registry, IntGauge::new("tasks", "Tasks.").unwrap()).unwrap();
+        counters.with_label_values(&["a \"b\"", "ok"]).inc();
+        for format in [Format::Text, Format::OpenMetrics] {
+            let first = SelfMetrics::new(format, &registry.gather());
+            gauge.inc();
+            let next = first.next(&registry.gather());
+            assert!(Arc::ptr_eq(&first.families[0], &next.families[0]), "unchanged");
+            assert!(!Arc::ptr_eq(&first.families[1], &next.families[1]), "changed");
+
+            let fresh = Snapshot::empty().scrape(format, false, &registry.gather()).chunks.concat();
+            let compressed = Snapshot::empty().scrape_with(true, &next, &[]).chunks.concat();
+            let mut text = Vec::new();
+            GzDecoder::new(&*compressed).read_to_end(&mut text).unwrap();
+            assert_eq!(text, fresh);
+            let line = r#"polls_total{partner="a \"b\"",result="ok"} 1"#;
+            assert!(String::from_utf8(text).unwrap().lines().any(|found| found == line));
+        }
+    }
+
+    #[test]
+    fn a_family_that_goes_or_comes_leaves_the_others_as_they_are() {
+        let family = |name: &str| IntGauge::new(name, "A gauge.").unwrap().collect().remove(0);
+        let [a, b, c] = ["a", "b", "c"].map(family);
+        let first = SelfMetrics::new(Format::Text, &[a.clone(), b]);
+        let next = first.next(&[c, a]);
+        assert!(Arc::ptr_eq(&first.families[0], &next.families[1]));
+        assert!(next.families[0].text.starts_with(b"# HELP c "));
+    }
 }

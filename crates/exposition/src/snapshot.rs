@@ -133,14 +133,16 @@ impl Snapshot {
         if format == Format::OpenMetrics {
             end.push_str("# EOF\n");
         }
-        let pieces = if gzip {
+        let families = self_metrics.families.iter();
+        let last = if gzip {
             let mut before = by_format(&self.checksums, format).clone();
-            before.combine(&self_metrics.lines.checksum);
-            vec![self_metrics.lines.deflated.clone(), gzip::finish(&before, end.as_bytes())]
+            families.clone().for_each(|family| before.combine(&family.checksum));
+            gzip::finish(&before, end.as_bytes())
         } else {
-            vec![self_metrics.lines.text.clone(), Bytes::from(end)]
+            Bytes::from(end)
         };
-        let tail = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let families = families.map(|family| if gzip { &family.deflated } else { &family.text }.clone());
+        let tail = families.chain([last]).filter(|piece| !piece.is_empty()).collect();
         let chunks = Chunks { shared: Arc::clone(self.body(format, gzip)), end: tail };
         Scrape { content_type: format.content_type(), gzip, chunks }
     }
