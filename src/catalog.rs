@@ -110,7 +110,7 @@ families! {
     COLLECTOR_MAX_AGE = Gauge "avepoint_collector_max_age_seconds" ["partner", "collector"]
         "The configured age at which a value that could not be renewed is no longer served.";
     COLLECTOR_TARGETS = Gauge "avepoint_collector_targets" ["partner", "collector", "state"]
-        "Targets by state: pending (never polled), absent (the customer does not have it), stale (older than max_age), failing (last poll failed, value not stale) or fresh.";
+        "Targets by state: pending (never polled), absent (the customer does not have it), stale (older than max_age), failing (last poll failed, no stale value), fresh, or not_granted (an optional collector whose permission the app registration lacks).";
     COLLECTOR_POLLS = Counter "avepoint_collector_polls_total" ["partner", "collector"]
         "Finished polls of targets, failed ones included.";
     COLLECTOR_POLL_FAILURES = Counter "avepoint_collector_poll_failures_total" ["partner", "collector", "reason"]
@@ -120,7 +120,7 @@ families! {
     UP = Gauge "avepoint_up" ["partner"]
         "1 while some request of the partner to the API has succeeded within its shortest interval and two minutes, else 0.";
     DISCOVERY_LAST_SUCCESS = Gauge "avepoint_discovery_last_success_timestamp_seconds" ["partner"]
-        "When the list of customers was last read completely, Unix time.";
+        "When the service list was last read completely, Unix time.";
     CUSTOMERS = Gauge "avepoint_customers" ["partner"]
         "Customers known, after include, exclude and list.";
     API_REQUESTS = Counter elements [API_REQUESTS] "";

@@ -24,12 +24,12 @@ struct Inner {
 
 impl Progress {
     /// When the next attempt is due: now while one is in flight, `None` if there is nothing to do.
-    pub fn due(&self, at: Option<Instant>) {
+    pub fn set_next_due(&self, at: Option<Instant>) {
         *lock(&self.0.due) = at;
     }
 
     /// Records that an attempt ended, in success or failure.
-    pub fn ended(&self) {
+    pub fn attempt_ended(&self) {
         self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -98,12 +98,12 @@ mod tests {
         let progress = Progress::default();
         let monitor = Monitor::new("work", progress.clone(), LIMIT);
         assert_eq!(wait(&monitor, LIMIT * 9, || (0, false)).await, None, "nothing is due");
-        progress.due(Some(Instant::now() + LIMIT));
+        progress.set_next_due(Some(Instant::now() + LIMIT));
         assert_eq!(wait(&monitor, LIMIT, || (0, false)).await, None, "it is due only later");
         assert_eq!(wait(&monitor, LIMIT.mul_f64(0.9), || (0, false)).await, None, "it may take so long");
         let stalled = wait(&monitor, LIMIT, || (0, false)).await.unwrap();
         assert!(stalled > LIMIT && stalled <= LIMIT * 2 + STEP, "{stalled:?}");
-        progress.ended();
+        progress.attempt_ended();
         assert_eq!(wait(&monitor, STEP, || (0, false)).await, None, "an attempt ended, however");
     }
 
@@ -111,7 +111,7 @@ mod tests {
     async fn failures_long_attempts_and_pauses_are_progress() {
         let progress = Progress::default();
         let monitor = Monitor::new("work", progress.clone(), LIMIT);
-        progress.due(Some(Instant::now()));
+        progress.set_next_due(Some(Instant::now()));
         let mut requests = 0;
         let long = wait(&monitor, LIMIT * 9, || {
             requests += 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use avepoint_exporter::catalog;
-use avepoint_exporter::config::{Config, ListedSettings};
+use avepoint_exporter::config::{Config, CustomerEntry};
 use avepoint_exporter::inventory::Inventory;
 use avepoint_exporter::metrics;
 use elements::types::{CustomerId, ListedCustomer, Observation, Quantity, Query, Seats, TenantType};
@@ -48,7 +48,7 @@ pub(super) fn served(inventory: Inventory, family: &str) -> Vec<Sample> {
 }
 
 /// Labels of the configuration are served as they were written.
-pub(super) fn customer_with_labels_is_served(list: &[ListedSettings]) {
+pub(super) fn customer_with_labels_is_served(list: &[CustomerEntry]) {
     const QUERY: Query = Query::CustomerSeats(TenantType::Google);
     let mut inventory = Inventory::new("main".into(), Arc::clone(&inventory().collectors), true, list);
     for listed in list {

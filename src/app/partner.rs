@@ -63,7 +63,7 @@ impl PreparedPartner {
             }
             _ => Client::sharing(&config, registration, clock)?,
         };
-        client.begin_collectors(collectors.enabled());
+        client.init_collectors(collectors.enabled());
         let metrics = match before {
             Some(before) if before.collectors.enabled().eq(collectors.enabled()) => before.metrics.clone(),
             _ => PollMetrics::new(&settings.name, collectors.enabled())?,
@@ -201,7 +201,7 @@ fn monitor(settings: &PartnerSettings, poller: &Poller) -> Arc<Monitor> {
 /// after 429s.
 fn stall_limit(settings: &PartnerSettings) -> Duration {
     let timeout = settings.budget.timeout;
-    let query = timeout.saturating_mul(4).min(Duration::from_mins(2)).max(timeout);
+    let query = elements::query_deadline(timeout);
     let rate_limit = Duration::try_from_secs_f64(10.0 / settings.budget.requests_per_second).unwrap_or(Duration::MAX);
     [query, timeout, rate_limit, Duration::from_mins(1)].into_iter().fold(Duration::ZERO, Duration::saturating_add)
 }

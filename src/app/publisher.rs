@@ -84,10 +84,10 @@ impl Publisher {
         tokio::pin!(shutdown);
         loop {
             let started = Instant::now();
-            self.progress.due(Some(started));
+            self.progress.set_next_due(Some(started));
             self.render().await;
-            self.progress.ended();
-            self.progress.due(None);
+            self.progress.attempt_ended();
+            self.progress.set_next_due(None);
             let earliest_next = Instant::now() + MIN_INTERVAL.max(started.elapsed() * DUTY_FACTOR).min(MAX_DELAY);
             let (clock, correction, next_expiry) = (self.clock, self.correction, self.next_expiry);
             let expiry = async {
@@ -112,7 +112,7 @@ impl Publisher {
                 if wake == earliest_next {
                     break;
                 }
-                self.take_over_changes().await;
+                self.sync_renderer().await;
             }
         }
     }
@@ -159,7 +159,7 @@ impl Publisher {
     }
 
     /// Takes over the changes without rendering them yet.
-    async fn take_over_changes(&mut self) {
+    async fn sync_renderer(&mut self) {
         let running = Arc::clone(&self.running.borrow());
         let mut renderer = self.renderer.take().unwrap_or_default();
         let take_over = move || {

@@ -319,9 +319,9 @@ async fn planned(
     let pages = |by_id| {
         if filter.discovers() { listing_pages(Some(visible), by_id) } else { listing_pages(None, customers) }
     };
-    cost.list(Collector::Services, pages(never_seen.len()));
+    cost.set_list_requests(Collector::Services, pages(never_seen.len()));
     for list in config.collectors.enabled().filter(|&of| of.is_list() && of != Collector::Services) {
-        cost.list(list, pages(0));
+        cost.set_list_requests(list, pages(0));
     }
     let per_collector = cost.requests_per_hour(&config.collectors);
     let basis = format!("{} of {visible} that the app registration sees", plural(customers as u64, "customer"));

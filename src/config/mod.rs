@@ -30,7 +30,7 @@ pub use duration::{format_duration, parse_duration};
 pub use ha::{BlobSettings, EtcdSettings, HaSettings, KubernetesSettings, LeaseSettings};
 pub use reference::{Key, keys};
 pub use settings::{
-    CollectorSettings, Config, CustomerSettings, ListedSettings, MAX_CUSTOMERS, PartnerSettings, Schedule, Selection,
+    CollectorSettings, Config, CustomerEntry, CustomerSettings, MAX_CUSTOMERS, PartnerSettings, Schedule, Selection,
     StateLocation, StateSettings, folder_of,
 };
 pub use urls::redacted_url;

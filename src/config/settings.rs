@@ -107,7 +107,7 @@ pub struct CustomerSettings {
     /// Globs of `once --customer`, of which one must match as well; empty: everybody. The file has no such key.
     pub only: Vec<String>,
     /// Always polled, whatever `discover`, `include` and `exclude` are; ids are distinct.
-    pub list: Vec<ListedSettings>,
+    pub list: Vec<CustomerEntry>,
     /// The maximum number of customers of the partner, including those of `list`; `list` is never longer.
     pub max: u32,
 }
@@ -117,7 +117,7 @@ pub const MAX_CUSTOMERS: u32 = 200_000;
 
 /// A customer of `customers.list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedSettings {
+pub struct CustomerEntry {
     /// The customer id.
     pub id: CustomerId,
     /// Overrides the name from the API.

@@ -36,7 +36,7 @@ pub(super) fn validate(mut raw: RawConfig, base: &Path) -> Result<Config, Config
     let customer_name_label = at
         .key("metrics")
         .key("customer_name_label")
-        .flag(raw.metrics.unwrap_or_default().customer_name_label.as_ref(), false);
+        .parse_bool(raw.metrics.unwrap_or_default().customer_name_label.as_ref(), false);
     let state = state(&at.key("state"), raw.state.unwrap_or_default(), base);
     let ha = raw.ha.and_then(|raw| ha::settings(&at.key("ha"), raw, base));
     let problems = problems.into_inner();
@@ -80,17 +80,17 @@ fn same_budget(at: &ConfigPath<'_>, partner: &PartnerSettings, before: &[(usize,
 }
 
 fn name(at: &ConfigPath<'_>, raw: Option<&str>, alone: bool) -> Option<PartnerName> {
-    const LONGEST: usize = 100;
+    const MAX_NAME_CHARS: usize = 100;
     match raw.map(str::trim) {
         None if alone => Some(PartnerName::from("main")),
         None => {
             at.error("the name is missing", "with several partners each needs one");
             None
         }
-        Some(name) if name.is_empty() || name.chars().count() > LONGEST || name.contains(char::is_control) => {
+        Some(name) if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.contains(char::is_control) => {
             at.error(
                 format!("{} is not a name", quoted(name)),
-                format!("write 1 to {LONGEST} characters, no control characters"),
+                format!("write 1 to {MAX_NAME_CHARS} characters, no control characters"),
             );
             None
         }
@@ -146,9 +146,9 @@ fn environment(at: &ConfigPath<'_>, raw: Option<&str>) -> &'static Environment {
 
 fn budget(at: &ConfigPath<'_>, raw: &RawBudget) -> Budget {
     Budget {
-        requests_per_second: at.key("requests_per_second").rate(raw.requests_per_second.as_ref(), 5.0),
-        burst: at.key("burst").count(raw.burst.as_ref(), 10, 100_000),
-        concurrency: at.key("concurrency").count(raw.concurrency.as_ref(), 4, 1000),
+        requests_per_second: at.key("requests_per_second").parse_rate(raw.requests_per_second.as_ref(), 5.0),
+        burst: at.key("burst").parse_u32(raw.burst.as_ref(), 10, 100_000),
+        concurrency: at.key("concurrency").parse_u32(raw.concurrency.as_ref(), 4, 1000),
         timeout: at.key("timeout").duration(raw.timeout.as_ref(), Duration::from_secs(30), Duration::from_hours(1)),
     }
 }

@@ -1,4 +1,4 @@
-//! The algorithm: attempts every `retry_period`, and what follows from their results.
+//! Acquires or renews the lease every `retry_period`, and derives the [`Leadership`] from the results.
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};
@@ -140,7 +140,7 @@ impl Election {
             tokio::select! {
                 // A dropped election resigns as well.
                 _ = resigned => {}
-                () = attempts(&mut backend, &sender, &settings, clock) => {}
+                () = renew_loop(&mut backend, &sender, &settings, clock) => {}
             }
             if sender.send_replace(Leadership::default()).until.is_some() {
                 match backend.release().await {
@@ -168,7 +168,12 @@ impl Election {
     }
 }
 
-async fn attempts(backend: &mut impl Backend, sender: &watch::Sender<Leadership>, settings: &HaSettings, clock: Clock) {
+async fn renew_loop(
+    backend: &mut impl Backend,
+    sender: &watch::Sender<Leadership>,
+    settings: &HaSettings,
+    clock: Clock,
+) {
     loop {
         let started = clock.now();
         let before = sender.borrow().clone();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::is_expired;
 use super::subscription_ids::KnownSubscription;
-use crate::config::ListedSettings;
+use crate::config::CustomerEntry;
 
 /// The stored state of one customer.
 #[derive(Clone, Debug)]
@@ -242,7 +242,7 @@ impl Customer {
         }
     }
 
-    pub(super) fn configured(listed: &ListedSettings) -> Self {
+    pub(super) fn configured(listed: &CustomerEntry) -> Self {
         Self {
             name: listed.name.as_deref().unwrap_or_default().into(),
             labels: listed.labels.clone().into(),

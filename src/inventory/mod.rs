@@ -1,7 +1,8 @@
 //! The in-memory store: the last known values of every customer of a partner, and the state of every target.
 //!
 //! Values are stored with the time they were received; nothing is ever reset. A failure records its reason and removes
-//! nothing. Only [`Inventory::complete_listing`] removes a customer. The reader decides what is too old
+//! nothing. Only
+//! [`Inventory::complete_listing`] and [`Inventory::complete_list`] remove a customer. The reader decides what is too old
 //! ([`Inventory::status`]), so that every reader agrees on what is stale.
 //!
 //! No I/O and no clock: times are arguments. [`InventoryHandle`] is the handle that other modules hold; it locks for the length
@@ -31,7 +32,7 @@ use elements::types::{
     Collector, CustomerId, FailureReason, ListedCustomer, ListedRow, Observation, PartnerName, Query,
 };
 
-use crate::config::{CollectorSettings, ListedSettings};
+use crate::config::{CollectorSettings, CustomerEntry};
 
 /// Everything known about one partner. A clone is a snapshot: it shares the customers.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl Inventory {
         partner: PartnerName,
         collectors: Arc<CollectorSettings>,
         listing_wanted: bool,
-        list: &[ListedSettings],
+        list: &[CustomerEntry],
     ) -> Self {
         let customers = list.iter().map(|listed| (listed.id.clone(), Arc::new(Customer::configured(listed)))).collect();
         let listing = Listing { wanted: listing_wanted, ..Listing::default() };
@@ -219,7 +220,7 @@ impl Inventory {
         })
     }
 
-    /// The state of a list; `None` if the collector has no list that is read.
+    /// The list of a collector, for update; `None` if the collector has no list that is read.
     pub fn list_mut(&mut self, collector: Collector) -> Option<&mut Listing> {
         match collector {
             Collector::Services => Some(&mut self.listing),

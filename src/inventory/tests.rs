@@ -141,7 +141,7 @@ fn what_has_had_values_is_absent_only_after_two_misses() {
 
 #[test]
 fn customers_leave_only_by_a_complete_listing() {
-    let listed_settings = ListedSettings { id: "c".into(), name: Some("C".into()), labels: vec![] };
+    let listed_settings = CustomerEntry { id: "c".into(), name: Some("C".into()), labels: vec![] };
     let mut inventory = Inventory::new("main".into(), collectors(), true, &[listed_settings]);
     inventory.upsert_listed(listed("a", Some("A")), at(0));
     inventory.upsert_listed(listed("b", None), at(0));
@@ -165,7 +165,7 @@ fn what_was_known_is_taken_over_as_far_as_it_is_still_wanted() {
     before.upsert_listed(listed("b", Some("B")), at(1));
     before.upsert_listed(listed("c", Some("C")), at(1));
     before.complete_listing(&HashSet::from(["a".into(), "b".into(), "c".into()]), at(2));
-    let settings = |id: &str, name: Option<&str>| ListedSettings {
+    let settings = |id: &str, name: Option<&str>| CustomerEntry {
         id: id.into(),
         name: name.map(str::to_owned),
         labels: vec![("tier".to_owned(), "gold".to_owned())],

@@ -24,7 +24,7 @@ use testkit::golden;
 
 use super::*;
 use crate::catalog;
-use crate::config::{CollectorSettings, ListedSettings, Schedule, Selection};
+use crate::config::{CollectorSettings, CustomerEntry, Schedule, Selection};
 use crate::inventory::Inventory;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -58,7 +58,7 @@ fn seats(assigned: f64, available: Option<f64>) -> Seats {
 /// Two customers: `a` has one value of every kind, `b` has only its id.
 fn small() -> Inventory {
     let labels = vec![("tier".to_owned(), "go\"ld\\".to_owned()), ("zone".to_owned(), "one\ntwo".to_owned())];
-    let listed = ListedSettings { id: "a".into(), name: Some("Contoso \"ŁÓDŹ\"".into()), labels };
+    let listed = CustomerEntry { id: "a".into(), name: Some("Contoso \"ŁÓDŹ\"".into()), labels };
     let mut inventory = Inventory::new("main".into(), Arc::new(collectors()), true, &[listed]);
     let backup = Subscription {
         key: SubscriptionKey {

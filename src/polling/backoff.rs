@@ -17,7 +17,7 @@ pub(super) const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
 pub(super) enum PollOutcome {
     /// A result.
     Answered,
-    /// Absent, and there never was a value.
+    /// The absence is final: two results in a row, or the first of a target without a value.
     Absent,
     /// Absent, but it had values, or is new; with the number of absent results and failures in a row before. A target that is gone
     /// for good costs a few more requests, and a target that an outage reported as absent recovers soon.
@@ -26,7 +26,7 @@ pub(super) enum PollOutcome {
     Failed(u32),
 }
 
-/// The next due time of a target polled at `now`. `chance` is uniform in [0, 1).
+/// The next due time of a target polled at `now`. `chance` is from 0 to 1, the share of the jitter.
 #[must_use]
 pub(super) fn next_due(now: Timestamp, outcome: PollOutcome, interval: Duration, chance: f64) -> Timestamp {
     let pause = match outcome {

@@ -36,13 +36,13 @@ impl Capacity {
         let customers = inventory.customers.len();
         let (all, by_id) = if filter.discovers() { (Some(customers), 0) } else { (None, customers) };
         let pages = listing_pages(all, by_id);
-        inventory.lists().for_each(|(collector, _)| self.cost.list(collector, pages));
+        inventory.lists().for_each(|(collector, _)| self.cost.set_list_requests(collector, pages));
         self.complete = !inventory.listing.wanted || inventory.listing.completed.is_some();
     }
 
     /// Records a complete listing and its number of requests.
-    pub(super) fn listed(&mut self, pages: u64) {
-        self.cost.list(Collector::Services, pages);
+    pub(super) fn listing_completed(&mut self, pages: u64) {
+        self.cost.set_list_requests(Collector::Services, pages);
         self.complete = true;
     }
 

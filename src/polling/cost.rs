@@ -51,7 +51,7 @@ impl Cost {
     }
 
     /// Sets the number of requests of a list of customers.
-    pub fn list(&mut self, collector: Collector, pages: u64) {
+    pub fn set_list_requests(&mut self, collector: Collector, pages: u64) {
         if let Some(requests) = self.requests.get_mut(index(collector)) {
             *requests = pages;
         }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn pages_and_absences_are_what_they_cost() {
         let mut cost = Cost::default();
-        cost.list(Collector::Services, listing_pages(Some(20_000), 101));
+        cost.set_list_requests(Collector::Services, listing_pages(Some(20_000), 101));
         let asked = TargetState { observation: Some((NOW.into(), tenants(250))), ..TargetState::default() };
         let absent = TargetState { absence: Absence::Confirmed, ..TargetState::default() };
         cost.add(Query::TenantSeats(TenantType::Microsoft365), &asked);

@@ -63,7 +63,7 @@ impl CustomerFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ListedSettings;
+    use crate::config::CustomerEntry;
 
     fn settings(include: &[&str], exclude: &[&str]) -> CustomerSettings {
         let texts = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
@@ -72,7 +72,7 @@ mod tests {
             include: texts(include),
             exclude: texts(exclude),
             only: vec![],
-            list: vec![ListedSettings { id: "listed".into(), name: None, labels: vec![] }],
+            list: vec![CustomerEntry { id: "listed".into(), name: None, labels: vec![] }],
             max: 1000,
         }
     }

@@ -81,7 +81,7 @@ impl PollMetrics {
         }
     }
 
-    pub(super) fn head_due(&self, due: Option<Timestamp>) {
+    pub(super) fn set_head_due(&self, due: Option<Timestamp>) {
         self.head_due.store(due.map_or(NOTHING_DUE, Timestamp::as_millisecond), Ordering::Relaxed);
     }
 }

@@ -253,7 +253,7 @@ mod tests {
     fn the_cost_counts_polls_over_intervals_and_pages_of_the_list() {
         let customers = vec![customer(&["Cloud Backup for Microsoft 365"]); 250];
         let mut cost = cost(&customers, &defaults());
-        cost.list(Collector::Services, listing_pages(Some(customers.len()), 0));
+        cost.set_list_requests(Collector::Services, listing_pages(Some(customers.len()), 0));
         let per_hour = cost.requests_per_hour(&defaults());
         let expected =
             [(Collector::Services, 12.0), (Collector::TenantSeats, 1000.0), (Collector::CustomerSeats, 1000.0)];

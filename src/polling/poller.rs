@@ -54,7 +54,7 @@ pub struct Poller {
     missing_configured: HashSet<CustomerId>,
     capacity: Capacity,
     /// Customers that the API refused in the last listing.
-    unconfirmed: Arc<HashSet<CustomerId>>,
+    refused: Arc<HashSet<CustomerId>>,
     confirmation: RemovalConfirmation,
     /// `customers.max`, and whether it was reported that there are more customers.
     max_customers: u32,
@@ -120,7 +120,7 @@ impl Poller {
             not_granted: HashMap::new(),
             missing_configured: HashSet::new(),
             capacity,
-            unconfirmed: Arc::default(),
+            refused: Arc::default(),
             confirmation,
             max_customers: settings.customers.max,
             reported_max: false,
@@ -160,8 +160,8 @@ impl Poller {
     async fn poll_until(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         loop {
-            self.metrics.head_due(self.queue.next_due());
-            self.progress.due(if self.polls.is_empty() {
+            self.metrics.set_head_due(self.queue.next_due());
+            self.progress.set_next_due(if self.polls.is_empty() {
                 self.queue.next_due().map(|due| self.clock.instant(due))
             } else {
                 Some(Instant::now())
@@ -177,7 +177,7 @@ impl Poller {
                 permit = next_permit(&self.client, self.clock, self.queue.next_due()), if may_start => self.start(permit),
             }
         }
-        self.progress.due(None);
+        self.progress.set_next_due(None);
     }
 
     /// Starts the poll of the longest overdue target, if one is still due.
@@ -207,7 +207,7 @@ impl Poller {
                         filter: self.filter.clone(),
                         collectors: self.collectors.clone(),
                         inventory: self.inventory.clone(),
-                        unconfirmed: self.unconfirmed.clone(),
+                        refused: self.refused.clone(),
                         max_customers: self.max_customers,
                     };
                     let pages = self.pages.0.clone();
@@ -239,7 +239,7 @@ impl Poller {
     }
 
     fn finish(&mut self, done: Result<(Id, PollResult), JoinError>) {
-        self.progress.ended();
+        self.progress.attempt_ended();
         let (id, result) = match done {
             Ok((id, result)) => (id, Ok(result)),
             Err(join_error) => (join_error.id(), Err(join_error)),

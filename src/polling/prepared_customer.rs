@@ -33,7 +33,7 @@ pub(super) struct PriorRow {
 
 /// A customer in this listing.
 #[derive(Debug)]
-struct Named {
+struct Listed {
     /// Whether it passes the filter.
     matches: bool,
     /// The subscriptions before this listing.
@@ -47,9 +47,9 @@ struct Named {
 
 /// All customers of a listing, whether they are polled or not.
 #[derive(Debug, Default)]
-pub(super) struct NamedCustomers(HashMap<CustomerId, Named>);
+pub(super) struct ListedCustomers(HashMap<CustomerId, Listed>);
 
-impl NamedCustomers {
+impl ListedCustomers {
     /// Adds rows, and returns the updates of customers that pass the filter.
     ///
     /// A customer can have several rows, on different pages. A customer whose rows so far lack a known subscription is
@@ -67,15 +67,15 @@ impl NamedCustomers {
             // A row without a name is filtered by the known name, so that a missing name does not remove a customer.
             let known_as = row.name.as_deref().or(Some(&*before.name)).filter(|name| !name.is_empty());
             let matches = filter.matches(&row.id, known_as);
-            let named = self.0.entry(row.id.clone()).or_insert_with(|| Named {
+            let listed = self.0.entry(row.id.clone()).or_insert_with(|| Listed {
                 matches,
                 before: before.subscriptions,
                 subscriptions: None,
                 name: None,
                 is_held_back: false,
             });
-            named.matches |= matches;
-            named.name = named.name.take().or(row.name);
+            listed.matches |= matches;
+            listed.name = listed.name.take().or(row.name);
             if let Some(rows) = row.subscriptions {
                 subscriptions.entry(row.id.clone()).or_default().push(rows);
             }
@@ -84,17 +84,17 @@ impl NamedCustomers {
         let mut prepared = Vec::new();
         let mut handled = HashSet::new();
         for id in order {
-            let Some(named) = self.0.get_mut(&id).filter(|named| named.matches) else { continue };
+            let Some(listed) = self.0.get_mut(&id).filter(|listed| listed.matches) else { continue };
             if !handled.insert(id.clone()) {
                 continue;
             }
             if let Some(parts) = subscriptions.remove(&id) {
-                let earlier = named.subscriptions.as_deref().unwrap_or_default();
-                named.subscriptions = Some(prepare_subscriptions(&named.before, earlier, parts));
+                let earlier = listed.subscriptions.as_deref().unwrap_or_default();
+                listed.subscriptions = Some(prepare_subscriptions(&listed.before, earlier, parts));
             }
-            named.is_held_back = named.lacks_known_subscriptions();
-            if !named.is_held_back {
-                prepared.push(named.prepared(id, collectors));
+            listed.is_held_back = listed.lacks_known_subscriptions();
+            if !listed.is_held_back {
+                prepared.push(listed.prepared(id, collectors));
             }
         }
         prepared
@@ -102,8 +102,8 @@ impl NamedCustomers {
 
     /// The updates of customers that are still held back at the end of the listing.
     pub(super) fn held_back(&self, collectors: &CollectorSettings) -> Vec<PreparedCustomer> {
-        let held_back = self.0.iter().filter(|(_, named)| named.is_held_back);
-        held_back.map(|(id, named)| named.prepared(id.clone(), collectors)).collect()
+        let held_back = self.0.iter().filter(|(_, listed)| listed.is_held_back);
+        held_back.map(|(id, listed)| listed.prepared(id.clone(), collectors)).collect()
     }
 
     /// Whether the listing contains the customer.
@@ -117,11 +117,11 @@ impl NamedCustomers {
 
     /// Customers that pass the filter.
     pub(super) fn matching(self) -> impl Iterator<Item = CustomerId> {
-        self.0.into_iter().filter(|(_, named)| named.matches).map(|(id, _)| id)
+        self.0.into_iter().filter(|(_, listed)| listed.matches).map(|(id, _)| id)
     }
 }
 
-impl Named {
+impl Listed {
     /// Both lists are sorted by id.
     fn lacks_known_subscriptions(&self) -> bool {
         let Some(now) = &self.subscriptions else { return false };

@@ -8,7 +8,7 @@ use elements::types::{CustomerId, FailureReason, ListedCustomer};
 use elements::{Client, Listing, Permit, RequestError};
 use tokio::sync::mpsc;
 
-use super::prepared_customer::{NamedCustomers, PreparedCustomer, PriorRow};
+use super::prepared_customer::{ListedCustomers, PreparedCustomer, PriorRow};
 use super::{CustomerFilter, listing_pages};
 use crate::config::CollectorSettings;
 use crate::inventory::InventoryHandle;
@@ -26,9 +26,9 @@ pub(super) struct ListingResult {
     /// Customers that are not among these have left, except those that only the configuration lists.
     pub(super) seen: HashSet<CustomerId>,
     /// How many customers the listing contained, whether they pass the filter or not.
-    pub(super) named: usize,
+    pub(super) listed: usize,
     /// Customers that the API refused. One that is refused twice in a row counts as not listed.
-    pub(super) unconfirmed: HashSet<CustomerId>,
+    pub(super) refused: HashSet<CustomerId>,
     /// If the listing was given up because it was too long: a lower bound of the rows that were not read.
     pub(super) unread: Option<u64>,
     /// The minimum number of requests of such a listing.
@@ -42,7 +42,7 @@ pub(super) struct Context {
     pub(super) collectors: Arc<CollectorSettings>,
     pub(super) inventory: InventoryHandle,
     /// From the last listing.
-    pub(super) unconfirmed: Arc<HashSet<CustomerId>>,
+    pub(super) refused: Arc<HashSet<CustomerId>>,
     /// `customers.max`
     pub(super) max_customers: u32,
 }
@@ -55,7 +55,7 @@ pub(super) async fn list(
     pages: mpsc::Sender<Vec<PreparedCustomer>>,
     permit: Permit,
 ) -> Result<ListingResult, RequestError> {
-    let mut pass = ListingPass { context, pages, named: NamedCustomers::default(), ambiguous: false, unread: None };
+    let mut pass = ListingPass { context, pages, listed: ListedCustomers::default(), ambiguous: false, unread: None };
     let filter = pass.context.filter.clone();
     if !filter.discovers() {
         let listed: Vec<CustomerId> = filter.listed().cloned().collect();
@@ -66,7 +66,7 @@ pub(super) async fn list(
     }
     let limit = 2 * u64::from(pass.context.max_customers);
     pass.read(client.listing(None).with_limit(limit), permit).await?;
-    let all_customers = pass.named.len();
+    let all_customers = pass.listed.len();
     if pass.unread.is_some() {
         return Ok(pass.result(HashSet::new(), listing_pages(Some(all_customers), 0)).await);
     }
@@ -80,7 +80,7 @@ pub(super) async fn list(
     let mut kept = HashSet::new();
     loop {
         let before = missing.len();
-        missing.retain(|id| !pass.named.contains(id));
+        missing.retain(|id| !pass.listed.contains(id));
         if missing.is_empty() || (repeated && missing.len() == before) {
             // The rows without an id may belong to the missing customers.
             if repeated && pass.ambiguous {
@@ -98,10 +98,10 @@ pub(super) async fn list(
             Err(failure) if is_refusal(&failure) && !ambiguous => {
                 let pages = listing_pages(Some(all_customers), missing.len());
                 let refused: HashSet<_> = missing.into_iter().filter(|id| !filter.lists(id)).collect();
-                let unconfirmed = pass.context.unconfirmed.clone();
+                let refused_before = pass.context.refused.clone();
                 let mut result = pass.result(HashSet::new(), pages).await;
-                result.seen.extend(refused.difference(&unconfirmed).cloned());
-                return Ok(ListingResult { unconfirmed: refused, ..result });
+                result.seen.extend(refused.difference(&refused_before).cloned());
+                return Ok(ListingResult { refused, ..result });
             }
             Err(failure) if ambiguous && (is_refusal(&failure) || failure.reason == FailureReason::Malformed) => {
                 kept.extend(missing.iter().cloned());
@@ -121,7 +121,7 @@ pub(super) async fn list(
 struct ListingPass {
     context: Context,
     pages: mpsc::Sender<Vec<PreparedCustomer>>,
-    named: NamedCustomers,
+    listed: ListedCustomers,
     /// In the last response: there were fewer ids than rows.
     ambiguous: bool,
     unread: Option<u64>,
@@ -142,9 +142,9 @@ impl ListingPass {
         mut listed: Vec<CustomerId>,
         permit: Permit,
     ) -> Result<HashSet<CustomerId>, RequestError> {
-        let unconfirmed = self.context.unconfirmed.clone();
-        listed.sort_unstable_by_key(|id| (unconfirmed.contains(id), id.clone()));
-        let (others, apart) = listed.split_at(listed.partition_point(|id| !unconfirmed.contains(id)));
+        let refused = self.context.refused.clone();
+        listed.sort_unstable_by_key(|id| (refused.contains(id), id.clone()));
+        let (others, apart) = listed.split_at(listed.partition_point(|id| !refused.contains(id)));
         let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
         let (mut first, mut requests, mut answered, mut refused) = (Some(permit), 0, 0, HashSet::new());
         while let Some(ids) = left.pop_front() {
@@ -200,15 +200,15 @@ impl ListingPass {
             };
             rows.into_iter().map(before).collect::<Vec<_>>()
         });
-        let mut named = std::mem::take(&mut self.named);
+        let mut listed = std::mem::take(&mut self.listed);
         let Context { filter, collectors, .. } = self.context.clone();
         let prepared = panics::spawn_blocking(Task::Poll, move || {
-            let prepared = named.add(rows, &filter, &collectors);
-            (named, prepared)
+            let prepared = listed.add(rows, &filter, &collectors);
+            (listed, prepared)
         });
         let prepared = match prepared.await {
-            Ok((named, prepared)) => {
-                self.named = named;
+            Ok((listed, prepared)) => {
+                self.listed = listed;
                 prepared
             }
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
@@ -220,10 +220,10 @@ impl ListingPass {
     }
 
     /// Returns the result at the end.
-    async fn result(self, unconfirmed: HashSet<CustomerId>, pages: u64) -> ListingResult {
-        let Self { context, named, unread, .. } = self;
-        let _ = self.pages.send(named.held_back(&context.collectors)).await;
-        let count = named.len();
-        ListingResult { seen: named.matching().collect(), named: count, unconfirmed, unread, pages }
+    async fn result(self, refused: HashSet<CustomerId>, pages: u64) -> ListingResult {
+        let Self { context, listed, unread, .. } = self;
+        let _ = self.pages.send(listed.held_back(&context.collectors)).await;
+        let count = listed.len();
+        ListingResult { seen: listed.matching().collect(), listed: count, refused, unread, pages }
     }
 }

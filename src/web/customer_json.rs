@@ -303,7 +303,7 @@ fn subscriptions(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<SubscriptionJ
 fn targets(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<TargetJson> {
     let CustomerSummary { inventory, customer, .. } = *row;
     let lists = inventory.lists().filter_map(|(collector, list)| {
-        let status = summary::list_status(inventory, customer, collector, list, now)?;
+        let status = summary::customer_list_status(inventory, customer, collector, list, now)?;
         let detail = TargetJson {
             collector: collector.as_str(),
             about: String::new(),

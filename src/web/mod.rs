@@ -36,7 +36,7 @@ mod layout;
 mod metrics;
 mod reload;
 mod routes;
-mod self_metrics;
+mod self_metrics_cache;
 mod status_page;
 
 use std::fmt;

@@ -24,7 +24,7 @@ use super::Role;
 use super::metrics::WebMetrics;
 use super::query::CustomerQuery;
 use super::reload::{Reloader, is_cross_site};
-use super::self_metrics::SelfMetricsCache;
+use super::self_metrics_cache::SelfMetricsCache;
 use super::snapshot::{PageSnapshot, SnapshotCache};
 use super::{AppState, Error, api, csv, customer_page, status_page};
 use crate::metrics::merge;

@@ -57,18 +57,18 @@ fn partner_card(partner: &PartnerStatus, snapshot: &PageSnapshot) -> Markup {
                 }
             }
             @if partner.targets.total() > 0 { (layout::status_counts(&partner.targets)) }
-            @if !partner.ready { p.trouble { (partner.state) } }
-            @else if let Some(reason) = partner.listing_failure { p.trouble { "listing failed: " (reason) } }
+            @if !partner.ready { p.problem { (partner.state) } }
+            @else if let Some(reason) = partner.listing_failure { p.problem { "listing failed: " (reason) } }
             @for not_granted in &partner.not_granted {
-                p.trouble { (not_granted.collector) " reads nothing: the app registration lacks " (not_granted.permission) }
+                p.problem { (not_granted.collector) " reads nothing: the app registration lacks " (not_granted.permission) }
             }
             @if partner.left_out > 0 {
-                p.trouble {
+                p.problem {
                     (count(partner.left_out as f64)) " customers are left out, and none is removed: raise customers.max"
                 }
             }
             @if !partner.failures.is_empty() {
-                p.trouble {
+                p.problem {
                     "last poll failed: "
                     @for (index, (reason, number)) in partner.failures.iter().enumerate() {
                         @if index > 0 { ", " }

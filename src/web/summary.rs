@@ -92,7 +92,7 @@ pub fn row<'a>(inventory: &'a Inventory, customer: &'a Customer, now: Timestamp)
         oldest: inventory.lists().filter_map(|(of, _)| customer.last_success(of)).min(),
         targets: StatusCounts::default(),
     };
-    let of_lists = inventory.lists().filter_map(|(of, list)| list_status(inventory, customer, of, list, now));
+    let of_lists = inventory.lists().filter_map(|(of, list)| customer_list_status(inventory, customer, of, list, now));
     of_lists.for_each(|status| row.targets.add(status, 1));
     for (query, known) in &customer.targets {
         row.targets.add(inventory.status(*query, known, now), 1);
@@ -147,7 +147,7 @@ pub fn is_muted(customer: &Customer) -> bool {
 /// The status of the customer's row of a list; `None` in the service list if only the list of customers contains the
 /// customer.
 #[must_use]
-pub fn list_status(
+pub fn customer_list_status(
     inventory: &Inventory,
     customer: &Customer,
     collector: Collector,

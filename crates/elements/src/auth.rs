@@ -26,7 +26,7 @@ pub(super) use self::token_state::{AccessToken, Retry, TokenState};
 use super::app_registration::Registration;
 use super::error::RequestError;
 use super::health::Health;
-use super::metrics::{Counters, Operation};
+use super::metrics::{ClientMetrics, Operation};
 use super::redaction::Secrets;
 use super::response;
 use super::transport::Transport;
@@ -56,7 +56,7 @@ struct Inner {
     timeout: Duration,
     registration: Registration,
     clock: Clock,
-    counters: Arc<Counters>,
+    metrics: Arc<ClientMetrics>,
     credential: Mutex<Arc<ClientAuth>>,
     proxy_secrets: Secrets,
     /// Whether token requests succeed.
@@ -91,7 +91,7 @@ impl Auth {
         transport: Transport,
         registration: Registration,
         clock: Clock,
-        counters: Arc<Counters>,
+        metrics: Arc<ClientMetrics>,
         proxy_secrets: Secrets,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -102,7 +102,7 @@ impl Auth {
             timeout: config.budget.timeout,
             registration,
             clock,
-            counters,
+            metrics,
             credential: Mutex::new(Arc::new(ClientAuth::new(
                 config.credential.clone(),
                 Arc::clone(&config.credential_source),
@@ -306,9 +306,9 @@ impl Auth {
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(wiped(form(&self.0.client_id, scope, &fields)).into());
 
-        while !self.0.registration.rate_limiter.acquire_for_token_request().await.send() {}
+        while !self.0.registration.rate_limiter.acquire_for_token_request().await.redeem() {}
         let (asked, started) = (self.now(), Instant::now());
-        self.0.counters.token_request_sent(scope);
+        self.0.metrics.token_request_sent(scope);
         let deadline = started + self.0.timeout;
         let response = self.0.transport.send(request, deadline, response::USUAL_BODY, asked).await;
         if let Some(recorder) = &self.0.registration.recorder {
@@ -330,7 +330,7 @@ impl Auth {
             error.failure.not_granted &= scope != Scope::License;
         }
         let failed = outcome.as_ref().err().map(|error| error.failure.reason);
-        self.0.counters.token_request_answered(scope, started.elapsed(), failed);
+        self.0.metrics.observe_token_request(scope, started.elapsed(), failed);
         match outcome {
             Ok((header, lifetime)) => Ok(NewToken { asked, header, lifetime }),
             Err(error) => {

@@ -17,7 +17,7 @@ use super::decode::{self, DecodePage, Decoded};
 use super::error::{ClientError, QueryError, RequestError};
 use super::health::Health;
 use super::listing::{self, Listing};
-use super::metrics::{Counters, Gauges};
+use super::metrics::{ClientMetrics, Gauges};
 use super::paging::{Cursor, LARGEST_PAGE};
 use super::rate_limit::{Permit, RateLimiter};
 use super::redaction::Secrets;
@@ -49,7 +49,7 @@ pub(super) struct Inner {
     pub(super) rate_limiter: RateLimiter,
     pub(super) auth: Auth,
     pub(super) proxy_secrets: Secrets,
-    pub(super) counters: Arc<Counters>,
+    pub(super) metrics: Arc<ClientMetrics>,
     pub(super) registry: Registry,
     /// Whether requests to the API succeed.
     pub(super) health: Health,
@@ -92,7 +92,7 @@ impl Client {
         let transport = new(request::PEER, &config.api_url, resolver.clone())?;
         let token_transport = new(auth::PEER, &config.token_url, resolver)?;
         let registry = Registry::new();
-        let counters = Arc::new(Counters::new(&config.partner, &registry)?);
+        let metrics = Arc::new(ClientMetrics::new(&config.partner, &registry)?);
         let rate_limiter = registration.rate_limiter.clone();
         let proxy_secrets = Secrets::of_proxy(config.proxy_url.as_ref());
         let auth = Auth::new(
@@ -100,7 +100,7 @@ impl Client {
             token_transport,
             registration.clone(),
             clock,
-            Arc::clone(&counters),
+            Arc::clone(&metrics),
             proxy_secrets.clone(),
         );
         registry.register(Box::new(Gauges::new(&config.partner, rate_limiter.clone(), auth.clone())?))?;
@@ -114,16 +114,16 @@ impl Client {
             rate_limiter,
             auth,
             proxy_secrets,
-            counters,
+            metrics,
             registry,
             health: Health::default(),
             listing_sizes: Collector::ALL.map(|_| AtomicU32::new(LARGEST_PAGE)),
         })))
     }
 
-    /// Creates the metrics of these collectors with the value 0; those of the collectors that are not optional exist.
-    pub fn begin_collectors(&self, collectors: impl Iterator<Item = Collector>) {
-        collectors.for_each(|collector| self.0.counters.begin_collector(collector));
+    /// Creates the metrics of these collectors with the value 0. [`Self::new`] does so for those that are not optional.
+    pub fn init_collectors(&self, collectors: impl Iterator<Item = Collector>) {
+        collectors.for_each(|collector| self.0.metrics.init_collector(collector));
     }
 
     /// Gets a token with the scope of a collector, to find out whether the scope is granted.
@@ -237,7 +237,7 @@ impl Client {
     /// The number of finished requests so far, failed and token requests included.
     #[must_use]
     pub fn requests_ended(&self) -> u64 {
-        self.0.counters.ended()
+        self.0.metrics.ended()
     }
 
     /// Whether no request may be sent at the moment: requests are paused after HTTP 429, or after failed token

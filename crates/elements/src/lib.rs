@@ -36,6 +36,7 @@ pub use rate_limit::Permit;
 pub use app_registration::{Registration, Registrations};
 #[doc(hidden)]
 pub use redaction::Secrets;
+pub use request::query_deadline;
 #[doc(hidden)]
 pub use response::read_retry_after;
 pub use transport::is_loopback;

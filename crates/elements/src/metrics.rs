@@ -89,9 +89,9 @@ impl Operation {
     }
 }
 
-/// The metrics of one partner.
+/// The counters and durations of one partner's requests.
 #[derive(Debug)]
-pub(super) struct Counters {
+pub(super) struct ClientMetrics {
     partner: PartnerName,
     requests: IntCounterVec,
     failures: IntCounterVec,
@@ -106,7 +106,7 @@ pub(super) struct Counters {
     warned: Mutex<BTreeSet<Field>>,
 }
 
-impl Counters {
+impl ClientMetrics {
     /// Registers all metrics with the value 0, without those of the optional collectors.
     pub(super) fn new(partner: &PartnerName, registry: &Registry) -> Result<Self, prometheus::Error> {
         let counters = |metric: &Metric| {
@@ -129,9 +129,9 @@ impl Counters {
             ended: AtomicU64::new(0),
             warned: Mutex::default(),
         };
-        new.begin(Operation::Token);
+        new.init_labels(Operation::Token);
         for collector in Collector::ALL.into_iter().filter(|collector| !collector.is_optional()) {
-            new.begin_collector(collector);
+            new.init_collector(collector);
         }
         for field in Field::ALL.iter().filter(|field| field.collector().is_none()) {
             new.unreadable.with_label_values(&[field.as_str()]);
@@ -140,8 +140,8 @@ impl Counters {
     }
 
     /// Creates the metrics of a collector with the value 0, where they do not exist yet.
-    pub(super) fn begin_collector(&self, collector: Collector) {
-        self.begin(Operation::Query(collector));
+    pub(super) fn init_collector(&self, collector: Collector) {
+        self.init_labels(Operation::Query(collector));
         let scope = collector.endpoint().scope.as_str();
         self.token_requests.with_label_values(&[scope]);
         for reason in FailureReason::ALL {
@@ -152,7 +152,7 @@ impl Counters {
         }
     }
 
-    fn begin(&self, operation: Operation) {
+    fn init_labels(&self, operation: Operation) {
         let operation = operation.as_str();
         self.requests.with_label_values(&[operation]);
         self.durations.with_label_values(&[operation]);
@@ -174,7 +174,7 @@ impl Counters {
     }
 
     /// Records the result of a request.
-    pub(super) fn answered(&self, operation: Operation, took: Duration, failed: Option<FailureReason>) {
+    pub(super) fn observe(&self, operation: Operation, took: Duration, failed: Option<FailureReason>) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         self.durations.with_label_values(&[operation.as_str()]).observe(took.as_secs_f64());
         if let Some(reason) = failed {
@@ -183,8 +183,8 @@ impl Counters {
     }
 
     /// Records the result of a token request.
-    pub(super) fn token_request_answered(&self, scope: Scope, took: Duration, failed: Option<FailureReason>) {
-        self.answered(Operation::Token, took, failed);
+    pub(super) fn observe_token_request(&self, scope: Scope, took: Duration, failed: Option<FailureReason>) {
+        self.observe(Operation::Token, took, failed);
         if let Some(reason) = failed {
             self.token_failures.with_label_values(&[scope.as_str(), reason.as_str()]).inc();
         }

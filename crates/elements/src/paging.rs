@@ -1,10 +1,12 @@
 //! Paging: which page to request next, when a listing ends, and whether it is complete. Pure.
 //!
-//! A listing ends at a page that is empty, or that is short while `totalCount` does not promise more rows: the server
-//! may grant smaller pages than it says. It is complete if it returned as many rows as the last `totalCount`. A total
-//! may count rows instead of ids: rows without an id count, and so does a second row of one id. If another page should
-//! follow a page without new ids, the listing would never end, so it fails, unless pages are longer than the maximum. A
-//! page with the ids of an earlier page is a repetition: it counts no rows, and is handled in the same way.
+//! - A listing ends at an empty page, or at a short page while `totalCount` promises no more rows: the server may send
+//!   smaller pages than requested.
+//! - It is complete if it returned as many rows as the last `totalCount`. That may count rows instead of ids: rows without
+//!   an id count, and so does a second row of one id.
+//! - It fails if another page should follow a page without new ids, because it would never end; unless pages are longer
+//!   than the maximum.
+//! - A page with the ids of an earlier page is a repetition: it counts no rows, and is handled like one without new ids.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};

@@ -122,8 +122,8 @@ impl RateLimiter {
 impl Permit {
     /// Call it right before sending the request. Returns false if requests were paused since, or if the permit was used
     /// before; then the request must not be sent.
-    pub(super) fn send(&mut self) -> bool {
-        let go = !self.sent && self.limiter.bucket().send(self.limiter.now(), self.generation);
+    pub(super) fn redeem(&mut self) -> bool {
+        let go = !self.sent && self.limiter.bucket().redeem(self.limiter.now(), self.generation);
         self.sent = true;
         self.limiter.0.changed.notify_one();
         go

@@ -34,6 +34,13 @@ const PAUSES: ExponentialBuilder =
     ExponentialBuilder::new().with_min_delay(Duration::from_millis(500)).with_factor(2.0).with_max_times(3);
 const MAX_EFFORT: Duration = Duration::from_mins(2);
 
+/// The deadline of a query with its retries: four times the timeout of a request, at most 2 minutes unless one request may
+/// take longer.
+#[must_use]
+pub fn query_deadline(timeout: Duration) -> Duration {
+    timeout.saturating_mul(4).min(MAX_EFFORT).max(timeout)
+}
+
 /// A request that can be retried.
 #[derive(Clone)]
 pub(super) struct RequestSpec {
@@ -61,8 +68,8 @@ pub(super) enum CallError {
 }
 
 impl From<CallError> for QueryError {
-    fn from(unanswered: CallError) -> Self {
-        match unanswered {
+    fn from(error: CallError) -> Self {
+        match error {
             CallError::Absent => Self::Absent,
             CallError::TimedOut(failure) | CallError::Failed(failure) => Self::Failed(failure),
         }
@@ -93,7 +100,7 @@ impl Client {
         T: Send + 'static,
     {
         let timeout = self.0.timeout;
-        let effort = timeout.saturating_mul(4).min(MAX_EFFORT).max(timeout);
+        let effort = query_deadline(timeout);
         let scope = call.collector.endpoint().scope;
         let mut give_up = None;
         let mut pauses = PAUSES.build();
@@ -104,7 +111,7 @@ impl Client {
             let ready = match self.ready_until(scope, permit.take(), give_up, effort, last_failure.as_ref()).await {
                 Ok((token, permit)) => {
                     if std::mem::replace(&mut repeated, true) {
-                        self.0.counters.retried(Operation::Query(call.collector));
+                        self.0.metrics.retried(Operation::Query(call.collector));
                     }
                     Ok((token, permit))
                 }
@@ -203,7 +210,7 @@ impl Client {
             };
             // The wait may have been long: the token may have expired, and requests may be paused.
             let Some(token) = self.0.auth.checkout(scope) else { continue };
-            if permit.send() {
+            if permit.redeem() {
                 return Ok((token, permit));
             }
         }
@@ -235,7 +242,7 @@ impl Client {
         *request.body_mut() = call.body.clone().map(Into::into);
 
         let (asked, started) = (self.0.clock.now(), Instant::now());
-        self.0.counters.sent(operation);
+        self.0.metrics.sent(operation);
         let received = self.0.transport.send(request, deadline, call.limit, asked).await;
         let took = started.elapsed();
         if let Some(recorder) = &self.0.registration.recorder {
@@ -271,7 +278,7 @@ impl Client {
         };
         drop(permit);
         let failed = outcome.as_ref().err().map(|failure| failure.reason);
-        self.0.counters.answered(operation, took, failed);
+        self.0.metrics.observe(operation, took, failed);
         match outcome {
             Ok(found) => {
                 self.0.health.api_succeeded(self.0.clock.now());
@@ -311,7 +318,7 @@ impl Client {
         }
         match response::off_thread(body, move |body| decode(&body)).await {
             Ok(Decoded { value, unreadable }) => {
-                self.0.counters.record_unreadable(Operation::Query(call.collector), &unreadable, secrets);
+                self.0.metrics.record_unreadable(Operation::Query(call.collector), &unreadable, secrets);
                 Ok(Some(value))
             }
             Err(malformed) => {

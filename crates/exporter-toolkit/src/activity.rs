@@ -60,6 +60,15 @@ enum Eviction {
     Always,
 }
 
+/// Which connection is closed first for a new one: the lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum EvictionRank {
+    /// Nothing was sent or received since then.
+    IdleSince(Instant),
+    /// It is reading a response that was requested then.
+    ReadingSince(Instant),
+}
+
 /// Shared by a connection's stream, its service and the [`Connections`](super::connections::Connections).
 #[derive(Debug)]
 pub(crate) struct Activity {
@@ -90,19 +99,26 @@ impl Activity {
 
     /// The connection with the lowest rank is closed first; `None` if it must not be closed, because it waits for us.
     /// Idle connections come first, longest idle first; then the one that has been reading its response longest.
-    pub(crate) fn eviction_rank(&self, now: Instant) -> Option<(u8, Instant)> {
+    pub(crate) fn eviction_rank(&self, now: Instant) -> Option<EvictionRank> {
         let State { phase, request_at, progress_at, .. } = *self.state();
         match phase {
-            Phase::Answering if now.duration_since(progress_at) >= MIN_STALL => Some((0, progress_at)),
-            Phase::Answering if now.duration_since(request_at) >= MIN_ANSWER => Some((1, request_at)),
+            Phase::Answering if now.duration_since(progress_at) >= MIN_STALL => {
+                Some(EvictionRank::IdleSince(progress_at))
+            }
+            Phase::Answering if now.duration_since(request_at) >= MIN_ANSWER => {
+                Some(EvictionRank::ReadingSince(request_at))
+            }
             Phase::Accepted | Phase::Processing | Phase::Answering => None,
-            _ => (now.duration_since(progress_at) >= MIN_IDLE).then_some((0, progress_at)),
+            _ => (now.duration_since(progress_at) >= MIN_IDLE).then_some(EvictionRank::IdleSince(progress_at)),
         }
     }
 
     /// Requests that the connection is closed. `rank` is the result of [`Self::eviction_rank`].
-    pub(crate) fn evict(&self, rank: (u8, Instant)) {
-        self.state().eviction = if rank.0 == 0 { Eviction::IfIdleSince(rank.1) } else { Eviction::Always };
+    pub(crate) fn evict(&self, rank: EvictionRank) {
+        self.state().eviction = match rank {
+            EvictionRank::IdleSince(at) => Eviction::IfIdleSince(at),
+            EvictionRank::ReadingSince(_) => Eviction::Always,
+        };
         self.evict.notify_one();
     }
 

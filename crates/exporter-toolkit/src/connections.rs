@@ -57,7 +57,7 @@ impl Connections {
         ConnectionGuard { activity, connections: Arc::clone(self), _place: place }
     }
 
-    /// Sees to it that so many connections are being closed, as far as there are any that may be.
+    /// Evicts connections until `count` of them are being closed, or none is left that may be evicted.
     fn evict(&self, count: usize) {
         let now = Instant::now();
         let mut list = self.list();

@@ -176,8 +176,8 @@ impl<'a> ConfigPath<'a> {
 /// Quotes a text of the configuration in a message: on one line and shortened.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    let rest = if text.chars().nth(LONGEST).is_some() { "..." } else { "" };
+    const MAX_CHARS: usize = 60;
+    let shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    let rest = if text.chars().nth(MAX_CHARS).is_some() { "..." } else { "" };
     format!("`{shown}{rest}`")
 }

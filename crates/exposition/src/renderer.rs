@@ -99,7 +99,7 @@ impl<S: Source> Renderer<S> {
         self.groups.truncate(groups);
     }
 
-    /// Renders what was taken over, and publishes the next snapshot: the values that are current at `now`.
+    /// Renders the synced changes, and publishes the next snapshot: the values that are current at `now`.
     ///
     /// Publishes several snapshots, each with more of the changes; only the last one has all of them. With a single
     /// snapshot, the old and the new content would both be in memory at the end.
@@ -108,7 +108,7 @@ impl<S: Source> Renderer<S> {
         self.last = Some((settings.clone(), now));
         let membership_changed = std::mem::take(&mut self.membership_changed);
         if all {
-            self.groups.iter_mut().flat_map(|group| &mut group.shards).for_each(Shard::expire);
+            self.groups.iter_mut().flat_map(|group| &mut group.shards).for_each(Shard::mark_outdated);
         }
         loop {
             let mut outdated = self.groups.iter_mut().flat_map(|Group { group, shards, .. }| {
@@ -192,7 +192,7 @@ impl<S: Source> Group<S> {
     /// Takes the changes. Returns true if the set of items has changed.
     fn sync(&mut self, input: &S::Input, granularity: Granularity) -> bool {
         if S::update_group(&mut self.group, input) {
-            self.shards.iter_mut().for_each(Shard::expire);
+            self.shards.iter_mut().for_each(Shard::mark_outdated);
         }
         let items = S::items(input);
         let same_items = self.items == items.len() && {

@@ -126,7 +126,7 @@ impl<S: Source> Shard<S> {
     }
 
     /// Marks everything to be rendered again.
-    pub(super) fn expire(&mut self) {
+    pub(super) fn mark_outdated(&mut self) {
         for block in &mut self.blocks {
             block.is_outdated = true;
         }

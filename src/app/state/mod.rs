@@ -142,7 +142,7 @@ impl StateWriter {
             }
             changed.mark_unchanged();
             let start = Instant::now();
-            self.progress.due(Some(start));
+            self.progress.set_next_due(Some(start));
             tokio::select! {
                 // A blocked save does not delay the shutdown: its content is saved again then, or not at all.
                 deadline = &mut shutdown => {
@@ -151,11 +151,11 @@ impl StateWriter {
                 }
                 saved = self.save(&known) => self.unsaved = !saved,
             }
-            self.progress.ended();
-            self.progress.due(None);
+            self.progress.attempt_ended();
+            self.progress.set_next_due(None);
             earliest = self.after(self.interval.max(start.elapsed() * DUTY_FACTOR));
         };
-        self.progress.due(None);
+        self.progress.set_next_due(None);
         if !self.unsaved && !changed.has_changed().unwrap_or(true) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use wildmatch::WildMatch;
 
-use crate::config::{Config, ListedSettings};
+use crate::config::{Config, CustomerEntry};
 
 /// Keeps only customers whose id or name matches one of the globs; all of them without a glob.
 pub(super) fn customers(config: &mut Config, globs: &[String]) {
@@ -20,9 +20,9 @@ pub(super) fn customers(config: &mut Config, globs: &[String]) {
         if are_ids && customers.discover {
             customers.discover = false;
             let is_listed =
-                |id: &str, list: &[ListedSettings]| list.iter().any(|known| known.id.as_str().eq_ignore_ascii_case(id));
+                |id: &str, list: &[CustomerEntry]| list.iter().any(|known| known.id.as_str().eq_ignore_ascii_case(id));
             for id in globs.iter().filter(|id| !is_listed(id, &customers.list)).collect::<Vec<_>>() {
-                customers.list.push(ListedSettings { id: id.as_str().into(), name: None, labels: Vec::new() });
+                customers.list.push(CustomerEntry { id: id.as_str().into(), name: None, labels: Vec::new() });
             }
         }
     }

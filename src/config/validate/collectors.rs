@@ -13,8 +13,8 @@ use crate::config::raw::{RawCollectors, RawProductCollector, RawSelection, RawTe
 use crate::config::settings::{CollectorSettings, Schedule, Selection};
 
 const DAY: Duration = Duration::from_hours(24);
-const LONGEST_INTERVAL: Duration = DAY.saturating_mul(365);
-const LONGEST_AGE: Duration = LONGEST_INTERVAL.saturating_mul(10);
+const MAX_INTERVAL: Duration = DAY.saturating_mul(365);
+const MAX_AGE: Duration = MAX_INTERVAL.saturating_mul(10);
 
 /// Returns the settings, which are valid only if no error was recorded. Adds the paths of keys without effect to
 /// `ignored`.
@@ -23,7 +23,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, mut raw: RawCollectors, ignored: &mu
     let services = raw.services.unwrap_or_default();
     let services_at = at.key(Collector::Services.as_str());
     let mut note_adaptive = |at: &ConfigPath<'_>, collector: Collector, raw: Option<&Scalar>| {
-        at.key("adaptive").flag(raw, false);
+        at.key("adaptive").parse_bool(raw, false);
         ignored.extend(raw.map(|_| format!("collectors.{}.adaptive", collector.as_str())));
     };
     note_adaptive(&services_at, Collector::Services, services.adaptive.as_ref());
@@ -91,11 +91,11 @@ pub(super) fn enabled_optional(raw: Option<&mut RawCollectors>) -> Vec<Collector
 /// The schedule from `enabled`, `interval` and `max_age`.
 fn schedule(at: &ConfigPath<'_>, collector: Collector, written: [&Option<Scalar>; 3]) -> Schedule {
     let [enabled, interval, max_age] = written.map(Option::as_ref);
-    let enabled = at.key("enabled").flag(enabled, !collector.is_optional());
-    let interval = at.key("interval").duration(interval, collector.endpoint().interval, LONGEST_INTERVAL);
+    let enabled = at.key("enabled").parse_bool(enabled, !collector.is_optional());
+    let interval = at.key("interval").duration(interval, collector.endpoint().interval, MAX_INTERVAL);
     let four_intervals = interval.saturating_mul(4);
     let at = at.key("max_age");
-    let max_age = at.duration(max_age, four_intervals, LONGEST_AGE);
+    let max_age = at.duration(max_age, four_intervals, MAX_AGE);
     if max_age < interval {
         at.error(
             format!("{} is below the interval of {}", format_duration(max_age), format_duration(interval)),

@@ -7,12 +7,12 @@ use exporter_toolkit::{ConfigPath, Pairs, quoted};
 use super::scalars::ParseScalar as _;
 use crate::catalog;
 use crate::config::raw::{RawCustomers, RawListed};
-use crate::config::settings::{CustomerSettings, ListedSettings, MAX_CUSTOMERS};
+use crate::config::settings::{CustomerEntry, CustomerSettings, MAX_CUSTOMERS};
 
 /// Returns the settings, which are complete only if no error was recorded.
 /// `optional`: the optional collectors that are enabled, whose labels are taken.
 pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers, optional: &[Collector]) -> CustomerSettings {
-    let discover = at.key("discover").flag(raw.discover.as_ref(), true);
+    let discover = at.key("discover").parse_bool(raw.discover.as_ref(), true);
     let include = raw.include.unwrap_or_else(|| vec!["*".to_owned()]);
     let exclude = raw.exclude.unwrap_or_default();
     if discover && include.is_empty() {
@@ -27,7 +27,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers, optional: &[Colle
     if !discover && raw.is_empty() {
         list_at.error("discover is false and no customer is listed", "list customers, or write discover: true");
     }
-    let mut list: Vec<ListedSettings> = Vec::new();
+    let mut list: Vec<CustomerEntry> = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let at = list_at.item(index);
         let customer = listed(&at, raw, optional);
@@ -38,7 +38,7 @@ pub(super) fn settings(at: &ConfigPath<'_>, raw: RawCustomers, optional: &[Colle
         }
         list.push(customer);
     }
-    let max = at.key("max").count(raw_max.as_ref(), MAX_CUSTOMERS, 10_000_000);
+    let max = at.key("max").parse_u32(raw_max.as_ref(), MAX_CUSTOMERS, 10_000_000);
     if list.len() > max as usize {
         at.key("max")
             .error(format!("{max} is below the {} customers of list", list.len()), "raise it, or shorten the list");
@@ -55,7 +55,7 @@ fn globs(at: &ConfigPath<'_>, globs: &[String]) {
     }
 }
 
-fn listed(at: &ConfigPath<'_>, raw: RawListed, optional: &[Collector]) -> ListedSettings {
+fn listed(at: &ConfigPath<'_>, raw: RawListed, optional: &[Collector]) -> CustomerEntry {
     let id = raw.id.unwrap_or_default().trim().to_owned();
     if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let what = if id.is_empty() { "the id is missing" } else { "the id contains a space" };
@@ -71,7 +71,7 @@ fn listed(at: &ConfigPath<'_>, raw: RawListed, optional: &[Collector]) -> Listed
         at.key("name").error("the name is empty", "write one, or remove the key: the API's name is used then");
     }
     let labels = labels(&at.key("labels"), raw.labels.unwrap_or_default(), optional);
-    ListedSettings { id: CustomerId::from(id), name, labels }
+    CustomerEntry { id: CustomerId::from(id), name, labels }
 }
 
 fn labels(at: &ConfigPath<'_>, Pairs(raw): Pairs, optional: &[Collector]) -> Vec<(String, String)> {

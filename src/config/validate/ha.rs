@@ -18,7 +18,7 @@ use exporter_toolkit::ConfigPath;
 
 const API_SERVER: &str = "https://kubernetes.default.svc";
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-const LONGEST: Duration = Duration::from_hours(1);
+const MAX_DURATION: Duration = Duration::from_hours(1);
 /// The limits of Azure storage for `lease_duration`.
 const AZURE: std::ops::RangeInclusive<Duration> = Duration::from_secs(15)..=Duration::from_mins(1);
 
@@ -31,7 +31,7 @@ static IDENTITY: LazyLock<String> = LazyLock::new(|| {
 /// Returns `None` only if an error was recorded.
 pub(super) fn settings(at: &ConfigPath<'_>, raw: RawHa, base: &Path) -> Option<HaSettings> {
     let duration =
-        |key: &str, raw: Option<&_>, seconds| at.key(key).duration(raw, Duration::from_secs(seconds), LONGEST);
+        |key: &str, raw: Option<&_>, seconds| at.key(key).duration(raw, Duration::from_secs(seconds), MAX_DURATION);
     let lease_duration = duration("lease_duration", raw.lease_duration.as_ref(), 35);
     let renew_deadline = duration("renew_deadline", raw.renew_deadline.as_ref(), 30);
     let retry_period = duration("retry_period", raw.retry_period.as_ref(), 5);

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::{at, collectors, gunzip, samples, scrape, text_of};
 use crate::catalog;
-use crate::config::ListedSettings;
+use crate::config::CustomerEntry;
 use crate::inventory::{Customer, Inventory, KnownSubscription};
 use crate::metrics;
 
@@ -149,7 +149,7 @@ proptest! {
         partner in any_text(),
         with_name in any::<bool>(),
     ) {
-        let list: Vec<_> = customers.iter().map(|(id, (name, [first, second], ..))| ListedSettings {
+        let list: Vec<_> = customers.iter().map(|(id, (name, [first, second], ..))| CustomerEntry {
             id: id.as_str().into(),
             name: Some(name.clone()),
             labels: vec![("Zone_2".to_owned(), first.clone()), ("tier".to_owned(), second.clone())],

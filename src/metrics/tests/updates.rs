@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use tokio::sync::watch;
 
 use super::{at, collectors, gunzip, own, quantity, seats, text_of};
-use crate::config::ListedSettings;
+use crate::config::CustomerEntry;
 use crate::inventory::{Inventory, InventoryHandle};
 use crate::metrics::{RenderSettings, Renderer};
 
@@ -110,7 +110,7 @@ impl Dataset {
     fn join(&mut self, name: &str) {
         if self.inventories.iter().all(|inventory| inventory.partner.as_str() != name) {
             let labels = vec![("tier".to_owned(), "gold".to_owned())];
-            let listed = [ListedSettings { id: Self::id(0), name: Some("Zero".to_owned()), labels }];
+            let listed = [CustomerEntry { id: Self::id(0), name: Some("Zero".to_owned()), labels }];
             self.inventories.push(Inventory::new(name.into(), Arc::new(collectors()), true, &listed));
         }
     }

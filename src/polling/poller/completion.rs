@@ -39,10 +39,10 @@ impl Poller {
 
     /// Records a complete listing: removes the customers that left, unless the removal must be confirmed first.
     fn completed(&mut self, result: service_list::ListingResult, now: Timestamp) {
-        let service_list::ListingResult { mut seen, named, unconfirmed, unread, pages } = result;
-        self.unconfirmed = Arc::new(unconfirmed);
+        let service_list::ListingResult { mut seen, listed, refused, unread, pages } = result;
+        self.refused = Arc::new(refused);
         self.warn_of_missing_configured(&seen);
-        self.warn_of_idle_filters(named, seen.len());
+        self.warn_of_idle_filters(listed, seen.len());
         let customers = self.inventory.snapshot().customers;
         let left_out = seen.iter().filter(|id| !customers.contains_key(*id)).count() as u64;
         let left_out = left_out + unread.map_or(0, |rows| rows.max(1));
@@ -65,7 +65,7 @@ impl Poller {
         self.plan(&profiled);
         self.log_arrivals();
         self.forget_all(&gone);
-        self.capacity.listed(pages);
+        self.capacity.listing_completed(pages);
     }
 
     /// Logs the customers that came with this listing.
@@ -83,10 +83,10 @@ impl Poller {
     }
 
     /// Warns once if the filters match none of the customers.
-    fn warn_of_idle_filters(&mut self, named: usize, matching: usize) {
-        let is_idle = named > 0 && matching == 0;
+    fn warn_of_idle_filters(&mut self, listed: usize, matching: usize) {
+        let is_idle = listed > 0 && matching == 0;
         if is_idle && !self.reported_no_match {
-            warn!(customers = named, "no customer matches customers.include and customers.exclude: none is polled");
+            warn!(customers = listed, "no customer matches customers.include and customers.exclude: none is polled");
         }
         self.reported_no_match = is_idle;
     }
@@ -125,7 +125,7 @@ impl Poller {
                 self.granted(collector);
                 let gone = self.inventory.update(|inventory| inventory.complete_list(collector, seen.as_ref(), now));
                 self.forget_all(&gone);
-                self.capacity.cost.list(collector, pages);
+                self.capacity.cost.set_list_requests(collector, pages);
                 self.succeeded(target);
             }
             Err(failure) => self.not_answered(target, &failure),
@@ -280,17 +280,17 @@ impl Poller {
         }
     }
 
-    /// What a customer has bought since the first pass may not be set up yet: its first absence is not final.
+    /// A product bought after the first pass may not be provisioned yet, so its first 404 is not final.
     fn absent(&mut self, target: &Target, customer: &CustomerId, query: Query) {
         let now = self.clock.now();
         self.metrics.poll(target.collector(), None);
-        let is_known = !self.first_pass.is_complete();
-        let (is_known, absence) = self.capacity.change(&self.inventory, customer, query, |inventory| {
+        let in_first_pass = !self.first_pass.is_complete();
+        let (is_final, absence) = self.capacity.change(&self.inventory, customer, query, |inventory| {
             let was_polled = known(inventory, customer, query).is_none_or(|known| known.polled.is_some());
-            (is_known || was_polled, inventory.record_absent(customer, query, now))
+            (in_first_pass || was_polled, inventory.record_absent(customer, query, now))
         });
         let outcome = match (absence, self.queue.failures(target)) {
-            (Absence::Confirmed, 0) if is_known => PollOutcome::Absent,
+            (Absence::Confirmed, 0) if is_final => PollOutcome::Absent,
             (_, before) => PollOutcome::Missed(before),
         };
         self.reschedule(target, outcome);

@@ -12,7 +12,7 @@ use crate::polling::{Cost, plan};
 impl Poller {
     /// Adds the customers of a page; new ones are planned and due at once.
     pub(super) fn apply_page(&mut self, page: Vec<PreparedCustomer>) {
-        self.progress.ended();
+        self.progress.attempt_ended();
         let now = self.clock.now();
         let max = self.max_customers as usize;
         let Self { inventory, capacity, confirmation, arrived, .. } = self;
@@ -59,7 +59,7 @@ impl Poller {
     /// Adds the rows of a page. The list of customers adds a customer that the service list does not have, if it passes the
     /// filter; any other list only adds to what is known.
     pub(super) fn apply_rows(&mut self, page: Vec<ListedRow>) {
-        self.progress.ended();
+        self.progress.attempt_ended();
         let (now, max) = (self.clock.now(), self.max_customers as usize);
         let filter = &self.filter;
         let is_added = |row: &ListedRow| {

@@ -196,7 +196,7 @@ async fn unused_seats_are_listed_before_their_renewal() {
 #[tokio::test]
 async fn muted_customers_and_made_up_data_are_marked() {
     let labels = vec![("alerting".to_owned(), "off".to_owned())];
-    let muted = crate::config::ListedSettings { id: "c1".into(), name: Some("Contoso".to_owned()), labels };
+    let muted = crate::config::CustomerEntry { id: "c1".into(), name: Some("Contoso".to_owned()), labels };
     let collectors = Arc::new(super::samples::settings());
     let server = Server::start(vec![Inventory::new("main".into(), collectors, true, &[muted])]);
     for path in ["/", "/customers/main/c1"] {

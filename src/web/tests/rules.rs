@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::samples::{SEATS, settings, subscription};
-use crate::config::ListedSettings;
+use crate::config::CustomerEntry;
 use crate::inventory::Inventory;
 use crate::metrics;
 use crate::web::issue::{Issue, Issues, Severity};
@@ -97,7 +97,7 @@ fn tenant(random: &mut fastrand::Rng) -> TenantSeats {
 fn partner() -> Inventory {
     let mut random = fastrand::Rng::with_seed(12);
     let ids: Vec<_> = (0..CUSTOMERS).map(|number| format!("c{number:03}")).collect();
-    let muted = ids.iter().step_by(20).map(|id| ListedSettings {
+    let muted = ids.iter().step_by(20).map(|id| CustomerEntry {
         id: id.as_str().into(),
         name: None,
         labels: vec![("alerting".to_owned(), "off".to_owned())],

@@ -41,7 +41,7 @@ fn job_status(json: &Json<'_>) -> FieldValue<CustomerJobStatus> {
     }
 }
 
-/// The tenants that have an id and a name; the first [`MAX_ROWS`] of the list.
+/// The tenants that have an id; the first [`MAX_ROWS`] of the list.
 fn tenants(reader: &mut FieldReader, row: Row<'_>) -> Arc<[(TenantId, Arc<str>)]> {
     let list = reader.read(row, Field::Tenants, |json| match json {
         Json::List(list) => Some(list).into(),
@@ -51,7 +51,7 @@ fn tenants(reader: &mut FieldReader, row: Row<'_>) -> Arc<[(TenantId, Arc<str>)]
     for row in list.value().into_iter().flatten().take(MAX_ROWS).filter_map(Json::row) {
         let (id, name) = (reader.text(row, Field::TenantId), reader.text_named(row, Field::TenantName, "name"));
         let id = if id.is_empty() { reader.text_named(row, Field::TenantId, "id") } else { id };
-        if !id.is_empty() && !name.is_empty() {
+        if !id.is_empty() {
             tenants.insert(TenantId::from(&*id), name);
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         let Profile { job_status, country, management_mode, .. } = &first.2;
         assert_eq!((*job_status, &**country), (Some(CustomerJobStatus::Failed), "Germany"));
         assert_eq!(*management_mode, Some(ManagementMode::Partner));
-        assert_eq!(first.2.tenants.len(), 2);
+        assert_eq!(first.2.tenants.len(), 3);
         assert_eq!(first.2.tenant_name(&"t2".into()), "two.example");
         assert_eq!(first.2.tenant_name(&"t3".into()), "");
         assert_eq!((second.1, second.2.job_status), (None, Some(CustomerJobStatus::NotAvailable)));

@@ -108,7 +108,7 @@ impl AimdBucket {
     }
 
     /// Uses a permit: returns false if requests were paused since; then the request must not be sent.
-    pub(super) fn send(&mut self, now: Duration, generation: u64) -> bool {
+    pub(super) fn redeem(&mut self, now: Duration, generation: u64) -> bool {
         self.advance(now);
         let valid = generation == self.generation;
         if valid {

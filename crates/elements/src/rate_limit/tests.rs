@@ -19,7 +19,7 @@ fn the_burst_is_sent_at_once_and_then_the_rate_applies() {
     let mut bucket = AimdBucket::new(5.0, 3);
     for _ in 0..3 {
         let generation = acquired(bucket.acquire(Duration::ZERO));
-        assert!(bucket.send(Duration::ZERO, generation));
+        assert!(bucket.redeem(Duration::ZERO, generation));
     }
     let Verdict::NotBefore(time) = bucket.acquire(Duration::ZERO) else { panic!("beyond the burst") };
     assert!(time >= seconds(0.2) && time < seconds(0.201), "{time:?}");
@@ -34,7 +34,7 @@ fn unused_permits_do_not_add_to_the_burst() {
     assert_eq!(bucket.acquire(seconds(100.0)), Verdict::Exhausted);
     bucket.give_back(seconds(100.0), other);
     acquired(bucket.acquire(seconds(100.0)));
-    assert!(bucket.send(seconds(100.0), held));
+    assert!(bucket.redeem(seconds(100.0), held));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn requests_in_flight_halve_the_rate_once_and_can_only_extend_the_pause() {
     assert!((state.rate - 4.0).abs() < 1e-9);
     assert_eq!(state.paused_for, Some(seconds(4.0)));
     assert_eq!(state.paused_total, seconds(1.0));
-    assert!(!bucket.send(seconds(2.0), generation), "acquired before the pause");
+    assert!(!bucket.redeem(seconds(2.0), generation), "acquired before the pause");
     assert_eq!(bucket.acquire(seconds(2.0)), Verdict::NotBefore(seconds(6.0)));
     // The pause is over; the bucket is empty and the rate grows.
     assert!(matches!(bucket.acquire(seconds(6.0)), Verdict::NotBefore(_)));
@@ -146,7 +146,7 @@ proptest! {
                     Verdict::Exhausted => prop_assert!(!held.is_empty()),
                 },
                 Step::SendOldest if !held.is_empty() => {
-                    if bucket.send(now, held.remove(0)) {
+                    if bucket.redeem(now, held.remove(0)) {
                         prop_assert!(!paused);
                         sent.push(now.as_secs_f64());
                     }
@@ -192,7 +192,7 @@ proptest! {
         while sent.len() < 500 {
             match bucket.acquire(now) {
                 Verdict::Acquired(generation) => {
-                    prop_assert!(bucket.send(now, generation));
+                    prop_assert!(bucket.redeem(now, generation));
                     sent.push(now.as_secs_f64());
                 }
                 Verdict::NotBefore(time) => now = time + seconds(*late.next().unwrap()),
@@ -229,7 +229,7 @@ proptest! {
                     Verdict::Exhausted => prop_assert!(false),
                 }
             };
-            prop_assert!(bucket.send(now, generation));
+            prop_assert!(bucket.redeem(now, generation));
         }
     }
 }
@@ -248,7 +248,7 @@ async fn dropped_permits_and_dropped_waits_return_their_slots() {
     drop(first);
     let before = Instant::now();
     for _ in 0..2 {
-        assert!(limiter.acquire().await.send());
+        assert!(limiter.acquire().await.redeem());
     }
     assert_eq!(before.elapsed(), Duration::ZERO, "the bucket is full again");
 }
@@ -275,7 +275,7 @@ proptest! {
                 tasks.spawn(async move {
                     loop {
                         let mut permit = limiter.acquire().await;
-                        if !permit.send() {
+                        if !permit.redeem() {
                             continue;
                         }
                         let number = {
@@ -325,14 +325,14 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn waiting_tasks_get_permits_in_order() {
     let limiter = limiter(1, 8);
-    assert!(limiter.acquire().await.send());
+    assert!(limiter.acquire().await.redeem());
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut tasks = Vec::new();
     for number in 0..5 {
         let (limiter, order) = (limiter.clone(), Arc::clone(&order));
         tasks.push(tokio::spawn(async move {
             let mut permit = limiter.acquire().await;
-            assert!(permit.send());
+            assert!(permit.redeem());
             order.lock().unwrap().push(number);
         }));
         tokio::task::yield_now().await;
@@ -348,15 +348,15 @@ async fn a_pause_blocks_all_tasks_until_its_end() {
     let limiter = limiter(4, 4);
     let mut sent = limiter.acquire().await;
     let mut idle = limiter.acquire().await;
-    assert!(sent.send());
+    assert!(sent.redeem());
     limiter.throttled(&sent, Some(Duration::from_secs(9)));
-    assert!(!idle.send(), "acquired, but requests were paused");
+    assert!(!idle.redeem(), "acquired, but requests were paused");
     drop((sent, idle));
     let before = Instant::now();
     let mut next = limiter.acquire().await;
     assert!(before.elapsed() >= Duration::from_secs(9));
-    assert!(next.send());
-    assert!(!next.send(), "one request each");
+    assert!(next.redeem());
+    assert!(!next.redeem(), "one request each");
 }
 
 /// The first pass over 20,000 customers: concurrency slots, responses after 20 ms, late timers, with and without a
@@ -375,7 +375,7 @@ fn a_full_pass_takes_as_long_as_the_rate_requires() {
             now = now.max(*slot);
             match bucket.acquire(now) {
                 Verdict::Acquired(generation) => {
-                    assert!(bucket.send(now, generation));
+                    assert!(bucket.redeem(now, generation));
                     sent.push(now);
                     *slot = now + seconds(0.02 + 0.002 * rng.f64());
                 }

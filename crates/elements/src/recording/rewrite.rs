@@ -1,5 +1,5 @@
-//! Rewrites a JSON body: every text, and every number that is an id, is replaced or kept by the name of its field. The
-//! order of members, repeated keys, numbers and literals do not change; only white space is normalised.
+//! Rewrites a JSON body: the name of a field decides whether its text, or its number if it is an id, is replaced or kept.
+//! The order of members, repeated keys, numbers and literals do not change; only white space is normalised.
 
 use std::fmt::Write as _;
 

@@ -79,7 +79,7 @@ async fn a_collector_has_metrics_once_it_begins() {
     let tokens = |client: &Client| metric(client, "avepoint_auth_token_requests_total", &[("scope", "jobs")]);
     let unreadable = |client: &Client| metric(client, "avepoint_unreadable_values_total", &[("field", "jobDuration")]);
     assert_eq!((requests(&client, "backup_jobs"), tokens(&client), unreadable(&client)), (None, None, None));
-    client.begin_collectors([Collector::BackupJobs].into_iter());
+    client.init_collectors([Collector::BackupJobs].into_iter());
     assert_eq!(
         (requests(&client, "backup_jobs"), tokens(&client), unreadable(&client)),
         (Some(0.0), Some(0.0), Some(0.0))

@@ -414,7 +414,7 @@ async fn a_registration_survives_a_renamed_partner() {
     };
     let renamed = after(&settings);
     drop(renamed.acquire().await);
-    let spent = renamed.acquire().await.send();
+    let spent = renamed.acquire().await.redeem();
     let empty = tokio::time::timeout(Duration::from_millis(20), renamed.acquire()).await;
     assert!(spent && empty.is_err(), "the bucket is as it was");
     assert_eq!(server.seen_on("/connect/token").len(), 1);

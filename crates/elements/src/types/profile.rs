@@ -16,7 +16,7 @@ pub struct Profile {
     pub country: Arc<str>,
     /// `managementMode`
     pub management_mode: Option<ManagementMode>,
-    /// `tenants` with a name; ids are distinct and sorted.
+    /// `tenants`, with an empty name if it is missing; ids are distinct and sorted.
     pub tenants: Arc<[(TenantId, Arc<str>)]>,
 }
 
@@ -30,7 +30,15 @@ impl Profile {
             job_status: self.job_status.or(known.job_status),
             country: if self.country.is_empty() { Arc::clone(&known.country) } else { self.country },
             management_mode: self.management_mode.or(known.management_mode),
-            tenants: if self.tenants.is_empty() { Arc::clone(&known.tenants) } else { self.tenants },
+            tenants: if self.tenants.is_empty() {
+                Arc::clone(&known.tenants)
+            } else {
+                let named = |(id, name): &(TenantId, Arc<str>)| {
+                    let known = known.tenants.iter().find(|(known, _)| name.is_empty() && known == id);
+                    (id.clone(), Arc::clone(known.map_or(name, |(_, name)| name)))
+                };
+                self.tenants.iter().map(named).collect()
+            },
         };
         (row, is_new)
     }
