@@ -140,7 +140,7 @@ impl Election {
             tokio::select! {
                 // A dropped election resigns as well.
                 _ = resigned => {}
-                () = renew_loop(&mut backend, &sender, &settings, clock) => {}
+                () = run(&mut backend, &sender, &settings, clock) => {}
             }
             if sender.send_replace(Leadership::default()).until.is_some() {
                 match backend.release().await {
@@ -168,12 +168,8 @@ impl Election {
     }
 }
 
-async fn renew_loop(
-    backend: &mut impl Backend,
-    sender: &watch::Sender<Leadership>,
-    settings: &HaSettings,
-    clock: Clock,
-) {
+/// Acquires or renews the lease every `retry_period`, with a random ±10 %. Never returns.
+async fn run(backend: &mut impl Backend, sender: &watch::Sender<Leadership>, settings: &HaSettings, clock: Clock) {
     loop {
         let started = clock.now();
         let before = sender.borrow().clone();
