@@ -6,10 +6,11 @@
 //!
 //! Times here are of the monotonic clock, so a suspended machine does not count as stalled.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The progress that the work reports. Cheap to clone; clones share it.
@@ -25,7 +26,7 @@ struct Inner {
 impl Progress {
     /// When the next attempt is due: now while one is in flight, `None` if there is nothing to do.
     pub fn set_next_due(&self, at: Option<Instant>) {
-        *lock(&self.0.due) = at;
+        *self.0.due.lock() = at;
     }
 
     /// Records that an attempt ended, in success or failure.
@@ -56,19 +57,15 @@ impl Monitor {
     /// elsewhere; `paused`: no attempt is allowed at the moment.
     pub fn stalled(&self, more: u64, paused: bool) -> Option<Duration> {
         let now = Instant::now();
-        let is_due = lock(&self.progress.0.due).is_some_and(|due| due <= now);
+        let is_due = self.progress.0.due.lock().is_some_and(|due| due <= now);
         let ended = self.progress.0.ended.load(Ordering::Relaxed).wrapping_add(more);
-        let mut last = lock(&self.last);
+        let mut last = self.last.lock();
         if paused || !is_due || last.0 != ended {
             *last = (ended, now);
         }
         let stalled = now.duration_since(last.1);
         (stalled > self.limit).then_some(stalled)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -194,6 +194,12 @@ impl TargetState {
         self.failure = Some(reason);
     }
 
+    /// When it was last read.
+    #[must_use]
+    pub fn last_success(&self) -> Option<Timestamp> {
+        self.observation.as_ref().map(|&(seen, _)| seen.get())
+    }
+
     pub(super) fn record_absent(&mut self, now: Timestamp) -> Absence {
         self.polled = Some(now.into());
         self.failure = None;
@@ -308,6 +314,11 @@ impl Customer {
         }
     }
 
+    /// Targets are sorted by their query.
+    pub(super) fn target_index(&self, query: Query) -> Option<usize> {
+        self.targets.binary_search_by_key(&query, |&(query, _)| query).ok()
+    }
+
     /// The name, or the id while the name is unknown.
     #[must_use]
     pub fn display_name(&self) -> &str {
@@ -350,7 +361,7 @@ impl Customer {
         let targets = self.targets.iter().filter(|(query, _)| query.collector() == collector);
         targets
             .filter(|(_, known)| known.absence != Absence::Confirmed)
-            .filter_map(|(_, known)| known.observation.as_ref().map(|&(seen, _)| seen.get()))
+            .filter_map(|(_, target)| target.last_success())
             .min()
     }
 }

@@ -1,7 +1,8 @@
 //! Shared handle to an inventory: the poller writes, all others read.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Inventory;
@@ -22,14 +23,14 @@ impl InventoryHandle {
 
     /// Changes the inventory and signals the change.
     pub fn update<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
-        let result = change(&mut self.inventory.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = change(&mut self.inventory.lock());
         self.changed.send_replace(());
         result
     }
 
     /// Reads the inventory. Keep it short: the lock blocks the poller.
     pub fn read<T>(&self, reader: impl FnOnce(&Inventory) -> T) -> T {
-        reader(&self.inventory.lock().unwrap_or_else(PoisonError::into_inner))
+        reader(&self.inventory.lock())
     }
 
     /// A copy that shares the customers; it costs one pointer per customer.

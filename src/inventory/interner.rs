@@ -1,9 +1,10 @@
 //! Interner: equal subscription keys share one `Arc`. There are few distinct keys, and every customer has several.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use elements::types::SubscriptionKey;
+use parking_lot::Mutex;
 
 /// Every key that was in use at the last sweep.
 #[derive(Default)]
@@ -20,7 +21,7 @@ static INTERNER: Mutex<Option<Interner>> = Mutex::new(None);
 
 /// Returns the shared `Arc` of an equal key.
 pub(super) fn intern(key: Arc<SubscriptionKey>) -> Arc<SubscriptionKey> {
-    let mut interner = INTERNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut interner = INTERNER.lock();
     let Interner { known, sweep_threshold } = interner.get_or_insert_default();
     if let Some(known) = known.get(&key) {
         return known.clone();
@@ -45,7 +46,7 @@ mod tests {
             intern(key(&number.to_string()));
         }
         assert!(Arc::ptr_eq(&first, &intern(key("kept"))));
-        let kept = INTERNER.lock().unwrap().as_ref().unwrap().known.len();
+        let kept = INTERNER.lock().as_ref().unwrap().known.len();
         assert!(kept < 5 * MIN_SWEEP_THRESHOLD, "{kept}");
     }
 }

@@ -247,19 +247,19 @@ impl Inventory {
         observation: Observation,
         now: Timestamp,
     ) -> bool {
-        self.known_mut(customer, query).is_none_or(|known| known.record_success(observation, now))
+        self.target_mut(customer, query).is_none_or(|known| known.record_success(observation, now))
     }
 
     /// Records a failed query; all values stay.
     pub fn record_failure(&mut self, customer: &CustomerId, query: Query, reason: FailureReason, now: Timestamp) {
-        if let Some(known) = self.known_mut(customer, query) {
+        if let Some(known) = self.target_mut(customer, query) {
             known.record_failure(reason, now);
         }
     }
 
     /// Records that the API reports the target as absent. Returns the resulting state.
     pub fn record_absent(&mut self, customer: &CustomerId, query: Query, now: Timestamp) -> Absence {
-        self.known_mut(customer, query).map_or(Absence::Confirmed, |known| known.record_absent(now))
+        self.target_mut(customer, query).map_or(Absence::Confirmed, |known| known.record_absent(now))
     }
 
     /// The state that a target is in.
@@ -292,10 +292,17 @@ impl Inventory {
         counts
     }
 
-    fn known_mut(&mut self, customer: &CustomerId, query: Query) -> Option<&mut TargetState> {
+    /// The state of a target about a customer; `None` if it is not planned.
+    #[must_use]
+    pub fn target(&self, customer: &CustomerId, query: Query) -> Option<&TargetState> {
+        let customer = self.customers.get(customer)?;
+        customer.targets.get(customer.target_index(query)?).map(|(_, target)| target)
+    }
+
+    fn target_mut(&mut self, customer: &CustomerId, query: Query) -> Option<&mut TargetState> {
         let customer = self.customers.get_mut(customer)?;
-        let index = customer.targets.binary_search_by_key(&query, |&(query, _)| query).ok()?;
-        Arc::make_mut(customer).targets.get_mut(index).map(|(_, known)| known)
+        let index = customer.target_index(query)?;
+        Arc::make_mut(customer).targets.get_mut(index).map(|(_, target)| target)
     }
 }
 

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::overload::{Overload, Transition};
 use super::{Cost, CustomerFilter, PollMetrics, listing_pages};
 use crate::config::{CollectorSettings, PartnerSettings};
-use crate::inventory::{Inventory, InventoryHandle, TargetState};
+use crate::inventory::{Inventory, InventoryHandle};
 
 #[derive(Debug)]
 pub(super) struct Capacity {
@@ -60,12 +60,12 @@ impl Capacity {
         change: impl FnOnce(&mut Inventory) -> T,
     ) -> T {
         shared.update(|inventory| {
-            if let Some(known) = known(inventory, customer, query) {
-                self.cost.remove(query, known);
+            if let Some(target) = inventory.target(customer, query) {
+                self.cost.remove(query, target);
             }
             let result = change(inventory);
-            if let Some(known) = known(inventory, customer, query) {
-                self.cost.add(query, known);
+            if let Some(target) = inventory.target(customer, query) {
+                self.cost.add(query, target);
             }
             result
         })
@@ -104,10 +104,4 @@ impl Capacity {
             None => {}
         }
     }
-}
-
-/// The state of a target.
-pub(super) fn known<'a>(inventory: &'a Inventory, customer: &CustomerId, query: Query) -> Option<&'a TargetState> {
-    let targets = &inventory.customers.get(customer)?.targets;
-    targets.iter().find(|(known, _)| *known == query).map(|(_, known)| known)
 }

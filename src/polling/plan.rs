@@ -14,7 +14,7 @@ use crate::inventory::{Customer, KnownSubscription, TargetState};
 
 /// The products and tenant types that a customer's service list implies.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct ImpliedProducts {
+pub struct Holdings {
     /// The products of its services.
     pub products: BTreeSet<ProductType>,
     /// The tenant types that its services protect.
@@ -28,7 +28,7 @@ pub struct ImpliedProducts {
     pub complete: bool,
 }
 
-impl ImpliedProducts {
+impl Holdings {
     /// Reads the stored services of a customer.
     #[must_use]
     pub fn of(customer: &Customer) -> Self {
@@ -61,12 +61,12 @@ impl ImpliedProducts {
 /// The queries about a customer, sorted.
 #[must_use]
 pub fn queries(customer: &Customer, collectors: &CollectorSettings) -> Vec<Query> {
-    queries_for(&ImpliedProducts::of(customer), customer.services.is_some(), collectors)
+    queries_for(&Holdings::of(customer), customer.services.is_some(), collectors)
 }
 
 /// The queries about a customer with these holdings; `listed`: the service list contained the customer.
 #[must_use]
-pub fn queries_for(holdings: &ImpliedProducts, listed: bool, collectors: &CollectorSettings) -> Vec<Query> {
+pub fn queries_for(holdings: &Holdings, listed: bool, collectors: &CollectorSettings) -> Vec<Query> {
     let mut queries = Vec::new();
     let CollectorSettings { services, tenant_seats, customer_seats, products_purchased, products_available, optional } =
         collectors;

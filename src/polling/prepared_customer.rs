@@ -130,7 +130,7 @@ impl Listed {
 
     fn prepared(&self, id: CustomerId, collectors: &CollectorSettings) -> PreparedCustomer {
         let rows = self.subscriptions.as_ref().unwrap_or(&self.before);
-        let queries = plan::queries_for(&plan::ImpliedProducts::of_rows(rows), true, collectors);
+        let queries = plan::queries_for(&plan::Holdings::of_rows(rows), true, collectors);
         PreparedCustomer { id, name: self.name.clone(), subscriptions: self.subscriptions.clone(), queries }
     }
 }

@@ -320,7 +320,7 @@ fn targets(row: &CustomerSummary<'_>, now: Timestamp) -> Vec<TargetJson> {
             collector: query.collector().as_str(),
             about: query.about(),
             condition: status.as_str(),
-            last_success: known.observation.as_ref().map(|&(seen, _)| seen.get()),
+            last_success: known.last_success(),
             last_poll: known.polled.map(CompactTimestamp::get),
             failure: known.failure.map(FailureReason::as_str),
         };

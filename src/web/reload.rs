@@ -1,11 +1,12 @@
 //! `POST /-/reload`: cross-site protection, and at most one reload per second.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 use exporter_toolkit::ExternalUrl;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -95,7 +96,7 @@ impl Reloader {
     }
 
     fn state(&self) -> MutexGuard<'_, ReloadQueue> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

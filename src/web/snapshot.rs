@@ -3,11 +3,12 @@
 //! Building one takes tens of milliseconds for 20,000 customers, so [`SnapshotCache`] keeps a recent one while pages are
 //! requested. Listing customers from it takes a few milliseconds, mostly for the text search.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::CustomerId;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::issue::{Issue, Issues, Severity};
@@ -182,6 +183,6 @@ impl SnapshotCache {
     }
 
     fn cached(&self) -> MutexGuard<'_, CachedSnapshot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -4,7 +4,9 @@
 //! survives a reload that renames or changes them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::auth::TokenState;
 use super::rate_limit::RateLimiter;

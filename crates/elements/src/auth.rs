@@ -7,10 +7,11 @@
 //! request is a task of its own: it continues when its callers have given up. After a failure no request is sent for
 //! some time; callers then get that failure at once.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request};
 use serde_json::json;
@@ -190,12 +191,12 @@ impl Auth {
         }
         let reread = before.reread();
         let partner = &self.0.partner;
-        let mut unreadable = self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unreadable = self.0.unreadable.lock();
         match reread {
             Ok(None) => *unreadable = None,
             Ok(Some(credential)) => {
                 *unreadable = None;
-                *self.0.credential.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+                *self.0.credential.lock() = Arc::new(credential);
                 for scope in Scope::ALL {
                     self.state(scope).reset(before.id());
                 }
@@ -345,10 +346,10 @@ impl Auth {
     }
 
     fn state(&self, scope: Scope) -> MutexGuard<'_, TokenState> {
-        self.0.registration.token(scope).state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.registration.token(scope).state.lock()
     }
 
     fn credential(&self) -> Arc<ClientAuth> {
-        Arc::clone(&self.0.credential.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.credential.lock())
     }
 }

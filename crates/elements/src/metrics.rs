@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus::core::{Collector as Collect, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
@@ -204,7 +204,7 @@ impl ClientMetrics {
     pub(super) fn record_unreadable(&self, operation: Operation, unreadable: &[Unreadable], secrets: &Secrets) {
         for Unreadable { field, text, count } in unreadable {
             self.unreadable.with_label_values(&[field.as_str()]).inc_by(*count);
-            let first = self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(*field);
+            let first = self.warned.lock().insert(*field);
             let (partner, collector) = (&self.partner, operation.as_str());
             // Only a missing id has no text; a text that may contain an address is not logged.
             let text = if text.contains('@') { "<address>".to_owned() } else { secrets.redact(text) };
@@ -261,7 +261,7 @@ impl Collect for Gauges {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let seconds = self.throttled_seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = self.throttled_seconds.lock();
         let state = self.rate_limiter.state();
         self.throttled.set(if state.paused_for.is_some() { 1.0 } else { 0.0 });
         self.rate.set(state.rate);

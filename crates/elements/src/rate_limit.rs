@@ -13,9 +13,10 @@
 //!   exist.
 //! - After a pause the bucket starts empty, and the rate recovers by 5 % of the configured one per second.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -115,7 +116,7 @@ impl RateLimiter {
     }
 
     fn bucket(&self) -> MutexGuard<'_, AimdBucket> {
-        self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.bucket.lock()
     }
 }
 

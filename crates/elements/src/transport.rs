@@ -8,12 +8,13 @@
 //! - Header lines that violate the grammar are tolerated; the size of a body is limited before and after decompression.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
 use reqwest::{Proxy, Request};
 use rustls_pki_types::CertificateDer;
@@ -164,7 +165,7 @@ impl Transport {
     }
 
     fn connections(&self) -> MutexGuard<'_, Connections> {
-        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.connections.lock()
     }
 }
 

@@ -4,9 +4,10 @@
 //! connections that have been idle longest are closed, so that neither silent clients nor clients that stop reading
 //! lock out a scraper. [`Activity::eviction_rank`] decides which may be closed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
@@ -75,7 +76,7 @@ impl Connections {
     }
 
     fn list(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock()
     }
 }
 

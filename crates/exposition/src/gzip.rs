@@ -3,11 +3,10 @@
 //! A piece ends at a byte boundary without ending the deflate stream (a sync flush) and refers to no earlier data, so
 //! pieces can be concatenated in any order. Their checksums are combined.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytes::Bytes;
 use crc32fast::Hasher;
 use flate2::{Compress, Compression, FlushCompress};
+use parking_lot::Mutex;
 
 /// Header: deflate, no name, no time, fastest, unknown system.
 pub(super) const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
@@ -78,7 +77,7 @@ const MAX_IDLE: usize = 2;
 
 /// Runs a function with a pooled compressor.
 pub(super) fn with_deflater<T>(work: impl FnOnce(&mut Deflater) -> T) -> T {
-    let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let idle = || IDLE.lock();
     let taken = idle().pop();
     let mut deflater = taken.unwrap_or_else(Deflater::new);
     let result = work(&mut deflater);

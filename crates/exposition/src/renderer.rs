@@ -1,10 +1,11 @@
 //! Incremental renderer: unchanged content is shared in memory between consecutive snapshots.
 
 use std::num::NonZero;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::encoded_chunk::EncodedChunk;
 use crate::gzip::Deflater;
@@ -179,7 +180,7 @@ fn render_at_once<S: Source>(shards: Vec<(&mut Shard<S>, &S::Group)>, settings: 
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut deflater = Deflater::new();
-                let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = || waiting.lock().next();
                 while let Some((shard, group)) = next() {
                     shard.render(group, settings, now, &mut deflater);
                 }

@@ -1,6 +1,8 @@
 //! Shared handle to the snapshot that scrapes read; publishing replaces the snapshot atomically.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use super::Snapshot;
 
@@ -19,13 +21,13 @@ impl SnapshotHandle {
     /// The current snapshot.
     #[must_use]
     pub fn get(&self) -> Arc<Snapshot> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().clone()
     }
 
     /// Replaces the snapshot. Running scrapes keep the previous one until they end.
     pub fn publish(&self, snapshot: Snapshot) {
         let next = Arc::new(snapshot);
-        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), next);
+        let before = std::mem::replace(&mut *self.0.write(), next);
         // This may be the last reference to a large snapshot: free it outside of the lock.
         drop(before);
     }

@@ -1,10 +1,11 @@
 //! Fault injection: rules that can be changed while the simulator runs. Which requests they affect depends on the seed.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use elements::types::Scope;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::mutations::BodyMutation;
@@ -227,29 +228,29 @@ impl Faults {
     /// Replaces all rules.
     pub fn set(&self, rules: Vec<Rule>) {
         let rules = rules.into_iter().map(Active::from).collect();
-        self.lock().rules = rules;
+        self.0.lock().rules = rules;
     }
 
     /// Adds a rule.
     pub fn add(&self, rule: Rule) {
-        self.lock().rules.push(rule.into());
+        self.0.lock().rules.push(rule.into());
     }
 
     /// Removes all rules.
     pub fn clear(&self) {
-        self.lock().rules.clear();
+        self.0.lock().rules.clear();
     }
 
     /// The number of affected requests of each current rule, in order.
     #[must_use]
     pub fn matched(&self) -> Vec<u64> {
-        self.lock().rules.iter().map(|active| active.matched).collect()
+        self.0.lock().rules.iter().map(|active| active.matched).collect()
     }
 
     /// The delay of a response, and the other faults in the order of the rules.
     pub(super) fn apply(&self, operation: Operation, customer: &str) -> (Duration, Vec<Fault>) {
         let (mut delay, mut faults) = (Duration::ZERO, Vec::new());
-        let mut rules = self.lock();
+        let mut rules = self.0.lock();
         let seed = rules.seed;
         for (place, active) in rules.rules.iter_mut().enumerate() {
             if !active.rule.is_about(operation, customer) {
@@ -271,10 +272,6 @@ impl Faults {
             }
         }
         (delay, faults)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Rules> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,13 +3,13 @@
 //! A wrong secret gets a 401 and a wrong assertion a 400, both with `invalid_client`, because both occur in practice.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use hyper::StatusCode;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use url::form_urlencoded;
@@ -103,7 +103,7 @@ impl Identity {
                 }
                 let jti = assertion::verify(given, certificate, client_id, audiences, now)
                     .map_err(|description| bad("invalid_client", description))?;
-                if !self.lock().is_new(jti) {
+                if !self.state.lock().is_new(jti) {
                     return Err(bad("invalid_client", "jti was used before"));
                 }
             }
@@ -123,7 +123,7 @@ impl Identity {
 
     /// The owner of a token, also if it is expired or revoked; `None` if it was never issued.
     pub(super) fn token(&self, token: &str) -> Option<Token> {
-        self.lock().tokens.get(token).cloned()
+        self.state.lock().tokens.get(token).cloned()
     }
 
     /// Whether a token's age is within its validity.
@@ -133,13 +133,13 @@ impl Identity {
 
     /// Revokes the tokens of one client.
     pub(super) fn revoke(&self, client_id: &str) {
-        for token in self.lock().tokens.values_mut() {
+        for token in self.state.lock().tokens.values_mut() {
             token.revoked |= token.client_id == client_id;
         }
     }
 
     fn issue(&self, client_id: &str, scopes: Vec<String>, issued: Duration) -> String {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.issued += 1;
         let mut rng = SeededRng::of(&[self.seed, 0x544B, state.issued]);
         let bytes: Vec<u8> = (0..6).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
@@ -149,10 +149,6 @@ impl Identity {
         }
         state.tokens.insert(text.clone(), Token { client_id: client_id.to_owned(), issued, scopes, revoked: false });
         text
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,6 +12,7 @@ use elements::types::Scope;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -107,7 +108,7 @@ impl Simulator {
 
     /// Reads or changes the data set of a registration under a lock; `None` if there is no such registration.
     pub fn with_dataset<R>(&self, client_id: &str, work: impl FnOnce(&mut Dataset) -> R) -> Option<R> {
-        let mut indexed = self.shared.dataset(client_id)?.write().unwrap_or_else(PoisonError::into_inner);
+        let mut indexed = self.shared.dataset(client_id)?.write();
         let mut dataset = std::mem::take(&mut indexed.dataset);
         let result = work(&mut dataset);
         *indexed = IndexedDataset::new(dataset);
@@ -183,7 +184,7 @@ impl Shared {
                     let query = head.uri.query().unwrap_or_default();
                     let (settings, minutes) = (&self.settings, self.minutes());
                     let request = ApiRequest { route, query, body, minutes, settings, faults };
-                    let dataset = dataset.read().unwrap_or_else(PoisonError::into_inner);
+                    let dataset = dataset.read();
                     responses::respond(&dataset, collector, &request)
                 });
                 match body {
@@ -252,7 +253,7 @@ impl Shared {
     }
 
     fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        self.requests.lock()
     }
 
     fn minutes(&self) -> u64 {

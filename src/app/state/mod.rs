@@ -10,10 +10,11 @@ mod store;
 
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use elements::clock::Clock;
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
@@ -172,7 +173,7 @@ impl StateWriter {
     /// repeated.
     async fn save(&self, known: &Arc<impl Fn() -> Vec<KnownPartner> + Send + Sync + 'static>) -> bool {
         let (saver, known) = (Arc::clone(&self.saver), Arc::clone(known));
-        let save = move || saver.lock().unwrap_or_else(PoisonError::into_inner).save(known());
+        let save = move || saver.lock().save(known());
         let result = panics::spawn_blocking(Task::State, save).await;
         result.unwrap_or_else(|_| {
             self.metrics.save_failed();

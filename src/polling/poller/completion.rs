@@ -12,10 +12,9 @@ use super::Poller;
 use crate::inventory::Absence;
 use crate::inventory::Customer;
 use crate::polling::backoff::{self, PollOutcome};
-use crate::polling::capacity::known;
 use crate::polling::customer_list::ListResult;
 use crate::polling::endpoint_probe::EndpointProbe;
-use crate::polling::plan::ImpliedProducts;
+use crate::polling::plan::Holdings;
 use crate::polling::service_list;
 
 /// Above this number, customers that arrive or leave at once are logged as one line with a count.
@@ -235,7 +234,7 @@ impl Poller {
         };
         let customer = self.inventory.read(|inventory| inventory.customers.get(customer).cloned());
         seats.is_some_and(Quantity::is_zero)
-            && !customer.is_some_and(|customer| ImpliedProducts::of(&customer).products.contains(&product))
+            && !customer.is_some_and(|customer| Holdings::of(&customer).products.contains(&product))
     }
 
     /// When an endpoint that seemed to be missing answers, all suppressed targets become due.
@@ -286,7 +285,7 @@ impl Poller {
         self.metrics.poll(target.collector(), None);
         let in_first_pass = !self.first_pass.is_complete();
         let (is_final, absence) = self.capacity.change(&self.inventory, customer, query, |inventory| {
-            let was_polled = known(inventory, customer, query).is_none_or(|known| known.polled.is_some());
+            let was_polled = inventory.target(customer, query).is_none_or(|target| target.polled.is_some());
             (in_first_pass || was_polled, inventory.record_absent(customer, query, now))
         });
         let outcome = match (absence, self.queue.failures(target)) {

@@ -279,7 +279,7 @@ proptest! {
                             continue;
                         }
                         let number = {
-                            let mut log = log.lock().unwrap();
+                            let mut log = log.lock();
                             log.0.push(start.elapsed().as_secs_f64());
                             log.0.len()
                         };
@@ -294,7 +294,7 @@ proptest! {
                             let halved = if before.paused_for.is_some() { before.rate } else { before.rate / 2.0 };
                             assert!((after.rate - halved.max(rate / 10.0)).abs() < 1e-9);
                             let now = start.elapsed().as_secs_f64();
-                            log.lock().unwrap().1.push((now, now + 2.0));
+                            log.lock().1.push((now, now + 2.0));
                         } else {
                             limiter.succeeded(&permit);
                         }
@@ -305,7 +305,7 @@ proptest! {
             while let Some(ended) = tasks.join_next().await {
                 ended.unwrap();
             }
-            std::mem::take(&mut *log.lock().unwrap())
+            std::mem::take(&mut *log.lock())
         });
         if pauses.is_empty() {
             let last = sent.last().copied().unwrap();
@@ -333,14 +333,14 @@ async fn waiting_tasks_get_permits_in_order() {
         tasks.push(tokio::spawn(async move {
             let mut permit = limiter.acquire().await;
             assert!(permit.redeem());
-            order.lock().unwrap().push(number);
+            order.lock().push(number);
         }));
         tokio::task::yield_now().await;
     }
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    assert_eq!(*order.lock(), [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test(start_paused = true)]

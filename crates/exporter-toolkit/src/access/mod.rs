@@ -18,9 +18,10 @@ mod users;
 mod web_config;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -61,7 +62,7 @@ struct InFlight(Access);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        locked(&self.0.0.refresh).in_flight = false;
+        self.0.0.refresh.lock().in_flight = false;
     }
 }
 
@@ -117,7 +118,7 @@ impl Access {
     /// Replaces the configuration, even if this removes protection.
     pub fn apply(&self, reread: Reread) {
         if let Some((config, files)) = reread.0 {
-            *locked(&self.0.files) = files;
+            *self.0.files.lock() = files;
             self.install(config);
         }
     }
@@ -159,7 +160,7 @@ impl Access {
 
     /// Whether a refresh is due. If so, marks it as in flight: the caller must run it.
     fn is_due(&self) -> bool {
-        let mut refresh = locked(&self.0.refresh);
+        let mut refresh = self.0.refresh.lock();
         let is_due = !refresh.in_flight && refresh.last.elapsed() >= REFRESH_INTERVAL;
         if is_due {
             *refresh = Refresh { last: Instant::now(), in_flight: true };
@@ -170,12 +171,12 @@ impl Access {
     fn refresh(&self) {
         let Some(file) = &self.0.file else { return };
         // Read without the lock: storage that hangs must not hold up a reload.
-        let before = locked(&self.0.files).clone();
+        let before = self.0.files.lock().clone();
         if !before.changed() {
             return;
         }
         let (config, read) = WebConfig::read(file);
-        let mut files = locked(&self.0.files);
+        let mut files = self.0.files.lock();
         if *files != before {
             // A reload has read them meanwhile.
             return;
@@ -202,16 +203,12 @@ impl Access {
 
     fn install(&self, config: WebConfig) {
         self.0.passwords.users_changed(&self.current().users, &config.users);
-        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        *self.0.config.write() = Arc::new(config);
     }
 
     fn current(&self) -> Arc<WebConfig> {
-        Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.config.read())
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A boolean in any of the spellings that exporter-toolkit's YAML has for it.

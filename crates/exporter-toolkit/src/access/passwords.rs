@@ -10,10 +10,11 @@
 //! changes, all cached rejections are removed.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::SystemRandom;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -148,7 +149,7 @@ impl Passwords {
     }
 
     fn cache(&self) -> MutexGuard<'_, VerdictCache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 }
 

@@ -1,8 +1,8 @@
 //! `rate_limit`: a token bucket shared by all clients.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Starts full.
@@ -20,7 +20,7 @@ impl TokenBucket {
 
     /// Takes a token, if there is one.
     pub(super) fn try_acquire(&self) -> bool {
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut level = self.level.lock();
         let now = Instant::now();
         let (requests, since) = *level;
         let requests = (requests + now.duration_since(since).div_duration_f64(self.interval)).min(self.burst);
