@@ -1,9 +1,8 @@
 //! The in-memory store: the last known values of every customer of a partner, and the state of every target.
 //!
 //! Values are stored with the time they were received; nothing is ever reset. A failure records its reason and removes
-//! nothing. Only
-//! [`Inventory::complete_listing`] and [`Inventory::complete_list`] remove a customer. The reader decides what is too old
-//! ([`Inventory::status`]), so that every reader agrees on what is stale.
+//! nothing. Only [`Inventory::complete_listing`] and [`Inventory::complete_list`] remove a customer. The reader decides
+//! what is too old ([`Inventory::status`]), so that every reader agrees on what is stale.
 //!
 //! No I/O and no clock: times are arguments. [`InventoryHandle`] is the handle that other modules hold; it locks for the length
 //! of one call and never across an await.

@@ -17,7 +17,7 @@ pub(super) const ABSENCE_INTERVAL: Duration = Duration::from_hours(24);
 pub(super) enum PollOutcome {
     /// A result.
     Answered,
-    /// The absence is final: two results in a row, or the first of a target without a value.
+    /// Absent, without a value or a failure before, in the first pass or after it: the customer does not have it.
     Absent,
     /// Absent, but it had values, or is new; with the number of absent results and failures in a row before. A target that is gone
     /// for good costs a few more requests, and a target that an outage reported as absent recovers soon.

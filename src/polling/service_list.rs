@@ -142,9 +142,9 @@ impl ListingPass {
         mut listed: Vec<CustomerId>,
         permit: Permit,
     ) -> Result<HashSet<CustomerId>, RequestError> {
-        let refused = self.context.refused.clone();
-        listed.sort_unstable_by_key(|id| (refused.contains(id), id.clone()));
-        let (others, apart) = listed.split_at(listed.partition_point(|id| !refused.contains(id)));
+        let refused_before = self.context.refused.clone();
+        listed.sort_unstable_by_key(|id| (refused_before.contains(id), id.clone()));
+        let (others, apart) = listed.split_at(listed.partition_point(|id| !refused_before.contains(id)));
         let mut left: VecDeque<&[CustomerId]> = others.chunks(BATCH).chain(apart.chunks(1)).collect();
         let (mut first, mut requests, mut answered, mut refused) = (Some(permit), 0, 0, HashSet::new());
         while let Some(ids) = left.pop_front() {

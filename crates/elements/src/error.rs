@@ -19,7 +19,7 @@ pub enum ClientError {
     Http(String),
     /// The metrics do not match the catalogue (a bug).
     #[error(transparent)]
-    Counters(#[from] prometheus::Error),
+    Metrics(#[from] prometheus::Error),
 }
 
 impl ClientError {

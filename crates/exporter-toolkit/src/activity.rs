@@ -64,7 +64,7 @@ enum Eviction {
 /// Which connection is closed first for a new one: the lowest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EvictionRank {
-    /// Nothing was sent or received since then.
+    /// No progress since then.
     IdleSince(Instant),
     /// It is reading a response that was requested then.
     ReadingSince(Instant),

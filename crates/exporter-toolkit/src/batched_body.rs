@@ -99,9 +99,9 @@ impl Buf for Batch {
         filled.count()
     }
 
-    fn advance(&mut self, count: usize) {
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.left, "only what is left can be sent");
         self.left -= count;
-        let mut count = count;
         while let Some(piece) = self.pieces.front_mut() {
             if count < piece.len() {
                 return piece.advance(count);

@@ -80,7 +80,20 @@ fn a_field_that_a_row_lacks_removes_nothing() {
     let moved = Profile { country: "France".into(), ..Profile::default() };
     inventory.upsert_row(row("a", None, moved.clone()), at(2700));
     let expected = Profile { country: moved.country, ..Profile { job_status: status.job_status, ..full } };
-    assert_eq!(known(&inventory), (at(1800), expected), "a new country makes the job status no newer");
+    assert_eq!(known(&inventory), (at(1800), expected.clone()), "a new country makes the job status no newer");
+
+    let tenants = |tenants: &[(&str, &str)]| tenants.iter().map(|&(id, name)| (id.into(), name.into())).collect();
+    for (row_has, known_then) in [
+        (
+            tenants(&[("t", ""), ("u", "two.example"), ("v", "")]),
+            &[("t", "one.example"), ("u", "two.example"), ("v", "")][..],
+        ),
+        (tenants(&[("u", "")]), &[("u", "two.example")]),
+    ] {
+        inventory.upsert_row(row("a", None, Profile { tenants: row_has, ..Profile::default() }), at(3600));
+        let expected = Profile { tenants: tenants(known_then), ..expected.clone() };
+        assert_eq!(known(&inventory), (at(1800), expected), "a tenant keeps its name, as long as it is there");
+    }
 }
 
 #[test]

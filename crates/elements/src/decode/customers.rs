@@ -52,7 +52,10 @@ fn tenants(reader: &mut FieldReader, row: Row<'_>) -> Arc<[(TenantId, Arc<str>)]
         let (id, name) = (reader.text(row, Field::TenantId), reader.text_named(row, Field::TenantName, "name"));
         let id = if id.is_empty() { reader.text_named(row, Field::TenantId, "id") } else { id };
         if !id.is_empty() {
-            tenants.insert(TenantId::from(&*id), name);
+            let known = tenants.entry(TenantId::from(&*id)).or_insert_with(Arc::default);
+            if !name.is_empty() {
+                *known = name;
+            }
         }
     }
     tenants.into_iter().collect()
@@ -67,7 +70,7 @@ mod tests {
         let body = br#"{"data": [
             {"id": "c1", "organization": "Contoso", "ownerEmail": "anna@example.com", "jobStatus": 2,
              "countryOrRegion": "Germany", "managementMode": 1,
-             "tenants": [{"id": "t2", "name": "two.example"}, {"id": "t1", "name": "one.example"}, {"id": "t3"}, 7]},
+             "tenants": [{"id": "t2", "name": "two.example"}, {"id": "t1", "name": "one.example"}, {"id": "t3"}, {"id": "t2"}, 7]},
             {"id": "c2", "organization": "N/A", "jobStatus": "N/A", "managementMode": "2"},
             {"customerId": "c3", "jobStatus": "Multiple issues", "managementMode": 9, "tenants": null},
             {"id": "c4", "jobStatus": true, "managementMode": "many", "tenants": "none"},

@@ -30,24 +30,30 @@ impl Profile {
             job_status: self.job_status.or(known.job_status),
             country: if self.country.is_empty() { Arc::clone(&known.country) } else { self.country },
             management_mode: self.management_mode.or(known.management_mode),
-            tenants: if self.tenants.is_empty() {
-                Arc::clone(&known.tenants)
-            } else {
-                let named = |(id, name): &(TenantId, Arc<str>)| {
-                    let known = known.tenants.iter().find(|(known, _)| name.is_empty() && known == id);
-                    (id.clone(), Arc::clone(known.map_or(name, |(_, name)| name)))
-                };
-                self.tenants.iter().map(named).collect()
-            },
+            tenants: if self.tenants.is_empty() { Arc::clone(&known.tenants) } else { known.named(self.tenants) },
         };
         (row, is_new)
+    }
+
+    /// The same tenants; those without a name have the known one.
+    fn named(&self, mut tenants: Arc<[(TenantId, Arc<str>)]>) -> Arc<[(TenantId, Arc<str>)]> {
+        if tenants.iter().any(|(_, name)| name.is_empty()) {
+            for (id, name) in Arc::make_mut(&mut tenants).iter_mut().filter(|(_, name)| name.is_empty()) {
+                *name = self.known_name(id).map(Arc::clone).unwrap_or_default();
+            }
+        }
+        tenants
     }
 
     /// The name of a tenant; empty if it is not known.
     #[must_use]
     pub fn tenant_name(&self, id: &TenantId) -> &str {
-        let place = self.tenants.binary_search_by(|(known, _)| known.cmp(id)).ok();
-        place.and_then(|place| self.tenants.get(place)).map_or("", |(_, name)| name)
+        self.known_name(id).map_or("", |name| name)
+    }
+
+    fn known_name(&self, id: &TenantId) -> Option<&Arc<str>> {
+        let index = self.tenants.binary_search_by(|(known, _)| known.cmp(id)).ok()?;
+        self.tenants.get(index).map(|(_, name)| name)
     }
 }
 
